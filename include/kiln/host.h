@@ -1,0 +1,39 @@
+/* Running a kernel on the host executor: no driver, every check on request. */
+#ifndef KILN_HOST_H
+#define KILN_HOST_H
+
+#include "kiln/kernel.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Zero: no checks, seed 0, no limit. */
+typedef struct kiln_host_desc {
+  const kiln_size *sizes; /* symbolic sizes that no input determines */
+  size_t size_count;
+  bool check;             /* out of bounds, uninitialised reads: diagnostics of severity KILN_FAULT, KILN_ERROR_FAULT at the end */
+  uint64_t seed;          /* orders units that are free to run */
+  uint64_t step_limit;    /* ops executed before giving up with `livelock`; 0: none */
+  uint64_t memory_limit;  /* bytes of kernel memory; 0: 16 GiB */
+  void (*progress)(void *user, double fraction); /* at most ten times a second, from one thread; may be NULL */
+  void *progress_user;
+} kiln_host_desc;
+
+/* Runs `kernel` once. `arrays` has one entry per parameter in order; outputs must have data of the right shape (see
+ * kiln_kernel_shapes). In-out parameters are read and written in place. `desc` may be NULL. Blocks until done. */
+KILN_API kiln_result kiln_host_run(kiln_context *context, const kiln_kernel *kernel, const kiln_host_desc *desc,
+                                   const kiln_array *arrays, size_t array_count);
+
+/* A kernel made ready once and run often: sizes bound, plan flattened, memory placed. */
+typedef struct kiln_host_plan kiln_host_plan;
+/* `arrays` gives the shapes; data is not read. */
+KILN_API kiln_result kiln_host_prepare(kiln_context *context, const kiln_kernel *kernel, const kiln_host_desc *desc,
+                                       const kiln_array *arrays, size_t array_count, kiln_host_plan **out);
+KILN_API kiln_result kiln_host_launch(kiln_host_plan *plan, const kiln_array *arrays, size_t array_count);
+KILN_API void kiln_host_plan_destroy(kiln_host_plan *plan);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,13 @@
+/* The context behind the public API: memory, diagnostics, settings. */
+#ifndef KILN_SRC_BASE_CONTEXT_H
+#define KILN_SRC_BASE_CONTEXT_H
+
+#include "base/diag.h"
+
+struct kiln_context {
+  mem mem;
+  diag_sink *diags;
+  uint32_t threads; /* resolved: at least 1 */
+};
+
+#endif
