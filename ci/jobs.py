@@ -1,0 +1,229 @@
+#!/usr/bin/env python3
+"""The jobs of ci/test, one after the other: each builds a preset and runs some of its tests, or runs a script.
+
+A job prints its failures and its skips with their reasons. A table of all jobs with their seconds comes at the end, and
+last the line `N passed, N failed, N skipped`. Set-up is ci/test's; run alone, this expects it done.
+"""
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+CORES = os.cpu_count() or 1
+DRIVERS = pathlib.Path(os.environ.get("KILN_DRIVERS_DIR", ROOT / "build" / "drivers")).resolve()
+FUZZ_SECONDS = 30
+
+# A test that counts cases itself ends with such a line, and prints `SKIP name: reason` for each skip.
+TOTALS = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.M)
+CMOCKA_PASSED = re.compile(r"^\[  PASSED  \] (\d+) test\(s\)\.", re.M)
+SKIP = re.compile(r"^(?:SKIP |\[  SKIPPED \] )(.*)$", re.M)
+
+
+class Count:
+    """What a job came to."""
+
+    def __init__(self, passed=0, failed=0, skipped=0):
+        self.passed, self.failed, self.skipped = passed, failed, skipped
+
+    def __iadd__(self, other):
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+        return self
+
+
+def tail(text, lines=60):
+    return "\n".join(text.rstrip().splitlines()[-lines:])
+
+
+def run(command, env=None, timeout=1500):
+    """(exit status, output) of a command run in the root; a hang counts as failure."""
+    try:
+        done = subprocess.run(command, cwd=ROOT, env={**os.environ, **(env or {})}, timeout=timeout,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+        return done.returncode, done.stdout
+    except subprocess.TimeoutExpired as late:
+        return 124, (late.stdout or b"").decode(errors="replace") + f"\nno end after {timeout} s: {command[0]}"
+
+
+def build(preset, *options):
+    """Configures and builds a preset. None when that worked, else a Count with the failure, which is printed."""
+    for command in (["cmake", "--preset", preset, *options], ["cmake", "--build", f"build/{preset}", "-j", str(CORES)]):
+        status, output = run(command)
+        if status:
+            lines = [line for line in output.splitlines() if not re.match(r"\[\d+/\d+\] ", line)]
+            print(f"FAIL {preset} does not build\n{tail(chr(10).join(lines))}")
+            return Count(failed=1)
+    return None
+
+
+def count_case(case):
+    """The Count of one <testcase> of CTest's report; failures and skips are printed."""
+    name, output = case.get("name"), case.findtext("system-out") or ""
+    reasons = SKIP.findall(output)
+    if case.get("status") == "run":
+        inner = TOTALS.findall(output)
+        cmocka = CMOCKA_PASSED.findall(output)
+        for reason in reasons:
+            print(f"SKIP {name}: {reason}")
+        if inner:
+            return Count(*(sum(map(int, column)) for column in zip(*inner)))
+        return Count(passed=sum(map(int, cmocka)) or 1, skipped=len(reasons))
+    skipped = case.find("skipped")
+    if skipped is not None:
+        print(f"SKIP {name}: {reasons[0] if reasons else skipped.get('message') or 'no reason given'}")
+        return Count(skipped=1)
+    inner = [Count(*map(int, found)) for found in TOTALS.findall(output)]
+    print(f"FAIL {name}\n{tail(output)}")
+    total = Count()
+    for part in inner:
+        total += part
+    return total if total.failed else Count(failed=1)
+
+
+def ctest(preset, label, env=None, without=None, parallel=CORES):
+    """Runs the preset's tests that carry a label."""
+    report = ROOT / "build" / preset / f"report-{label}.xml"
+    report.unlink(missing_ok=True)
+    command = ["ctest", "--test-dir", f"build/{preset}", "-L", f"^{label}$", "-j", str(parallel), "--timeout", "300",
+               "--test-output-size-passed", "4000000", "--test-output-size-failed", "4000000",
+               "--output-junit", str(report)]
+    status, output = run(command + (["-LE", without] if without else []), env)
+    if not report.exists():
+        print(f"FAIL ctest -L {label} in build/{preset} ended with {status}\n{tail(output)}")
+        return Count(failed=1)
+    total = Count()
+    for case in xml.etree.ElementTree.parse(report).getroot().iter("testcase"):
+        total += count_case(case)
+    if total.passed + total.failed + total.skipped == 0:
+        print(f"FAIL no test in build/{preset} has the label {label}")
+        total.failed = 1
+    return total
+
+
+def built(preset, label, env=None, options=(), **rest):
+    """A job that builds a preset and runs the tests of a label."""
+    return lambda: build(preset, *options) or ctest(preset, label, env, **rest)
+
+
+def driver(name, **env):
+    """A job that runs the Vulkan tests on one driver."""
+    icd = DRIVERS / f"{name}.json"
+    shader_cache = ROOT / "build" / "shader_cache"
+    env = {"VK_DRIVER_FILES": str(icd), "VK_ICD_FILENAMES": str(icd), "MESA_SHADER_CACHE_DIR": str(shader_cache), **env}
+
+    def job():
+        if not icd.exists():
+            print(f"SKIP {name}: {icd} is not there; ci/setup drivers makes it")
+            return Count(skipped=1)
+        return build("dev") or ctest("dev", "vulkan", env)
+
+    return job
+
+
+def no_vulkan():
+    """The host half builds without one header of Vulkan or SPIR-V, and passes its tests."""
+    failed = build("novulkan")
+    if failed:
+        return failed
+    _, used = run(["ninja", "-C", "build/novulkan", "-t", "deps"])
+    wrong = sorted(set(re.findall(r"\S*(?:/vulkan/|volk|/spirv[-/])\S*\.h\b", used)))
+    total = Count(passed=not wrong, failed=bool(wrong))
+    if wrong:
+        print("FAIL the host half includes " + ", ".join(wrong))
+    total += ctest("novulkan", "host")
+    return total
+
+
+def fuzz():
+    """Every libFuzzer target, FUZZ_SECONDS each, over the kept corpus; new finds stay in build/."""
+    failed = build("fuzz")
+    if failed:
+        return failed
+    total = Count()
+    for target in sorted((ROOT / "build" / "fuzz").glob("fuzz_*")):
+        if not os.access(target, os.X_OK) or target.is_dir():
+            continue
+        name = target.name.removeprefix("fuzz_")
+        found, kept = ROOT / "build" / "fuzz" / "corpus" / name, ROOT / "tests" / "fuzz" / "corpus" / name
+        found.mkdir(parents=True, exist_ok=True)
+        status, output = run([str(target), f"-max_total_time={FUZZ_SECONDS}", "-timeout=10", "-rss_limit_mb=2048",
+                              "-print_final_stats=1", f"-artifact_prefix=build/fuzz/{name}-", str(found),
+                              *([str(kept)] if kept.is_dir() else [])], timeout=FUZZ_SECONDS + 120)
+        runs = re.search(r"number_of_executed_units: (\d+)", output)
+        print(f"fuzz {name}: {runs[1] if runs else 'no'} runs")
+        if status:
+            print(f"FAIL fuzz {name}\n{tail(output, 40)}")
+        total += Count(passed=status == 0, failed=status != 0)
+    if not total.passed and not total.failed:
+        print("FAIL no fuzz target was built")
+        total.failed = 1
+    return total
+
+
+def script(*command, env=None):
+    """A job that is a script which prints its own totals as its last line."""
+
+    def job():
+        status, output = run(list(command), env)
+        inner = TOTALS.findall(output)
+        print("\n".join(line for line in output.splitlines() if status or not line.startswith(("ok ", "note:"))))
+        if inner:
+            return Count(*map(int, inner[-1]))
+        return Count(passed=status == 0, failed=status != 0)
+
+    return job
+
+
+SANITIZED = {"ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=1", "UBSAN_OPTIONS": "print_stacktrace=1",
+             "TSAN_OPTIONS": "halt_on_error=1", "OPENBLAS_NUM_THREADS": "1"}
+
+JOBS = {
+    "host": built("dev", "host"),
+    "lint": script("ci/lint"),
+    "swiftshader": driver("ss"),
+    "lavapipe4": driver("lvp", LP_NATIVE_VECTOR_WIDTH="128"),
+    "lavapipe8": driver("lvp", LP_NATIVE_VECTOR_WIDTH="256"),
+    "lavapipe16": driver("lvp", LP_NATIVE_VECTOR_WIDTH="512"),
+    "novulkan": no_vulkan,
+    "asan": built("asan", "host", SANITIZED, without="^slow$"),
+    "tsan": built("tsan", "host", SANITIZED, without="^slow$"),
+    "fuzz": fuzz,
+    "embed": built("release", "embed", parallel=1),
+    "demo": script("ci/demo"),
+}
+
+
+def main(names):
+    if names == ["--list"]:
+        print("\n".join(JOBS))
+        return 0
+    unknown = [name for name in names if name not in JOBS]
+    if unknown:
+        sys.exit(f"no job {unknown[0]}; there are: {' '.join(JOBS)}")
+    sys.stdout.reconfigure(line_buffering=True)
+    total, rows = Count(), []
+    for name in names or JOBS:
+        print(f"== {name}")
+        start = time.monotonic()
+        count = JOBS[name]()
+        rows.append((name, count, time.monotonic() - start))
+        print(f"== {name}: {count.passed} passed, {count.failed} failed, {count.skipped} skipped "
+              f"({rows[-1][2]:.0f} s)\n")
+        total += count
+    print(f"{'job':<14}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}")
+    if "KILN_SETUP_SECONDS" in os.environ:
+        print(f"{'setup':<14}{'':>25}{os.environ['KILN_SETUP_SECONDS']:>9}")
+    for name, count, seconds in rows:
+        print(f"{name:<14}{count.passed:>8}{count.failed:>8}{count.skipped:>9}{seconds:>9.0f}")
+    print(f"{'all':<14}{total.passed:>8}{total.failed:>8}{total.skipped:>9}{sum(row[2] for row in rows):>9.0f}")
+    print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped")
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
