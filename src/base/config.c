@@ -1,0 +1,62 @@
+/* The only reader of the environment. */
+#include "base/config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+const config_row config_rows[CONFIG_ID_COUNT] = {
+#define CONFIG(id, name, kind, fallback, least, most, doc) \
+  [CONFIG_ID_##id] = {name, CONFIG_##kind, fallback, least, most, doc},
+#include "base/config.def"
+#undef CONFIG
+};
+
+/* A whole decimal number, nothing else around it. */
+static bool read_number(kiln_str digits, uint64_t *out) {
+  uint64_t value = 0;
+  for (size_t i = 0; i < digits.size; i++) {
+    char c = digits.data[i];
+    if (c < '0' || c > '9') return false;
+    if (__builtin_mul_overflow(value, (uint64_t)10, &value)) return false;
+    if (__builtin_add_overflow(value, (uint64_t)(c - '0'), &value)) return false;
+  }
+  *out = value;
+  return digits.size > 0;
+}
+
+static bool is_valid(const config_row *row, kiln_str value) {
+  uint64_t number;
+  switch (row->kind) {
+    case CONFIG_PATH: return value.size == 0 || value.data[0] == '/';
+    case CONFIG_NUMBER: return read_number(value, &number) && number >= row->least && number <= row->most;
+    case CONFIG_FLAG: return str_is(value, "0") || str_is(value, "1");
+    case CONFIG_WORDS: return true;
+  }
+  return false;
+}
+
+static void report_wrong(diag_sink *sink, const config_row *row, kiln_str value) {
+  char expected[64] = "an absolute path";
+  if (row->kind == CONFIG_FLAG) snprintf(expected, sizeof expected, "0 or 1");
+  if (row->kind == CONFIG_NUMBER)
+    snprintf(expected, sizeof expected, "a whole number from %llu to %llu", (unsigned long long)row->least,
+             (unsigned long long)row->most);
+  kiln_str shown = {value.data, value.size < 100 ? value.size : 100};
+  diag_report(sink, DIAG_bad_environment, (loc){0}, row->name, STR_FMT(shown), expected, row->fallback);
+}
+
+kiln_str config_text(config_id id, diag_sink *sink) {
+  const config_row *row = &config_rows[id];
+  const char *set = getenv(row->name);
+  if (!set) return str_from(row->fallback);
+  kiln_str value = str_from(set);
+  if (is_valid(row, value)) return value;
+  report_wrong(sink, row, value);
+  return str_from(row->fallback);
+}
+
+uint64_t config_number(config_id id, diag_sink *sink) {
+  uint64_t number = 0;
+  read_number(config_text(id, sink), &number);
+  return number;
+}

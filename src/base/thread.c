@@ -1,0 +1,179 @@
+/* POSIX threads behind the names of thread.h.
+ *
+ * A pool's helpers sleep on `wake` until the job number changes, take chunks of the job by an atomic counter, and the last
+ * one to finish signals `done`. The caller is worker 0 and works too, so a pool of one thread never sleeps. */
+#define _GNU_SOURCE
+#include "base/thread.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <time.h>
+#include <unistd.h>
+
+#define POOL_MOST 1024 /* threads */
+
+struct mutex {
+  pthread_mutex_t lock;
+  mem mem;
+};
+
+mutex *mutex_create(mem m) {
+  mutex *mu = mem_calloc(m, 1, sizeof *mu);
+  if (!mu) return NULL;
+  mu->mem = m;
+  if (pthread_mutex_init(&mu->lock, NULL) == 0) return mu;
+  mem_free(m, mu, sizeof *mu);
+  return NULL;
+}
+
+void mutex_destroy(mutex *mu) {
+  if (!mu) return;
+  pthread_mutex_destroy(&mu->lock);
+  mem_free(mu->mem, mu, sizeof *mu);
+}
+
+void mutex_lock(mutex *mu) { pthread_mutex_lock(&mu->lock); }
+void mutex_unlock(mutex *mu) { pthread_mutex_unlock(&mu->lock); }
+
+uint32_t thread_cpu_count(void) {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) {
+    int count = CPU_COUNT(&set);
+    return count > 0 ? (uint32_t)count : 1;
+  }
+  long online = sysconf(_SC_NPROCESSORS_ONLN); /* more CPUs than a cpu_set_t holds */
+  return online > 0 ? (uint32_t)online : 1;
+}
+
+uint64_t clock_ns(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+typedef struct helper {
+  pool *pool;
+  uint32_t worker;
+  pthread_t thread;
+} helper;
+
+struct pool {
+  mem mem;
+  uint32_t threads, capacity; /* the helpers' array has capacity - 1 entries, threads - 1 of them running */
+  pthread_mutex_t lock;       /* guards job, running, stop */
+  pthread_cond_t wake, done;
+  uint64_t job;
+  uint32_t running; /* helpers still at the current job */
+  bool stop;
+  pool_fn fn;
+  void *user;
+  uint64_t count, chunk, chunks;
+  atomic_uint_fast64_t next; /* chunk to be taken next */
+  helper helpers[];
+};
+
+static void take_chunks(pool *p, uint32_t worker) {
+  for (;;) {
+    uint64_t taken = atomic_fetch_add_explicit(&p->next, 1, memory_order_relaxed);
+    if (taken >= p->chunks) return;
+    uint64_t begin = taken * p->chunk;
+    uint64_t end = p->count - begin > p->chunk ? begin + p->chunk : p->count;
+    p->fn(p->user, begin, end, worker);
+  }
+}
+
+static void *help(void *user) {
+  helper *self = user;
+  pool *p = self->pool;
+  uint64_t seen = 0;
+  pthread_mutex_lock(&p->lock);
+  for (;;) {
+    while (p->job == seen && !p->stop) pthread_cond_wait(&p->wake, &p->lock);
+    if (p->stop) break;
+    seen = p->job;
+    pthread_mutex_unlock(&p->lock);
+    take_chunks(p, self->worker);
+    pthread_mutex_lock(&p->lock);
+    if (--p->running == 0) pthread_cond_signal(&p->done);
+  }
+  pthread_mutex_unlock(&p->lock);
+  return NULL;
+}
+
+static size_t pool_bytes(uint32_t threads) { return sizeof(pool) + (threads - 1) * sizeof(helper); }
+
+static bool init_locks(pool *p) {
+  if (pthread_mutex_init(&p->lock, NULL) != 0) return false;
+  if (pthread_cond_init(&p->wake, NULL) == 0) {
+    if (pthread_cond_init(&p->done, NULL) == 0) return true;
+    pthread_cond_destroy(&p->wake);
+  }
+  pthread_mutex_destroy(&p->lock);
+  return false;
+}
+
+/* A system that refuses more threads gives a smaller pool, not an error. */
+pool *pool_create(mem m, uint32_t threads) {
+  if (threads < 1) threads = 1;
+  if (threads > POOL_MOST) threads = POOL_MOST;
+  pool *p = mem_calloc(m, 1, pool_bytes(threads));
+  if (!p) return NULL;
+  p->mem = m;
+  p->capacity = threads;
+  if (!init_locks(p)) {
+    mem_free(m, p, pool_bytes(threads));
+    return NULL;
+  }
+  for (p->threads = 1; p->threads < threads; p->threads++) {
+    helper *next = &p->helpers[p->threads - 1];
+    next->pool = p;
+    next->worker = p->threads;
+    if (pthread_create(&next->thread, NULL, help, next) != 0) break;
+  }
+  return p;
+}
+
+void pool_destroy(pool *p) {
+  if (!p) return;
+  pthread_mutex_lock(&p->lock);
+  p->stop = true;
+  pthread_cond_broadcast(&p->wake);
+  pthread_mutex_unlock(&p->lock);
+  for (uint32_t i = 1; i < p->threads; i++) pthread_join(p->helpers[i - 1].thread, NULL);
+  pthread_cond_destroy(&p->done);
+  pthread_cond_destroy(&p->wake);
+  pthread_mutex_destroy(&p->lock);
+  mem_free(p->mem, p, pool_bytes(p->capacity));
+}
+
+uint32_t pool_threads(const pool *p) { return p->threads; }
+
+/* Chunk 0 means: about eight chunks for each worker. */
+static void set_job(pool *p, uint64_t count, uint64_t chunk, pool_fn fn, void *user) {
+  if (chunk == 0) chunk = count / (8 * (uint64_t)p->threads);
+  if (chunk == 0) chunk = 1;
+  p->fn = fn;
+  p->user = user;
+  p->count = count;
+  p->chunk = chunk;
+  p->chunks = count / chunk + (count % chunk != 0);
+  atomic_store_explicit(&p->next, 0, memory_order_relaxed);
+}
+
+void pool_run(pool *p, uint64_t count, uint64_t chunk, pool_fn fn, void *user) {
+  set_job(p, count, chunk, fn, user);
+  if (p->threads == 1 || p->chunks <= 1) {
+    take_chunks(p, 0);
+    return;
+  }
+  pthread_mutex_lock(&p->lock);
+  p->job++;
+  p->running = p->threads - 1;
+  pthread_cond_broadcast(&p->wake);
+  pthread_mutex_unlock(&p->lock);
+  take_chunks(p, 0);
+  pthread_mutex_lock(&p->lock);
+  while (p->running > 0) pthread_cond_wait(&p->done, &p->lock);
+  pthread_mutex_unlock(&p->lock);
+}
