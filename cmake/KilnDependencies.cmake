@@ -1,11 +1,11 @@
 # What libkiln links, as the one target kiln_dependencies. The build includes this file, and so does the installed
-# package: a static libkiln needs the same libraries again. Expects KILN_VULKAN to be set.
+# package (KILN_PACKAGE set): a static libkiln needs the same libraries again, though not their headers.
 #
 #   Threads, libm        always
 #   a CBLAS              always: OpenBLAS, BLIS or another
-#   SLEEF                when found: vector math; libm otherwise
+#   SLEEF                with KILN_SLEEF: vector math; libm otherwise
 #   SPIRV-Tools          with KILN_VULKAN: validation and disassembly. Static C++ archives, hence the C++ runtime
-#   Vulkan, volk, SPIRV  with KILN_VULKAN: headers only, needed to build Kiln and not to use it
+#   Vulkan, volk, SPIRV  with KILN_VULKAN: headers only
 if(TARGET kiln_dependencies)
   return()
 endif()
@@ -13,54 +13,60 @@ set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
 add_library(kiln_dependencies INTERFACE IMPORTED GLOBAL)
 target_link_libraries(kiln_dependencies INTERFACE Threads::Threads m)
-set(KILN_PKGCONFIG_LIBS -pthread -lm)  # for kiln.pc
+set(KILN_LINK_FLAGS -pthread -lm)  # the same for kiln.pc
 
-# kiln_find_library(<variable> <names>...): a library that must be there.
-function(kiln_find_library variable what)
+macro(kiln_missing what)
+  if(KILN_PACKAGE)
+    set(kiln_FOUND FALSE)
+    set(kiln_NOT_FOUND_MESSAGE "libkiln was built with ${what}, which is not here")
+  else()
+    message(FATAL_ERROR "Kiln needs ${what}; ci/setup installs it, or prints what to install")
+  endif()
+endmacro()
+
+# kiln_link(<variable> <what> <names>...): links the first library of these names.
+macro(kiln_link variable what)
   find_library(${variable} NAMES ${ARGN})
   mark_as_advanced(${variable})
-  if(NOT ${variable})
-    message(FATAL_ERROR "Kiln needs ${what}; ci/setup installs it or prints the packages")
+  if(${variable})
+    target_link_libraries(kiln_dependencies INTERFACE ${${variable}})
+    cmake_path(GET ${variable} STEM kiln_link_stem)
+    string(REGEX REPLACE "^lib" "-l" kiln_link_flag ${kiln_link_stem})
+    list(APPEND KILN_LINK_FLAGS ${kiln_link_flag})
+  else()
+    kiln_missing("${what}")
   endif()
-endfunction()
-function(kiln_find_header variable what header)
-  find_path(${variable} ${header} PATH_SUFFIXES ${ARGN})
-  mark_as_advanced(${variable})
-  if(NOT ${variable})
-    message(FATAL_ERROR "Kiln needs ${what}; ci/setup installs it or prints the packages")
+endmacro()
+
+# kiln_header(<variable> <what> <header> [<folder suffix>...]): the header's folder is searched; nothing for a package.
+macro(kiln_header variable what header)
+  if(NOT KILN_PACKAGE)
+    find_path(${variable} ${header} PATH_SUFFIXES ${ARGN})
+    mark_as_advanced(${variable})
+    if(${variable})
+      target_include_directories(kiln_dependencies INTERFACE ${${variable}})
+    else()
+      kiln_missing("${what}")
+    endif()
   endif()
-endfunction()
+endmacro()
 
-kiln_find_library(KILN_CBLAS_LIBRARY "a CBLAS such as OpenBLAS" openblas blis cblas)
-kiln_find_header(KILN_CBLAS_INCLUDE "a CBLAS such as OpenBLAS" cblas.h openblas blis)
-target_link_libraries(kiln_dependencies INTERFACE ${KILN_CBLAS_LIBRARY})
-target_include_directories(kiln_dependencies INTERFACE ${KILN_CBLAS_INCLUDE})
-cmake_path(GET KILN_CBLAS_LIBRARY STEM LAST_ONLY kiln_cblas_name)
-string(REGEX REPLACE "^lib" "-l" kiln_cblas_name ${kiln_cblas_name})
-list(APPEND KILN_PKGCONFIG_LIBS ${kiln_cblas_name})
+kiln_link(KILN_CBLAS_LIBRARY "a CBLAS such as OpenBLAS" openblas blis cblas)
+kiln_header(KILN_CBLAS_INCLUDE "a CBLAS such as OpenBLAS" cblas.h openblas blis)
 
-find_library(KILN_SLEEF_LIBRARY NAMES sleef)
-find_path(KILN_SLEEF_INCLUDE sleef.h)
-mark_as_advanced(KILN_SLEEF_LIBRARY KILN_SLEEF_INCLUDE)
-if(KILN_SLEEF_LIBRARY AND KILN_SLEEF_INCLUDE)
-  target_link_libraries(kiln_dependencies INTERFACE ${KILN_SLEEF_LIBRARY})
-  target_include_directories(kiln_dependencies INTERFACE ${KILN_SLEEF_INCLUDE})
+if(KILN_SLEEF)
+  kiln_link(KILN_SLEEF_LIBRARY SLEEF sleef)
+  kiln_header(KILN_SLEEF_INCLUDE SLEEF sleef.h)
   target_compile_definitions(kiln_dependencies INTERFACE KILN_SLEEF=1)
-  list(APPEND KILN_PKGCONFIG_LIBS -lsleef)
 endif()
 
 if(KILN_VULKAN)
-  kiln_find_library(KILN_SPIRV_OPT_LIBRARY SPIRV-Tools SPIRV-Tools-opt)
-  kiln_find_library(KILN_SPIRV_TOOLS_LIBRARY SPIRV-Tools SPIRV-Tools)
-  kiln_find_header(KILN_SPIRV_TOOLS_INCLUDE SPIRV-Tools spirv-tools/libspirv.h)
-  target_link_libraries(kiln_dependencies INTERFACE
-    ${KILN_SPIRV_OPT_LIBRARY} ${KILN_SPIRV_TOOLS_LIBRARY} stdc++ ${CMAKE_DL_LIBS})
-  list(APPEND KILN_PKGCONFIG_LIBS -lSPIRV-Tools-opt -lSPIRV-Tools -lstdc++ -ldl)
-  if(NOT KILN_PACKAGE)
-    kiln_find_header(KILN_VULKAN_INCLUDE "the Vulkan headers" vulkan/vulkan.h)
-    kiln_find_header(KILN_VOLK_INCLUDE volk volk.h . volk)
-    kiln_find_header(KILN_SPIRV_INCLUDE SPIRV-Headers spirv/unified1/spirv.h)
-    target_include_directories(kiln_dependencies INTERFACE
-      ${KILN_VULKAN_INCLUDE} ${KILN_VOLK_INCLUDE} ${KILN_SPIRV_INCLUDE} ${KILN_SPIRV_TOOLS_INCLUDE})
-  endif()
+  kiln_link(KILN_SPIRV_OPT_LIBRARY SPIRV-Tools SPIRV-Tools-opt)
+  kiln_link(KILN_SPIRV_TOOLS_LIBRARY SPIRV-Tools SPIRV-Tools)
+  target_link_libraries(kiln_dependencies INTERFACE stdc++ ${CMAKE_DL_LIBS})
+  list(APPEND KILN_LINK_FLAGS -lstdc++ -ldl)
+  kiln_header(KILN_SPIRV_TOOLS_INCLUDE SPIRV-Tools spirv-tools/libspirv.h)
+  kiln_header(KILN_VULKAN_INCLUDE "the Vulkan headers" vulkan/vulkan.h)
+  kiln_header(KILN_VOLK_INCLUDE volk volk.h volk)
+  kiln_header(KILN_SPIRV_INCLUDE SPIRV-Headers spirv/unified1/spirv.h)
 endif()
