@@ -10,7 +10,7 @@
 #include "base/render.h"
 #include "base/thread.h"
 
-#define KEPT 200
+#define KEPT         200
 #define LINE_LONGEST 1024 /* bytes of a source line that are kept */
 
 typedef struct diag_row {
@@ -133,8 +133,11 @@ static bool fill(arena *a, kiln_diag *diag, const diag_row *row, loc at, const d
 static const kiln_diag *keep(diag_sink *sink, const diag_row *row, loc at, const diag_extra *extra, va_list args) {
   if (row->severity >= KILN_ERROR) sink->errors++;
   if (sink->count == KEPT) return NULL;
-  const kiln_diag bare = {.code = row->code, .name = row->name, .severity = row->severity,
-                          .message = str_from(row->name), .seed = extra ? extra->seed : 0};
+  const kiln_diag bare = {.code = row->code,
+                          .name = row->name,
+                          .severity = row->severity,
+                          .message = str_from(row->name),
+                          .seed = extra ? extra->seed : 0};
   kiln_diag *diag = &sink->kept[sink->count++];
   *diag = bare;
   if (!fill(&sink->arena, diag, row, at, extra, args)) *diag = bare;

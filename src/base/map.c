@@ -16,7 +16,7 @@ static uint64_t mix(uint64_t x) {
 
 uint64_t hash_bytes(const void *data, size_t size, uint64_t seed) {
   const unsigned char *bytes = data;
-  uint64_t hash = mix(seed + size);
+  uint64_t hash = mix(mix(seed) + size);
   for (; size >= 8; size -= 8, bytes += 8) {
     uint64_t word;
     memcpy(&word, bytes, 8);
@@ -68,8 +68,7 @@ void map_put(map *m, kiln_str key, void *value) {
     old->value = value;
     return;
   }
-  if (m->count == m->capacity)
-    m->entries = vec_grow(m->arena, m->entries, m->count, &m->capacity, sizeof *m->entries);
+  if (m->count == m->capacity) m->entries = vec_grow(m->arena, m->entries, m->count, &m->capacity, sizeof *m->entries);
   if (2 * (m->count + 1) > m->slot_count) grow(m);
   map_entry entry = {str_copy(m->arena, key), value, hash_bytes(key.data, key.size, 0)};
   size_t slot = find_slot(m, entry.key, entry.hash);

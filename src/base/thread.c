@@ -1,7 +1,7 @@
 /* POSIX threads behind the names of thread.h.
  *
- * A pool's helpers sleep on `wake` until the job number changes, take chunks of the job by an atomic counter, and the last
- * one to finish signals `done`. The caller is worker 0 and works too, so a pool of one thread never sleeps. */
+ * A pool's helpers sleep on `wake` until the job number changes, take chunks of the job by an atomic counter, and the
+ * last one to finish signals `done`. The caller is worker 0 and works too, so a pool of one thread never sleeps. */
 #define _GNU_SOURCE
 #include "base/thread.h"
 
