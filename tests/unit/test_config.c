@@ -1,10 +1,7 @@
 /* base/config: defaults, values, and values that are wrong. */
 #define _POSIX_C_SOURCE 200809L
-#include <cmocka.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "unit.h"
+
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,9 +1,6 @@
 /* base/diag and base/context: places, collecting, rendering, results. */
-#include <cmocka.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "unit.h"
+
 #include <string.h>
 
 #include "base/context.h"

@@ -1,9 +1,6 @@
 /* base/mem: the hook's wrappers, the arena, growable arrays, checked sizes. */
-#include <cmocka.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "unit.h"
+
 #include <string.h>
 
 #include "fault_alloc.h"

@@ -1,10 +1,7 @@
 /* base/thread: mutexes, CPU count, the pool. */
-#include <cmocka.h>
-#include <setjmp.h>
-#include <stdarg.h>
+#include "unit.h"
+
 #include <stdatomic.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #include "base/thread.h"
 #include "fault_alloc.h"
