@@ -193,7 +193,7 @@ JOBS = {
     "asan": built("asan", "host", SANITIZED, without="^slow$"),
     "tsan": built("tsan", "host", SANITIZED, without="^slow$"),
     "fuzz": fuzz,
-    "embed": built("release", "embed", parallel=1),
+    "embed": built("release", "embed", options=("-DKILN_TESTS=ON",), parallel=1),
     "demo": script("ci/demo"),
 }
 
