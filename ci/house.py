@@ -27,7 +27,8 @@ ARROWS = {
 OUTSIDE = [
     (r"vulkan/|volk\.h", {"vulkan"}),
     (r"spirv-tools/|spirv/", {"spirv"}),
-    (r"cblas\.h|sleef\.h", {"host"}),
+    (r"cblas\.h", {"host"}),
+    (r"sleef\.h", {"ir", "host"}),
     (r"png\.h", {"tool"}),
     (r"pthread\.h|sched\.h|threads\.h", {"base"}),
 ]
