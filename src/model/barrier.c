@@ -1,0 +1,245 @@
+/* Barriers, arrays of them, and barriers of a cluster. */
+#include "model/barrier.h"
+
+void barrier_init(barrier *b, uint32_t expected) { *b = (barrier){.expected = expected ? expected : 1}; }
+
+void barrier_free(barrier *b, mem m) {
+  mem_free(m, b->waiters, b->waiter_capacity * sizeof *b->waiters);
+  *b = (barrier){0};
+}
+
+sync_result barrier_arrive(barrier *b) {
+  if (++b->arrived < b->expected) return sync_ready();
+  b->arrived = 0;
+  b->phase++;
+  for (uint32_t i = 0; i < b->waiter_count; i++)
+    if (b->waiters[i].observed + 1 < b->phase)
+      return sync_fault(SYNC_OVER_ARRIVAL, b->waiters[i].unit, b->waiters[i].observed, b->phase);
+  return sync_ready();
+}
+
+/* ---- who has observed what ---- */
+
+static barrier_waiter *find_waiter(const barrier *b, unit_id u) {
+  for (uint32_t i = 0; i < b->waiter_count; i++)
+    if (b->waiters[i].unit == u) return &b->waiters[i];
+  return NULL;
+}
+
+static barrier_waiter *add_waiter(barrier *b, mem m, unit_id u) {
+  barrier_waiter *known = find_waiter(b, u);
+  if (known) return known;
+  if (b->waiter_count == b->waiter_capacity) {
+    uint32_t capacity = b->waiter_capacity ? b->waiter_capacity * 2 : 4;
+    barrier_waiter *waiters =
+        mem_resize(m, b->waiters, b->waiter_capacity * sizeof *waiters, capacity * sizeof *waiters);
+    if (!waiters) return NULL;
+    b->waiters = waiters;
+    b->waiter_capacity = capacity;
+  }
+  b->waiters[b->waiter_count] = (barrier_waiter){u, 0};
+  return &b->waiters[b->waiter_count++];
+}
+
+static uint32_t part_count(const machine *on, unit_id u) {
+  uint32_t depth = unit_depth(on, u);
+  return depth + 1 < on->levels ? on->size[depth + 1] : 0;
+}
+
+/* The phases that the parts of `u` have observed, when any has: then all must have, equally. */
+static sync_result observed_by_parts(const barrier *b, const machine *on, unit_id u, bool *any, uint64_t *observed) {
+  uint32_t parts = part_count(on, u), seen = 0;
+  *any = false;
+  for (uint32_t i = 0; i < parts; i++) {
+    const barrier_waiter *part = find_waiter(b, unit_child(on, u, i));
+    if (!part) continue;
+    if (seen++ > 0 && part->observed != *observed) return sync_fault(SYNC_SPLIT_WAIT, u, part->observed, *observed);
+    *observed = part->observed;
+  }
+  *any = seen > 0;
+  return seen == 0 || seen == parts ? sync_ready() : sync_fault(SYNC_SPLIT_WAIT, u, seen, parts);
+}
+
+/* The phases that `u` has observed: its parts' count, its own, or that of the unit it was split from. */
+static sync_result observed_by(const barrier *b, const machine *on, unit_id u, bool *known, uint64_t *observed) {
+  sync_result parts = observed_by_parts(b, on, u, known, observed);
+  if (parts.state != SYNC_READY || *known) return parts;
+  const barrier_waiter *waiter = find_waiter(b, u);
+  unit_id whole = unit_parent(on, u);
+  if (!waiter && whole != UNIT_NONE) waiter = find_waiter(b, whole);
+  *known = waiter != NULL;
+  *observed = waiter ? waiter->observed : 0;
+  return sync_ready();
+}
+
+/* A unit has observed what all its parts have. */
+static void lift_to_whole(barrier *b, const machine *on, unit_id part) {
+  unit_id whole = unit_parent(on, part);
+  barrier_waiter *waiter = whole == UNIT_NONE ? NULL : find_waiter(b, whole);
+  if (!waiter) return;
+  uint64_t least = UINT64_MAX;
+  for (uint32_t i = 0; i < part_count(on, whole); i++) {
+    const barrier_waiter *sibling = find_waiter(b, unit_child(on, whole, i));
+    if (!sibling) return;
+    if (sibling->observed < least) least = sibling->observed;
+  }
+  waiter->observed = least;
+}
+
+static sync_result observe(barrier *b, mem m, const machine *on, unit_id u, uint64_t observed) {
+  barrier_waiter *waiter = add_waiter(b, m, u);
+  if (!waiter) return sync_fault(SYNC_MEMORY, u, 0, 0);
+  waiter->observed = observed;
+  for (uint32_t i = 0; i < part_count(on, u); i++) {
+    barrier_waiter *part = find_waiter(b, unit_child(on, u, i));
+    if (part) part->observed = observed;
+  }
+  lift_to_whole(b, on, u);
+  return sync_ready();
+}
+
+sync_result barrier_wait(barrier *b, mem m, const machine *on, unit_id waiter) {
+  bool known;
+  uint64_t observed = 0;
+  sync_result past = observed_by(b, on, waiter, &known, &observed);
+  if (past.state != SYNC_READY) return past;
+  if (!known && b->phase > 1) return sync_fault(SYNC_LATE_WAITER, waiter, 0, b->phase);
+  if (observed + 1 < b->phase) return sync_fault(SYNC_MISSED_PHASE, waiter, observed, b->phase);
+  if (observed == b->phase) {
+    /* A blocked waiter is one from now on, so that an arrival can leave it behind. */
+    if (!known && !add_waiter(b, m, waiter)) return sync_fault(SYNC_MEMORY, waiter, 0, 0);
+    return sync_blocked(b->arrived, b->expected);
+  }
+  return observe(b, m, on, waiter, observed + 1);
+}
+
+sync_result barrier_wait_parity(const barrier *b, uint32_t parity) {
+  return (b->phase & 1) != (parity & 1) ? sync_ready() : sync_blocked(b->arrived, b->expected);
+}
+
+sync_result barrier_finish(const barrier *b, bool strict) {
+  if (b->arrived) return sync_fault(SYNC_PENDING_ARRIVALS, UNIT_NONE, b->arrived, b->expected);
+  for (uint32_t i = 0; strict && i < b->waiter_count; i++)
+    if (b->waiters[i].observed != b->phase)
+      return sync_fault(SYNC_UNOBSERVED_PHASE, b->waiters[i].unit, b->waiters[i].observed, b->phase);
+  return sync_ready();
+}
+
+/* ---- arrays ---- */
+
+sync_result barrier_array_init(barrier_array *array, mem m, uint32_t rank, const int64_t *dims, uint32_t expected) {
+  *array = (barrier_array){.mem = m, .rank = rank};
+  if (rank > KILN_MAX_RANK || !sync_count(rank, dims, &array->count)) return sync_fault(SYNC_OUTSIDE, UNIT_NONE, rank, 0);
+  for (uint32_t axis = 0; axis < rank; axis++) array->dims[axis] = dims[axis];
+  array->elements = array->count <= SIZE_MAX / 2 ? mem_calloc(m, (size_t)array->count, sizeof(barrier)) : NULL;
+  if (!array->elements) {
+    array->count = 0;
+    return sync_fault(SYNC_MEMORY, UNIT_NONE, 0, 0);
+  }
+  for (uint64_t i = 0; i < array->count; i++) barrier_init(&array->elements[i], expected);
+  return sync_ready();
+}
+
+void barrier_array_free(barrier_array *array) {
+  for (uint64_t i = 0; i < array->count; i++) barrier_free(&array->elements[i], array->mem);
+  mem_free(array->mem, array->elements, (size_t)array->count * sizeof(barrier));
+  *array = (barrier_array){0};
+}
+
+barrier *barrier_at(const barrier_array *array, const int64_t *index) {
+  uint64_t place;
+  return sync_place(array->rank, array->dims, index, &place) ? &array->elements[place] : NULL;
+}
+
+sync_result barrier_array_finish(const barrier_array *array, bool strict) {
+  for (uint64_t i = 0; i < array->count; i++) {
+    sync_result result = barrier_finish(&array->elements[i], strict);
+    if (result.state == SYNC_FAULT) return result;
+  }
+  return sync_ready();
+}
+
+/* ---- clusters ---- */
+
+uint32_t cluster_barrier_expected(const cluster_barrier_desc *desc) {
+  uint64_t arriving = 1; /* blocks whose arrivals reach one barrier */
+  for (uint32_t axis = 0; axis < desc->cluster_rank; axis++)
+    if (desc->collective >> axis & 1) arriving += (uint64_t)desc->cluster_dims[axis] - 1;
+  uint64_t expected;
+  if (__builtin_mul_overflow(arriving, desc->arrivals ? desc->arrivals : 1, &expected)) return 0;
+  return expected <= UINT32_MAX ? (uint32_t)expected : 0;
+}
+
+sync_result cluster_barrier_init(cluster_barrier *c, mem m, const cluster_barrier_desc *desc) {
+  *c = (cluster_barrier){.mem = m,
+                         .rank = desc->cluster_rank,
+                         .collective = desc->collective,
+                         .leader_only = desc->leader_only};
+  uint64_t blocks;
+  if (c->rank > KILN_MAX_RANK || !sync_count(c->rank, desc->cluster_dims, &blocks))
+    return sync_fault(SYNC_OUTSIDE, UNIT_NONE, c->rank, 0);
+  uint32_t expected = cluster_barrier_expected(desc);
+  if (expected == 0) return sync_fault(SYNC_OUTSIDE, UNIT_NONE, desc->arrivals, 0);
+  for (uint32_t axis = 0; axis < c->rank; axis++) c->dims[axis] = desc->cluster_dims[axis];
+  c->of_block = blocks <= SIZE_MAX / 2 ? mem_calloc(m, (size_t)blocks, sizeof(barrier_array)) : NULL;
+  if (!c->of_block) return sync_fault(SYNC_MEMORY, UNIT_NONE, 0, 0);
+  c->blocks = blocks;
+  for (uint64_t block = 0; block < blocks; block++) {
+    sync_result made = barrier_array_init(&c->of_block[block], m, desc->rank, desc->dims, expected);
+    if (made.state == SYNC_READY) continue;
+    cluster_barrier_free(c);
+    return made;
+  }
+  return sync_ready();
+}
+
+void cluster_barrier_free(cluster_barrier *c) {
+  for (uint64_t block = 0; block < c->blocks; block++) barrier_array_free(&c->of_block[block]);
+  mem_free(c->mem, c->of_block, (size_t)c->blocks * sizeof(barrier_array));
+  *c = (cluster_barrier){0};
+}
+
+barrier *cluster_barrier_at(const cluster_barrier *c, uint64_t block, const int64_t *index) {
+  return block < c->blocks ? barrier_at(&c->of_block[block], index) : NULL;
+}
+
+static void block_coordinates(const cluster_barrier *c, uint64_t block, int64_t *out) {
+  for (uint32_t axis = c->rank; axis-- > 0;) {
+    out[axis] = (int64_t)(block % (uint64_t)c->dims[axis]);
+    block /= (uint64_t)c->dims[axis];
+  }
+}
+
+/* Whether an arrival made in block `from` reaches block `to`. */
+static bool reaches(const cluster_barrier *c, uint64_t from, uint64_t to) {
+  int64_t here[KILN_MAX_RANK], there[KILN_MAX_RANK];
+  block_coordinates(c, from, here);
+  block_coordinates(c, to, there);
+  uint32_t differing = 0;
+  bool leader = true;
+  for (uint32_t axis = 0; axis < c->rank; axis++) {
+    bool collective = c->collective >> axis & 1;
+    if (collective && there[axis] != 0) leader = false;
+    if (here[axis] == there[axis]) continue;
+    if (!collective) return false;
+    differing++;
+  }
+  return differing <= 1 && (leader || !c->leader_only);
+}
+
+sync_result cluster_barrier_arrive(cluster_barrier *c, uint64_t block, const int64_t *index) {
+  if (!cluster_barrier_at(c, block, index)) return sync_fault(SYNC_OUTSIDE, UNIT_NONE, block, c->blocks);
+  sync_result first_fault = sync_ready();
+  for (uint64_t other = 0; other < c->blocks; other++) {
+    if (!reaches(c, block, other)) continue;
+    sync_result result = barrier_arrive(cluster_barrier_at(c, other, index));
+    if (first_fault.state == SYNC_READY) first_fault = result;
+  }
+  return first_fault;
+}
+
+sync_result cluster_barrier_wait(cluster_barrier *c, const machine *on, uint64_t block, const int64_t *index,
+                                 unit_id waiter) {
+  barrier *own = cluster_barrier_at(c, block, index);
+  return own ? barrier_wait(own, c->mem, on, waiter) : sync_fault(SYNC_OUTSIDE, UNIT_NONE, block, c->blocks);
+}

@@ -1,0 +1,108 @@
+/* Copies and the queue of those that a unit has in flight. */
+#include "model/copy.h"
+
+#include <string.h>
+
+void copy_queue_init(copy_queue *q, mem m) { *q = (copy_queue){.mem = m}; }
+
+void copy_queue_free(copy_queue *q) {
+  mem_free(q->mem, q->pending, q->capacity * sizeof *q->pending);
+  *q = (copy_queue){0};
+}
+
+sync_result copy_start(copy_queue *q, const copy_desc *desc, uint64_t *id) {
+  if (q->count == q->capacity) {
+    uint32_t capacity = q->capacity ? q->capacity * 2 : 8;
+    copy *pending = mem_resize(q->mem, q->pending, q->capacity * sizeof *pending, capacity * sizeof *pending);
+    if (!pending) return sync_fault(SYNC_MEMORY, UNIT_NONE, 0, 0);
+    q->pending = pending;
+    q->capacity = capacity;
+  }
+  *id = q->started++;
+  q->pending[q->count++] = (copy){.id = *id, .group = q->group, .desc = *desc};
+  if (desc->commit) copy_commit(q);
+  return sync_ready();
+}
+
+void copy_commit(copy_queue *q) { q->group++; }
+
+static copy *find(const copy_queue *q, uint64_t id) {
+  for (uint32_t i = 0; i < q->count; i++)
+    if (q->pending[i].id == id) return &q->pending[i];
+  return NULL;
+}
+
+const copy *copy_find(const copy_queue *q, uint64_t id) { return find(q, id); }
+
+/* Somebody other than the starting unit is told of the end, so nobody needs to wait through the queue. */
+static bool told_elsewhere(const copy *c) { return c->desc.destination || c->desc.arrival; }
+
+static void forget(copy_queue *q, uint32_t at) {
+  memmove(&q->pending[at], &q->pending[at + 1], (q->count - at - 1) * sizeof *q->pending);
+  q->count--;
+}
+
+static sync_result tell(const copy *c) {
+  if (c->stage == COPY_READ) return c->desc.source ? semaphore_signal(c->desc.source, c->desc.bytes, NULL) : sync_ready();
+  sync_result result = sync_ready();
+  if (c->desc.destination) result = semaphore_signal(c->desc.destination, c->desc.bytes, NULL);
+  if (c->desc.arrival && result.state == SYNC_READY) result = barrier_arrive(c->desc.arrival);
+  return result;
+}
+
+sync_result copy_advance(copy_queue *q, uint64_t id, copy_stage to) {
+  copy *c = find(q, id);
+  if (!c) return sync_fault(SYNC_COPY_UNKNOWN, UNIT_NONE, id, q->started);
+  if (to != c->stage + 1u) return sync_fault(SYNC_COPY_ORDER, UNIT_NONE, c->stage, to);
+  c->stage = to;
+  sync_result result = tell(c);
+  if (to == COPY_WRITTEN && told_elsewhere(c)) forget(q, (uint32_t)(c - q->pending));
+  return result;
+}
+
+static bool waits_here(const copy *c, copy_stage stage) { return !told_elsewhere(c) && c->stage < stage; }
+
+/* Drops the written copies of the first `end` places. One that is only read stays until its write has been waited for. */
+static void settle(copy_queue *q, uint32_t end) {
+  uint32_t kept = 0;
+  for (uint32_t i = 0; i < q->count; i++) {
+    copy *c = &q->pending[i];
+    bool awaited = i < end && !told_elsewhere(c);
+    if (awaited) c->read_awaited = true;
+    if (!awaited || c->stage != COPY_WRITTEN) q->pending[kept++] = *c;
+  }
+  q->count = kept;
+}
+
+/* Waits for the first `end` places of the queue. */
+static sync_result wait_until(copy_queue *q, uint32_t end, bool read_only, uint64_t *next) {
+  copy_stage stage = read_only ? COPY_READ : COPY_WRITTEN;
+  for (uint32_t i = 0; i < end; i++) {
+    if (!waits_here(&q->pending[i], stage)) continue;
+    if (next) *next = q->pending[i].id;
+    return sync_blocked(q->pending[i].stage, stage);
+  }
+  settle(q, end);
+  return sync_ready();
+}
+
+sync_result copy_wait_groups(copy_queue *q, uint64_t groups, bool read_only, uint64_t *next) {
+  uint64_t before = q->group > groups ? q->group - groups : 0; /* groups below this one must be done */
+  uint32_t end = 0;
+  while (end < q->count && q->pending[end].group < before) end++;
+  return wait_until(q, end, read_only, next);
+}
+
+sync_result copy_wait_copies(copy_queue *q, uint64_t copies, bool read_only, uint64_t *next) {
+  uint64_t before = q->started > copies ? q->started - copies : 0;
+  uint32_t end = 0;
+  while (end < q->count && q->pending[end].id < before) end++;
+  return wait_until(q, end, read_only, next);
+}
+
+sync_result copy_finish(const copy_queue *q) {
+  for (uint32_t i = 0; i < q->count; i++)
+    if (!q->pending[i].read_awaited)
+      return sync_fault(SYNC_COPY_NOT_AWAITED, UNIT_NONE, q->pending[i].stage, COPY_WRITTEN);
+  return sync_ready();
+}

@@ -1,0 +1,277 @@
+/* The executor's client of the allocator: bytes for keys, with poison, sharers, shadows and limits. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/alloc.h"
+
+/* Blocks are found by key through open addressing; a dead slot keeps a tombstone so that chains stay whole. */
+typedef struct block_table {
+  alloc_block **slots;
+  uint32_t capacity, filled, live; /* capacity: 0 or a power of two; filled counts tombstones */
+} block_table;
+
+struct alloc_heap {
+  mem mem;
+  machine machine;
+  alloc_heap_desc desc;
+  block_table blocks;
+  uint64_t total;
+  uint32_t time;
+  alloc_use *uses; /* by space, then owner */
+  uint32_t use_count, use_capacity;
+  alloc_item *items; /* released ones, when recording */
+  uint32_t item_count, item_capacity;
+};
+
+static alloc_block tombstone;
+
+/* ---- poison ---- */
+
+static uint64_t large_bits(ir_dtype dtype) {
+  const ir_dtype_info *info = ir_dtype_get(dtype);
+  switch (info->class) {
+    case IR_CLASS_BOOL: return 1;
+    case IR_CLASS_SINT: return (UINT64_C(1) << (info->bits - 1)) - 1;
+    case IR_CLASS_UINT: return UINT64_MAX >> (64 - info->bits);
+    case IR_CLASS_FLOAT: return ir_fill_bits(dtype);
+  }
+  return 0;
+}
+
+void alloc_poison_fill(void *bytes, uint64_t size, ir_dtype dtype, alloc_poison poison) {
+  if (size == 0) return;
+  if (poison == ALLOC_ZERO || poison == ALLOC_PATTERN) {
+    memset(bytes, poison == ALLOC_ZERO ? 0 : 0xA5, size);
+    return;
+  }
+  uint64_t bits = poison == ALLOC_FILL ? ir_fill_bits(dtype) : large_bits(dtype);
+  size_t width = ir_dtype_bytes(dtype), done = width < size ? width : size;
+  memcpy(bytes, &bits, done); /* little endian: low bytes first */
+  for (; done < size; done *= 2) memcpy((uint8_t *)bytes + done, bytes, done < size - done ? done : size - done);
+}
+
+/* ---- the table ---- */
+
+static alloc_block **find_slot(const block_table *table, alloc_key key) {
+  uint64_t mask = table->capacity - 1;
+  alloc_block **grave = NULL;
+  for (uint64_t at = key_hash(key) & mask;; at = (at + 1) & mask) {
+    alloc_block **slot = &table->slots[at];
+    if (!*slot) return grave ? grave : slot;
+    if (*slot == &tombstone) grave = grave ? grave : slot;
+    else if (key_equal((*slot)->item.key, key)) return slot;
+  }
+}
+
+static bool reserve_slot(alloc_heap *heap) {
+  block_table *table = &heap->blocks;
+  if ((uint64_t)(table->filled + 1) * 4 <= (uint64_t)table->capacity * 3) return true;
+  uint32_t capacity = table->live * 4 < 16 ? 16 : table->capacity;
+  while ((uint64_t)capacity < (uint64_t)table->live * 4) capacity *= 2;
+  block_table grown = {mem_calloc(heap->mem, capacity, sizeof(alloc_block *)), capacity, table->live, table->live};
+  if (!grown.slots) return false;
+  for (uint32_t i = 0; i < table->capacity; i++)
+    if (table->slots[i] && table->slots[i] != &tombstone)
+      *find_slot(&grown, table->slots[i]->item.key) = table->slots[i];
+  mem_free(heap->mem, table->slots, table->capacity * sizeof(alloc_block *));
+  *table = grown;
+  return true;
+}
+
+/* ---- sums by space and owner ---- */
+
+static uint32_t lower_use(const alloc_heap *heap, alloc_key key) {
+  uint32_t low = 0, high = heap->use_count;
+  while (low < high) {
+    uint32_t middle = (low + high) / 2;
+    const alloc_use *use = &heap->uses[middle];
+    if (use->space < key.space || (use->space == key.space && use->owner < key.owner)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/* `data` with room for `wanted` elements; NULL when memory is out, and then the old block stands. */
+static void *with_room(mem m, void *data, uint32_t *capacity, uint32_t wanted, size_t size) {
+  if (wanted <= *capacity) return data;
+  uint32_t larger = *capacity ? *capacity * 2 : 8;
+  while (larger < wanted) larger *= 2;
+  void *grown = mem_resize(m, data, *capacity * size, larger * size);
+  if (grown) *capacity = larger;
+  return grown;
+}
+
+/* The sums of the key's copy, made when new; NULL when memory is out. */
+static alloc_use *use_for(alloc_heap *heap, alloc_key key) {
+  uint32_t at = lower_use(heap, key);
+  if (at < heap->use_count && heap->uses[at].space == key.space && heap->uses[at].owner == key.owner)
+    return &heap->uses[at];
+  alloc_use *uses = with_room(heap->mem, heap->uses, &heap->use_capacity, heap->use_count + 1, sizeof *uses);
+  if (!uses) return NULL;
+  heap->uses = uses;
+  memmove(&uses[at + 1], &uses[at], (heap->use_count - at) * sizeof *uses);
+  heap->use_count++;
+  uses[at] = (alloc_use){.space = key.space, .owner = key.owner, .limit = heap->machine.limit[key.space]};
+  return &uses[at];
+}
+
+static alloc_result check_limits(const alloc_heap *heap, const alloc_use *use, uint64_t size) {
+  if (heap->desc.enforce_limits && use->limit && (size > use->limit || use->now > use->limit - size))
+    return ALLOC_OVER_SPACE;
+  uint64_t limit = heap->desc.total_limit;
+  if (limit && (size > limit || heap->total > limit - size)) return ALLOC_OVER_TOTAL;
+  return size > SIZE_MAX / 2 ? ALLOC_OVER_TOTAL : ALLOC_OK;
+}
+
+static void count_in(alloc_heap *heap, alloc_use *use, uint64_t size) {
+  use->items++;
+  use->total += size;
+  use->now += size;
+  heap->total += size;
+  if (use->now <= use->live && use->items > 1) return;
+  use->live = use->peak = use->now;
+  use->live_at = heap->time;
+}
+
+/* ---- blocks ---- */
+
+static size_t shadow_bytes(uint64_t size) { return (size_t)((size + 7) / 8); }
+
+static void free_block(mem m, alloc_block *block) {
+  if (!block) return;
+  mem_free(m, block->bytes, (size_t)block->item.size);
+  if (block->shadow) mem_free(m, block->shadow, shadow_bytes(block->item.size));
+  mem_free(m, block, sizeof *block);
+}
+
+static alloc_block *make_block(alloc_heap *heap, const alloc_request *request) {
+  alloc_block *block = mem_calloc(heap->mem, 1, sizeof *block);
+  if (!block) return NULL;
+  block->item = (alloc_item){.key = request->key,
+                             .name = request->name,
+                             .size = request->size,
+                             .align = space_info_of(request->key.space)->align,
+                             .first = heap->time,
+                             .last = heap->time,
+                             .above = ALLOC_NONE};
+  block->dtype = request->dtype;
+  block->site = request->site;
+  block->sharers = request->sharers ? request->sharers : 1;
+  if (request->size == 0) return block;
+  block->bytes = mem_alloc(heap->mem, (size_t)request->size);
+  if (heap->desc.shadow) block->shadow = mem_calloc(heap->mem, shadow_bytes(request->size), 1);
+  if (block->bytes && (block->shadow || !heap->desc.shadow)) return block;
+  free_block(heap->mem, block);
+  return NULL;
+}
+
+static alloc_result join_block(alloc_block *block, const alloc_request *request, alloc_block **out) {
+  uint32_t sharers = request->sharers ? request->sharers : 1;
+  bool same = block->site == request->site && block->item.size == request->size && block->dtype == request->dtype &&
+              block->sharers == sharers && block->acquired < block->sharers;
+  if (!same) return ALLOC_DIVERGED;
+  block->acquired++;
+  *out = block;
+  return ALLOC_OK;
+}
+
+alloc_result alloc_acquire(alloc_heap *heap, const alloc_request *request, alloc_block **out) {
+  *out = NULL;
+  alloc_block *block = alloc_find(heap, request->key);
+  if (block) return join_block(block, request, out);
+  alloc_use *use = use_for(heap, request->key);
+  if (!use) return ALLOC_OUT_OF_MEMORY;
+  alloc_result limits = check_limits(heap, use, request->size);
+  if (limits != ALLOC_OK) return limits;
+  heap->time++;
+  block = reserve_slot(heap) ? make_block(heap, request) : NULL;
+  if (!block) return ALLOC_OUT_OF_MEMORY;
+  alloc_poison_fill(block->bytes, request->size, request->dtype, heap->desc.poison);
+  alloc_block **slot = find_slot(&heap->blocks, request->key);
+  if (!*slot) heap->blocks.filled++;
+  heap->blocks.live++;
+  *slot = block;
+  block->acquired = 1;
+  count_in(heap, use, request->size);
+  *out = block;
+  return ALLOC_OK;
+}
+
+alloc_block *alloc_find(const alloc_heap *heap, alloc_key key) {
+  if (heap->blocks.live == 0) return NULL;
+  alloc_block *found = *find_slot(&heap->blocks, key);
+  return found == &tombstone ? NULL : found;
+}
+
+/* A report without the item beats a failing release: when memory is out the record is dropped. */
+static void record_item(alloc_heap *heap, const alloc_item *item) {
+  alloc_item *items = with_room(heap->mem, heap->items, &heap->item_capacity, heap->item_count + 1, sizeof *items);
+  if (!items) return;
+  heap->items = items;
+  items[heap->item_count++] = *item;
+}
+
+void alloc_release(alloc_heap *heap, alloc_block *block) {
+  if (++block->released < block->sharers) return;
+  block->item.last = heap->time++;
+  use_for(heap, block->item.key)->now -= block->item.size;
+  heap->total -= block->item.size;
+  if (heap->desc.record) record_item(heap, &block->item);
+  *find_slot(&heap->blocks, block->item.key) = &tombstone;
+  heap->blocks.live--;
+  free_block(heap->mem, block);
+}
+
+uint32_t alloc_live(const alloc_heap *heap) { return heap->blocks.live; }
+
+/* ---- shadows ---- */
+
+void alloc_mark(alloc_block *block, uint64_t offset, uint64_t size) {
+  if (!block->shadow) return;
+  uint64_t at = offset, end = offset + size;
+  for (; at < end && at % 8; at++) block->shadow[at / 8] |= (uint8_t)(1u << (at % 8));
+  if (end > at) memset(block->shadow + at / 8, 0xFF, (size_t)((end - at) / 8));
+  for (at += (end - at) / 8 * 8; at < end; at++) block->shadow[at / 8] |= (uint8_t)(1u << (at % 8));
+}
+
+bool alloc_first_unwritten(const alloc_block *block, uint64_t offset, uint64_t size, uint64_t *where) {
+  if (!block->shadow) return false;
+  for (uint64_t at = offset, end = offset + size; at < end;) {
+    uint8_t byte = block->shadow[at / 8];
+    if (at % 8 == 0 && byte == 0xFF) {
+      at += 8;
+    } else if (byte >> (at % 8) & 1) {
+      at++;
+    } else {
+      *where = at;
+      return true;
+    }
+  }
+  return false;
+}
+
+/* ---- life and report ---- */
+
+alloc_heap *alloc_heap_create(mem m, const machine *on, const alloc_heap_desc *desc) {
+  alloc_heap *heap = mem_calloc(m, 1, sizeof *heap);
+  if (!heap) return NULL;
+  heap->mem = m;
+  heap->machine = *on;
+  heap->desc = *desc;
+  return heap;
+}
+
+void alloc_heap_destroy(alloc_heap *heap) {
+  if (!heap) return;
+  mem m = heap->mem;
+  for (uint32_t i = 0; i < heap->blocks.capacity; i++)
+    if (heap->blocks.slots[i] != &tombstone) free_block(m, heap->blocks.slots[i]);
+  mem_free(m, heap->blocks.slots, heap->blocks.capacity * sizeof(alloc_block *));
+  mem_free(m, heap->uses, heap->use_capacity * sizeof *heap->uses);
+  mem_free(m, heap->items, heap->item_capacity * sizeof *heap->items);
+  mem_free(m, heap, sizeof *heap);
+}
+
+alloc_report alloc_heap_report(alloc_heap *heap) {
+  return (alloc_report){heap->items, heap->item_count, heap->uses, heap->use_count};
+}

@@ -1,0 +1,27 @@
+/* Allocation keys and the counters behind them. */
+#include "model/key.h"
+
+bool key_equal(alloc_key a, alloc_key b) { return a.space == b.space && a.owner == b.owner && a.serial == b.serial; }
+
+uint64_t key_hash(alloc_key key) {
+  uint32_t words[3] = {(uint32_t)key.space, key.owner, key.serial};
+  return hash_bytes(words, sizeof words, 0);
+}
+
+void key_print(const machine *m, alloc_key key, text *out) {
+  text_format(out, "%s of ", space_info_of(key.space)->name);
+  unit_print(m, key.owner, out);
+  text_format(out, " #%u", key.serial);
+}
+
+alloc_key key_take(const machine *m, key_serials *serials, unit_id u, space_id space) {
+  uint32_t *next = &serials->next[space_info_of(space)->depth];
+  return (alloc_key){space, unit_owner(m, u, space), (*next)++};
+}
+
+key_serials key_fork(const key_serials *parent) { return *parent; }
+
+void key_join(key_serials *parent, const key_serials *child) {
+  for (uint32_t depth = 0; depth < MACHINE_MAX_LEVELS; depth++)
+    if (child->next[depth] > parent->next[depth]) parent->next[depth] = child->next[depth];
+}

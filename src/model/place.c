@@ -1,0 +1,223 @@
+/* The compiler's client of the allocator: offsets for items whose lifetimes are known.
+ *
+ * Each copy of a space is packed on its own. One packing puts items down in some order, each into the lowest gap left by
+ * the items that it meets in time. Three orders are tried (large first, then long-lived-and-large, then by time); then
+ * the best is improved by moving items that reach the top to the front, for a bounded number of rounds. It stops as soon as the
+ * peak equals the bytes alive at once, below which nothing can go. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/alloc.h"
+
+enum { IMPROVE_ROUNDS = 48, IMPROVE_MAX_ITEMS = 512 };
+
+typedef struct packing {
+  alloc_item *items;
+  uint32_t *order; /* indices into items, as put down */
+  uint32_t count;
+  uint64_t peak;
+} packing;
+
+/* The room an item occupies; items with no bytes meet nobody. */
+static uint64_t end_of(const alloc_item *item) { return item->offset + item->size; }
+
+static uint64_t align_up(uint64_t value, uint32_t align) { return (value + align - 1) & ~(uint64_t)(align - 1); }
+
+/* Puts one item into the lowest gap between the placed items that it meets, which `near` lists by offset. */
+static void put(alloc_item *items, uint32_t which, const uint32_t *near, uint32_t near_count) {
+  alloc_item *item = &items[which];
+  item->offset = 0;
+  item->above = ALLOC_NONE;
+  for (uint32_t i = 0; i < near_count; i++) {
+    const alloc_item *other = &items[near[i]];
+    if (item->offset + item->size <= other->offset) return;
+    if (end_of(other) <= item->offset) continue;
+    item->offset = align_up(end_of(other), item->align);
+    item->above = near[i];
+  }
+}
+
+/* Inserts into the list kept by offset. */
+static void keep_sorted(const alloc_item *items, uint32_t *sorted, uint32_t count, uint32_t which) {
+  uint32_t at = count;
+  for (; at > 0 && items[sorted[at - 1]].offset > items[which].offset; at--) sorted[at] = sorted[at - 1];
+  sorted[at] = which;
+}
+
+static void pack(packing *p, uint32_t *sorted, uint32_t *near) {
+  p->peak = 0;
+  uint32_t placed = 0;
+  for (uint32_t i = 0; i < p->count; i++) {
+    uint32_t which = p->order[i], near_count = 0;
+    for (uint32_t j = 0; j < placed; j++)
+      if (alloc_meet(&p->items[sorted[j]], &p->items[which])) near[near_count++] = sorted[j];
+    put(p->items, which, near, near_count);
+    if (p->items[which].size == 0) continue;
+    keep_sorted(p->items, sorted, placed++, which);
+    if (end_of(&p->items[which]) > p->peak) p->peak = end_of(&p->items[which]);
+  }
+}
+
+/* ---- orders ---- */
+
+typedef struct ranked {
+  uint64_t rank[3]; /* larger first, one after the other */
+  uint32_t which;
+} ranked;
+
+static int compare_ranked(const void *left, const void *right) {
+  const ranked *a = left, *b = right;
+  for (uint32_t i = 0; i < 3; i++)
+    if (a->rank[i] != b->rank[i]) return a->rank[i] > b->rank[i] ? -1 : 1;
+  return a->which < b->which ? -1 : 1;
+}
+
+typedef enum order_kind { BY_SIZE, BY_AREA, BY_TIME, ORDER_KINDS } order_kind;
+
+static ranked rank_item(const alloc_item *item, uint32_t which, order_kind kind) {
+  uint64_t span = (uint64_t)item->last - item->first + 1, area;
+  if (__builtin_mul_overflow(span, item->size, &area)) area = UINT64_MAX;
+  uint64_t early = UINT32_MAX - item->first;
+  switch (kind) {
+    case BY_AREA: return (ranked){{area, item->size, early}, which};
+    case BY_TIME: return (ranked){{early, span, item->size}, which};
+    default: return (ranked){{item->size, span, early}, which};
+  }
+}
+
+static void sort_order(packing *p, ranked *scratch, const uint32_t *members, order_kind kind) {
+  for (uint32_t i = 0; i < p->count; i++) scratch[i] = rank_item(&p->items[members[i]], members[i], kind);
+  qsort(scratch, p->count, sizeof *scratch, compare_ranked);
+  for (uint32_t i = 0; i < p->count; i++) p->order[i] = scratch[i].which;
+}
+
+/* The item that ends at the peak goes first in the next try. False when it is first already. */
+static bool promote_topmost(packing *p) {
+  uint32_t top = 0;
+  for (uint32_t i = 0; i < p->count; i++)
+    if (p->items[p->order[i]].size && end_of(&p->items[p->order[i]]) == p->peak) top = i;
+  if (top == 0) return false;
+  uint32_t which = p->order[top];
+  memmove(&p->order[1], &p->order[0], top * sizeof *p->order);
+  p->order[0] = which;
+  return true;
+}
+
+/* ---- one copy of a space ---- */
+
+typedef struct group {
+  arena *arena;
+  alloc_item *items;
+  const uint32_t *members;
+  uint32_t count;
+} group;
+
+static int compare_times(const void *left, const void *right) {
+  uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
+  return a < b ? -1 : a > b;
+}
+
+/* Most bytes alive at once. It can only rise where a lifetime begins. */
+static void measure_live(const group *g, alloc_use *use) {
+  uint32_t *times = ARENA_ARRAY(g->arena, uint32_t, g->count);
+  for (uint32_t i = 0; i < g->count; i++) times[i] = g->items[g->members[i]].first;
+  qsort(times, g->count, sizeof *times, compare_times);
+  for (uint32_t i = 0; i < g->count; i++) {
+    if (i > 0 && times[i] == times[i - 1]) continue;
+    uint64_t live = 0;
+    for (uint32_t j = 0; j < g->count; j++) {
+      const alloc_item *item = &g->items[g->members[j]];
+      if (item->first <= times[i] && times[i] <= item->last) live += item->size;
+    }
+    if (live > use->live || i == 0) use->live = live, use->live_at = times[i];
+  }
+}
+
+static void pack_group(const group *g, alloc_use *use) {
+  packing now = {.items = g->items, .order = ARENA_ARRAY(g->arena, uint32_t, g->count), .count = g->count};
+  uint32_t *sorted = ARENA_ARRAY(g->arena, uint32_t, g->count), *near = ARENA_ARRAY(g->arena, uint32_t, g->count);
+  uint32_t *best = ARENA_ARRAY(g->arena, uint32_t, g->count);
+  ranked *ranks = ARENA_ARRAY(g->arena, ranked, g->count);
+  use->peak = UINT64_MAX;
+  uint32_t rounds = g->count <= IMPROVE_MAX_ITEMS ? IMPROVE_ROUNDS : 0;
+  for (uint32_t kind = 0; kind < ORDER_KINDS && use->peak > use->live; kind++) {
+    sort_order(&now, ranks, g->members, (order_kind)kind);
+    for (uint32_t round = 0; round <= rounds && use->peak > use->live; round++) {
+      if (round > 0 && !promote_topmost(&now)) break;
+      pack(&now, sorted, near);
+      if (now.peak >= use->peak) continue;
+      use->peak = now.peak;
+      memcpy(best, now.order, g->count * sizeof *best);
+    }
+  }
+  memcpy(now.order, best, g->count * sizeof *best);
+  pack(&now, sorted, near);
+}
+
+/* ---- entry ---- */
+
+static int compare_members(const void *left, const void *right) {
+  const ranked *a = left, *b = right;
+  for (uint32_t i = 0; i < 3; i++)
+    if (a->rank[i] != b->rank[i]) return a->rank[i] < b->rank[i] ? -1 : 1;
+  return 0;
+}
+
+/* Item indices by space, owner and place in the argument. */
+static uint32_t *sort_members(arena *a, const alloc_item *items, uint32_t count) {
+  ranked *keys = ARENA_ARRAY(a, ranked, count);
+  uint32_t *members = ARENA_ARRAY(a, uint32_t, count);
+  for (uint32_t i = 0; i < count; i++)
+    keys[i] = (ranked){{(uint64_t)items[i].key.space, items[i].key.owner, i}, i};
+  qsort(keys, count, sizeof *keys, compare_members);
+  for (uint32_t i = 0; i < count; i++) members[i] = keys[i].which;
+  return members;
+}
+
+/* Checks that all sizes, rounded up to their alignment, can be added: then no offset can overflow. */
+static bool settle_items(alloc_item *items, uint32_t count, uint32_t *culprit) {
+  uint64_t sum = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    alloc_item *item = &items[i];
+    if (item->align == 0) item->align = space_info_of(item->key.space)->align;
+    *culprit = i;
+    if ((item->align & (item->align - 1)) != 0 || item->first > item->last) return false;
+    if (__builtin_add_overflow(sum, item->size, &sum) || __builtin_add_overflow(sum, item->align, &sum)) return false;
+  }
+  *culprit = ALLOC_NONE;
+  return true;
+}
+
+bool alloc_place(arena *a, const machine *m, alloc_item *items, uint32_t count, alloc_report *out, uint32_t *culprit) {
+  *out = (alloc_report){.items = items, .item_count = count};
+  if (!settle_items(items, count, culprit)) return false;
+  if (count == 0) return true;
+  uint32_t *members = sort_members(a, items, count);
+  alloc_use *uses = ARENA_ARRAY(a, alloc_use, count);
+  for (uint32_t begin = 0, end; begin < count; begin = end) {
+    alloc_key key = items[members[begin]].key;
+    alloc_use *use = &uses[out->use_count++];
+    *use = (alloc_use){.space = key.space, .owner = key.owner, .limit = m->limit[key.space]};
+    for (end = begin; end < count; end++) {
+      const alloc_item *item = &items[members[end]];
+      if (item->key.space != key.space || item->key.owner != key.owner) break;
+      use->total += item->size;
+      use->items++;
+    }
+    group g = {a, items, members + begin, end - begin};
+    measure_live(&g, use);
+    pack_group(&g, use);
+  }
+  out->uses = uses;
+  return true;
+}
+
+bool alloc_fits(const alloc_use *use) { return use->limit == 0 || use->peak <= use->limit; }
+
+void alloc_explain(const alloc_item *items, uint32_t which, text *out) {
+  const alloc_item *item = &items[which];
+  text_format(out, "at %llu", (unsigned long long)item->offset);
+  if (item->above == ALLOC_NONE) text_add(out, STR(", at the bottom"));
+  else text_format(out, ", behind %.*s", STR_FMT(items[item->above].name));
+  text_format(out, ", alive %u..%u", item->first, item->last);
+}
