@@ -27,12 +27,12 @@ typedef struct alloc_item {
 typedef struct alloc_use {
   space_id space;
   unit_id owner;
-  uint32_t items;  /* allocations made */
-  uint64_t total;  /* bytes of all of them, as if none had shared room */
-  uint64_t live;   /* most bytes alive at one time: no placement can need less */
-  uint64_t peak;   /* bytes needed, holes and alignment included; a heap's is `live` */
-  uint64_t limit;  /* 0: none */
-  uint64_t now;    /* bytes alive now; the heap's only */
+  uint32_t items;   /* allocations made */
+  uint64_t total;   /* bytes of all of them, as if none had shared room */
+  uint64_t live;    /* most bytes alive at one time: no placement can need less */
+  uint64_t peak;    /* bytes needed, holes and alignment included; a heap's is `live` */
+  uint64_t limit;   /* 0: none */
+  uint64_t now;     /* bytes alive now; the heap's only */
   uint32_t live_at; /* the point in time of `live` */
 } alloc_use;
 
@@ -47,8 +47,8 @@ typedef struct alloc_report {
 
 /* Gives every item an offset so that items of one copy whose lifetimes meet do not overlap, and fills the report (which
  * points at `items`). Deterministic: depends on nothing but the arguments. A copy whose peak passes the machine's limit
- * is placed all the same; the caller compares peak with limit. False when a size is too large to add up, or an alignment is
- * not a power of two; then `*culprit` is the item. */
+ * is placed all the same; the caller compares peak with limit. False when a size is too large to add up, or an
+ * alignment is not a power of two; then `*culprit` is the item. */
 bool alloc_place(arena *a, const machine *m, alloc_item *items, uint32_t count, alloc_report *out, uint32_t *culprit);
 
 /* "at 2048, behind acc, alive 3..9": why an item lies where it does. */
@@ -64,7 +64,7 @@ static inline bool alloc_meet(const alloc_item *a, const alloc_item *b) {
 /* What fresh memory holds. */
 typedef enum alloc_poison {
   ALLOC_ZERO,
-  ALLOC_FILL,   /* ir_fill_bits: NaN, the smallest integer, false; what JAX's interpreter calls "nan", but for integers */
+  ALLOC_FILL, /* ir_fill_bits: NaN, the smallest integer, false; what JAX's interpreter calls "nan", but for integers */
   ALLOC_LARGE,  /* NaN, the largest integer, true: JAX's TPU and GPU interpret modes */
   ALLOC_PATTERN /* bytes 0xA5, for a reader who looks at bits */
 } alloc_poison;
@@ -85,8 +85,8 @@ typedef struct alloc_block {
   uint32_t site;    /* who asks: sharers must agree */
   uint32_t sharers; /* how many acquire it */
   uint32_t acquired, released;
-  uint8_t *bytes;   /* NULL for size 0 */
-  uint8_t *shadow;  /* a bit per byte, set once written; NULL unless the heap keeps shadows */
+  uint8_t *bytes;  /* NULL for size 0 */
+  uint8_t *shadow; /* a bit per byte, set once written; NULL unless the heap keeps shadows */
 } alloc_block;
 
 typedef struct alloc_heap_desc {

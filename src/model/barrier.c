@@ -129,7 +129,8 @@ sync_result barrier_finish(const barrier *b, bool strict) {
 
 sync_result barrier_array_init(barrier_array *array, mem m, uint32_t rank, const int64_t *dims, uint32_t expected) {
   *array = (barrier_array){.mem = m, .rank = rank};
-  if (rank > KILN_MAX_RANK || !sync_count(rank, dims, &array->count)) return sync_fault(SYNC_OUTSIDE, UNIT_NONE, rank, 0);
+  if (rank > KILN_MAX_RANK || !sync_count(rank, dims, &array->count))
+    return sync_fault(SYNC_OUTSIDE, UNIT_NONE, rank, 0);
   for (uint32_t axis = 0; axis < rank; axis++) array->dims[axis] = dims[axis];
   array->elements = array->count <= SIZE_MAX / 2 ? mem_calloc(m, (size_t)array->count, sizeof(barrier)) : NULL;
   if (!array->elements) {
@@ -171,10 +172,8 @@ uint32_t cluster_barrier_expected(const cluster_barrier_desc *desc) {
 }
 
 sync_result cluster_barrier_init(cluster_barrier *c, mem m, const cluster_barrier_desc *desc) {
-  *c = (cluster_barrier){.mem = m,
-                         .rank = desc->cluster_rank,
-                         .collective = desc->collective,
-                         .leader_only = desc->leader_only};
+  *c = (cluster_barrier){
+      .mem = m, .rank = desc->cluster_rank, .collective = desc->collective, .leader_only = desc->leader_only};
   uint64_t blocks;
   if (c->rank > KILN_MAX_RANK || !sync_count(c->rank, desc->cluster_dims, &blocks))
     return sync_fault(SYNC_OUTSIDE, UNIT_NONE, c->rank, 0);

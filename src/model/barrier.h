@@ -1,8 +1,9 @@
 /* Barriers: arrive and wait, phase after phase.
  *
- * A barrier of n arrivals completes a phase with every n-th arrival; the next arrival begins the next phase. A waiter observes
- * phases one by one: its k-th wait is over once phase k has completed. Waiters keep no token, so hardware tells phases apart
- * by one bit only; a waiter that falls two phases behind can never be right again. That is the fault `over_arrival`. */
+ * A barrier of n arrivals completes a phase with every n-th arrival; the next arrival begins the next phase. A waiter
+ * observes phases one by one: its k-th wait is over once phase k has completed. Waiters keep no token, so hardware
+ * tells phases apart by one bit only; a waiter that falls two phases behind can never be right again. That is the fault
+ * `over_arrival`. */
 #ifndef KILN_SRC_MODEL_BARRIER_H
 #define KILN_SRC_MODEL_BARRIER_H
 
@@ -25,19 +26,21 @@ typedef struct barrier {
 void barrier_init(barrier *b, uint32_t expected);
 void barrier_free(barrier *b, mem m); /* releases what it holds, checks nothing */
 
-/* One arrival. OVER_ARRIVAL when it completes a phase that leaves a waiter two behind: the arrival counts, so that whoever knows
- * that this waiter will not come again may go on. */
+/* One arrival. OVER_ARRIVAL when it completes a phase that leaves a waiter two behind: the arrival counts, so that
+ * whoever knows that this waiter will not come again may go on. */
 sync_result barrier_arrive(barrier *b);
 
-/* A wait, asked until READY: then the caller has observed one phase more. A unit that waits for the first time counts from
- * the unit it was split from. A unit with parts that have waited stands for all of them: they must agree, and move on together. */
+/* A wait, asked until READY: then the caller has observed one phase more. A unit that waits for the first time counts
+ * from the unit it was split from. A unit with parts that have waited stands for all of them: they must agree, and move
+ * on together. */
 sync_result barrier_wait(barrier *b, mem m, const machine *on, unit_id waiter);
 
-/* The wait of a caller that keeps the phase bit itself, as hardware does: READY once the phase of this parity has completed. */
+/* The wait of a caller that keeps the phase bit itself, as hardware does: READY once the phase of this parity has
+ * completed. */
 sync_result barrier_wait_parity(const barrier *b, uint32_t parity);
 
-/* The end of a barrier's life. `strict`: also a completed phase that a waiter has left unobserved is a fault; kernels that
- * end right after a pipeline do that, and hardware does not mind. */
+/* The end of a barrier's life. `strict`: also a completed phase that a waiter has left unobserved is a fault; kernels
+ * that end right after a pipeline do that, and hardware does not mind. */
 sync_result barrier_finish(const barrier *b, bool strict);
 
 /* ---- arrays ---- */
@@ -52,19 +55,20 @@ typedef struct barrier_array {
 
 sync_result barrier_array_init(barrier_array *array, mem m, uint32_t rank, const int64_t *dims, uint32_t expected);
 void barrier_array_free(barrier_array *array);
-barrier *barrier_at(const barrier_array *array, const int64_t *index); /* NULL when outside */
+barrier *barrier_at(const barrier_array *array, const int64_t *index);     /* NULL when outside */
 sync_result barrier_array_finish(const barrier_array *array, bool strict); /* the first fault found */
 
 /* ---- clusters ---- */
 
-/* A barrier array that the blocks of a cluster share: one array per block. An arrival reaches the own block and every block that
- * differs from it in exactly one collective axis; a wait is on the own block's. So blocks that differ in two axes are
- * not ordered, as in JAX. With `leader_only` an arrival reaches only the block that has 0 in every collective axis. */
+/* A barrier array that the blocks of a cluster share: one array per block. An arrival reaches the own block and every
+ * block that differs from it in exactly one collective axis; a wait is on the own block's. So blocks that differ in two
+ * axes are not ordered, as in JAX. With `leader_only` an arrival reaches only the block that has 0 in every collective
+ * axis. */
 typedef struct cluster_barrier {
   mem mem;
-  uint32_t rank;                 /* of the cluster */
-  int64_t dims[KILN_MAX_RANK];   /* blocks */
-  uint32_t collective;           /* bit per cluster axis */
+  uint32_t rank;               /* of the cluster */
+  int64_t dims[KILN_MAX_RANK]; /* blocks */
+  uint32_t collective;         /* bit per cluster axis */
   bool leader_only;
   uint64_t blocks;
   barrier_array *of_block;
@@ -75,9 +79,9 @@ typedef struct cluster_barrier_desc {
   int64_t cluster_dims[KILN_MAX_RANK];
   uint32_t collective;
   bool leader_only;
-  uint32_t rank;                 /* of the array */
+  uint32_t rank; /* of the array */
   int64_t dims[KILN_MAX_RANK];
-  uint32_t arrivals;             /* each block's */
+  uint32_t arrivals; /* each block's */
 } cluster_barrier_desc;
 
 sync_result cluster_barrier_init(cluster_barrier *c, mem m, const cluster_barrier_desc *desc);
@@ -86,6 +90,7 @@ barrier *cluster_barrier_at(const cluster_barrier *c, uint64_t block, const int6
 sync_result cluster_barrier_arrive(cluster_barrier *c, uint64_t block, const int64_t *index);
 sync_result cluster_barrier_wait(cluster_barrier *c, const machine *on, uint64_t block, const int64_t *index,
                                  unit_id waiter);
-uint32_t cluster_barrier_expected(const cluster_barrier_desc *desc); /* arrivals per phase of one block's; 0: too many */
+uint32_t cluster_barrier_expected(
+    const cluster_barrier_desc *desc); /* arrivals per phase of one block's; 0: too many */
 
 #endif

@@ -43,7 +43,8 @@ static void forget(copy_queue *q, uint32_t at) {
 }
 
 static sync_result tell(const copy *c) {
-  if (c->stage == COPY_READ) return c->desc.source ? semaphore_signal(c->desc.source, c->desc.bytes, NULL) : sync_ready();
+  if (c->stage == COPY_READ)
+    return c->desc.source ? semaphore_signal(c->desc.source, c->desc.bytes, NULL) : sync_ready();
   sync_result result = sync_ready();
   if (c->desc.destination) result = semaphore_signal(c->desc.destination, c->desc.bytes, NULL);
   if (c->desc.arrival && result.state == SYNC_READY) result = barrier_arrive(c->desc.arrival);
@@ -62,7 +63,8 @@ sync_result copy_advance(copy_queue *q, uint64_t id, copy_stage to) {
 
 static bool waits_here(const copy *c, copy_stage stage) { return !told_elsewhere(c) && c->stage < stage; }
 
-/* Drops the written copies of the first `end` places. One that is only read stays until its write has been waited for. */
+/* Drops the written copies of the first `end` places. One that is only read stays until its write has been waited for.
+ */
 static void settle(copy_queue *q, uint32_t end) {
   uint32_t kept = 0;
   for (uint32_t i = 0; i < q->count; i++) {

@@ -1,9 +1,10 @@
 /* Asynchronous copies: start, source read, destination written, waited for.
  *
- * A copy goes STARTED -> READ -> WRITTEN; whoever moves the bytes says so, early or late as its mode wants. What it tells the rest
- * of the program on the way is part of the copy: reading signals the source semaphore, writing signals the destination
- * semaphore (bytes, both) or arrives on a barrier (once). Copies without those are waited for by the unit that started them,
- * through its queue of groups: a group is the copies up to a commit, and a wait leaves at most n of the newest groups in flight. */
+ * A copy goes STARTED -> READ -> WRITTEN; whoever moves the bytes says so, early or late as its mode wants. What it
+ * tells the rest of the program on the way is part of the copy: reading signals the source semaphore, writing signals
+ * the destination semaphore (bytes, both) or arrives on a barrier (once). Copies without those are waited for by the
+ * unit that started them, through its queue of groups: a group is the copies up to a commit, and a wait leaves at most
+ * n of the newest groups in flight. */
 #ifndef KILN_SRC_MODEL_COPY_H
 #define KILN_SRC_MODEL_COPY_H
 
@@ -38,14 +39,16 @@ void copy_queue_init(copy_queue *q, mem m);
 void copy_queue_free(copy_queue *q);
 
 sync_result copy_start(copy_queue *q, const copy_desc *desc, uint64_t *id);
-void copy_commit(copy_queue *q);                                       /* closes the open group; an empty one counts */
-const copy *copy_find(const copy_queue *q, uint64_t id);               /* NULL once waited for */
+void copy_commit(copy_queue *q);                         /* closes the open group; an empty one counts */
+const copy *copy_find(const copy_queue *q, uint64_t id); /* NULL once waited for */
 
-/* Moves a copy to its next stage, and tells semaphores and barrier. The fault of a barrier or semaphore is passed on. */
+/* Moves a copy to its next stage, and tells semaphores and barrier. The fault of a barrier or semaphore is passed on.
+ */
 sync_result copy_advance(copy_queue *q, uint64_t id, copy_stage to);
 
-/* READY once all but the newest `groups` committed groups are written (read, when `read_only`), and then forgets those that are
- * written. The open group is not waited for. `*next` (may be NULL): the oldest copy that keeps the wait blocked. */
+/* READY once all but the newest `groups` committed groups are written (read, when `read_only`), and then forgets those
+ * that are written. The open group is not waited for. `*next` (may be NULL): the oldest copy that keeps the wait
+ * blocked. */
 sync_result copy_wait_groups(copy_queue *q, uint64_t groups, bool read_only, uint64_t *next);
 /* The same for copies that were never grouped: at most `copies` still in flight. */
 sync_result copy_wait_copies(copy_queue *q, uint64_t copies, bool read_only, uint64_t *next);

@@ -58,8 +58,10 @@ static alloc_block **find_slot(const block_table *table, alloc_key key) {
   for (uint64_t at = key_hash(key) & mask;; at = (at + 1) & mask) {
     alloc_block **slot = &table->slots[at];
     if (!*slot) return grave ? grave : slot;
-    if (*slot == &tombstone) grave = grave ? grave : slot;
-    else if (key_equal((*slot)->item.key, key)) return slot;
+    if (*slot == &tombstone)
+      grave = grave ? grave : slot;
+    else if (key_equal((*slot)->item.key, key))
+      return slot;
   }
 }
 
@@ -85,8 +87,10 @@ static uint32_t lower_use(const alloc_heap *heap, alloc_key key) {
   while (low < high) {
     uint32_t middle = (low + high) / 2;
     const alloc_use *use = &heap->uses[middle];
-    if (use->space < key.space || (use->space == key.space && use->owner < key.owner)) low = middle + 1;
-    else high = middle;
+    if (use->space < key.space || (use->space == key.space && use->owner < key.owner))
+      low = middle + 1;
+    else
+      high = middle;
   }
   return low;
 }

@@ -3,7 +3,8 @@
  * Nobody hands out names. Every unit counts the allocations that it makes in spaces of each level, and units that run
  * the same program count in lock step: the third smem buffer of every block has serial 2. So the sharers of a buffer
  * arrive at one key without talking, and a remote copy names "the same buffer over there" by changing the owner alone.
- * Counting per owning level keeps private allocations, which threads may make unequally, from disturbing shared ones. */
+ * Counting per owning level keeps private allocations, which threads may make unequally, from disturbing shared ones.
+ */
 #ifndef KILN_SRC_MODEL_KEY_H
 #define KILN_SRC_MODEL_KEY_H
 

@@ -13,14 +13,10 @@ static const level_info level_table[LEVEL_COUNT] = {
 };
 
 static const space_info space_table[SPACE_COUNT] = {
-#define SPACE(machine, id, name, owner, storage, limit, align, doc)          \
-  [SPACE_##machine##_##id] = {name,                                          \
-                              doc,                                           \
-                              MACHINE_##machine,                             \
-                              LEVEL_##machine##_##owner - LEVEL_##machine##_DEVICE, \
-                              SPACE_##storage,                               \
-                              limit,                                         \
-                              align},
+#define SPACE(machine, id, name, owner, storage, limit, align, doc)                                                 \
+  [SPACE_##machine##_##                                                                                             \
+      id] = {name,  doc,  MACHINE_##machine, LEVEL_##machine##_##owner - LEVEL_##machine##_DEVICE, SPACE_##storage, \
+             limit, align},
 #include "model/machines.def"
 };
 

@@ -1,7 +1,8 @@
 /* Machines as data: a tree of levels of units, and memory spaces that each belong to a level.
  *
- * `machines.def` holds the kinds; a `machine` is one kind with the sizes of a launch filled in. Whatever differs between a
- * GPU and a TPU (who shares which memory, how many copies there are, who runs a program) is read from these tables. */
+ * `machines.def` holds the kinds; a `machine` is one kind with the sizes of a launch filled in. Whatever differs
+ * between a GPU and a TPU (who shares which memory, how many copies there are, who runs a program) is read from these
+ * tables. */
 #ifndef KILN_SRC_MODEL_MACHINE_H
 #define KILN_SRC_MODEL_MACHINE_H
 
@@ -16,7 +17,8 @@ typedef enum machine_kind {
   MACHINE_KINDS
 } machine_kind;
 
-/* Levels of all machines, in table order: LEVEL_GPU_DEVICE .. LEVEL_TPU_SUBCORE. A level's depth is its place in its tree. */
+/* Levels of all machines, in table order: LEVEL_GPU_DEVICE .. LEVEL_TPU_SUBCORE. A level's depth is its place in its
+ * tree. */
 typedef enum level_id {
 #define LEVEL(machine, id, name, size, doc) LEVEL_##machine##_##id,
 #include "model/machines.def"
@@ -72,8 +74,8 @@ typedef struct machine {
   uint64_t limit[SPACE_COUNT];        /* bytes in one copy; 0 = none */
 } machine;
 
-/* Fills `out` with the sizes of the table, where `sizes[depth]` (may be NULL) is 0, or the given one. False when the tree
- * would have more than MACHINE_MAX_UNITS units. */
+/* Fills `out` with the sizes of the table, where `sizes[depth]` (may be NULL) is 0, or the given one. False when the
+ * tree would have more than MACHINE_MAX_UNITS units. */
 bool machine_make(machine_kind kind, const uint32_t *sizes, machine *out);
 
 level_id machine_level(const machine *m, uint32_t depth);

@@ -1,9 +1,9 @@
 /* The compiler's client of the allocator: offsets for items whose lifetimes are known.
  *
- * Each copy of a space is packed on its own. One packing puts items down in some order, each into the lowest gap left by
- * the items that it meets in time. Three orders are tried (large first, then long-lived-and-large, then by time); then
- * the best is improved by moving items that reach the top to the front, for a bounded number of rounds. It stops as soon as the
- * peak equals the bytes alive at once, below which nothing can go. */
+ * Each copy of a space is packed on its own. One packing puts items down in some order, each into the lowest gap left
+ * by the items that it meets in time. Three orders are tried (large first, then long-lived-and-large, then by time);
+ * then the best is improved by moving items that reach the top to the front, for a bounded number of rounds. It stops
+ * as soon as the peak equals the bytes alive at once, below which nothing can go. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -167,8 +167,7 @@ static int compare_members(const void *left, const void *right) {
 static uint32_t *sort_members(arena *a, const alloc_item *items, uint32_t count) {
   ranked *keys = ARENA_ARRAY(a, ranked, count);
   uint32_t *members = ARENA_ARRAY(a, uint32_t, count);
-  for (uint32_t i = 0; i < count; i++)
-    keys[i] = (ranked){{(uint64_t)items[i].key.space, items[i].key.owner, i}, i};
+  for (uint32_t i = 0; i < count; i++) keys[i] = (ranked){{(uint64_t)items[i].key.space, items[i].key.owner, i}, i};
   qsort(keys, count, sizeof *keys, compare_members);
   for (uint32_t i = 0; i < count; i++) members[i] = keys[i].which;
   return members;
@@ -217,7 +216,9 @@ bool alloc_fits(const alloc_use *use) { return use->limit == 0 || use->peak <= u
 void alloc_explain(const alloc_item *items, uint32_t which, text *out) {
   const alloc_item *item = &items[which];
   text_format(out, "at %llu", (unsigned long long)item->offset);
-  if (item->above == ALLOC_NONE) text_add(out, STR(", at the bottom"));
-  else text_format(out, ", behind %.*s", STR_FMT(items[item->above].name));
+  if (item->above == ALLOC_NONE)
+    text_add(out, STR(", at the bottom"));
+  else
+    text_format(out, ", behind %.*s", STR_FMT(items[item->above].name));
   text_format(out, ", alive %u..%u", item->first, item->last);
 }

@@ -1,8 +1,8 @@
 /* Semaphores: signal and wait on a count.
  *
- * Copies signal the bytes they moved, so one wait may stand for several copies, or part of one. Counts are 32 bits, as on every
- * device. Beside the count a semaphore numbers every unit of count it ever received: a wait reports which of them it took, so that
- * a race checker can learn from exactly those signals, and from no later one. */
+ * Copies signal the bytes they moved, so one wait may stand for several copies, or part of one. Counts are 32 bits, as
+ * on every device. Beside the count a semaphore numbers every unit of count it ever received: a wait reports which of
+ * them it took, so that a race checker can learn from exactly those signals, and from no later one. */
 #ifndef KILN_SRC_MODEL_SEMAPHORE_H
 #define KILN_SRC_MODEL_SEMAPHORE_H
 
@@ -22,7 +22,8 @@ typedef struct semaphore_span {
 
 uint32_t semaphore_read(const semaphore *s);
 sync_result semaphore_signal(semaphore *s, uint32_t amount, semaphore_span *given); /* `given` may be NULL */
-/* READY once the count is at least `amount`; then takes it, unless `keep`. `taken` (may be NULL) is what satisfied it. */
+/* READY once the count is at least `amount`; then takes it, unless `keep`. `taken` (may be NULL) is what satisfied it.
+ */
 sync_result semaphore_wait(semaphore *s, uint32_t amount, bool keep, semaphore_span *taken);
 sync_result semaphore_finish(const semaphore *s); /* at the end of its life the count must be 0 */
 

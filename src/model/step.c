@@ -8,8 +8,10 @@ bool step_count(const step_grid *grid, uint64_t *out) {
   bool empty = false;
   for (uint32_t axis = 0; axis < grid->rank; axis++) {
     if (grid->size[axis] < 0) return false;
-    if (grid->size[axis] == 0) empty = true;
-    else if (__builtin_mul_overflow(count, (uint64_t)grid->size[axis], &count)) return false;
+    if (grid->size[axis] == 0)
+      empty = true;
+    else if (__builtin_mul_overflow(count, (uint64_t)grid->size[axis], &count))
+      return false;
   }
   *out = empty ? 0 : count;
   return count <= INT64_MAX;
@@ -43,8 +45,7 @@ step_grid step_parallel_part(const step_grid *grid) { return part(grid, true); }
 step_grid step_sequential_part(const step_grid *grid) { return part(grid, false); }
 
 void step_merge(const step_grid *grid, const int64_t *parallel, const int64_t *sequential, int64_t *index) {
-  for (uint32_t axis = 0; axis < grid->rank; axis++)
-    index[axis] = grid->parallel[axis] ? *parallel++ : *sequential++;
+  for (uint32_t axis = 0; axis < grid->rank; axis++) index[axis] = grid->parallel[axis] ? *parallel++ : *sequential++;
 }
 
 bool step_share_of(const step_grid *grid, uint32_t units, uint32_t which, step_share *out) {

@@ -50,7 +50,7 @@ typedef struct step_record {
   uint64_t local, flat;             /* flat counter within this unit's share; within the whole grid */
   uint64_t local_count, flat_count; /* how many there are of each */
   uint32_t rank;
-  bool first, last;                 /* of this unit's share */
+  bool first, last; /* of this unit's share */
   bool axis_first[STEP_MAX_AXES], axis_last[STEP_MAX_AXES];
   uint32_t operand_count;
   step_operand operand[STEP_MAX_OPERANDS];
@@ -95,13 +95,14 @@ typedef struct block_dim {
   int64_t padding_low; /* ELEMENT: elements that the index space has before the array */
 } block_dim;
 
-/* Where a block lies: elements [origin + skip, origin + skip + valid) exist, the rest of [origin, origin + size) does not. */
+/* Where a block lies: elements [origin + skip, origin + skip + valid) exist, the rest of [origin, origin + size) does
+ * not. */
 typedef struct block_window {
   int64_t origin, size, skip, valid;
 } block_window;
 
 block_window block_place(const block_dim *dim, int64_t index);
-int64_t block_count(const block_dim *dim);  /* blocks that cover the array; 0 for ELEMENT */
-bool block_ragged(const block_dim *dim);    /* whether some block runs past the end */
+int64_t block_count(const block_dim *dim); /* blocks that cover the array; 0 for ELEMENT */
+bool block_ragged(const block_dim *dim);   /* whether some block runs past the end */
 
 #endif

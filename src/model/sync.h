@@ -1,8 +1,8 @@
 /* What the state machines of barriers, semaphores and copies answer with.
  *
- * None of them waits: a call is one step, made by whoever runs the units. BLOCKED changes nothing and may be asked again;
- * FAULT says which rule was broken and by whom. A fault has still taken effect where the text of its rule says so, so that an executor
- * may report it and go on. */
+ * None of them waits: a call is one step, made by whoever runs the units. BLOCKED changes nothing and may be asked
+ * again; FAULT says which rule was broken and by whom. A fault has still taken effect where the text of its rule says
+ * so, so that an executor may report it and go on. */
 #ifndef KILN_SRC_MODEL_SYNC_H
 #define KILN_SRC_MODEL_SYNC_H
 
@@ -18,8 +18,8 @@ typedef enum sync_rule {
 
 typedef struct sync_result {
   sync_state state;
-  sync_rule rule;    /* FAULT: the broken rule */
-  unit_id unit;      /* FAULT: the unit that the rule speaks of, or UNIT_NONE */
+  sync_rule rule;      /* FAULT: the broken rule */
+  unit_id unit;        /* FAULT: the unit that the rule speaks of, or UNIT_NONE */
   uint64_t have, want; /* BLOCKED, FAULT: the counts the rule compares */
 } sync_result;
 

@@ -22,21 +22,23 @@ typedef struct unit_range {
 } unit_range;
 
 uint32_t unit_depth(const machine *m, unit_id u);
-uint32_t unit_index(const machine *m, unit_id u);                     /* within its parent; a device: within the machine */
-unit_id unit_parent(const machine *m, unit_id u);                        /* UNIT_NONE for a device */
-unit_id unit_child(const machine *m, unit_id u, uint32_t index);         /* UNIT_NONE when there is no such child */
-unit_id unit_at(const machine *m, uint32_t depth, uint32_t ordinal);  /* the ordinal-th unit of a level */
-uint32_t unit_ordinal(const machine *m, unit_id u);                   /* the inverse: place among all units of its level */
+uint32_t unit_index(const machine *m, unit_id u);                /* within its parent; a device: within the machine */
+unit_id unit_parent(const machine *m, unit_id u);                /* UNIT_NONE for a device */
+unit_id unit_child(const machine *m, unit_id u, uint32_t index); /* UNIT_NONE when there is no such child */
+unit_id unit_at(const machine *m, uint32_t depth, uint32_t ordinal); /* the ordinal-th unit of a level */
+uint32_t unit_ordinal(const machine *m, unit_id u); /* the inverse: place among all units of its level */
 
-unit_id unit_above(const machine *m, unit_id u, uint32_t depth);         /* the ancestor of that depth; `u` itself at its own */
-unit_range unit_below(const machine *m, unit_id u, uint32_t depth);   /* its descendants of that depth; count 0 when none */
-bool unit_contains(const machine *m, unit_id outer, unit_id inner);      /* inner is outer, or below it */
+unit_id unit_above(const machine *m, unit_id u, uint32_t depth); /* the ancestor of that depth; `u` itself at its own */
+unit_range unit_below(const machine *m, unit_id u,
+                      uint32_t depth); /* its descendants of that depth; count 0 when none */
+bool unit_contains(const machine *m, unit_id outer, unit_id inner); /* inner is outer, or below it */
 
 /* The unit whose copy of `space` is meant when `u` names the space: the owner above `u`. A unit above the owning level
  * that is not split means its first descendant there. */
 unit_id unit_owner(const machine *m, unit_id u, space_id space);
 
-/* "cluster 2 block 1 thread 0": every level but those of one unit in the whole machine; a device alone is "device 0". */
+/* "cluster 2 block 1 thread 0": every level but those of one unit in the whole machine; a device alone is "device 0".
+ */
 void unit_print(const machine *m, unit_id u, text *out);
 
 #endif

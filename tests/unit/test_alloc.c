@@ -1,5 +1,5 @@
-/* The allocator's two clients: placements are checked for overlap and against the best of all orders; the heap against a plain
- * list of what is alive. */
+/* The allocator's two clients: placements are checked for overlap and against the best of all orders; the heap against
+ * a plain list of what is alive. */
 #include "unit.h"
 
 #include <string.h>
@@ -38,7 +38,8 @@ static void place(alloc_item *items, uint32_t count, alloc_use *use) {
     if (items[i].size && items[i].offset + items[i].size > top) top = items[i].offset + items[i].size;
     for (uint32_t j = 0; j < i; j++) {
       if (!alloc_meet(&items[i], &items[j])) continue;
-      bool apart = items[i].offset + items[i].size <= items[j].offset || items[j].offset + items[j].size <= items[i].offset;
+      bool apart =
+          items[i].offset + items[i].size <= items[j].offset || items[j].offset + items[j].size <= items[i].offset;
       assert_true(apart || items[i].size == 0 || items[j].size == 0);
     }
   }
@@ -224,7 +225,8 @@ static void large_placements_are_sound_and_repeatable(void **state) {
 /* ---- the heap ---- */
 
 static alloc_request request(uint32_t serial, uint64_t size, uint32_t sharers) {
-  return (alloc_request){.key = {SPACE_GPU_SMEM, 2, serial}, .name = STR("s"), .size = size, .dtype = IR_F32, .sharers = sharers};
+  return (alloc_request){
+      .key = {SPACE_GPU_SMEM, 2, serial}, .name = STR("s"), .size = size, .dtype = IR_F32, .sharers = sharers};
 }
 
 static void fresh_memory_is_poisoned(void **state) {
@@ -290,7 +292,8 @@ static void limits_are_kept(void **state) {
   (void)state;
   machine m = gpu();
   m.limit[SPACE_GPU_SMEM] = 100;
-  alloc_heap *heap = alloc_heap_create(mem_default(), &m, &(alloc_heap_desc){.enforce_limits = true, .total_limit = 150});
+  alloc_heap *heap =
+      alloc_heap_create(mem_default(), &m, &(alloc_heap_desc){.enforce_limits = true, .total_limit = 150});
   alloc_request a = request(0, 60, 1), b = request(1, 60, 1), c = request(2, 40, 1), acc = request(0, 60, 1);
   acc.key.space = SPACE_GPU_ACC;
   alloc_block *block, *first;

@@ -1,10 +1,6 @@
 /* Barriers, one step at a time, then random programs against a reference that keeps the whole history. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "unit.h"
 
-#include <cmocka.h>
 #include <string.h>
 
 #include "model/barrier.h"
@@ -16,7 +12,9 @@ static machine gpu_of(uint32_t blocks, uint32_t threads) {
   return m;
 }
 
-static sync_state wait_on(barrier *b, const machine *m, unit_id u) { return barrier_wait(b, mem_default(), m, u).state; }
+static sync_state wait_on(barrier *b, const machine *m, unit_id u) {
+  return barrier_wait(b, mem_default(), m, u).state;
+}
 
 static void phase_completes_with_the_last_arrival(void **state) {
   (void)state;
@@ -81,7 +79,8 @@ static void parity_is_the_phase_bit(void **state) {
   barrier b;
   barrier_init(&b, 1);
   assert_int_equal(barrier_wait_parity(&b, 0).state, SYNC_BLOCKED);
-  assert_int_equal(barrier_wait_parity(&b, 1).state, SYNC_READY); /* "the phase before the first": lets a producer begin */
+  assert_int_equal(barrier_wait_parity(&b, 1).state,
+                   SYNC_READY); /* "the phase before the first": lets a producer begin */
   barrier_arrive(&b);
   assert_int_equal(barrier_wait_parity(&b, 0).state, SYNC_READY);
   assert_int_equal(barrier_wait_parity(&b, 1).state, SYNC_BLOCKED);
@@ -140,7 +139,8 @@ static void arrays_of_any_rank(void **state) {
 static void cluster_arrivals_reach_a_plus(void **state) {
   (void)state;
   machine m = gpu_of(6, 1);
-  cluster_barrier_desc desc = {.cluster_rank = 2, .cluster_dims = {2, 3}, .collective = 3, .rank = 1, .dims = {1}, .arrivals = 1};
+  cluster_barrier_desc desc = {
+      .cluster_rank = 2, .cluster_dims = {2, 3}, .collective = 3, .rank = 1, .dims = {1}, .arrivals = 1};
   cluster_barrier c;
   int64_t zero[1] = {0};
   assert_int_equal(cluster_barrier_expected(&desc), 1 + 1 + 2);

@@ -1,10 +1,5 @@
 /* Copies, one step at a time, and random queues against a list of everything that was ever started. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "unit.h"
 
 #include "model/copy.h"
 #include "random.h"
@@ -57,7 +52,8 @@ static void a_written_copy_arrives_once(void **state) {
   barrier_init(&full, 2);
   copy_queue q;
   copy_queue_init(&q, mem_default());
-  uint64_t a = start(&q, (copy_desc){.bytes = 8, .arrival = &full}), b = start(&q, (copy_desc){.bytes = 8, .arrival = &full});
+  uint64_t a = start(&q, (copy_desc){.bytes = 8, .arrival = &full}),
+           b = start(&q, (copy_desc){.bytes = 8, .arrival = &full});
   finish_copy(&q, b);
   assert_int_equal(full.arrived, 1);
   finish_copy(&q, a);

@@ -1,10 +1,6 @@
 /* Machines, units and keys: the tables hold together, and the arithmetic agrees with a tree built by hand. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "unit.h"
 
-#include <cmocka.h>
 #include <string.h>
 
 #include "model/key.h"
@@ -199,14 +195,10 @@ static void split_units_do_not_reuse_keys(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(tables_are_consistent),
-      cmocka_unit_test(machines_have_their_levels),
-      cmocka_unit_test(too_many_units_are_refused),
-      cmocka_unit_test(unit_arithmetic_agrees_with_a_tree),
-      cmocka_unit_test(units_contain_what_is_below),
-      cmocka_unit_test(owners_follow_the_space),
-      cmocka_unit_test(units_print_their_path),
-      cmocka_unit_test(serials_run_in_lock_step),
+      cmocka_unit_test(tables_are_consistent),         cmocka_unit_test(machines_have_their_levels),
+      cmocka_unit_test(too_many_units_are_refused),    cmocka_unit_test(unit_arithmetic_agrees_with_a_tree),
+      cmocka_unit_test(units_contain_what_is_below),   cmocka_unit_test(owners_follow_the_space),
+      cmocka_unit_test(units_print_their_path),        cmocka_unit_test(serials_run_in_lock_step),
       cmocka_unit_test(split_units_do_not_reuse_keys),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

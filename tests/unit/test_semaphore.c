@@ -1,10 +1,5 @@
 /* Semaphores, one step at a time, and against a queue of single units of count. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "unit.h"
 
 #include "model/semaphore.h"
 #include "random.h"
@@ -94,12 +89,9 @@ static void spans_name_the_signals_that_paid(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(wait_takes_what_was_signalled),
-      cmocka_unit_test(keeping_wait_leaves_the_count),
-      cmocka_unit_test(zero_wait_never_blocks),
-      cmocka_unit_test(overflow_is_a_fault_and_drops_the_signal),
-      cmocka_unit_test(leak_is_found_at_the_end),
-      cmocka_unit_test(spans_name_the_signals_that_paid),
+      cmocka_unit_test(wait_takes_what_was_signalled), cmocka_unit_test(keeping_wait_leaves_the_count),
+      cmocka_unit_test(zero_wait_never_blocks),        cmocka_unit_test(overflow_is_a_fault_and_drops_the_signal),
+      cmocka_unit_test(leak_is_found_at_the_end),      cmocka_unit_test(spans_name_the_signals_that_paid),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

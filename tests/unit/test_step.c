@@ -1,10 +1,6 @@
 /* Grid walks and block windows, against nested loops and element-by-element counting. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "unit.h"
 
-#include <cmocka.h>
 #include <string.h>
 
 #include "model/step.h"
@@ -170,8 +166,8 @@ static void parts_merge_to_the_whole(void **state) {
 
 static void check_window(const block_dim *dim, int64_t index) {
   block_window window = block_place(dim, index);
-  int64_t begin = dim->kind == BLOCK_TILED     ? index * dim->size
-                  : dim->kind == BLOCK_ELEMENT ? index - dim->padding_low
+  int64_t begin = dim->kind == BLOCK_TILED      ? index * dim->size
+                  : dim->kind == BLOCK_ELEMENT  ? index - dim->padding_low
                   : dim->kind == BLOCK_SQUEEZED ? index
                                                 : 0;
   int64_t size = dim->kind == BLOCK_SQUEEZED ? 1 : dim->kind == BLOCK_WHOLE ? dim->array : dim->size;
@@ -219,16 +215,11 @@ static void wild_indices_stay_outside(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(no_axes_is_one_step),
-      cmocka_unit_test(empty_axis_is_no_step),
-      cmocka_unit_test(impossible_grids_are_refused),
-      cmocka_unit_test(matmul_walk_tells_when_blocks_change),
-      cmocka_unit_test(random_walks_agree_with_loops),
-      cmocka_unit_test(shares_follow_jax),
-      cmocka_unit_test(parts_merge_to_the_whole),
-      cmocka_unit_test(windows_agree_with_counting),
-      cmocka_unit_test(ragged_edges_are_known),
-      cmocka_unit_test(wild_indices_stay_outside),
+      cmocka_unit_test(no_axes_is_one_step),           cmocka_unit_test(empty_axis_is_no_step),
+      cmocka_unit_test(impossible_grids_are_refused),  cmocka_unit_test(matmul_walk_tells_when_blocks_change),
+      cmocka_unit_test(random_walks_agree_with_loops), cmocka_unit_test(shares_follow_jax),
+      cmocka_unit_test(parts_merge_to_the_whole),      cmocka_unit_test(windows_agree_with_counting),
+      cmocka_unit_test(ragged_edges_are_known),        cmocka_unit_test(wild_indices_stay_outside),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
