@@ -4,7 +4,7 @@
 #include "base/config.h"
 #include "base/thread.h"
 
-#define TEXT(x)                      #x
+#define TEXT(x) #x
 #define VERSION(major, minor, patch) TEXT(major) "." TEXT(minor) "." TEXT(patch)
 
 const char *kiln_version(void) { return VERSION(KILN_VERSION_MAJOR, KILN_VERSION_MINOR, KILN_VERSION_PATCH); }

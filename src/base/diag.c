@@ -10,7 +10,7 @@
 #include "base/render.h"
 #include "base/thread.h"
 
-#define KEPT         200
+#define KEPT 200
 #define LINE_LONGEST 1024 /* bytes of a source line that are kept */
 
 typedef struct diag_row {

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DISTANCE_CAP     8
+#define DISTANCE_CAP 8
 #define DISTANCE_LONGEST 64 /* names longer than this are not guessed at */
 
 kiln_str str_from(const char *zero_terminated) {
