@@ -1,0 +1,118 @@
+/* The Vulkan half, inside: instance, candidates, device, buffers, launches.
+ *
+ *   loader.c    the process-wide instance      caps.c      facts of a device, its profile, reasons to refuse it
+ *   selftest.c  start-up probes of a device    device.c    listing, choosing, opening, closing
+ *   memory.c    buffers                        pipeline.c  program -> pipeline
+ *   launch.c    upload, run, download          run.c       compile and run in one call
+ *
+ * Rules: an invalid request is refused before any Vulkan object exists; nothing is tried twice; a lost device gets no
+ * calls but destruction; a device with a dispatch that never ended gets none at all, since destroying it would wait
+ * for ever: its objects are left to the end of the process. */
+#ifndef KILN_SRC_VULKAN_VULKAN_H
+#define KILN_SRC_VULKAN_VULKAN_H
+
+#include "base/context.h"
+#include "kiln/vulkan.h"
+#include "vulkan/table.h"
+
+enum { VK_MAX_DEVICES = 16, VK_REASON_SIZE = 512, VK_MAX_NAME = 1024 };
+
+/* What a physical device says about itself. */
+typedef struct vk_facts {
+  VkPhysicalDeviceProperties properties;
+  VkPhysicalDeviceDriverProperties driver; /* empty before Vulkan 1.2 */
+  VkPhysicalDeviceSubgroupProperties subgroup;
+  VkPhysicalDeviceSubgroupSizeControlProperties sizes; /* zero when the size cannot be chosen */
+  VkPhysicalDeviceMaintenance3Properties allocation;
+  VkPhysicalDeviceMemoryProperties memory;
+  bool f64, i64;
+  bool chooses_size;      /* required subgroup size and full subgroups are both there for compute */
+  bool size_by_extension; /* ... through VK_EXT_subgroup_size_control */
+  uint32_t queue_family;  /* UINT32_MAX: none computes */
+  uint32_t timestamp_bits;
+} vk_facts;
+
+/* A physical device, in the driver's order, with its verdict. */
+typedef struct vk_candidate {
+  VkPhysicalDevice handle;
+  vk_facts facts;
+  bool tested;
+  char refusal[VK_REASON_SIZE]; /* "": usable */
+} vk_candidate;
+
+typedef struct vk_instance {
+  vk_table call;
+  VkInstance handle;
+  int64_t process; /* the process that made it: useless after a fork */
+  size_t count;
+  vk_candidate candidates[VK_MAX_DEVICES];
+  kiln_device_info infos[VK_MAX_DEVICES];
+} vk_instance;
+
+struct kiln_device {
+  kiln_context *context;
+  const vk_instance *instance;
+  const vk_candidate *candidate;
+  const kiln_device_info *info;
+  vk_table call; /* the instance's, with this device's own functions */
+  VkDevice handle;
+  VkQueue queue;
+  uint64_t time_limit_ns;
+  bool lost;      /* no call but destruction from now on */
+  bool abandoned; /* a dispatch never ended: no call at all */
+};
+
+typedef struct vk_buffer {
+  VkBuffer handle;
+  VkDeviceMemory memory;
+  void *data; /* mapped, coherent, for as long as the buffer lives */
+  uint64_t size;
+} vk_buffer;
+
+typedef struct vk_pipeline {
+  VkShaderModule module;
+  VkDescriptorSetLayout set_layout;
+  VkPipelineLayout layout;
+  VkPipeline handle;
+} vk_pipeline;
+
+/* loader.c */
+kiln_result vk_instance_open(kiln_context *context, const kiln_device_desc *desc, PFN_vkGetInstanceProcAddr resolve,
+                             vk_instance *out);
+void vk_instance_close(vk_instance *instance); /* for instances of tests; the process-wide one is never closed */
+kiln_result vk_instance_shared(kiln_context *context, const kiln_device_desc *desc, vk_instance **out);
+kiln_result vk_check_process(const vk_instance *instance, diag_sink *diags);
+
+/* caps.c */
+kiln_result vk_facts_read(const vk_table *call, VkPhysicalDevice physical, mem m, vk_facts *out);
+void vk_facts_judge(const vk_facts *facts, char refusal[VK_REASON_SIZE]);
+kiln_profile vk_facts_profile(const vk_facts *facts);
+
+/* selftest.c: fills candidate->refusal when a probe fails; an error only when the host is out of memory. */
+kiln_result vk_selftest(kiln_context *context, const vk_instance *instance, vk_candidate *candidate);
+
+/* device.c: the public calls, on a given instance. */
+kiln_result vk_devices_test(kiln_context *context, vk_instance *instance);
+kiln_result vk_device_open(kiln_context *context, vk_instance *instance, const kiln_device_desc *desc,
+                           kiln_device **out);
+kiln_result vk_device_create(kiln_context *context, const vk_instance *instance, const vk_candidate *candidate,
+                             uint64_t time_limit_ns, kiln_device **out);
+/* The result of the Vulkan call `name`: reported, and the device marked when it is lost. */
+kiln_result vk_check(kiln_device *device, VkResult result, const char *name);
+kiln_result vk_device_ready(const kiln_device *device); /* refuses a lost device and a forked process */
+bool vk_device_reachable(const kiln_device *device);    /* false: its objects may not even be destroyed */
+
+/* memory.c */
+kiln_result vk_buffer_create(kiln_device *device, uint64_t size, vk_buffer *out);
+void vk_buffer_destroy(kiln_device *device, vk_buffer *buffer); /* accepts a zeroed one */
+
+/* pipeline.c */
+kiln_result vk_pipeline_create(kiln_device *device, const kiln_program_info *program, vk_pipeline *out);
+void vk_pipeline_destroy(kiln_device *device, vk_pipeline *pipeline);
+
+/* launch.c */
+kiln_result vk_launch_create_info(kiln_device *device, const kiln_program_info *program, kiln_launch **out);
+kiln_result vk_launch_write(kiln_launch *launch, uint32_t binding, const void *data, size_t size);
+kiln_result vk_launch_read(kiln_launch *launch, uint32_t binding, void *data, size_t size);
+
+#endif

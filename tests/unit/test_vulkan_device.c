@@ -1,0 +1,252 @@
+/* The Vulkan runtime on the drivers that are really there. Without any device it is skipped, and says why; a device
+ * that is there and fails its self-test is a failure. */
+#define _POSIX_C_SOURCE 200809L
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "shaders/vk_test_accumulate.h"
+#include "shaders/vk_test_slow.h"
+#include "vulkan/selftest.h"
+#include "vulkan/vulkan.h"
+
+enum { SKIPPED = 77 };
+
+static kiln_context *context;
+
+static const char *last_diag(void) {
+  size_t count = kiln_diag_count(context);
+  return count ? kiln_diag_get(context, count - 1)->name : "";
+}
+
+static kiln_device *open_device(const kiln_device_desc *desc) {
+  kiln_device *device;
+  assert_int_equal(kiln_device_open(context, desc, &device), KILN_OK);
+  return device;
+}
+
+/* The accumulating program over `count` words. */
+static kiln_program_info accumulate(kiln_binding bindings[2], uint64_t count) {
+  uint64_t size = (count * 4 + 15) / 16 * 16;
+  bindings[0] = (kiln_binding){.param = 0, .size = size};
+  bindings[1] = (kiln_binding){.param = 1, .size = size, .written = true};
+  return (kiln_program_info){.words = vk_test_accumulate,
+                             .word_count = sizeof vk_test_accumulate / 4,
+                             .bindings = bindings,
+                             .binding_count = 2,
+                             .workgroup_size = 64,
+                             .units_per_workgroup = 64,
+                             .unit_count = count,
+                             .push_constant_size = 8};
+}
+
+static kiln_array words(uint32_t *data, size_t count) {
+  return (kiln_array){.dtype = KILN_U32, .rank = 1, .dims = {(int64_t)count}, .data = data, .size = count * 4};
+}
+
+static void devices_are_listed_once(void **state) {
+  (void)state;
+  const kiln_device_info *first, *again;
+  size_t count, count_again;
+  assert_int_equal(kiln_devices(context, NULL, &first, &count), KILN_OK);
+  assert_int_equal(kiln_devices(context, NULL, &again, &count_again), KILN_OK);
+  assert_ptr_equal(first, again);
+  assert_int_equal(count, count_again);
+  for (size_t i = 0; i < count; i++) {
+    print_message("device %zu: %.*s, %.*s%s%.*s\n", i, (int)first[i].name.size, first[i].name.data,
+                  (int)first[i].driver.size, first[i].driver.data, first[i].usable ? "" : ": ",
+                  (int)first[i].refusal.size, first[i].refusal.data);
+    assert_int_equal(first[i].index, i);
+    assert_int_equal(first[i].usable, first[i].refusal.size == 0);
+    if (!first[i].usable) continue;
+    assert_true(first[i].profile.subgroup_size >= 4);
+    assert_true(first[i].profile.max_workgroup_size >= 128);
+    assert_true(first[i].profile.max_bindings >= 4);
+  }
+}
+
+static void devices_are_chosen_by_index_and_name(void **state) {
+  (void)state;
+  kiln_device *device = open_device(NULL);
+  const kiln_device_info *info = kiln_device_get(device);
+  kiln_device_desc by_name = {.select = {info->name.data + 1, info->name.size - 1}};
+  kiln_device *same = open_device(&by_name);
+  assert_ptr_equal(kiln_device_get(same), info);
+  kiln_device_close(same);
+  kiln_device_close(device);
+  kiln_device_desc unknown = {.select = STR("no such device")}, beyond = {.select = STR("999")};
+  assert_int_equal(kiln_device_open(context, &unknown, &device), KILN_ERROR_INVALID);
+  assert_string_equal(last_diag(), "device_not_found");
+  assert_int_equal(kiln_device_open(context, &beyond, &device), KILN_ERROR_INVALID);
+  assert_null(device);
+}
+
+static void other_loaders_are_refused(void **state) {
+  (void)state;
+  kiln_device *device;
+  kiln_device_desc relative = {.loader = STR("libvulkan.so")}, other = {.loader = STR("/nowhere/libvulkan.so")};
+  assert_int_equal(kiln_device_open(context, &relative, &device), KILN_ERROR_INVALID);
+  assert_string_equal(last_diag(), "vulkan_loader_path");
+  assert_int_equal(kiln_device_open(context, &other, &device), KILN_ERROR_INVALID);
+  assert_string_equal(last_diag(), "vulkan_other_loader");
+}
+
+/* More workgroups than one dispatch may have, three repetitions, and a size that divides nothing. */
+static void a_large_grid_is_split_into_dispatches(void **state) {
+  (void)state;
+  const size_t count = 65535 * 64 + 1237;
+  kiln_binding bindings[2];
+  kiln_program_info program = accumulate(bindings, count);
+  uint32_t *data = malloc(count * 4);
+  assert_non_null(data);
+  for (size_t i = 0; i < count; i++) data[i] = (uint32_t)i * 7 + 1;
+  kiln_array array = words(data, count);
+  kiln_device *device = open_device(NULL);
+  kiln_launch *launch;
+  double ns;
+  assert_int_equal(vk_launch_create_info(device, &program, &launch), KILN_OK);
+  assert_int_equal(kiln_launch_upload(launch, 0, &array), KILN_OK);
+  assert_int_equal(kiln_launch_upload(launch, 1, &array), KILN_OK);
+  assert_int_equal(kiln_launch_run(launch, 3, &ns), KILN_OK);
+  assert_true(ns >= 0 && ns < 60e9);
+  assert_int_equal(kiln_launch_run(launch, 1, NULL), KILN_OK);
+  assert_int_equal(kiln_launch_download(launch, 1, &array), KILN_OK);
+  for (size_t i = 0; i < count; i++) assert_int_equal(data[i], ((uint32_t)i * 7 + 1) * 5);
+  kiln_launch_destroy(launch);
+  kiln_device_close(device);
+  free(data);
+}
+
+static void wrong_arrays_are_refused(void **state) {
+  (void)state;
+  uint32_t data[80] = {0};
+  kiln_array fits = words(data, 64), large = words(data, 80);
+  kiln_binding bindings[2];
+  kiln_program_info program = accumulate(bindings, 64);
+  kiln_device *device = open_device(NULL);
+  kiln_launch *launch;
+  assert_int_equal(vk_launch_create_info(device, &program, &launch), KILN_OK);
+  assert_int_equal(kiln_launch_upload(launch, 2, &fits), KILN_ERROR_INVALID);
+  assert_string_equal(last_diag(), "launch_no_param");
+  assert_int_equal(kiln_launch_upload(launch, 0, &large), KILN_ERROR_INVALID);
+  assert_int_equal(kiln_launch_download(launch, 1, &large), KILN_ERROR_INVALID);
+  assert_string_equal(last_diag(), "launch_array_size");
+  assert_int_equal(kiln_launch_run(launch, UINT32_MAX, NULL), KILN_ERROR_LIMIT);
+  assert_int_equal(kiln_launch_run(launch, 1, NULL), KILN_OK);
+  kiln_launch_destroy(launch);
+  kiln_device_close(device);
+}
+
+static void the_required_subgroup_size_is_taken(void **state) {
+  (void)state;
+  uint32_t data[VK_PROBE_WORDS];
+  size_t count;
+  const vk_probe *probe = &vk_probes(&count)[3];
+  kiln_device *device = open_device(NULL);
+  kiln_binding binding = {.size = sizeof data, .written = true};
+  kiln_program_info program = {.words = probe->words,
+                               .word_count = probe->word_count,
+                               .bindings = &binding,
+                               .binding_count = 1,
+                               .workgroup_size = 64,
+                               .units_per_workgroup = 1,
+                               .unit_count = 1,
+                               .subgroup_size = kiln_device_get(device)->profile.subgroup_size,
+                               .push_constant_size = 8};
+  kiln_launch *launch;
+  assert_int_equal(vk_launch_create_info(device, &program, &launch), KILN_OK);
+  assert_int_equal(kiln_launch_run(launch, 1, NULL), KILN_OK);
+  assert_int_equal(vk_launch_read(launch, 0, data, sizeof data), KILN_OK);
+  for (size_t i = 0; i < 64; i++) assert_int_equal(data[i], 1);
+  kiln_launch_destroy(launch);
+  program.subgroup_size = 2;
+  assert_int_equal(vk_launch_create_info(device, &program, &launch), KILN_ERROR_UNSUPPORTED);
+  kiln_device_close(device);
+}
+
+/* In a forked child every call fails at once, and destroying the parent's objects does nothing. */
+static void a_forked_child_is_told(void **state) {
+  (void)state;
+  kiln_binding bindings[2];
+  kiln_program_info program = accumulate(bindings, 64);
+  kiln_device *device = open_device(NULL);
+  kiln_launch *launch;
+  assert_int_equal(vk_launch_create_info(device, &program, &launch), KILN_OK);
+  pid_t child = fork();
+  assert_true(child >= 0);
+  if (!child) {
+    kiln_device *other;
+    bool right = kiln_device_open(context, NULL, &other) == KILN_ERROR_DEVICE && !other;
+    right = right && !strcmp(last_diag(), "vulkan_forked");
+    right = right && kiln_launch_run(launch, 1, NULL) == KILN_ERROR_DEVICE;
+    kiln_launch_destroy(launch);
+    kiln_device_close(device);
+    _exit(right ? 0 : 1);
+  }
+  int status;
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+  assert_int_equal(kiln_launch_run(launch, 1, NULL), KILN_OK);
+  kiln_launch_destroy(launch);
+  kiln_device_close(device);
+}
+
+/* A launch past its limit: the call returns, the device is unusable, closing it does not wait. Another still works. */
+static void a_slow_launch_times_out(void **state) {
+  (void)state;
+  const kiln_device_desc hurried = {.time_limit_ns = 1000000};
+  uint32_t data[68] = {4000000};
+  kiln_binding binding = {.size = sizeof data, .written = true};
+  kiln_program_info program = {.words = vk_test_slow,
+                               .word_count = sizeof vk_test_slow / 4,
+                               .bindings = &binding,
+                               .binding_count = 1,
+                               .workgroup_size = 64,
+                               .units_per_workgroup = 1,
+                               .unit_count = 2,
+                               .push_constant_size = 8};
+  kiln_array array = words(data, 68);
+  kiln_device *device = open_device(&hurried);
+  kiln_launch *launch;
+  assert_int_equal(vk_launch_create_info(device, &program, &launch), KILN_OK);
+  assert_int_equal(kiln_launch_upload(launch, 0, &array), KILN_OK);
+  assert_int_equal(kiln_launch_run(launch, 1, NULL), KILN_ERROR_TIMEOUT);
+  assert_string_equal(last_diag(), "launch_timeout");
+  assert_int_equal(kiln_launch_run(launch, 1, NULL), KILN_ERROR_DEVICE_LOST);
+  assert_string_equal(last_diag(), "device_was_lost");
+  assert_int_equal(kiln_launch_download(launch, 0, &array), KILN_ERROR_DEVICE_LOST);
+  kiln_launch_destroy(launch);
+  kiln_device_close(device);
+  kiln_device_close(open_device(NULL));
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(devices_are_listed_once),   cmocka_unit_test(devices_are_chosen_by_index_and_name),
+      cmocka_unit_test(other_loaders_are_refused), cmocka_unit_test(a_large_grid_is_split_into_dispatches),
+      cmocka_unit_test(wrong_arrays_are_refused),  cmocka_unit_test(the_required_subgroup_size_is_taken),
+      cmocka_unit_test(a_forked_child_is_told),    cmocka_unit_test(a_slow_launch_times_out),
+  };
+  if (kiln_context_create(NULL, &context)) return 1;
+  kiln_device *device;
+  if (kiln_device_open(context, NULL, &device)) {
+    bool none = !strcmp(last_diag(), "no_device") || !strcmp(last_diag(), "vulkan_loader_missing") ||
+                !strcmp(last_diag(), "vulkan_instance_failed");
+    kiln_str why = kiln_diag_get(context, kiln_diag_count(context) - 1)->message;
+    printf("%s %.*s\n", none ? "SKIP" : "FAIL", (int)why.size, why.data);
+    kiln_context_destroy(context);
+    return none ? SKIPPED : 1;
+  }
+  kiln_device_close(device);
+  int failed = cmocka_run_group_tests(tests, NULL, NULL);
+  kiln_context_destroy(context);
+  fflush(NULL);
+  _exit(failed); /* the slow launch may still be running, and lavapipe crashes when its library is unloaded under it */
+}
