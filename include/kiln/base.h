@@ -31,19 +31,20 @@ extern "C" {
 #define KILN_API
 #endif
 
-/* What a call came to. The groups follow the exit codes of the command: 1 the request, 3 a fault found, 4 the system. */
+/* What a call came to. The groups follow the exit codes of the command: 1 the request, 3 a fault found, 4 the system.
+ */
 typedef enum kiln_result {
   KILN_OK = 0,
-  KILN_ERROR_INVALID,      /* the kernel text, the data or the request is wrong (exit 1) */
-  KILN_ERROR_LIMIT,        /* a stated limit was exceeded (exit 1) */
-  KILN_ERROR_UNSUPPORTED,  /* right, but not possible on this device or in this build (exit 1) */
-  KILN_ERROR_FAULT,        /* a checker found a fault in the kernel (exit 3) */
-  KILN_ERROR_MEMORY,       /* out of host memory (exit 4) */
-  KILN_ERROR_DEVICE,       /* the driver failed, or no usable device was found (exit 4) */
-  KILN_ERROR_DEVICE_LOST,  /* the device was lost; the device object is unusable from now on (exit 4) */
-  KILN_ERROR_DEVICE_MEMORY,/* out of device memory (exit 4) */
-  KILN_ERROR_TIMEOUT,      /* a launch ran past its time limit (exit 4) */
-  KILN_ERROR_IO            /* a file could not be read or written (exit 4) */
+  KILN_ERROR_INVALID,       /* the kernel text, the data or the request is wrong (exit 1) */
+  KILN_ERROR_LIMIT,         /* a stated limit was exceeded (exit 1) */
+  KILN_ERROR_UNSUPPORTED,   /* right, but not possible on this device or in this build (exit 1) */
+  KILN_ERROR_FAULT,         /* a checker found a fault in the kernel (exit 3) */
+  KILN_ERROR_MEMORY,        /* out of host memory (exit 4) */
+  KILN_ERROR_DEVICE,        /* the driver failed, or no usable device was found (exit 4) */
+  KILN_ERROR_DEVICE_LOST,   /* the device was lost; the device object is unusable from now on (exit 4) */
+  KILN_ERROR_DEVICE_MEMORY, /* out of device memory (exit 4) */
+  KILN_ERROR_TIMEOUT,       /* a launch ran past its time limit (exit 4) */
+  KILN_ERROR_IO             /* a file could not be read or written (exit 4) */
 } kiln_result;
 
 /* The name of a result, such as "invalid". Static text. */
@@ -72,13 +73,14 @@ typedef struct kiln_place {
 
 /* One diagnostic, valid during the callback or until the context's diagnostics are cleared. */
 typedef struct kiln_diag {
-  uint32_t code;     /* stable number; 1xxx text, 2xxx meaning, 3xxx compiling, 4xxx running, 5xxx faults, 6xxx Vulkan, 7xxx files */
-  const char *name;  /* stable name, such as "unknown_name" or "out_of_bounds" */
+  uint32_t code; /* stable number; 1xxx text, 2xxx meaning, 3xxx compiling, 4xxx running, 5xxx faults, 6xxx Vulkan, 7xxx
+                    files */
+  const char *name; /* stable name, such as "unknown_name" or "out_of_bounds" */
   kiln_severity severity;
   kiln_str message;
-  kiln_str hint;     /* may be empty */
-  kiln_str unit;     /* faults: the unit and the step, as "block 3 step (0, 2)"; else empty */
-  uint64_t seed;     /* faults: the seed that replays it */
+  kiln_str hint; /* may be empty */
+  kiln_str unit; /* faults: the unit and the step, as "block 3 step (0, 2)"; else empty */
+  uint64_t seed; /* faults: the seed that replays it */
   const kiln_place *places;
   size_t place_count;
 } kiln_diag;
@@ -91,9 +93,9 @@ typedef struct kiln_context kiln_context;
 typedef struct kiln_context_desc {
   kiln_alloc_fn alloc; /* NULL: the C library's */
   void *alloc_user;
-  kiln_diag_fn diag;   /* called as each diagnostic is made; may be NULL */
+  kiln_diag_fn diag; /* called as each diagnostic is made; may be NULL */
   void *diag_user;
-  uint32_t threads;    /* host executor's threads; 0: one per CPU that the process may use */
+  uint32_t threads; /* host executor's threads; 0: one per CPU that the process may use */
 } kiln_context_desc;
 
 /* Makes a context; `desc` may be NULL. Fails with KILN_ERROR_MEMORY only. */

@@ -12,10 +12,10 @@ extern "C" {
 typedef struct kiln_host_desc {
   const kiln_size *sizes; /* symbolic sizes that no input determines */
   size_t size_count;
-  bool check;             /* out of bounds, uninitialised reads: diagnostics of severity KILN_FAULT, KILN_ERROR_FAULT at the end */
-  uint64_t seed;          /* orders units that are free to run */
-  uint64_t step_limit;    /* ops executed before giving up with `livelock`; 0: none */
-  uint64_t memory_limit;  /* bytes of kernel memory; 0: 16 GiB */
+  bool check; /* out of bounds, uninitialised reads: diagnostics of severity KILN_FAULT, KILN_ERROR_FAULT at the end */
+  uint64_t seed;                                 /* orders units that are free to run */
+  uint64_t step_limit;                           /* ops executed before giving up with `livelock`; 0: none */
+  uint64_t memory_limit;                         /* bytes of kernel memory; 0: 16 GiB */
   void (*progress)(void *user, double fraction); /* at most ten times a second, from one thread; may be NULL */
   void *progress_user;
 } kiln_host_desc;

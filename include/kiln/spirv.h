@@ -11,33 +11,33 @@ extern "C" {
 /* What the compiler may know of a device: limits and features, never names. A zero field takes the baseline's value:
  * the least that any Vulkan 1.1 device with subgroup arithmetic offers, which is also what SwiftShader offers. */
 typedef struct kiln_profile {
-  uint32_t subgroup_size;         /* 4 */
-  uint32_t max_workgroup_size;    /* 128 invocations */
-  uint32_t max_workgroup_count;   /* 65535 per axis */
-  uint32_t shared_memory;         /* 16384 bytes */
-  uint32_t max_bindings;          /* 4 storage buffers */
-  uint64_t max_buffer_range;      /* 128 MiB */
-  bool f64, i64;                  /* 64-bit arithmetic */
-  bool serial_subgroups;          /* subgroups of a workgroup run one after the other (CPU drivers): no shared-memory staging */
+  uint32_t subgroup_size;       /* 4 */
+  uint32_t max_workgroup_size;  /* 128 invocations */
+  uint32_t max_workgroup_count; /* 65535 per axis */
+  uint32_t shared_memory;       /* 16384 bytes */
+  uint32_t max_bindings;        /* 4 storage buffers */
+  uint64_t max_buffer_range;    /* 128 MiB */
+  bool f64, i64;                /* 64-bit arithmetic */
+  bool serial_subgroups; /* subgroups of a workgroup run one after the other (CPU drivers): no shared-memory staging */
 } kiln_profile;
 
 /* A named profile: "baseline", "swiftshader", "lavapipe4", "lavapipe8", "lavapipe16", "gpu32", "gpu64". */
 KILN_API kiln_result kiln_profile_find(kiln_str name, kiln_profile *out);
 
 typedef struct kiln_compile_desc {
-  const kiln_size *sizes;         /* every symbolic size */
+  const kiln_size *sizes; /* every symbolic size */
   size_t size_count;
   kiln_profile profile;
-  bool validate;                  /* run spirv-val; always on in debug builds */
-  bool no_debug_info;             /* leave out names and source lines */
+  bool validate;      /* run spirv-val; always on in debug builds */
+  bool no_debug_info; /* leave out names and source lines */
 } kiln_compile_desc;
 
 /* One storage buffer of the module: descriptor set 0, binding = its index. */
 typedef enum kiln_binding_kind { KILN_BINDING_PARAM, KILN_BINDING_SCRATCH } kiln_binding_kind;
 typedef struct kiln_binding {
   kiln_binding_kind kind;
-  uint32_t param;                 /* PARAM: index of the parameter */
-  uint64_t size;                  /* bytes that must be bound: a multiple of 16 */
+  uint32_t param; /* PARAM: index of the parameter */
+  uint64_t size;  /* bytes that must be bound: a multiple of 16 */
   bool written;
 } kiln_binding;
 
@@ -49,12 +49,12 @@ typedef struct kiln_program_info {
   size_t word_count;
   const kiln_binding *bindings;
   size_t binding_count;
-  uint32_t workgroup_size;        /* invocations, along x */
-  uint32_t units_per_workgroup;   /* grid points that one workgroup handles */
-  uint64_t unit_count;            /* grid points in all, after splitting */
-  uint32_t subgroup_size;         /* required; full subgroups */
-  uint32_t push_constant_size;    /* 8 */
-  uint32_t shared_memory;         /* bytes */
+  uint32_t workgroup_size;      /* invocations, along x */
+  uint32_t units_per_workgroup; /* grid points that one workgroup handles */
+  uint64_t unit_count;          /* grid points in all, after splitting */
+  uint32_t subgroup_size;       /* required; full subgroups */
+  uint32_t push_constant_size;  /* 8 */
+  uint32_t shared_memory;       /* bytes */
   bool needs_f64, needs_i64;
 } kiln_program_info;
 

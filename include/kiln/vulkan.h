@@ -11,23 +11,24 @@ extern "C" {
 typedef struct kiln_device kiln_device;
 
 typedef struct kiln_device_desc {
-  kiln_str select;                /* "": the best usable device; "2": the device of that index; else part of its name */
-  kiln_str loader;                /* absolute path of the Vulkan loader; "": KILN_VULKAN_LOADER, else libvulkan.so.1 */
-  kiln_str application, engine;   /* names given to the driver, followed there by Kiln's own */
-  uint64_t time_limit_ns;         /* longest wait for one launch; 0: 60 s */
-  bool accept_failed;             /* open a device whose start-up self-test failed, for `kiln doctor` */
+  kiln_str select;              /* "": the best usable device; "2": the device of that index; else part of its name */
+  kiln_str loader;              /* absolute path of the Vulkan loader; "": KILN_VULKAN_LOADER, else libvulkan.so.1 */
+  kiln_str application, engine; /* names given to the driver, followed there by Kiln's own */
+  uint64_t time_limit_ns;       /* longest wait for one launch; 0: 60 s */
+  bool accept_failed;           /* open a device whose start-up self-test failed, for `kiln doctor` */
 } kiln_device_desc;
 
 typedef struct kiln_device_info {
   uint32_t index;
-  kiln_str name, driver;          /* as the driver says */
+  kiln_str name, driver; /* as the driver says */
   uint32_t vendor, device, api_version, driver_version;
   bool usable;
-  kiln_str refusal;               /* why not, and what to do; empty when usable */
+  kiln_str refusal; /* why not, and what to do; empty when usable */
   kiln_profile profile;
 } kiln_device_info;
 
-/* All devices, the refused ones too, each self-tested once per process. *out belongs to the context until the next call. */
+/* All devices, the refused ones too, each self-tested once per process. *out belongs to the context until the next
+ * call. */
 KILN_API kiln_result kiln_devices(kiln_context *context, const kiln_device_desc *desc, const kiln_device_info **out,
                                   size_t *count);
 
@@ -39,7 +40,8 @@ KILN_API void kiln_device_close(kiln_device *device);
 typedef struct kiln_launch kiln_launch;
 KILN_API kiln_result kiln_launch_create(kiln_device *device, const kiln_program *program, kiln_launch **out);
 KILN_API kiln_result kiln_launch_upload(kiln_launch *launch, uint32_t param, const kiln_array *array);
-/* Runs it `repeat` times in one submission and waits; *device_ns is one run's time by device timestamps (0: none there). */
+/* Runs it `repeat` times in one submission and waits; *device_ns is one run's time by device timestamps (0: none
+ * there). */
 KILN_API kiln_result kiln_launch_run(kiln_launch *launch, uint32_t repeat, double *device_ns);
 KILN_API kiln_result kiln_launch_download(kiln_launch *launch, uint32_t param, const kiln_array *array);
 KILN_API void kiln_launch_destroy(kiln_launch *launch);

@@ -16,7 +16,8 @@ typedef struct source {
   kiln_str name, text;
 } source;
 
-/* A place in a source; the zero value means "no place". 16 bytes, copied freely, kept by every op through every pass. */
+/* A place in a source; the zero value means "no place". 16 bytes, copied freely, kept by every op through every pass.
+ */
 typedef struct loc {
   const source *source;
   uint32_t offset, length; /* bytes */
@@ -28,19 +29,19 @@ kiln_place loc_place(loc at, kiln_str label);
 /* Where diagnostics of one context are collected. Thread-safe: executor threads report too. */
 typedef struct diag_sink diag_sink;
 
-typedef struct diag_extra {  /* all optional */
-  const kiln_place *notes;   /* further places, after the first */
+typedef struct diag_extra { /* all optional */
+  const kiln_place *notes;  /* further places, after the first */
   size_t note_count;
   kiln_str unit;
   uint64_t seed;
-  const char *hint;          /* instead of the row's own */
+  const char *hint; /* instead of the row's own */
 } diag_extra;
 
 /* Reports; arguments follow the row's format. `at` may be zero. */
 void diag_report(diag_sink *sink, diag_id id, loc at, ...);
 void diag_report_with(diag_sink *sink, diag_id id, loc at, const diag_extra *extra, ...);
 
-size_t diag_sink_errors(const diag_sink *sink);        /* errors and faults since the last clear */
+size_t diag_sink_errors(const diag_sink *sink); /* errors and faults since the last clear */
 uint32_t diag_code(diag_id id);
 const char *diag_name(diag_id id);
 

@@ -18,11 +18,12 @@ typedef struct mem {
   void *user;
 } mem;
 
-mem mem_default(void);                                                 /* malloc, realloc, free */
-void *mem_alloc(mem m, size_t size);                                   /* uninitialised; NULL when out; size 0 gives NULL */
-void *mem_calloc(mem m, size_t count, size_t size);                    /* zeroed; NULL when out or count * size overflows */
-void *mem_resize(mem m, void *ptr, size_t old_size, size_t size);      /* contents kept; on NULL the old block still stands */
-void mem_free(mem m, void *ptr, size_t size);                          /* accepts NULL */
+mem mem_default(void);                              /* malloc, realloc, free */
+void *mem_alloc(mem m, size_t size);                /* uninitialised; NULL when out; size 0 gives NULL */
+void *mem_calloc(mem m, size_t count, size_t size); /* zeroed; NULL when out or count * size overflows */
+void *mem_resize(mem m, void *ptr, size_t old_size,
+                 size_t size);                /* contents kept; on NULL the old block still stands */
+void mem_free(mem m, void *ptr, size_t size); /* accepts NULL */
 
 typedef struct arena_chunk arena_chunk;
 
@@ -34,11 +35,11 @@ typedef struct arena {
 } arena;
 
 void arena_init(arena *a, mem m, size_t limit);
-void arena_finish(arena *a);                                           /* frees everything; accepts a zeroed arena */
-void *arena_alloc(arena *a, size_t size);                              /* zeroed, aligned for any type; never returns NULL */
-void *arena_array(arena *a, size_t count, size_t size);                /* checked product; zeroed */
+void arena_finish(arena *a);                            /* frees everything; accepts a zeroed arena */
+void *arena_alloc(arena *a, size_t size);               /* zeroed, aligned for any type; never returns NULL */
+void *arena_array(arena *a, size_t count, size_t size); /* checked product; zeroed */
 void *arena_copy(arena *a, const void *data, size_t size);
-_Noreturn void arena_out(arena *a);                                    /* leave by the guard, as if memory were out */
+_Noreturn void arena_out(arena *a); /* leave by the guard, as if memory were out */
 
 #define ARENA_NEW(a, type) ((type *)arena_alloc((a), sizeof(type)))
 #define ARENA_ARRAY(a, type, count) ((type *)arena_array((a), (count), sizeof(type)))
@@ -48,17 +49,18 @@ _Noreturn void arena_out(arena *a);                                    /* leave 
  *   if (!ARENA_GUARD(a, out)) return KILN_ERROR_MEMORY;      */
 #define ARENA_GUARD(a, buf) ((a)->guard = &(buf), setjmp(buf) == 0)
 
-/* A growable array in an arena: VEC(int) v = {0}; VEC_PUSH(arena, &v, 3); v.data[i], v.count. Old blocks stay in the arena. */
-#define VEC(type)             \
-  struct {                    \
-    type *data;               \
-    size_t count, capacity;   \
+/* A growable array in an arena: VEC(int) v = {0}; VEC_PUSH(arena, &v, 3); v.data[i], v.count. Old blocks stay in the
+ * arena. */
+#define VEC(type)           \
+  struct {                  \
+    type *data;             \
+    size_t count, capacity; \
   }
-#define VEC_PUSH(a, v, ...)                                                                                        \
-  do {                                                                                                             \
-    if ((v)->count == (v)->capacity)                                                                               \
-      (v)->data = vec_grow((a), (v)->data, (v)->count, &(v)->capacity, sizeof *(v)->data);                         \
-    (v)->data[(v)->count++] = (__VA_ARGS__);                                                                       \
+#define VEC_PUSH(a, v, ...)                                                                \
+  do {                                                                                     \
+    if ((v)->count == (v)->capacity)                                                       \
+      (v)->data = vec_grow((a), (v)->data, (v)->count, &(v)->capacity, sizeof *(v)->data); \
+    (v)->data[(v)->count++] = (__VA_ARGS__);                                               \
   } while (0)
 void *vec_grow(arena *a, void *data, size_t count, size_t *capacity, size_t size);
 

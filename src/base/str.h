@@ -13,7 +13,7 @@ kiln_str str_from(const char *zero_terminated); /* NULL gives the empty string *
 bool str_equal(kiln_str a, kiln_str b);
 bool str_is(kiln_str a, const char *zero_terminated);
 bool str_starts(kiln_str s, kiln_str prefix);
-kiln_str str_copy(arena *a, kiln_str s);                                                  /* with a zero byte behind it */
+kiln_str str_copy(arena *a, kiln_str s); /* with a zero byte behind it */
 kiln_str str_format(arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
 kiln_str str_formatv(arena *a, const char *format, va_list args);
 size_t str_distance(kiln_str a, kiln_str b); /* edit distance, capped at 8: for "did you mean" */
@@ -43,9 +43,9 @@ typedef struct map {
   size_t count, capacity, slot_count;
 } map;
 map map_new(arena *a);
-void *map_get(const map *m, kiln_str key);              /* NULL when absent */
+void *map_get(const map *m, kiln_str key); /* NULL when absent */
 bool map_has(const map *m, kiln_str key);
-void map_put(map *m, kiln_str key, void *value);        /* replaces */
+void map_put(map *m, kiln_str key, void *value); /* replaces */
 uint64_t hash_bytes(const void *data, size_t size, uint64_t seed);
 
 #endif

@@ -10,11 +10,12 @@ void mutex_destroy(mutex *mu);
 void mutex_lock(mutex *mu);
 void mutex_unlock(mutex *mu);
 
-uint32_t thread_cpu_count(void);  /* CPUs this process may run on; at least 1 */
-uint64_t clock_ns(void);          /* monotonic */
+uint32_t thread_cpu_count(void); /* CPUs this process may run on; at least 1 */
+uint64_t clock_ns(void);         /* monotonic */
 
-/* A pool of `threads` workers, the caller included. pool_run calls fn(user, begin, end, worker) over chunks of [0, count)
- * from all workers and returns when every index is done. Workers take chunks dynamically. One pool_run at a time. */
+/* A pool of `threads` workers, the caller included. pool_run calls fn(user, begin, end, worker) over chunks of [0,
+ * count) from all workers and returns when every index is done. Workers take chunks dynamically. One pool_run at a
+ * time. */
 typedef struct pool pool;
 typedef void (*pool_fn)(void *user, uint64_t begin, uint64_t end, uint32_t worker);
 pool *pool_create(mem m, uint32_t threads); /* NULL when out */

@@ -1,5 +1,5 @@
-/* What an application that embeds Kiln does: parse a kernel, run it on the host, look at the numbers. Included by main.c
- * (C17) and main.cpp (C++11), so it uses only what both languages have. */
+/* What an application that embeds Kiln does: parse a kernel, run it on the host, look at the numbers. Included by
+ * main.c (C17) and main.cpp (C++11), so it uses only what both languages have. */
 #include <kiln/kiln.h>
 #include <stdio.h>
 #include <string.h>
