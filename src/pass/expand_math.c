@@ -1,0 +1,102 @@
+/* Pass expand_math: elementary functions become arithmetic, so that every device computes the same formula and none depends on a
+ * driver's exp or sin (measured: up to 500 ulp off).
+ *
+ *   let y = tanh(x)      becomes      let t0 = abs(x) ; let t1 = t0 * 2.0 ; .. ; let y = ..
+ *
+ * Assumes a bound kernel. f16 and bf16 operands are widened, computed in f32 and rounded once, as MAP ops are everywhere. f64 has no
+ * formula here and is refused. Terminates: formulas use only ops that have a direct lowering. */
+#include <math.h>
+
+#include "pass/math.h"
+#include "pass/pass.h"
+
+typedef val (*formula_fn)(math *m, val x, val y);
+
+static formula_fn find_formula(ir_code code) {
+  switch (code) {
+#define EXPAND(op, function) \
+  case IR_##op: return function;
+#include "pass/expand_math.def"
+#undef EXPAND
+    default: return NULL;
+  }
+}
+
+val math_const(math *m, double value) {
+  return ir_full(m->b, IR_F32, &m->shape, ir_bits_from_f64(IR_F32, value));
+}
+
+val math_int(math *m, int64_t value) { return ir_full(m->b, IR_I32, &m->shape, ir_bits_from_i64(IR_I32, value)); }
+
+val math_scale(math *m, val x, double factor) { return math_mul(m, x, math_const(m, factor)); }
+
+val math_shift(math *m, val x, double offset) { return math_add(m, x, math_const(m, offset)); }
+
+val math_poly(math *m, val x, const double *coefficients, size_t count) {
+  val sum = math_const(m, coefficients[count - 1]);
+  for (size_t i = count - 1; i-- > 0;) sum = math_shift(m, math_mul(m, sum, x), coefficients[i]);
+  return sum;
+}
+
+static val reinterpret(math *m, val x, ir_dtype type) {
+  return ir_make1(m->b, IR_bitcast, &x, 1, &(ir_attrs){.type = type});
+}
+
+val math_float_bits(math *m, val x) { return reinterpret(m, x, IR_I32); }
+val math_bits_float(math *m, val bits) { return reinterpret(m, bits, IR_F32); }
+val math_float(math *m, val i) { return ir_convert(m->b, i, IR_F32); }
+val math_whole(math *m, val x) { return ir_convert(m->b, x, IR_I32); }
+
+val math_with_sign(math *m, val magnitude, val sign_of) {
+  val sign = ir_map2(m->b, IR_and, math_float_bits(m, sign_of), math_int(m, INT32_MIN));
+  val rest = ir_map2(m->b, IR_and, math_float_bits(m, magnitude), math_int(m, INT32_MAX));
+  return math_bits_float(m, ir_map2(m->b, IR_or, sign, rest));
+}
+
+static val power_of_two(math *m, val n) {
+  val biased = math_add(m, n, math_int(m, 127));
+  return math_bits_float(m, ir_map2(m->b, IR_shl, biased, math_int(m, 23)));
+}
+
+val math_ldexp(math *m, val x, val n) {
+  val half = ir_map2(m->b, IR_shr, n, math_int(m, 1));
+  val scaled = math_mul(m, x, power_of_two(m, half));
+  return math_mul(m, scaled, power_of_two(m, math_sub(m, n, half)));
+}
+
+static val expand(ir_builder *b, const ir_op *op, formula_fn formula) {
+  math m = {.b = b, .shape = op->results[0]->type.shape};
+  val x = ir_convert(b, op->operands[0], IR_F32);
+  val y = op->operand_count > 1 ? ir_convert(b, op->operands[1], IR_F32) : NULL;
+  return ir_convert(b, formula(&m, x, y), op->results[0]->type.dtype);
+}
+
+typedef struct work {
+  pass_ctx *c;
+  VEC(ir_op *) ops;
+} work;
+
+static bool collect(void *user, ir_op *op) {
+  work *w = user;
+  if (!find_formula(op->code)) return true;
+  if (op->results[0]->type.dtype == IR_F64) {
+    diag_report(w->c->diags, DIAG_no_f64_function, op->loc, ir_op_get(op->code)->text);
+    return true;
+  }
+  VEC_PUSH(&w->c->kernel->module->arena, &w->ops, op);
+  return true;
+}
+
+bool pass_expand_math(pass_ctx *c) {
+  work w = {.c = c};
+  ir_walk(c->kernel->body, collect, &w);
+  for (size_t i = 0; i < w.ops.count; i++) {
+    ir_op *op = w.ops.data[i];
+    ir_builder b = {.module = c->kernel->module, .kernel = c->kernel, .region = op->parent, .before = op, .loc = op->loc, .diags = c->diags};
+    val result = expand(&b, op, find_formula(op->code));
+    result->name = op->results[0]->name;
+    ir_replace_uses(c->kernel, op->results[0], result);
+    ir_erase(op);
+  }
+  return w.ops.count != 0;
+}
