@@ -1,10 +1,10 @@
-/* Pass expand_math: elementary functions become arithmetic, so that every device computes the same formula and none depends on a
- * driver's exp or sin (measured: up to 500 ulp off).
+/* Pass expand_math: elementary functions become arithmetic, so that every device computes the same formula and none
+ * depends on a driver's exp or sin (measured: up to 500 ulp off).
  *
  *   let y = tanh(x)      becomes      let t0 = abs(x) ; let t1 = t0 * 2.0 ; .. ; let y = ..
  *
- * Assumes a bound kernel. f16 and bf16 operands are widened, computed in f32 and rounded once, as MAP ops are everywhere. f64 has no
- * formula here and is refused. Terminates: formulas use only ops that have a direct lowering. */
+ * Assumes a bound kernel. f16 and bf16 operands are widened, computed in f32 and rounded once, as MAP ops are
+ * everywhere. f64 has no formula here and is refused. Terminates: formulas use only ops that have a direct lowering. */
 #include <math.h>
 
 #include "pass/math.h"
@@ -15,16 +15,15 @@ typedef val (*formula_fn)(math *m, val x, val y);
 static formula_fn find_formula(ir_code code) {
   switch (code) {
 #define EXPAND(op, function) \
-  case IR_##op: return function;
+  case IR_##op:              \
+    return function;
 #include "pass/expand_math.def"
 #undef EXPAND
     default: return NULL;
   }
 }
 
-val math_const(math *m, double value) {
-  return ir_full(m->b, IR_F32, &m->shape, ir_bits_from_f64(IR_F32, value));
-}
+val math_const(math *m, double value) { return ir_full(m->b, IR_F32, &m->shape, ir_bits_from_f64(IR_F32, value)); }
 
 val math_int(math *m, int64_t value) { return ir_full(m->b, IR_I32, &m->shape, ir_bits_from_i64(IR_I32, value)); }
 
@@ -92,7 +91,12 @@ bool pass_expand_math(pass_ctx *c) {
   ir_walk(c->kernel->body, collect, &w);
   for (size_t i = 0; i < w.ops.count; i++) {
     ir_op *op = w.ops.data[i];
-    ir_builder b = {.module = c->kernel->module, .kernel = c->kernel, .region = op->parent, .before = op, .loc = op->loc, .diags = c->diags};
+    ir_builder b = {.module = c->kernel->module,
+                    .kernel = c->kernel,
+                    .region = op->parent,
+                    .before = op,
+                    .loc = op->loc,
+                    .diags = c->diags};
     val result = expand(&b, op, find_formula(op->code));
     result->name = op->results[0]->name;
     ir_replace_uses(c->kernel, op->results[0], result);

@@ -1,5 +1,5 @@
-/* exp and its family. x = n ln 2 + r with |r| <= ln 2 / 2; e^r - 1 is the Taylor series to r^8 (error under 1e-9); ln 2 is kept in two
- * parts, the first short enough that n times it is exact. */
+/* exp and its family. x = n ln 2 + r with |r| <= ln 2 / 2; e^r - 1 is the Taylor series to r^8 (error under 1e-9); ln 2
+ * is kept in two parts, the first short enough that n times it is exact. */
 #include "pass/math.h"
 
 #define LN2_HIGH 0.693145751953125 /* 16 bits of ln 2 */

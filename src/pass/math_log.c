@@ -1,5 +1,5 @@
-/* log and its family. x = 2^e m with m in [sqrt 1/2, sqrt 2); log m = 2 atanh(s), s = (m - 1) / (m + 1), |s| < 0.172, by its Taylor
- * series to s^13. pow carries log2 x in two parts, since its error is multiplied by the exponent. */
+/* log and its family. x = 2^e m with m in [sqrt 1/2, sqrt 2); log m = 2 atanh(s), s = (m - 1) / (m + 1), |s| < 0.172,
+ * by its Taylor series to s^13. pow carries log2 x in two parts, since its error is multiplied by the exponent. */
 #include "pass/math.h"
 
 #define LN2_HIGH 0.693145751953125
@@ -144,7 +144,8 @@ static pair log2_pair(math *m, val a) {
   val s_low = math_div(m, rest, divisor.high);
   val tail = math_add(m, math_mul(m, s, atanh_tail(m, s)), math_add(m, s_low, s_low));
   pair natural = exact_sum(m, math_add(m, s, s), tail);
-  pair scaled = pair_product(m, natural, (pair){math_const(m, 1.44269502162933349609), math_const(m, 1.92596299112661746887e-08)});
+  pair scaled = pair_product(m, natural,
+                             (pair){math_const(m, 1.44269502162933349609), math_const(m, 1.92596299112661746887e-08)});
   pair sum = exact_sum(m, e, scaled.high);
   return exact_sum(m, sum.high, math_add(m, sum.low, scaled.low));
 }

@@ -1,5 +1,6 @@
-/* Circular functions and their inverses. x = q pi/2 + r with |r| <= pi/4, pi/2 kept in three parts (8, 11 and 24 bits), so that
- * q times the first two is exact for |q| < 2^13; beyond |x| of about 10^4 the error grows. Series are Taylor's. */
+/* Circular functions and their inverses. x = q pi/2 + r with |r| <= pi/4, pi/2 kept in three parts (8, 11 and 24 bits),
+ * so that q times the first two is exact for |q| < 2^13; beyond |x| of about 10^4 the error grows. Series are Taylor's.
+ */
 #include "pass/math.h"
 
 #define TWO_OVER_PI 0.63661977236758134308
@@ -63,7 +64,8 @@ val math_tan(math *m, val x, val y) {
 
 /* atan of t in [0, 1]: beyond tan(pi/8) by atan t = pi/4 + atan((t - 1) / (t + 1)) */
 static val unit_atan(math *m, val t) {
-  static const double series[] = {-1.0 / 3, 1.0 / 5, -1.0 / 7, 1.0 / 9, -1.0 / 11, 1.0 / 13, -1.0 / 15, 1.0 / 17, -1.0 / 19};
+  static const double series[] = {-1.0 / 3, 1.0 / 5,   -1.0 / 7, 1.0 / 9,  -1.0 / 11,
+                                  1.0 / 13, -1.0 / 15, 1.0 / 17, -1.0 / 19};
   val far = math_compare(m, IR_gt, t, TAN_EIGHTH);
   val moved = math_div(m, math_shift(m, t, -1), math_shift(m, t, 1));
   val r = math_select(m, far, moved, t);

@@ -1,5 +1,5 @@
-/* Passes: IR -> IR on a bound kernel. passes.def is the list in order; the runner verifies after each in checking builds and hands
- * every stage to a dump callback, which is all that `kiln passes` is. */
+/* Passes: IR -> IR on a bound kernel. passes.def is the list in order; the runner verifies after each in checking
+ * builds and hands every stage to a dump callback, which is all that `kiln passes` is. */
 #ifndef KILN_SRC_PASS_PASS_H
 #define KILN_SRC_PASS_PASS_H
 
@@ -22,15 +22,17 @@ typedef struct pass_target {
 } pass_target;
 
 typedef struct pass_ctx {
-  ir_kernel *kernel;      /* changed in place; lives in kernel->module's arena */
+  ir_kernel *kernel; /* changed in place; lives in kernel->module's arena */
   const pass_target *target;
   diag_sink *diags;
 } pass_ctx;
 
 typedef void (*pass_dump_fn)(void *user, pass_id id, const ir_kernel *kernel);
 
-/* Runs the target's passes up to and including `last` (PASS_COUNT: all). `dump` may be NULL. False after diagnostics. */
-bool pass_run(ir_kernel *kernel, const pass_target *target, diag_sink *diags, pass_id last, pass_dump_fn dump, void *user);
+/* Runs the target's passes up to and including `last` (PASS_COUNT: all). `dump` may be NULL. False after diagnostics.
+ */
+bool pass_run(ir_kernel *kernel, const pass_target *target, diag_sink *diags, pass_id last, pass_dump_fn dump,
+              void *user);
 const char *pass_name(pass_id id);
 const char *pass_doc(pass_id id);
 bool pass_find(kiln_str name, pass_id *out);

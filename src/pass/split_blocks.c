@@ -1,0 +1,316 @@
+/* Pass split_blocks: a block is a logical tile; where its elements are independent they are shared out over more grid
+ * points, until one point's work fits the registers of one subgroup.
+ *
+ *   grid i: 4 parallel                              grid i: 4 parallel, part0: 8 parallel
+ *   let xb = view x[i * 8 : 8, :]                   let t0 = part0 * 1 ; let t1 = i * 8 + t0
+ *   let v = xb[...]                      becomes    let xb = view x[t1 : 1, :]
+ *   let m = max(v, axis: 1, keep)                   let v = xb[...]  ..
+ *
+ * Assumes expand_blocks has run. A class of dimensions (dim_classes) is split when nothing in it is fixed, every store
+ * to a parameter is along it (else points would write the same place), no dot, reduction or scan is without it (else
+ * points would repeat its work), and no parameter is both read and written other than through one view. Sizes are
+ * divisors, so that points stay equal. */
+#include "pass/dim_classes.h"
+#include "pass/pass.h"
+
+#define DOT_ROWS 8   /* rows of a dot's accumulators in registers */
+#define DOT_GROUPS 2 /* groups of 4 columns a lane has there */
+#define MAP_GROUPS 8 /* groups of 4 elements a lane handles in elementwise work: loads in flight */
+
+typedef struct split {
+  pass_ctx *c;
+  dim_classes classes;
+  uint32_t *roots; /* the classes that may be split at all */
+  size_t root_count;
+  bool has_dot;
+  int64_t *parts;    /* by root slot: number of parts; 0 or 1: not split */
+  ir_value **offset; /* by root slot: i32 start of this point's part */
+} split;
+
+/* ---- what may be split ---- */
+
+static void find_roots(split *s) {
+  s->roots = ARENA_ARRAY(&s->c->kernel->module->arena, uint32_t, s->classes.count);
+  for (uint32_t i = 0; i < s->classes.count; i++) {
+    const dim_class *class = &s->classes.at[i];
+    if (class->parent == i && class->extent > 1 && !class->fixed) s->roots[s->root_count++] = i;
+  }
+}
+
+/* Fixes every class that `v` has no dimension of. */
+static void require_all(split *s, const ir_value *v) {
+  for (size_t i = 0; i < s->root_count; i++)
+    if (!dim_classes_has(&s->classes, v, s->roots[i])) s->classes.at[s->roots[i]].fixed = true;
+}
+
+static const ir_value *root_ref(const ir_value *ref) {
+  while (ref->def && ref->def->code == IR_view) ref = ref->def->operands[0];
+  return ref;
+}
+
+static bool check_op(void *user, ir_op *op) {
+  split *s = user;
+  ir_form form = ir_op_get(op->code)->form;
+  if (op->code == IR_dot) s->has_dot = true;
+  if (op->code == IR_dot)
+    require_all(s, op->results[0]);
+  else if (form == IR_FORM_REDUCE || form == IR_FORM_SCAN)
+    require_all(s, op->operands[0]);
+  else if (op->code == IR_store && ref_is_param(root_ref(op->operands[0])))
+    require_all(s, op->operands[1]);
+  return true;
+}
+
+/* Params that are read and written: safe along a class only when all accesses go through one view, whole. */
+typedef struct traffic {
+  bool read, written, mixed;
+  const ir_value *ref;
+} traffic;
+
+typedef struct traffic_walk {
+  split *s;
+  traffic *of; /* by value id of the param's ref */
+} traffic_walk;
+
+static bool count_traffic(void *user, ir_op *op) {
+  traffic_walk *w = user;
+  if (op->code != IR_load && op->code != IR_store) return true;
+  const ir_value *param = root_ref(op->operands[0]);
+  if (!ref_is_param(param)) return true;
+  traffic *t = &w->of[param->id];
+  *(op->code == IR_load ? &t->read : &t->written) = true;
+  t->mixed |= t->ref && t->ref != op->operands[0];
+  t->ref = op->operands[0];
+  for (uint32_t i = 0; i < op->attrs->index_count; i++) t->mixed |= !access_is_whole(op, i);
+  return true;
+}
+
+static void fix_everything(split *s) {
+  for (size_t i = 0; i < s->root_count; i++) s->classes.at[s->roots[i]].fixed = true;
+}
+
+static void check_traffic(split *s) {
+  ir_kernel *k = s->c->kernel;
+  traffic_walk w = {.s = s, .of = ARENA_ARRAY(&k->module->arena, traffic, k->value_count)};
+  ir_walk(k->body, count_traffic, &w);
+  for (uint32_t i = 0; i < k->param_count; i++) {
+    const ir_param *p = &k->params[i];
+    traffic t = w.of[p->ref->id];
+    if (p->alias >= 0) {
+      t.read |= w.of[k->params[p->alias].ref->id].read;
+      t.mixed |= w.of[k->params[p->alias].ref->id].read;
+    }
+    if (t.read && t.written && t.mixed) fix_everything(s);
+  }
+}
+
+/* ---- how far ---- */
+
+static int64_t largest_divisor(int64_t extent, int64_t limit) {
+  for (int64_t d = limit < extent ? limit : extent; d > 1; d--)
+    if (extent % d == 0) return d;
+  return 1;
+}
+
+static int64_t wanted_size(const split *s, const dim_class *class, int64_t row_elements) {
+  int64_t lanes = s->c->target->lanes;
+  if (s->has_dot) return class->dot_columns ? lanes * 4 * DOT_GROUPS : DOT_ROWS;
+  if (class->fastest) return lanes * 4 * MAP_GROUPS;
+  int64_t rows = lanes * 4 * MAP_GROUPS / (row_elements ? row_elements : 1);
+  return rows ? rows : 1;
+}
+
+/* The elements that stay together along the fastest dimension, after it is split itself. */
+static int64_t elements_of_a_row(const split *s) {
+  int64_t most = 1;
+  for (uint32_t i = 0; i < s->classes.count; i++) {
+    const dim_class *class = &s->classes.at[i];
+    if (class->parent != i || !class->fastest) continue;
+    int64_t parts = s->parts[i] ? s->parts[i] : 1;
+    if (class->extent / parts > most) most = class->extent / parts;
+  }
+  return most;
+}
+
+static void choose_parts(split *s, bool fastest) {
+  int64_t lanes = s->c->target->lanes, row_elements = elements_of_a_row(s);
+  for (size_t r = 0; r < s->root_count; r++) {
+    uint32_t i = s->roots[r];
+    const dim_class *class = &s->classes.at[i];
+    if (class->fixed || class->fastest != fastest) continue;
+    int64_t size = largest_divisor(class->extent, wanted_size(s, class, row_elements));
+    if (fastest && size < lanes && size < class->extent) continue; /* no useful divisor: keep it whole */
+    s->parts[i] = class->extent / size;
+  }
+}
+
+/* ---- rewriting ---- */
+
+static void add_axis(split *s, uint32_t root, ir_builder *b) {
+  ir_kernel *k = s->c->kernel;
+  arena *a = &k->module->arena;
+  ir_axis *axes = ARENA_ARRAY(a, ir_axis, (size_t)k->axis_count + 1);
+  for (uint32_t i = 0; i < k->axis_count; i++) axes[i] = k->axes[i];
+  ir_axis *axis = &axes[k->axis_count];
+  axis->name = str_format(a, "part%u", k->axis_count);
+  axis->extent = ir_dim_const(k->module, s->parts[root]);
+  axis->parallel = true;
+  axis->index = ARENA_NEW(a, ir_value);
+  *axis->index = (ir_value){.type = {.kind = IR_TILE, .dtype = IR_I32}, .name = axis->name, .id = k->value_count++};
+  k->axes = axes;
+  k->axis_count++;
+  int64_t size = s->classes.at[root].extent / s->parts[root];
+  s->offset[root] = ir_map2(b, IR_mul, axis->index, ir_scalar_i32(b, size));
+}
+
+static void add_axes(split *s) {
+  ir_kernel *k = s->c->kernel;
+  ir_builder b = {.module = k->module,
+                  .kernel = k,
+                  .region = k->body,
+                  .before = k->body->first,
+                  .loc = k->loc,
+                  .diags = s->c->diags};
+  for (size_t i = 0; i < s->root_count; i++)
+    if (s->parts[s->roots[i]] > 1) add_axis(s, s->roots[i], &b);
+}
+
+/* Values made while rewriting have no class. */
+static uint32_t split_root(const split *s, const ir_value *v, uint32_t dimension) {
+  size_t slot = (size_t)v->id * KILN_MAX_RANK + dimension;
+  if (slot >= s->classes.count) return UINT32_MAX;
+  uint32_t root = dim_classes_root(&s->classes, v, dimension);
+  return s->parts[root] > 1 ? root : UINT32_MAX;
+}
+
+static ir_dim part_size(const split *s, uint32_t root) {
+  return ir_dim_const(s->c->kernel->module, s->classes.at[root].extent / s->parts[root]);
+}
+
+static void shrink_shape(const split *s, const ir_value *v, ir_shape *shape) {
+  for (uint32_t d = 0; d < shape->rank; d++) {
+    uint32_t root = split_root(s, v, d);
+    if (root != UINT32_MAX) shape->dims[d] = part_size(s, root);
+  }
+}
+
+/* start + offset * stride as operand of index i */
+static void move_start(ir_builder *b, ir_op *op, ir_index *index, ir_value *offset) {
+  ir_value *moved = index->stride == 1 ? offset : ir_map2(b, IR_mul, offset, ir_scalar_i32(b, index->stride));
+  if (index->operand >= 0) {
+    ir_set_operand(op, (uint32_t)index->operand, ir_map2(b, IR_add, op->operands[index->operand], moved));
+    return;
+  }
+  if (index->start->value) moved = ir_map2(b, IR_add, moved, ir_scalar_i32(b, index->start->value));
+  /* starts stand before mask and other */
+  uint32_t extras = (op->attrs->masked ? 1u : 0u) + (op->attrs->other ? 1u : 0u), at = op->operand_count - extras;
+  ir_value **operands = ARENA_ARRAY(&b->module->arena, ir_value *, (size_t)op->operand_count + 1);
+  for (uint32_t i = 0; i < op->operand_count; i++) operands[i + (i >= at)] = op->operands[i];
+  op->operands = operands;
+  op->operand_count++;
+  operands[at] = moved;
+  moved->uses++;
+  index->operand = (int32_t)at;
+}
+
+static void rewrite_access(split *s, ir_builder *b, ir_op *op) {
+  const ir_value *tile = access_tile(op);
+  for (uint32_t i = 0; i < op->attrs->index_count; i++) {
+    int32_t dimension = access_dimension(op, i);
+    uint32_t root = dimension < 0 ? UINT32_MAX : split_root(s, tile, (uint32_t)dimension);
+    if (root == UINT32_MAX) continue;
+    bool whole = access_is_whole(op, i) && split_root(s, op->operands[0], i) == root;
+    op->attrs->index[i].size = part_size(s, root);
+    if (!whole) move_start(b, op, &op->attrs->index[i], s->offset[root]);
+  }
+}
+
+/* An iota along a split dimension starts at this point's offset. */
+static void rewrite_iota(split *s, ir_builder *b, ir_op *op) {
+  ir_value *iota = op->results[0];
+  uint32_t root = split_root(s, iota, (uint32_t)op->attrs->axis);
+  shrink_shape(s, iota, &op->attrs->shape);
+  if (root == UINT32_MAX) return;
+  shrink_shape(s, iota, &iota->type.shape);
+  b->before = op->next;
+  ir_value *start = ir_broadcast_to(b, ir_convert(b, s->offset[root], iota->type.dtype), &iota->type.shape);
+  ir_value *moved = ir_map2(b, IR_add, iota, start);
+  ir_replace_uses(s->c->kernel, iota, moved);
+  ir_set_operand(moved->def, 0, iota);
+}
+
+/* Attributes first: they are read against the old shapes of operands. */
+static bool rewrite_attrs(void *user, ir_op *op) {
+  split *s = user;
+  ir_builder b = {.module = s->c->kernel->module,
+                  .kernel = s->c->kernel,
+                  .region = op->parent,
+                  .before = op,
+                  .loc = op->loc,
+                  .diags = s->c->diags};
+  if (op->code == IR_load || op->code == IR_store || op->code == IR_view)
+    rewrite_access(s, &b, op);
+  else if (op->code == IR_slice)
+    for (uint32_t d = 0; d < op->attrs->size.count; d++) {
+      uint32_t root = split_root(s, op->results[0], d);
+      if (root != UINT32_MAX) op->attrs->size.at[d] = part_size(s, root)->value;
+    }
+  else if (op->attrs && ir_op_get(op->code)->attrs & A_SHAPE && op->code != IR_iota)
+    shrink_shape(s, op->results[0], &op->attrs->shape);
+  return true;
+}
+
+static bool rewrite_types(void *user, ir_op *op) {
+  split *s = user;
+  for (uint32_t i = 0; i < op->result_count; i++) shrink_shape(s, op->results[i], &op->results[i]->type.shape);
+  for (uint32_t r = 0; r < op->region_count; r++)
+    for (uint32_t i = 0; i < op->regions[r]->arg_count; i++)
+      shrink_shape(s, op->regions[r]->args[i], &op->regions[r]->args[i]->type.shape);
+  return true;
+}
+
+typedef struct iota_list {
+  arena *arena;
+  VEC(ir_op *) ops;
+} iota_list;
+
+static bool collect_iota(void *user, ir_op *op) {
+  iota_list *list = user;
+  if (op->code == IR_iota) VEC_PUSH(list->arena, &list->ops, op);
+  return true;
+}
+
+static void rewrite(split *s) {
+  ir_kernel *k = s->c->kernel;
+  add_axes(s);
+  ir_walk(k->body, rewrite_attrs, s);
+  ir_walk(k->body, rewrite_types, s);
+  iota_list list = {.arena = &k->module->arena};
+  ir_walk(k->body, collect_iota, &list);
+  for (size_t i = 0; i < list.ops.count; i++) {
+    ir_op *op = list.ops.data[i];
+    ir_builder b = {.module = k->module,
+                    .kernel = k,
+                    .region = op->parent,
+                    .before = op->next,
+                    .loc = op->loc,
+                    .diags = s->c->diags};
+    rewrite_iota(s, &b, op);
+  }
+}
+
+bool pass_split_blocks(pass_ctx *c) {
+  arena *a = &c->kernel->module->arena;
+  split s = {.c = c, .classes = dim_classes_of(c->kernel)};
+  s.parts = ARENA_ARRAY(a, int64_t, s.classes.count);
+  s.offset = ARENA_ARRAY(a, ir_value *, s.classes.count);
+  find_roots(&s);
+  ir_walk(c->kernel->body, check_op, &s);
+  check_traffic(&s);
+  choose_parts(&s, true);
+  choose_parts(&s, false);
+  bool any = false;
+  for (size_t i = 0; i < s.root_count; i++) any |= s.parts[s.roots[i]] > 1;
+  if (any) rewrite(&s);
+  return any;
+}
