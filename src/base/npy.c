@@ -102,7 +102,7 @@ static bool read_shape(reader *r) {
   if (!expect(r, '(')) return false;
   size_t begin = r->at - 1;
   while (!take(r, ')')) {
-    int64_t dimension;
+    int64_t dimension = 0;
     if (out->rank > 0 && !expect(r, ',')) return false;
     if (out->rank > 0 && take(r, ')')) break;
     if (out->rank == FORMAT_MAX_RANK) return refuse_rank(r, begin);
