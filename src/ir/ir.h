@@ -35,6 +35,12 @@ const ir_dtype_info *ir_dtype_get(ir_dtype dtype);
 static inline size_t ir_dtype_bytes(ir_dtype dtype) { return ir_dtype_get(dtype)->bits / 8; }
 bool ir_dtype_find(kiln_str name, ir_dtype *out);
 
+/* Limits of a kernel text (docs/language.md); going past one is a diagnostic. */
+enum {
+  IR_MAX_TEXT = 64 << 20, IR_MAX_TOKENS = 1 << 22, IR_MAX_NAME = 255, IR_MAX_DEPTH = 256, IR_MAX_VALUES = 1 << 20,
+  IR_MAX_INLINE = 64, IR_MAX_SYMBOLS = 256
+};
+
 /* Literals are carried as the bits of their element type, low bits first. */
 uint64_t ir_bits_from_f64(ir_dtype dtype, double value);   /* rounds to nearest even; integers saturate; bool: != 0 */
 uint64_t ir_bits_from_i64(ir_dtype dtype, int64_t value);  /* wraps */
@@ -53,6 +59,7 @@ typedef struct ir_dim_node {
   int64_t value;                      /* CONST */
   kiln_str symbol;                    /* SYMBOL */
   const struct ir_dim_node *a, *b;
+  uint32_t depth;                     /* 1 for a leaf; the parser keeps it under IR_MAX_DEPTH */
 } ir_dim_node;
 typedef const ir_dim_node *ir_dim;
 
@@ -125,6 +132,8 @@ typedef struct ir_op_info {
   const char *jax, *doc;
 } ir_op_info;
 const ir_op_info *ir_op_get(ir_code code);
+/* By its name in kernel texts; `max(a)` and `max(a, b)` are two ops. A wrong count gives the nearest op of that name. */
+bool ir_op_find(kiln_str text, uint32_t operand_count, ir_code *out);
 
 typedef struct ir_op ir_op;
 typedef struct ir_region ir_region;
@@ -153,24 +162,28 @@ typedef struct ir_index {
   int64_t stride;                     /* range: at least 1 */
 } ir_index;
 
-/* What an op carries beside its operands; which fields count follows from the op's row. */
+/* What an op carries beside its operands; which fields count follows from the op's row. Fields that no op has together share their place.
+ * Once an op is made its lists are complete and its axes count from 0: `axis: -1` and left-out axes exist in kernel texts only. */
 typedef struct ir_attrs {
-  ir_dtype type;                      /* convert, bitcast, iota, full, dot */
-  ir_shape shape;                     /* full, iota, broadcast, reshape */
+  ir_dtype type;                      /* convert, bitcast, iota, full, dot, scratch */
+  ir_space space;                     /* scratch */
+  ir_shape shape;                     /* full, iota, broadcast, reshape, scratch */
   int64_t axis;                       /* iota, concatenate, scans */
   bool keep, reverse;                 /* reductions, scans */
-  ir_list axes;                       /* reductions, broadcast, transpose, reverse */
-  ir_list start, size, stride;        /* slice */
-  ir_list low, high, interior;        /* pad */
-  ir_list lhs_contract, rhs_contract, lhs_batch, rhs_batch; /* dot */
-  uint64_t bits;                      /* full */
-  ir_dim dim;                         /* size */
-  uint32_t index_count;               /* load, store, view: one per dimension of the ref */
-  ir_index index[KILN_MAX_RANK];
   bool masked, other;                 /* load, store: operands after the starts */
   bool edge;                          /* view: may reach outside */
   int32_t grid_axis;                  /* for: the grid axis it came from, +1; 0: none */
   int64_t offset;                     /* scratch: placed by place_memory; -1 before */
+  uint64_t bits;                      /* full */
+  ir_dim dim;                         /* size */
+  ir_list axes;                       /* reductions, broadcast, transpose, reverse */
+  uint32_t index_count;               /* load, store, view: one per dimension of the ref */
+  union {
+    ir_index index[KILN_MAX_RANK];
+    struct { ir_list start, size, stride; };     /* slice; a size of -1 is the rest of a dimension, before binding only */
+    struct { ir_list low, high, interior; };     /* pad */
+    struct { ir_list lhs_contract, rhs_contract, lhs_batch, rhs_batch; }; /* dot */
+  };
 } ir_attrs;
 
 /* Operands by code:
@@ -211,6 +224,7 @@ typedef struct ir_param {
   bool prefetch;                      /* may be read in index maps */
   int32_t alias;                      /* outputs: the input whose contents it starts with; -1: none */
   ir_value *ref;                      /* whole array, in gmem */
+  kiln_str dim_text[KILN_MAX_RANK];   /* dimensions that are no constants, as text */
   loc loc;
 } ir_param;
 
@@ -247,6 +261,7 @@ struct kiln_kernel {
   kiln_str *symbols;                  /* symbolic sizes in order of appearance; none once bound */
   uint32_t symbol_count;
   uint32_t value_count;               /* ids run from 0 */
+  kiln_str comment;                   /* the `//` lines directly above it; may be empty */
   loc loc;
   bool bound;
 };
@@ -271,6 +286,13 @@ typedef enum ir_truth { IR_NO, IR_YES, IR_UNKNOWN } ir_truth;
 ir_truth ir_dim_equal(ir_dim a, ir_dim b);                                   /* UNKNOWN: cannot be told before binding */
 void ir_dim_print(text *t, ir_dim d);
 void ir_type_print(text *t, const ir_type *type);
+ir_truth ir_shape_equal(const ir_shape *a, const ir_shape *b);
+ir_type ir_tile_type(ir_dtype dtype, const ir_shape *shape);                  /* NULL shape: a scalar */
+ir_type ir_ref_type(ir_dtype dtype, ir_space space, const ir_shape *shape);
+kiln_str ir_type_text(ir_module *m, const ir_type *type);
+kiln_str ir_dim_text(ir_module *m, ir_dim d);
+/* The shape both broadcast to, by NumPy's rules; false when there is none. */
+bool ir_shape_broadcast(const ir_shape *a, const ir_shape *b, ir_shape *out);
 
 /* ---- building ---- */
 
@@ -286,6 +308,8 @@ typedef struct ir_builder {
 
 ir_region *ir_region_new(ir_builder *b, ir_op *owner);
 ir_value *ir_region_arg(ir_builder *b, ir_region *r, ir_type type, kiln_str name);
+ir_value *ir_free_value(ir_builder *b, ir_type type, kiln_str name); /* neither result nor argument: param, block ref, axis index */
+void ir_add_results(ir_builder *b, ir_op *op, uint32_t count, const ir_type *types);
 /* Makes an op, checks it and infers its result types (ir_infer). NULL after a diagnostic. Regions are added by the caller before it is
  * inserted: control ops take their result types from `inits` or the yields. */
 ir_op *ir_make(ir_builder *b, ir_code code, ir_value *const *operands, uint32_t operand_count, const ir_attrs *attrs);
@@ -314,6 +338,8 @@ bool ir_infer(ir_builder *b, ir_op *op);
 /* Walks every op, outer before inner, in order; stops when fn returns false. */
 typedef bool (*ir_visit_fn)(void *user, ir_op *op);
 bool ir_walk(ir_region *region, ir_visit_fn fn, void *user);
+/* The kernel's body and its index maps. */
+bool ir_walk_kernel(ir_kernel *k, ir_visit_fn fn, void *user);
 
 /* ---- text, checks, binding ---- */
 
@@ -333,7 +359,8 @@ bool ir_dim_eval(ir_dim d, const ir_kernel *k, const int64_t *values, int64_t *o
 ir_module *ir_module_create(kiln_context *context);      /* empty; NULL when memory is out */
 void ir_module_destroy(ir_module *m);
 
-/* Copies a region's ops to the builder's place; `map_value` is indexed by old value id. For binding, inlining and unrolling. */
+/* Copies a region's ops, but not its yield, to the builder's place, for inlining and unrolling. `map_value` is indexed by old value
+ * id and has room for all of them: entries say what stands for a value (NULL: itself) and are added for what is copied. */
 void ir_clone_region(ir_builder *b, const ir_region *from, ir_value **map_value);
 
 #endif

@@ -1,0 +1,121 @@
+/* The tables of ops, element types and spaces, expanded to arrays, and the look-ups by name. */
+#include "ir/ir.h"
+
+static const ir_dtype_info dtypes[IR_DTYPE_COUNT] = {
+#define DTYPE(id, name, class, bits, npy, ctype) [IR_##id] = {name, IR_CLASS_##class, bits, npy},
+#include "ir/types.def"
+#undef DTYPE
+};
+
+static const char *const spaces[IR_SPACE_COUNT] = {
+#define IR_SPACE(id, name) [IR_SPACE_##id] = name,
+#include "ir/spaces.def"
+#undef IR_SPACE
+};
+
+/* What the table writes for argmax and argmin, which no op on two lanes can express. */
+enum { IR_ARG = -1 };
+
+#define SAME IR_RESULT_SAME
+#define BOOL IR_RESULT_BOOL
+#define SELECT IR_RESULT_SELECT
+static const ir_op_info ops[IR_CODE_COUNT] = {
+#define MAP_OP(name, operands, sign, classes, rule, S, U, F, spvS, spvU, spvF, spvB, jax_name, host, device, words) \
+  [IR_##name] = {.id = #name,                                                                                       \
+                 .text = #name,                                                                                     \
+                 .form = IR_FORM_MAP,                                                                               \
+                 .arity = operands,                                                                                 \
+                 .infix = sign,                                                                                     \
+                 .types = classes,                                                                                  \
+                 .result = rule,                                                                                    \
+                 .combine = -1,                                                                                     \
+                 .host_ulp = host,                                                                                  \
+                 .device_ulp = device,                                                                              \
+                 .jax = jax_name,                                                                                   \
+                 .doc = words},
+#define REDUCE_OP(name, word, lanes, classes, initS, initU, initF, jax_name, host, device, words) \
+  [IR_##name] = {.id = #name,                                                                     \
+                 .text = word,                                                                    \
+                 .form = IR_FORM_REDUCE,                                                          \
+                 .arity = 1,                                                                      \
+                 .infix = "",                                                                     \
+                 .types = classes,                                                                \
+                 .result = IR_RESULT_OTHER,                                                       \
+                 .attrs = A_AXES | A_KEEP,                                                        \
+                 .combine = IR_##lanes,                                                           \
+                 .host_ulp = host,                                                                \
+                 .device_ulp = device,                                                            \
+                 .jax = jax_name,                                                                 \
+                 .doc = words},
+#define SCAN_OP(name, lanes, classes, jax_name, host, device, words) \
+  [IR_##name] = {.id = #name,                                        \
+                 .text = #name,                                      \
+                 .form = IR_FORM_SCAN,                               \
+                 .arity = 1,                                         \
+                 .infix = "",                                        \
+                 .types = classes,                                   \
+                 .result = IR_RESULT_SAME,                           \
+                 .attrs = A_AXIS | A_REVERSE,                        \
+                 .combine = IR_##lanes,                              \
+                 .host_ulp = host,                                   \
+                 .device_ulp = device,                               \
+                 .jax = jax_name,                                    \
+                 .doc = words},
+#define SHAPE_OP(name, operands, attributes, jax_name, words) \
+  [IR_##name] = {.id = #name,                                 \
+                 .text = #name,                               \
+                 .form = IR_FORM_SHAPE,                       \
+                 .arity = operands,                           \
+                 .infix = "",                                 \
+                 .types = T_ANY,                              \
+                 .result = IR_RESULT_OTHER,                   \
+                 .attrs = attributes,                         \
+                 .combine = -1,                               \
+                 .jax = jax_name,                             \
+                 .doc = words},
+#include "ir/tile_ops.def"
+#define EFFECT_OP(name, flags, host, spirv, jax_name, words) \
+  [IR_##name] = {.id = #name,                                \
+                 .text = #name,                              \
+                 .form = IR_FORM_EFFECT,                     \
+                 .arity = -1,                                \
+                 .infix = "",                                \
+                 .types = T_ANY,                             \
+                 .result = IR_RESULT_OTHER,                  \
+                 .effects = flags,                           \
+                 .combine = -1,                              \
+                 .jax = jax_name,                            \
+                 .doc = words},
+#include "ir/effect_ops.def"
+};
+#undef SAME
+#undef BOOL
+#undef SELECT
+
+const ir_dtype_info *ir_dtype_get(ir_dtype dtype) { return &dtypes[dtype]; }
+const char *ir_space_name(ir_space space) { return spaces[space]; }
+const ir_op_info *ir_op_get(ir_code code) { return &ops[code]; }
+
+bool ir_dtype_find(kiln_str name, ir_dtype *out) {
+  for (uint32_t i = 0; i < IR_DTYPE_COUNT; i++) {
+    if (str_is(name, dtypes[i].name)) return *out = (ir_dtype)i, true;
+  }
+  return false;
+}
+
+bool ir_space_find(kiln_str name, ir_space *out) {
+  for (uint32_t i = 0; i < IR_SPACE_COUNT; i++) {
+    if (str_is(name, spaces[i])) return *out = (ir_space)i, true;
+  }
+  return false;
+}
+
+bool ir_op_find(kiln_str name, uint32_t operand_count, ir_code *out) {
+  bool found = false;
+  for (uint32_t i = 0; i < IR_CODE_COUNT; i++) {
+    if (ops[i].form == IR_FORM_EFFECT || !str_is(name, ops[i].text)) continue;
+    if (!found || ops[i].arity == (int32_t)operand_count) *out = (ir_code)i;
+    found = true;
+  }
+  return found;
+}

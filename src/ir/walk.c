@@ -1,0 +1,22 @@
+/* Visiting every op, outer before inner. The next op is read before the visit, so that a visitor may erase the op it is
+ * given. */
+#include "ir/ir.h"
+
+bool ir_walk(ir_region *region, ir_visit_fn fn, void *user) {
+  for (ir_op *op = region->first, *next; op; op = next) {
+    next = op->next;
+    if (!fn(user, op)) return false;
+    if (!op->parent) continue; /* erased */
+    for (uint32_t i = 0; i < op->region_count; i++) {
+      if (!ir_walk(op->regions[i], fn, user)) return false;
+    }
+  }
+  return true;
+}
+
+bool ir_walk_kernel(ir_kernel *k, ir_visit_fn fn, void *user) {
+  for (uint32_t i = 0; i < k->block_count; i++) {
+    if (k->blocks[i].map && !ir_walk(k->blocks[i].map, fn, user)) return false;
+  }
+  return !k->body || ir_walk(k->body, fn, user);
+}
