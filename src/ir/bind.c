@@ -1,0 +1,221 @@
+/* Binding: a copy of one kernel in a module of its own, in which every size is a number. The copy is built op by op
+ * through ir_make, so every type rule is checked again, now with nothing unknown. */
+#include <string.h>
+
+#include "base/context.h"
+#include "ir/clone.h"
+#include "ir/sizes.h"
+
+typedef struct binding {
+  ir_module *module;
+  ir_kernel *to;
+  const ir_kernel *from;
+  const int64_t *values;
+  ir_value **map;
+  diag_sink *diags;
+  bool failed;
+} binding;
+
+static ir_dim bind_dim(void *user, ir_dim d) {
+  binding *b = user;
+  int64_t value = 0;
+  if (!ir_dim_eval(d, b->from, b->values, &value) && !b->failed) {
+    text shown = text_new(&b->module->arena);
+    ir_dim_print(&shown, d);
+    diag_report(b->diags, DIAG_size_expression, b->from->loc, STR_FMT(text_str(&shown)));
+    b->failed = true;
+  }
+  return ir_dim_const(b->module, value);
+}
+
+static ir_value *bind_value(binding *b, ir_builder *builder, const ir_cloner *c, const ir_value *v) {
+  ir_value *copy = ir_free_value(builder, ir_clone_type(c, &v->type), v->name);
+  b->map[v->id] = copy;
+  return copy;
+}
+
+static loc bind_loc(const binding *b, loc at) {
+  if (at.source) at.source = &b->module->source;
+  return at;
+}
+
+static void bind_params(binding *b, ir_builder *builder, const ir_cloner *c) {
+  ir_kernel *to = b->to;
+  to->params = arena_copy(&b->module->arena, b->from->params, b->from->param_count * sizeof *to->params);
+  to->param_count = b->from->param_count;
+  for (uint32_t i = 0; i < to->param_count; i++) {
+    to->params[i].ref = bind_value(b, builder, c, b->from->params[i].ref);
+    to->params[i].loc = bind_loc(b, to->params[i].loc);
+    to->params[i].name = str_copy(&b->module->arena, to->params[i].name);
+    memset(to->params[i].dim_text, 0, sizeof to->params[i].dim_text);
+  }
+}
+
+static bool bind_axes(binding *b, ir_builder *builder, const ir_cloner *c) {
+  ir_kernel *to = b->to;
+  int64_t steps = 1;
+  to->axes = arena_copy(&b->module->arena, b->from->axes, b->from->axis_count * sizeof *to->axes);
+  to->axis_count = b->from->axis_count;
+  for (uint32_t i = 0; i < to->axis_count; i++) {
+    ir_axis *axis = &to->axes[i];
+    axis->extent = bind_dim(b, axis->extent);
+    axis->loc = bind_loc(b, axis->loc);
+    axis->name = str_copy(&b->module->arena, axis->name);
+    axis->index = bind_value(b, builder, c, b->from->axes[i].index);
+    if (axis->extent->value < 0 || axis->extent->value > INT32_MAX || !i64_mul(steps, axis->extent->value, &steps)) {
+      diag_report(b->diags, DIAG_grid_too_big, axis->loc, STR_FMT(axis->name), (long long)axis->extent->value,
+                  INT32_MAX);
+      return false;
+    }
+  }
+  return true;
+}
+
+static ir_region *bind_region(binding *b, ir_builder *builder, const ir_cloner *c, const ir_region *from) {
+  ir_region *to = ir_region_new(builder, NULL);
+  builder->region = to;
+  builder->before = NULL;
+  if (!ir_clone_ops(c, from)) b->failed = true;
+  return to;
+}
+
+static bool check_block(const binding *b, const ir_block *block) {
+  const ir_type *array = &b->to->params[block->param].ref->type;
+  for (uint32_t d = 0; d < block->size.rank; d++) {
+    if (block->size.dims[d]->value > 0) continue;
+    diag_report(b->diags, DIAG_block_empty, block->loc, STR_FMT(b->to->params[block->param].name), d,
+                (long long)block->size.dims[d]->value);
+    return false;
+  }
+  return array->shape.rank == block->size.rank;
+}
+
+static bool bind_blocks(binding *b, ir_builder *builder, const ir_cloner *c) {
+  ir_kernel *to = b->to;
+  to->blocks = arena_copy(&b->module->arena, b->from->blocks, b->from->block_count * sizeof *to->blocks);
+  to->block_count = b->from->block_count;
+  for (uint32_t i = 0; i < to->block_count; i++) {
+    ir_block *block = &to->blocks[i];
+    for (uint32_t d = 0; d < block->size.rank; d++) block->size.dims[d] = bind_dim(b, block->size.dims[d]);
+    block->loc = bind_loc(b, block->loc);
+    block->ref = bind_value(b, builder, c, b->from->blocks[i].ref);
+    if (!check_block(b, block)) return false;
+    block->map = bind_region(b, builder, c, b->from->blocks[i].map);
+  }
+  return true;
+}
+
+/* The number of elements of every param must be countable; its bytes too. */
+static bool check_counts(const binding *b) {
+  for (uint32_t i = 0; i < b->to->param_count; i++) {
+    const ir_type *type = &b->to->params[i].ref->type;
+    int64_t bytes = (int64_t)ir_dtype_bytes(type->dtype);
+    for (uint32_t d = 0; d < type->shape.rank; d++) {
+      int64_t extent = ir_extent(type, d);
+      if (i64_mul(bytes, extent > 0 ? extent : 1, &bytes) && extent <= INT32_MAX) continue;
+      diag_report(b->diags, DIAG_array_too_big, b->to->params[i].loc, STR_FMT(b->to->params[i].name));
+      return false;
+    }
+  }
+  return true;
+}
+
+static bool bind_kernel(binding *b) {
+  ir_kernel *to = b->to;
+  ir_builder builder = {.module = b->module, .kernel = to, .loc = bind_loc(b, b->from->loc), .diags = b->diags};
+  ir_cloner c = {.builder = &builder, .map = b->map, .dim = bind_dim, .user = b, .source = &b->module->source};
+  bind_params(b, &builder, &c);
+  if (b->failed || !check_counts(b) || !bind_axes(b, &builder, &c) || b->failed || !bind_blocks(b, &builder, &c))
+    return false;
+  to->body = bind_region(b, &builder, &c, b->from->body);
+  return !b->failed;
+}
+
+static ir_kernel *start_kernel(ir_module *m, const ir_kernel *from) {
+  m->source = (source){str_copy(&m->arena, from->module->source.name), str_copy(&m->arena, from->module->source.text)};
+  ir_kernel *to = ARENA_NEW(&m->arena, ir_kernel);
+  to->module = m;
+  to->name = str_copy(&m->arena, from->name);
+  to->loc = from->loc;
+  if (to->loc.source) to->loc.source = &m->source;
+  to->bound = true;
+  m->kernels = ARENA_NEW(&m->arena, ir_kernel *);
+  m->kernels[0] = to;
+  m->kernel_count = 1;
+  return to;
+}
+
+static kiln_result bind_guarded(kiln_context *context, const ir_size_request *request, ir_module *m) {
+  arena *a = &m->arena;
+  jmp_buf out;
+  if (!ARENA_GUARD(a, out)) return KILN_ERROR_MEMORY;
+  const ir_kernel *k = request->kernel;
+  int64_t *values = ARENA_ARRAY(a, int64_t, k->symbol_count);
+  if (!ir_sizes_solve(request, context->diags, values, ARENA_ARRAY(a, ir_known, k->symbol_count)))
+    return KILN_ERROR_INVALID;
+  binding b = {.module = m, .from = k, .values = values, .diags = context->diags};
+  b.to = start_kernel(m, k);
+  b.map = ARENA_ARRAY(a, ir_value *, k->value_count);
+  return bind_kernel(&b) ? KILN_OK : KILN_ERROR_INVALID;
+}
+
+static kiln_result out_of_memory(kiln_context *context) {
+  diag_report(context->diags, DIAG_out_of_memory, (loc){0});
+  return KILN_ERROR_MEMORY;
+}
+
+kiln_result ir_bind(kiln_context *context, const ir_kernel *k, const kiln_size *sizes, size_t size_count,
+                    const kiln_array *arrays, size_t array_count, ir_module **out) {
+  *out = NULL;
+  ir_size_request request = {k, sizes, size_count, arrays, array_count, true};
+  ir_module *m = ir_module_create(context);
+  if (!m) return out_of_memory(context);
+  kiln_result result = bind_guarded(context, &request, m);
+  if (result == KILN_OK) {
+    *out = m;
+    return KILN_OK;
+  }
+  ir_module_destroy(m);
+  return result == KILN_ERROR_MEMORY ? out_of_memory(context) : result;
+}
+
+/* ---- shapes alone ---- */
+
+static kiln_result fill_output(const ir_kernel *k, const ir_param *p, const int64_t *values, kiln_array *array) {
+  const ir_type *type = &p->ref->type;
+  array->dtype = (kiln_dtype)type->dtype;
+  array->rank = type->shape.rank;
+  array->size = ir_dtype_bytes(type->dtype);
+  for (uint32_t d = 0; d < type->shape.rank; d++) {
+    if (!ir_dim_eval(type->shape.dims[d], k, values, &array->dims[d])) return KILN_ERROR_INVALID;
+    if (!size_mul(array->size, (size_t)array->dims[d], &array->size)) return KILN_ERROR_LIMIT;
+  }
+  return KILN_OK;
+}
+
+static kiln_result shapes_guarded(kiln_context *context, const ir_size_request *request, kiln_array *arrays, arena *a) {
+  jmp_buf out;
+  if (!ARENA_GUARD(a, out)) return KILN_ERROR_MEMORY;
+  const ir_kernel *k = request->kernel;
+  int64_t *values = ARENA_ARRAY(a, int64_t, k->symbol_count);
+  if (!ir_sizes_solve(request, context->diags, values, ARENA_ARRAY(a, ir_known, k->symbol_count)))
+    return KILN_ERROR_INVALID;
+  for (uint32_t i = 0; i < k->param_count; i++) {
+    if (k->params[i].direction != KILN_OUT) continue;
+    kiln_result result = fill_output(k, &k->params[i], values, &arrays[i]);
+    if (result == KILN_OK) continue;
+    diag_report(context->diags, DIAG_array_too_big, k->params[i].loc, STR_FMT(k->params[i].name));
+    return result;
+  }
+  return KILN_OK;
+}
+
+kiln_result kiln_kernel_shapes(kiln_context *context, const kiln_kernel *kernel, const kiln_size *sizes,
+                               size_t size_count, kiln_array *arrays, size_t array_count) {
+  arena a;
+  arena_init(&a, context->mem, 0);
+  ir_size_request request = {kernel, sizes, size_count, arrays, array_count, false};
+  kiln_result result = shapes_guarded(context, &request, arrays, &a);
+  arena_finish(&a);
+  return result == KILN_ERROR_MEMORY ? out_of_memory(context) : result;
+}
