@@ -21,6 +21,7 @@ FUZZ_SECONDS = 30
 # A test that counts cases itself ends with such a line, and prints `SKIP name: reason` for each skip.
 TOTALS = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.M)
 CMOCKA_PASSED = re.compile(r"^\[  PASSED  \] (\d+) test\(s\)\.", re.M)
+UNITTEST_PASSED = re.compile(r"^Ran (\d+) tests? in .*\n\nOK$", re.M)
 SKIP = re.compile(r"^(?:SKIP |\[  SKIPPED \] )(.*)$", re.M)
 
 SANITIZED = {"ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=1", "UBSAN_OPTIONS": "print_stacktrace=1",
@@ -71,12 +72,12 @@ def count_case(case):
     reasons = SKIP.findall(output)
     if case.get("status") == "run":
         inner = TOTALS.findall(output)
-        cmocka = CMOCKA_PASSED.findall(output)
+        cases = CMOCKA_PASSED.findall(output) + UNITTEST_PASSED.findall(output)
         for reason in reasons:
             print(f"SKIP {name}: {reason}")
         if inner:
             return Count(*(sum(map(int, column)) for column in zip(*inner)))
-        return Count(passed=sum(map(int, cmocka)) or 1, skipped=len(reasons))
+        return Count(passed=sum(map(int, cases)) or 1, skipped=len(reasons))
     skipped = case.find("skipped")
     if skipped is not None:
         print(f"SKIP {name}: {reasons[0] if reasons else skipped.get('message') or 'no reason given'}")
@@ -91,9 +92,9 @@ def count_case(case):
 
 def ctest(preset, label, env=None, without=None, parallel=CORES):
     """Runs the preset's tests that carry a label."""
-    report = ROOT / "build" / preset / f"report-{label}.xml"
+    report = ROOT / "build" / preset / "report.xml"
     report.unlink(missing_ok=True)
-    command = ["ctest", "--test-dir", f"build/{preset}", "-L", f"^{label}$", "-j", str(parallel), "--timeout", "300",
+    command = ["ctest", "--test-dir", f"build/{preset}", "-L", f"^({label})$", "-j", str(parallel), "--timeout", "300",
                "--test-output-size-passed", "4000000", "--test-output-size-failed", "4000000",
                "--output-junit", str(report)]
     status, output = run(command + (["-LE", without] if without else []), env)
@@ -184,7 +185,7 @@ def script(*command, env=None):
 
 
 JOBS = {
-    "host": built("dev", "host"),
+    "host": built("dev", "quick|host"),
     "lint": script("ci/lint"),
     "swiftshader": driver("ss"),
     "lavapipe4": driver("lvp", LP_NATIVE_VECTOR_WIDTH="128"),
