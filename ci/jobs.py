@@ -66,9 +66,13 @@ def build(preset, *options):
     return None
 
 
-def count_case(case):
+def count_case(case, forbid=None):
     """The Count of one <testcase> of CTest's report; failures and skips are printed."""
     name, output = case.get("name"), case.findtext("system-out") or ""
+    forbidden = [line for line in output.splitlines() if forbid and re.search(forbid, line)]
+    if forbidden:
+        print(f"FAIL {name}\n{tail(chr(10).join(forbidden), 10)}")
+        return Count(failed=1)
     reasons = SKIP.findall(output)
     if case.get("status") == "run":
         inner = TOTALS.findall(output)
@@ -90,7 +94,7 @@ def count_case(case):
     return total if total.failed else Count(failed=1)
 
 
-def ctest(preset, label, env=None, without=None, parallel=CORES):
+def ctest(preset, label, env=None, without=None, parallel=CORES, forbid=None):
     """Runs the preset's tests that carry a label."""
     report = ROOT / "build" / preset / "report.xml"
     report.unlink(missing_ok=True)
@@ -103,7 +107,7 @@ def ctest(preset, label, env=None, without=None, parallel=CORES):
         return Count(failed=1)
     total = Count()
     for case in xml.etree.ElementTree.parse(report).getroot().iter("testcase"):
-        total += count_case(case)
+        total += count_case(case, forbid)
     if total.passed + total.failed + total.skipped == 0:
         print(f"FAIL no test in build/{preset} has the label {label}")
         total.failed = 1
@@ -115,8 +119,8 @@ def built(preset, label, env=None, options=(), **rest):
     return lambda: build(preset, *options) or ctest(preset, label, env, **rest)
 
 
-def driver(name, **env):
-    """A job that runs the Vulkan tests on one driver."""
+def driver(name, forbid=None, **env):
+    """A job that runs the Vulkan tests on one driver; output that `forbid` matches fails a test."""
     icd = DRIVERS / f"{name}.json"
     shader_cache = ROOT / "build" / "shader_cache"
     env = {"VK_DRIVER_FILES": str(icd), "VK_ICD_FILENAMES": str(icd), "MESA_SHADER_CACHE_DIR": str(shader_cache), **env}
@@ -125,9 +129,19 @@ def driver(name, **env):
         if not icd.exists():
             print(f"SKIP {name}: {icd} is not there; ci/setup drivers makes it")
             return Count(skipped=1)
-        return build("dev") or ctest("dev", "vulkan", env)
+        return build("dev") or ctest("dev", "vulkan", env, forbid=forbid)
 
     return job
+
+
+def validation():
+    """The Vulkan tests under the validation layer, synchronisation too: one message of it is a failure."""
+    if "VK_LAYER_KHRONOS_validation" not in run(["vulkaninfo", "--summary"])[1]:
+        print("SKIP validation: the layer VK_LAYER_KHRONOS_validation is not installed")
+        return Count(skipped=1)
+    env = {"VK_INSTANCE_LAYERS": "VK_LAYER_KHRONOS_validation",
+           "VK_LAYER_ENABLES": "VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT"}
+    return driver("ss", forbid="VUID-|SYNC-HAZARD|Validation Error", **env)()
 
 
 def no_vulkan():
@@ -191,6 +205,7 @@ JOBS = {
     "lavapipe4": driver("lvp", LP_NATIVE_VECTOR_WIDTH="128"),
     "lavapipe8": driver("lvp", LP_NATIVE_VECTOR_WIDTH="256"),
     "lavapipe16": driver("lvp", LP_NATIVE_VECTOR_WIDTH="512"),
+    "validation": validation,
     "novulkan": no_vulkan,
     "asan": built("asan", "host", SANITIZED, without="^slow$"),
     "tsan": built("tsan", "host", SANITIZED, without="^slow$"),
