@@ -17,6 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 CORES = os.cpu_count() or 1
 DRIVERS = pathlib.Path(os.environ.get("KILN_DRIVERS_DIR", ROOT / "build" / "drivers")).resolve()
 FUZZ_SECONDS = 30
+VALIDATION = "VK_LAYER_KHRONOS_validation"
 
 # A test that counts cases itself ends with such a line, and prints `SKIP name: reason` for each skip.
 TOTALS = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.M)
@@ -119,8 +120,8 @@ def built(preset, label, env=None, options=(), **rest):
     return lambda: build(preset, *options) or ctest(preset, label, env, **rest)
 
 
-def driver(name, forbid=None, **env):
-    """A job that runs the Vulkan tests on one driver; output that `forbid` matches fails a test."""
+def driver(name, layer=None, forbid=None, **env):
+    """A job that runs the Vulkan tests on one driver, under a layer if asked; output that `forbid` matches is a failure."""
     icd = DRIVERS / f"{name}.json"
     shader_cache = ROOT / "build" / "shader_cache"
     env = {"VK_DRIVER_FILES": str(icd), "VK_ICD_FILENAMES": str(icd), "MESA_SHADER_CACHE_DIR": str(shader_cache), **env}
@@ -129,19 +130,12 @@ def driver(name, forbid=None, **env):
         if not icd.exists():
             print(f"SKIP {name}: {icd} is not there; ci/setup drivers makes it")
             return Count(skipped=1)
+        if layer and layer not in run(["vulkaninfo", "--summary"], env)[1]:
+            print(f"SKIP {name}: the layer {layer} is not installed")
+            return Count(skipped=1)
         return build("dev") or ctest("dev", "vulkan", env, forbid=forbid)
 
     return job
-
-
-def validation():
-    """The Vulkan tests under the validation layer, synchronisation too: one message of it is a failure."""
-    if "VK_LAYER_KHRONOS_validation" not in run(["vulkaninfo", "--summary"])[1]:
-        print("SKIP validation: the layer VK_LAYER_KHRONOS_validation is not installed")
-        return Count(skipped=1)
-    env = {"VK_INSTANCE_LAYERS": "VK_LAYER_KHRONOS_validation",
-           "VK_LAYER_ENABLES": "VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT"}
-    return driver("ss", forbid="VUID-|SYNC-HAZARD|Validation Error", **env)()
 
 
 def no_vulkan():
@@ -205,7 +199,9 @@ JOBS = {
     "lavapipe4": driver("lvp", LP_NATIVE_VECTOR_WIDTH="128"),
     "lavapipe8": driver("lvp", LP_NATIVE_VECTOR_WIDTH="256"),
     "lavapipe16": driver("lvp", LP_NATIVE_VECTOR_WIDTH="512"),
-    "validation": validation,
+    "validation": driver("ss", layer=VALIDATION, forbid="VUID-|SYNC-HAZARD|Validation Error",
+                         VK_INSTANCE_LAYERS=VALIDATION,
+                         VK_LAYER_ENABLES="VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT"),
     "novulkan": no_vulkan,
     "asan": built("asan", "host", SANITIZED, without="^slow$"),
     "tsan": built("tsan", "host", SANITIZED, without="^slow$"),
