@@ -171,6 +171,7 @@ kiln_result ir_bind(kiln_context *context, const ir_kernel *k, const kiln_size *
   ir_module *m = ir_module_create(context);
   if (!m) return out_of_memory(context);
   kiln_result result = bind_guarded(context, &request, m);
+  m->arena.guard = NULL; /* the next user sets its own */
   if (result == KILN_OK) {
     *out = m;
     return KILN_OK;
