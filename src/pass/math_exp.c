@@ -49,7 +49,7 @@ val math_expm1(math *m, val x, val y) {
   val inverse = math_bits_float(m, ir_map2(m->b, IR_shl, inverse_exponent, math_int(m, 23)));
   val sum = math_add(m, small_expm1(m, r), math_sub(m, math_const(m, 1), inverse));
   val result = math_ldexp(m, sum, whole);
-  val tiny = math_compare(m, IR_lt, math_abs(m, x), 1e-6);
+  val tiny = math_compare(m, IR_lt, math_abs(m, x), 1e-8);
   return math_select(m, tiny, x, result); /* keeps -0 */
 }
 

@@ -150,9 +150,10 @@ static pair log2_pair(math *m, val a) {
   return exact_sum(m, sum.high, math_add(m, sum.low, scaled.low));
 }
 
-/* a^y for a > 0, both finite */
+/* a^y for a > 0, both finite. No a but 1 has a logarithm so small that y beyond 4e9 does not settle the matter. */
 static val positive_power(math *m, val a, val y) {
-  pair t = pair_product(m, log2_pair(m, a), (pair){y, math_const(m, 0)});
+  val moderate = ir_map3(m->b, IR_clamp, math_const(m, -4e9), y, math_const(m, 4e9));
+  pair t = pair_product(m, log2_pair(m, a), (pair){moderate, math_const(m, 0)});
   val bounded = ir_map3(m->b, IR_clamp, math_const(m, -160), t.high, math_const(m, 160));
   val n = ir_map1(m->b, IR_round_even, bounded);
   val inside = ir_map2(m->b, IR_eq, bounded, t.high);

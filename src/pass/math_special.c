@@ -1,16 +1,19 @@
 /* Cube root and error function. */
 #include "pass/math.h"
 
-/* From a guess by a third of the exponent (the bits divided by 3, and the bias put back), four Newton steps. */
+/* From a guess by a third of the exponent (the bits divided by 3, and the bias put back), four Newton steps. Subnormal
+ * numbers are scaled by 2^24 first, their roots by 2^-8 after. */
 val math_cbrt(math *m, val x, val y) {
   (void)y;
-  val a = math_abs(m, x);
+  val tiny = math_compare(m, IR_lt, math_abs(m, x), 1.17549435082228750797e-38);
+  val a = math_abs(m, math_select(m, tiny, math_scale(m, x, 16777216), x));
   val third = ir_map2(m->b, IR_div, math_float_bits(m, a), math_int(m, 3));
   val root = math_bits_float(m, math_add(m, third, math_int(m, 709958130))); /* (2/3) 127 2^23 */
   for (int i = 0; i < 4; i++) {
     val step = math_sub(m, root, math_div(m, math_div(m, a, root), root));
     root = math_sub(m, root, math_scale(m, step, 1.0 / 3));
   }
+  root = math_select(m, tiny, math_scale(m, root, 1.0 / 256), root);
   val ordinary = ir_map2(m->b, IR_and, ir_map1(m->b, IR_is_finite, x), math_compare(m, IR_ne, x, 0));
   return math_select(m, ordinary, math_with_sign(m, root, x), x);
 }
