@@ -19,6 +19,7 @@ typedef struct pass_target {
   uint32_t kind;          /* P_HOST or P_SPIRV */
   uint32_t lanes;         /* SPIRV: invocations of a unit (its subgroup) */
   uint32_t shared_memory; /* SPIRV: bytes */
+  bool check;             /* HOST: keep every access to memory as written, for a checker to see */
 } pass_target;
 
 typedef struct pass_ctx {

@@ -1,0 +1,23 @@
+/* The pieces of pass_fold, each a file: what one op can be replaced by, and what becomes of control ops. */
+#ifndef KILN_SRC_PASS_FOLD_H
+#define KILN_SRC_PASS_FOLD_H
+
+#include "pass/util.h"
+
+/* A value that is always equal to the op's one result, or NULL. New ops are made at the builder's place, before `op`. */
+ir_value *fold_constant(ir_builder *b, const ir_op *op);
+ir_value *fold_identity(ir_builder *b, const ir_op *op);
+
+/* Simplifies a control op. True when something changed. `replaced[i]` is set to what result i is from now on, or left NULL; an op
+ * that is not needed any more has been emptied into its surroundings and is to be erased: then *gone is true. */
+bool fold_control(ir_builder *b, ir_op *op, ir_value **replaced, bool *gone);
+
+/* Drops what nobody uses, last to first. `keep_reads`: reads of memory stay. */
+bool fold_drop_dead(ir_region *region, bool keep_reads);
+
+/* Takes the i-th carried value (of for, while) or result (of when, switch) away from op, regions and yields. */
+void fold_remove_carried(ir_op *op, uint32_t i);
+void fold_remove_result(ir_op *op, uint32_t i);
+bool fold_has_effects(const ir_op *op, bool keep_reads);
+
+#endif

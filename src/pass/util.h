@@ -1,0 +1,32 @@
+/* What several passes need: constants in the IR, whole accesses, moving ops, and the ranges of index values. */
+#ifndef KILN_SRC_PASS_UTIL_H
+#define KILN_SRC_PASS_UTIL_H
+
+#include "pass/pass.h"
+
+ir_type pass_i32(void); /* a scalar tile */
+
+/* A value whose every element is one literal: made by `full`. */
+bool pass_splat(const ir_value *v, uint64_t *bits);
+bool pass_integer(const ir_value *v, int64_t *out); /* the same for a scalar of an integer or bool type */
+
+/* A ref's own root: the param or scratch behind its views. */
+ir_value *pass_root(ir_value *ref);
+const ir_param *pass_param_of(const ir_kernel *k, const ir_value *root); /* NULL for scratch */
+
+/* A load or store of all of its ref, unmasked. */
+bool pass_whole_access(const ir_op *op);
+
+void pass_append(ir_region *region, ir_op *op); /* unlinks the op and puts it at the region's end */
+ir_op *pass_yield_of(const ir_region *region);  /* NULL when the region ends without one */
+/* Replaces in a region and all within it only. */
+void pass_replace_within(ir_region *region, ir_value *old, ir_value *new_value);
+bool pass_pure(const ir_op *op);                /* no memory, no control: may be dropped, joined and moved */
+
+/* Where an integer scalar must lie. Everything, when nothing is known. */
+typedef struct pass_range {
+  int64_t low, high;
+} pass_range;
+pass_range pass_range_of(const ir_kernel *k, const ir_value *v);
+
+#endif
