@@ -103,43 +103,47 @@ static void at_op(folder *f, ir_op *op) {
   f->b.loc = op->loc;
 }
 
-/* True when the op has been replaced and erased. */
-static bool fold_value_op(folder *f, ir_op *op) {
+static void fold_value_op(folder *f, ir_op *op) {
   at_op(f, op);
   ir_value *value = pass_pure(op) ? fold_constant(&f->b, op) : NULL;
   if (!value && pass_pure(op)) value = fold_identity(&f->b, op);
   if (!value) {
     ir_op *twin = repeatable(f, op) ? find_or_note(f, op) : NULL;
-    if (!twin) return false;
+    if (!twin) return;
     value = twin->results[0];
   }
   if (value->name.size == 0) value->name = op->results[0]->name;
   set_becomes(f, op->results[0], value);
   ir_erase(op);
-  return true;
 }
 
 static void fold_region(folder *f, ir_region *region);
 
-static void fold_control_op(folder *f, ir_op *op) {
+/* True when the op has been emptied into its surroundings and erased. */
+static bool fold_control_op(folder *f, ir_op *op) {
   ir_value **replaced = ARENA_ARRAY(f->arena, ir_value *, op->result_count + 1);
   bool gone;
-  at_op(f, op);
-  f->changed |= fold_control(&f->b, op, replaced, &gone);
+  f->changed |= fold_control(op, replaced, &gone);
   for (uint32_t i = 0; i < op->result_count; i++)
     if (replaced[i]) set_becomes(f, op->results[i], replaced[i]);
   if (gone) ir_erase(op);
   else
     for (uint32_t r = 0; r < op->region_count; r++) fold_region(f, op->regions[r]);
+  return gone;
 }
 
 static void fold_region(folder *f, ir_region *region) {
   size_t mark = f->seen.count;
   for (ir_op *op = region->first, *next; op; op = next) {
+    ir_op *previous = op->prev;
     next = op->next;
     update_operands(f, op);
-    if (op->region_count) fold_control_op(f, op);
-    else if (op->result_count == 1) fold_value_op(f, op);
+    if (op->region_count) {
+      /* What it was emptied into is still to be walked. */
+      if (fold_control_op(f, op)) next = previous ? previous->next : region->first;
+    } else if (op->result_count == 1) {
+      fold_value_op(f, op);
+    }
   }
   forget_since(f, mark);
 }

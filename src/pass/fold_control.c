@@ -48,17 +48,15 @@ static void splice(ir_region *region, ir_op *op, ir_value **replaced) {
 
 /* ---- branches ---- */
 
-/* Both ways yield the same: the result does not depend on the branch. */
-static bool join_results(ir_op *op, ir_value **replaced) {
+/* All ways yield the same, which must then come from outside: the result does not depend on the branch. */
+static bool join_results(const ir_op *op, ir_value **replaced) {
   bool changed = false;
-  for (uint32_t i = op->result_count; i-- > 0;) {
+  for (uint32_t i = 0; i < op->result_count; i++) {
     ir_value *first = pass_yield_of(op->regions[0])->operands[i];
-    bool outside = true, same = true;
-    for (uint32_t r = 0; r < op->region_count; r++) {
+    bool same = op->results[i]->uses > 0;
+    for (uint32_t r = 1; r < op->region_count; r++)
       same = same && pass_yield_of(op->regions[r])->operands[i] == first;
-      if (first->region == op->regions[r] || (first->def && first->def->parent == op->regions[r])) outside = false;
-    }
-    if (!same || !outside || op->results[i]->uses == 0) continue;
+    if (!same) continue;
     replaced[i] = first;
     changed = true;
   }
@@ -66,12 +64,11 @@ static bool join_results(ir_op *op, ir_value **replaced) {
 }
 
 static bool fold_branch(ir_op *op, ir_value **replaced, bool *gone) {
-  int64_t which;
-  if (!pass_integer(op->operands[0], &which)) return join_results(op, replaced);
+  int64_t which = 0;
+  if (op->region_count > 1 && !pass_integer(op->operands[0], &which)) return join_results(op, replaced);
   if (op->code == IR_when) which = which ? 0 : 1;
-  if (which < 0) which = 0;
-  if (which >= op->region_count) which = (int64_t)op->region_count - 1;
-  splice(op->regions[which], op, replaced);
+  if (which >= op->region_count) which = (int64_t)op->region_count - 1; /* as lax.switch: clamped */
+  splice(op->regions[which < 0 ? 0 : which], op, replaced);
   return *gone = true;
 }
 
@@ -119,8 +116,7 @@ static bool fold_for(ir_op *op, ir_value **replaced, bool *gone) {
   return *gone = true;
 }
 
-bool fold_control(ir_builder *b, ir_op *op, ir_value **replaced, bool *gone) {
-  (void)b;
+bool fold_control(ir_op *op, ir_value **replaced, bool *gone) {
   *gone = false;
   switch (op->code) {
     case IR_when:

@@ -1,0 +1,183 @@
+/* Lifetimes over program points.
+ *
+ * Scratch is alive from its first use to its last. A use inside a loop that stands between it and the scratch makes it alive
+ * through all of the loop: what one trip leaves there, the next may read. A view is a use for as long as the view is used. */
+#include "pass/memory.h"
+
+#include "pass/util.h"
+
+typedef struct lifetimes {
+  arena *arena;
+  const ir_kernel *kernel;
+  alloc_item *items;
+  const ir_op **scratch;
+  uint32_t count;
+  uint32_t *item_of;    /* by value id of the ref: item + 1 */
+  uint32_t *born_in;    /* by item: loops around its scratch op */
+  bool *until_loop_end; /* by item: used in the current loop of that depth */
+  VEC(uint32_t) loops;  /* the points at which the loops around here were entered */
+  VEC(memory_point) points;
+  uint32_t depth;
+} lifetimes;
+
+static uint32_t add_point(lifetimes *t, const ir_op *op, bool leaves) {
+  VEC_PUSH(t->arena, &t->points, (memory_point){op, t->depth, leaves});
+  return (uint32_t)t->points.count - 1;
+}
+
+static void use(lifetimes *t, uint32_t item, uint32_t point) {
+  alloc_item *it = &t->items[item];
+  bool in_loop = t->loops.count > t->born_in[item];
+  uint32_t first = in_loop ? t->loops.data[t->born_in[item]] : point;
+  if (it->first > first) it->first = first;
+  if (it->last < point) it->last = point;
+  if (in_loop) t->until_loop_end[item] = true;
+}
+
+static void visit_region(lifetimes *t, ir_region *region);
+
+static void visit_loop(lifetimes *t, ir_op *op, uint32_t entered) {
+  VEC_PUSH(t->arena, &t->loops, entered);
+  for (uint32_t r = 0; r < op->region_count; r++) visit_region(t, op->regions[r]);
+  t->loops.count--;
+  uint32_t left = (uint32_t)t->points.count; /* the point about to be made */
+  for (uint32_t i = 0; i < t->count; i++) {
+    if (!t->until_loop_end[i] || t->born_in[i] != t->loops.count) continue;
+    t->items[i].last = left;
+    t->until_loop_end[i] = false;
+  }
+}
+
+static void visit_control(lifetimes *t, ir_op *op) {
+  uint32_t entered = add_point(t, op, false);
+  t->depth++;
+  if (op->code == IR_for || op->code == IR_while) visit_loop(t, op, entered);
+  else
+    for (uint32_t r = 0; r < op->region_count; r++) visit_region(t, op->regions[r]);
+  t->depth--;
+  add_point(t, op, true);
+}
+
+static void visit_region(lifetimes *t, ir_region *region) {
+  for (ir_op *op = region->first; op; op = op->next) {
+    if (op->region_count) {
+      visit_control(t, op);
+      continue;
+    }
+    if (op->code == IR_scratch) t->born_in[t->item_of[op->results[0]->id] - 1] = (uint32_t)t->loops.count;
+    if (op->code != IR_load && op->code != IR_store) continue;
+    uint32_t point = add_point(t, op, false), item = t->item_of[pass_root(op->operands[0])->id];
+    if (item) use(t, item - 1, point);
+  }
+}
+
+/* ---- items ---- */
+
+static bool tpu_space(ir_space space) {
+  return space == IR_SPACE_HBM || space == IR_SPACE_VMEM || space == IR_SPACE_VMEM_SHARED;
+}
+
+static bool names_no_tpu_space(void *user, ir_op *op) {
+  (void)user;
+  return op->code != IR_scratch || !tpu_space(op->results[0]->type.space);
+}
+
+machine_kind pass_machine_of(const ir_kernel *k) {
+  for (uint32_t i = 0; i < k->param_count; i++)
+    if (tpu_space(k->params[i].ref->type.space)) return MACHINE_TPU;
+  return ir_walk(k->body, names_no_tpu_space, NULL) ? MACHINE_GPU : MACHINE_TPU;
+}
+
+/* A parameter's memory is the machine's widest space, whatever the text calls it. */
+static bool find_space(machine_kind kind, ir_space space, space_id *out) {
+  if (space == IR_SPACE_GMEM || space == IR_SPACE_HBM) {
+    *out = kind == MACHINE_GPU ? SPACE_GPU_GMEM : SPACE_TPU_HBM;
+    return true;
+  }
+  return machine_find_space(kind, str_from(ir_space_name(space)), out);
+}
+
+typedef struct counter {
+  uint32_t scratch;
+} counter;
+
+static bool count_scratch(void *user, ir_op *op) {
+  counter *c = user;
+  c->scratch += op->code == IR_scratch;
+  return true;
+}
+
+typedef struct collector {
+  lifetimes *times;
+  const machine *machine;
+  key_serials serials;
+  diag_sink *diags;
+  bool ok;
+} collector;
+
+static bool add_item(collector *c, const ir_value *ref, kiln_str name, const ir_op *op, loc at) {
+  lifetimes *t = c->times;
+  space_id space;
+  if (!find_space(c->machine->kind, ref->type.space, &space)) {
+    diag_report(c->diags, DIAG_space_of_other_machine, at, ir_space_name(ref->type.space),
+                machine_info_of(c->machine->kind)->name);
+    return c->ok = false;
+  }
+  unit_id program = unit_at(c->machine, level_info_of(machine_info_of(c->machine->kind)->program)->depth, 0);
+  t->items[t->count] = (alloc_item){.key = key_take(c->machine, &c->serials, program, space),
+                                    .name = name,
+                                    .size = (uint64_t)ir_count(&ref->type) * ir_dtype_bytes(ref->type.dtype),
+                                    .first = UINT32_MAX};
+  t->scratch[t->count++] = op;
+  t->item_of[ref->id] = t->count;
+  return true;
+}
+
+static bool add_scratch(void *user, ir_op *op) {
+  return op->code != IR_scratch || add_item(user, op->results[0], op->results[0]->name, op, op->loc);
+}
+
+static bool collect_items(lifetimes *t, const machine *m, diag_sink *diags) {
+  const ir_kernel *k = t->kernel;
+  counter counts = {0};
+  ir_walk(k->body, count_scratch, &counts);
+  size_t room = (size_t)k->param_count + counts.scratch + 1;
+  t->items = ARENA_ARRAY(t->arena, alloc_item, room);
+  t->scratch = ARENA_ARRAY(t->arena, const ir_op *, room);
+  t->born_in = ARENA_ARRAY(t->arena, uint32_t, room);
+  t->until_loop_end = ARENA_ARRAY(t->arena, bool, room);
+  t->item_of = ARENA_ARRAY(t->arena, uint32_t, (size_t)k->value_count + 1);
+  collector c = {.times = t, .machine = m, .diags = diags, .ok = true};
+  for (uint32_t i = 0; i < k->param_count; i++)
+    if (!add_item(&c, k->params[i].ref, k->params[i].name, NULL, k->params[i].loc)) return false;
+  ir_walk(k->body, add_scratch, &c);
+  return c.ok;
+}
+
+/* Params live from start to end; scratch that nobody uses, nowhere in particular. */
+static void settle_lifetimes(lifetimes *t) {
+  uint32_t end = add_point(t, NULL, true);
+  for (uint32_t i = 0; i < t->count; i++) {
+    if (!t->scratch[i]) t->items[i].first = 0, t->items[i].last = end;
+    else if (t->items[i].first == UINT32_MAX) t->items[i].first = t->items[i].last = 0;
+  }
+}
+
+bool pass_memory_of(arena *a, const ir_kernel *k, const pass_target *target, diag_sink *diags, pass_memory *out) {
+  *out = (pass_memory){0};
+  machine_make(pass_machine_of(k), NULL, &out->machine);
+  if (target->shared_memory) out->machine.limit[SPACE_GPU_SMEM] = target->shared_memory;
+  lifetimes t = {.arena = a, .kernel = k};
+  if (!collect_items(&t, &out->machine, diags)) return false;
+  add_point(&t, NULL, false);
+  visit_region(&t, k->body);
+  settle_lifetimes(&t);
+  out->scratch = t.scratch;
+  out->points = t.points.data;
+  out->point_count = (uint32_t)t.points.count;
+  uint32_t culprit;
+  if (alloc_place(a, &out->machine, t.items, t.count, &out->report, &culprit)) return true;
+  diag_report(diags, DIAG_memory_too_large, t.scratch[culprit] ? t.scratch[culprit]->loc : k->loc,
+              STR_FMT(t.items[culprit].name));
+  return false;
+}

@@ -1,0 +1,30 @@
+/* Who needs which memory when: the lifetimes of a kernel's params and scratch, placed by the allocator. */
+#ifndef KILN_SRC_PASS_MEMORY_H
+#define KILN_SRC_PASS_MEMORY_H
+
+#include "model/alloc.h"
+#include "pass/pass.h"
+
+/* Time is counted in points: one for each op that touches memory, and two for each op with regions, where it is entered and left.
+ * Point 0 is the start of the kernel. */
+typedef struct memory_point {
+  const ir_op *op;
+  uint32_t depth; /* ops with regions around it */
+  bool leaves;    /* the op's end */
+} memory_point;
+
+typedef struct pass_memory {
+  machine machine;
+  const ir_op **scratch; /* beside items: the op, or NULL for a param */
+  memory_point *points;
+  uint32_t point_count;
+  alloc_report report;   /* items: params first, then scratch in order of appearance */
+} pass_memory;
+
+/* The machine a kernel is written for, by the spaces it names, and the unit that runs its first program. */
+machine_kind pass_machine_of(const ir_kernel *k);
+
+/* For a bound kernel whose blocks are expanded. False after a diagnostic. */
+bool pass_memory_of(arena *a, const ir_kernel *k, const pass_target *target, diag_sink *diags, pass_memory *out);
+
+#endif
