@@ -10,9 +10,10 @@
  * (the scratch, which lives as long as the whole walk, stands before the loop.)
  *
  * - The parallel axes stay: they are the grid. The sequential ones nest in order, the last one innermost.
- * - An index map is copied to the outermost loop in which all axes that it reads are known, so that a block that does not
- *   change from step to step is one view.
- * - A view is marked `edge` unless its map provably stays inside the array; a block that is the whole array is the array.
+ * - An index map is copied to the outermost loop in which all axes that it reads are known, so that a block that does
+ * not change from step to step is one view.
+ * - A view is marked `edge` unless its map provably stays inside the array; a block that is the whole array is the
+ * array.
  * - Scratch of the body is allocated once, before the loops: it lives through all steps. */
 #include "pass/util.h"
 
@@ -44,8 +45,7 @@ static bool need_operands(void *user, ir_op *op) {
   map_needs *needs = user;
   for (uint32_t i = 0; i < op->operand_count; i++) need_value(needs, op->operands[i]);
   if (op->code == IR_load) {
-    const ir_param *param = pass_param_of(needs->nest->kernel, pass_root(op->operands[0]));
-    if (!param || param->direction != KILN_IN) needs->level = needs->nest->depth; /* the body may change it */
+    if (!pass_read_only(needs->nest->kernel, pass_root(op->operands[0]))) needs->level = needs->nest->depth;
   }
   return true;
 }
@@ -173,11 +173,18 @@ static bool use_stand_ins(void *user, ir_op *op) {
   return true;
 }
 
+/* Maps have been copied; what they use is used no more. */
+static void drop_maps(ir_kernel *k) {
+  for (uint32_t i = 0; i < k->block_count; i++)
+    while (k->blocks[i].map && k->blocks[i].map->last) ir_erase(k->blocks[i].map->last);
+  k->block_count = 0;
+}
+
 static void close_kernel(nest *n) {
   ir_kernel *k = n->kernel;
   k->body = n->region[0];
+  drop_maps(k);
   ir_walk(k->body, use_stand_ins, n);
-  k->block_count = 0;
   uint32_t kept = 0;
   for (uint32_t i = 0; i < k->axis_count; i++)
     if (k->axes[i].parallel) k->axes[kept++] = k->axes[i];
@@ -194,8 +201,10 @@ bool pass_expand_blocks(pass_ctx *c) {
   for (uint32_t level = n.depth + 1; level-- > 0;) {
     n.b.region = n.region[level];
     if (!expand_blocks_at(&n, level)) return true;
-    if (level == n.depth) move_ops(k->body, n.region[level], false);
-    else wrap_in_loop(&n, level);
+    if (level == n.depth)
+      move_ops(k->body, n.region[level], false);
+    else
+      wrap_in_loop(&n, level);
   }
   close_kernel(&n);
   return true;

@@ -1,5 +1,5 @@
-/* fold: constants are computed, identities applied, equal pure ops joined, known branches and short loops opened, and what
- * nobody uses is dropped; over and over until nothing changes.
+/* fold: constants are computed, identities applied, equal pure ops joined, known branches and short loops opened, and
+ * what nobody uses is dropped; over and over until nothing changes.
  *
  *   let n = 4 * 2                              let v = load x[i * 8 : 8, :]
  *   let v = x[i * n : 8, :]                    y[i * 8 : 8, :] = v
@@ -9,7 +9,8 @@
  * - Only rules that keep every bit of every result.
  * - One walk is linear in the kernel: replacements go to a table that later operands are looked up in.
  * - Reads of parameters that nobody writes count as pure.
- * - It ends: every round makes the kernel smaller, or moves constants to the right and together; the rounds are bounded. */
+ * - It ends: every round makes the kernel smaller, or moves constants to the right and together; the rounds are
+ * bounded. */
 #include "pass/fold.h"
 
 #include <string.h>
@@ -57,9 +58,7 @@ static void update_operands(const folder *f, ir_op *op) {
 /* Whether two runs of the op with the same operands give the same. */
 static bool repeatable(const folder *f, const ir_op *op) {
   if (pass_pure(op)) return true;
-  if (op->code != IR_load) return false;
-  const ir_param *param = pass_param_of(f->kernel, pass_root(op->operands[0]));
-  return param && param->direction == KILN_IN;
+  return op->code == IR_load && pass_read_only(f->kernel, pass_root(op->operands[0]));
 }
 
 static uint64_t hash_op(const ir_op *op) {
@@ -126,7 +125,8 @@ static bool fold_control_op(folder *f, ir_op *op) {
   f->changed |= fold_control(op, replaced, &gone);
   for (uint32_t i = 0; i < op->result_count; i++)
     if (replaced[i]) set_becomes(f, op->results[i], replaced[i]);
-  if (gone) ir_erase(op);
+  if (gone)
+    ir_erase(op);
   else
     for (uint32_t r = 0; r < op->region_count; r++) fold_region(f, op->regions[r]);
   return gone;

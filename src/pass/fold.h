@@ -4,12 +4,14 @@
 
 #include "pass/util.h"
 
-/* A value that is always equal to the op's one result, or NULL. New ops are made at the builder's place, before `op`. */
+/* A value that is always equal to the op's one result, or NULL. New ops are made at the builder's place, before `op`.
+ */
 ir_value *fold_constant(ir_builder *b, const ir_op *op);
 ir_value *fold_identity(ir_builder *b, const ir_op *op);
 
-/* Simplifies a control op. True when something changed. `replaced[i]` is set to what result i is from now on, or left NULL; an op
- * that is not needed any more has been emptied into its surroundings and is to be erased: then *gone is true. */
+/* Simplifies a control op. True when something changed. `replaced[i]` is set to what result i is from now on, or left
+ * NULL; an op that is not needed any more has been emptied into its surroundings and is to be erased: then *gone is
+ * true. */
 bool fold_control(ir_op *op, ir_value **replaced, bool *gone);
 
 /* Drops what nobody uses, last to first. `keep_reads`: reads of memory stay. */

@@ -1,5 +1,5 @@
-/* Constants: ops on tiles of one literal. The arithmetic is ir/eval's, so a folded value is the one the executor would compute.
- * Functions that devices may round differently (host_ulp above 0) are left alone. */
+/* Constants: ops on tiles of one literal. The arithmetic is ir/eval's, so a folded value is the one the executor would
+ * compute. Functions that devices may round differently (host_ulp above 0) are left alone. */
 #include "ir/eval.h"
 #include "pass/fold.h"
 
@@ -49,7 +49,8 @@ static ir_value *fold_moved(ir_builder *b, const ir_op *op, uint64_t bits) {
     case IR_reduce_or: return has_elements(&op->operands[0]->type) ? splat_like(b, op->results[0], bits) : NULL;
     case IR_cummax:
     case IR_cummin: return splat_like(b, op->results[0], bits);
-    case IR_pad: return pass_splat(op->operands[1], &other) && other == bits ? splat_like(b, op->results[0], bits) : NULL;
+    case IR_pad:
+      return pass_splat(op->operands[1], &other) && other == bits ? splat_like(b, op->results[0], bits) : NULL;
     case IR_concatenate:
       for (uint32_t i = 1; i < op->operand_count; i++)
         if (!pass_splat(op->operands[i], &other) || other != bits) return NULL;

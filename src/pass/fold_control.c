@@ -1,5 +1,5 @@
-/* Control ops whose way is known: branches taken, loops that run never or once, carried values that never change; and the surgery on
- * carried values and results that other passes use too. */
+/* Control ops whose way is known: branches taken, loops that run never or once, carried values that never change; and
+ * the surgery on carried values and results that other passes use too. */
 #include "pass/fold.h"
 
 /* ---- surgery ---- */
@@ -54,8 +54,7 @@ static bool join_results(const ir_op *op, ir_value **replaced) {
   for (uint32_t i = 0; i < op->result_count; i++) {
     ir_value *first = pass_yield_of(op->regions[0])->operands[i];
     bool same = op->results[i]->uses > 0;
-    for (uint32_t r = 1; r < op->region_count; r++)
-      same = same && pass_yield_of(op->regions[r])->operands[i] == first;
+    for (uint32_t r = 1; r < op->region_count; r++) same = same && pass_yield_of(op->regions[r])->operands[i] == first;
     if (!same) continue;
     replaced[i] = first;
     changed = true;
@@ -110,7 +109,8 @@ static bool drop_unchanged(ir_op *op, ir_value **replaced) {
 static bool fold_for(ir_op *op, ir_value **replaced, bool *gone) {
   int64_t trips;
   if (!few_trips(op, &trips)) return drop_unchanged(op, replaced);
-  if (trips == 1) run_once(op, replaced);
+  if (trips == 1)
+    run_once(op, replaced);
   else
     for (uint32_t i = 0; i < op->result_count; i++) replaced[i] = op->operands[3 + i];
   return *gone = true;

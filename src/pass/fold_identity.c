@@ -1,5 +1,5 @@
-/* Identities that hold for every value, NaN, infinities and the sign of zero included. x + 0.0 is not one (-0 + 0 is 0), x - 0.0 is;
- * x * 0 is one for integers only. */
+/* Identities that hold for every value, NaN, infinities and the sign of zero included. x + 0.0 is not one (-0 + 0 is
+ * 0), x - 0.0 is; x * 0 is one for integers only. */
 #include "pass/fold.h"
 
 static bool is_float(const ir_value *v) { return ir_dtype_get(v->type.dtype)->class == IR_CLASS_FLOAT; }
@@ -10,8 +10,8 @@ static bool is_splat(const ir_value *v, uint64_t bits) {
 }
 
 static bool is_number(const ir_value *v, double number) {
-  return is_splat(v, is_float(v) ? ir_bits_from_f64(v->type.dtype, number)
-                                 : ir_bits_from_i64(v->type.dtype, (int64_t)number));
+  return is_splat(
+      v, is_float(v) ? ir_bits_from_f64(v->type.dtype, number) : ir_bits_from_i64(v->type.dtype, (int64_t)number));
 }
 
 /* Zero for the op's purpose: -0.0 in a float sum, +0.0 in a float difference. */

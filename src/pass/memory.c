@@ -1,7 +1,8 @@
 /* Lifetimes over program points.
  *
- * Scratch is alive from its first use to its last. A use inside a loop that stands between it and the scratch makes it alive
- * through all of the loop: what one trip leaves there, the next may read. A view is a use for as long as the view is used. */
+ * Scratch is alive from its first use to its last. A use inside a loop that stands between it and the scratch makes it
+ * alive through all of the loop: what one trip leaves there, the next may read. A view is a use for as long as the view
+ * is used. */
 #include "pass/memory.h"
 
 #include "pass/util.h"
@@ -51,7 +52,8 @@ static void visit_loop(lifetimes *t, ir_op *op, uint32_t entered) {
 static void visit_control(lifetimes *t, ir_op *op) {
   uint32_t entered = add_point(t, op, false);
   t->depth++;
-  if (op->code == IR_for || op->code == IR_while) visit_loop(t, op, entered);
+  if (op->code == IR_for || op->code == IR_while)
+    visit_loop(t, op, entered);
   else
     for (uint32_t r = 0; r < op->region_count; r++) visit_region(t, op->regions[r]);
   t->depth--;
@@ -158,8 +160,10 @@ static bool collect_items(lifetimes *t, const machine *m, diag_sink *diags) {
 static void settle_lifetimes(lifetimes *t) {
   uint32_t end = add_point(t, NULL, true);
   for (uint32_t i = 0; i < t->count; i++) {
-    if (!t->scratch[i]) t->items[i].first = 0, t->items[i].last = end;
-    else if (t->items[i].first == UINT32_MAX) t->items[i].first = t->items[i].last = 0;
+    if (!t->scratch[i])
+      t->items[i].first = 0, t->items[i].last = end;
+    else if (t->items[i].first == UINT32_MAX)
+      t->items[i].first = t->items[i].last = 0;
   }
 }
 

@@ -5,8 +5,8 @@
 #include "model/alloc.h"
 #include "pass/pass.h"
 
-/* Time is counted in points: one for each op that touches memory, and two for each op with regions, where it is entered and left.
- * Point 0 is the start of the kernel. */
+/* Time is counted in points: one for each op that touches memory, and two for each op with regions, where it is entered
+ * and left. Point 0 is the start of the kernel. */
 typedef struct memory_point {
   const ir_op *op;
   uint32_t depth; /* ops with regions around it */
@@ -18,7 +18,7 @@ typedef struct pass_memory {
   const ir_op **scratch; /* beside items: the op, or NULL for a param */
   memory_point *points;
   uint32_t point_count;
-  alloc_report report;   /* items: params first, then scratch in order of appearance */
+  alloc_report report; /* items: params first, then scratch in order of appearance */
 } pass_memory;
 
 /* The machine a kernel is written for, by the spaces it names, and the unit that runs its first program. */

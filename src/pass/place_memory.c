@@ -15,8 +15,8 @@ static void report_over_limit(const pass_memory *memory, const alloc_use *use, c
     largest = item;
     op = memory->scratch[i];
   }
-  diag_report(c->diags, DIAG_space_too_small, op ? op->loc : c->kernel->loc, space_info_of(use->space)->name,
-              (unsigned long long)use->peak, (unsigned long long)use->limit);
+  diag_report(c->diags, DIAG_space_too_small, op ? op->loc : c->kernel->loc, (unsigned long long)use->peak,
+              space_info_of(use->space)->name, (unsigned long long)use->limit);
 }
 
 bool pass_place_memory(pass_ctx *c) {

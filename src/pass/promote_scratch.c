@@ -20,10 +20,10 @@ enum { MAX_VARIABLES = 1024 }; /* bounds the work on hostile kernels; what is ov
 typedef struct promotion {
   ir_builder b;
   arena *arena;
-  uint32_t *variable_of;   /* by value id of the scratch: variable + 1; 0: not promoted */
-  uint32_t value_count;    /* entries of variable_of and seen_uses */
-  uint32_t *whole_uses;    /* by value id: whole, unmasked accesses */
-  bool *in_condition;      /* by value id: written in a condition */
+  uint32_t *variable_of; /* by value id of the scratch: variable + 1; 0: not promoted */
+  uint32_t value_count;  /* entries of variable_of and seen_uses */
+  uint32_t *whole_uses;  /* by value id: whole, unmasked accesses */
+  bool *in_condition;    /* by value id: written in a condition */
   uint32_t variables;
   ir_value **current;      /* by variable */
   VEC(ir_value *) becomes; /* by value id: what it was replaced by */
@@ -94,7 +94,8 @@ static uint32_t written_by(const promotion *p, const ir_op *op, uint32_t *out) {
 
 static void rename_region(promotion *p, ir_region *region);
 
-/* Renames a region in which the variables `which` begin with the values of `current`, and hands on what they end with. */
+/* Renames a region in which the variables `which` begin with the values of `current`, and hands on what they end with.
+ */
 static void rename_and_yield(promotion *p, ir_region *region, const uint32_t *which, uint32_t count) {
   rename_region(p, region);
   ir_op *yield = pass_yield_of(region);
@@ -113,8 +114,10 @@ static void rename_loop(promotion *p, ir_op *op, const uint32_t *which, uint32_t
     for (uint32_t i = 0; i < count; i++)
       p->current[which[i]] = ir_region_arg(&p->b, op->regions[r], p->current[which[i]]->type, (kiln_str){0});
     bool condition = op->code == IR_while && r == 0;
-    if (condition) rename_region(p, op->regions[r]);
-    else rename_and_yield(p, op->regions[r], which, count);
+    if (condition)
+      rename_region(p, op->regions[r]);
+    else
+      rename_and_yield(p, op->regions[r], which, count);
   }
 }
 
@@ -162,8 +165,10 @@ static void rename_control(promotion *p, ir_op *op) {
   bool loop = op->code == IR_for || op->code == IR_while;
   ir_value **inits = ARENA_ARRAY(p->arena, ir_value *, count);
   for (uint32_t i = 0; i < count; i++) inits[i] = p->current[which[i]];
-  if (loop) rename_loop(p, op, which, count);
-  else rename_branches(p, op, which, count);
+  if (loop)
+    rename_loop(p, op, which, count);
+  else
+    rename_branches(p, op, which, count);
   ir_op *by = remake(p, op, inits, loop ? count : 0, count);
   for (uint32_t i = 0; i < count; i++) p->current[which[i]] = by->results[op->result_count + i];
   replace_op(p, op, by);
@@ -191,8 +196,10 @@ static void rename_op(promotion *p, ir_op *op) {
     p->current[which - 1]->name = ref->name;
     return; /* erased at the end, when nobody refers to it */
   }
-  if (writes(op)) p->current[which - 1] = op->operands[1];
-  else set_becomes(p, op->results[0], p->current[which - 1]);
+  if (writes(op))
+    p->current[which - 1] = op->operands[1];
+  else
+    set_becomes(p, op->results[0], p->current[which - 1]);
   ir_erase(op);
 }
 

@@ -54,9 +54,7 @@ static pass_range remainder_of(pass_range a, pass_range b) {
   return (pass_range){a.low < 0 ? 1 - b.high : 0, b.high - 1};
 }
 
-static pass_range either(pass_range a, pass_range b) {
-  return (pass_range){least(a.low, b.low), most(a.high, b.high)};
-}
+static pass_range either(pass_range a, pass_range b) { return (pass_range){least(a.low, b.low), most(a.high, b.high)}; }
 
 static pass_range range_at(const ir_kernel *k, const ir_value *v, uint32_t depth);
 
@@ -79,7 +77,8 @@ static pass_range of_op(const ir_kernel *k, const ir_op *op, uint32_t depth) {
     case IR_max: return (pass_range){most(in[0].low, in[1].low), most(in[0].high, in[1].high)};
     case IR_select: return either(in[1], in[2]);
     case IR_clamp:
-      return (pass_range){most(least(in[1].low, in[2].low), in[0].low), least(most(in[1].high, in[0].high), in[2].high)};
+      return (pass_range){most(least(in[1].low, in[2].low), in[0].low),
+                          least(most(in[1].high, in[0].high), in[2].high)};
     case IR_convert:
     case IR_broadcast:
     case IR_reshape: return in[0];

@@ -28,6 +28,14 @@ const ir_param *pass_param_of(const ir_kernel *k, const ir_value *root) {
   return NULL;
 }
 
+bool pass_read_only(const ir_kernel *k, const ir_value *root) {
+  const ir_param *param = pass_param_of(k, root);
+  if (!param || param->direction != KILN_IN) return false;
+  for (uint32_t i = 0; i < k->param_count; i++)
+    if (k->params[i].alias == param - k->params) return false;
+  return true;
+}
+
 bool pass_whole_access(const ir_op *op) {
   if (op->code != IR_load && op->code != IR_store) return false;
   if (op->attrs->masked) return false;
@@ -42,10 +50,14 @@ bool pass_whole_access(const ir_op *op) {
 
 static void unlink_op(ir_op *op) {
   ir_region *from = op->parent;
-  if (op->prev) op->prev->next = op->next;
-  else from->first = op->next;
-  if (op->next) op->next->prev = op->prev;
-  else from->last = op->prev;
+  if (op->prev)
+    op->prev->next = op->next;
+  else
+    from->first = op->next;
+  if (op->next)
+    op->next->prev = op->prev;
+  else
+    from->last = op->prev;
 }
 
 void pass_append(ir_region *region, ir_op *op) {
@@ -53,8 +65,10 @@ void pass_append(ir_region *region, ir_op *op) {
   op->parent = region;
   op->next = NULL;
   op->prev = region->last;
-  if (region->last) region->last->next = op;
-  else region->first = op;
+  if (region->last)
+    region->last->next = op;
+  else
+    region->first = op;
   region->last = op;
 }
 
@@ -78,6 +92,4 @@ void pass_replace_within(ir_region *region, ir_value *old, ir_value *new_value) 
   ir_walk(region, replace_operands, &r);
 }
 
-bool pass_pure(const ir_op *op) {
-  return ir_op_get(op->code)->form != IR_FORM_EFFECT || op->code == IR_view;
-}
+bool pass_pure(const ir_op *op) { return ir_op_get(op->code)->form != IR_FORM_EFFECT || op->code == IR_view; }

@@ -14,6 +14,9 @@ bool pass_integer(const ir_value *v, int64_t *out); /* the same for a scalar of 
 ir_value *pass_root(ir_value *ref);
 const ir_param *pass_param_of(const ir_kernel *k, const ir_value *root); /* NULL for scratch */
 
+/* A param that nobody writes, by its own name or an alias. */
+bool pass_read_only(const ir_kernel *k, const ir_value *root);
+
 /* A load or store of all of its ref, unmasked. */
 bool pass_whole_access(const ir_op *op);
 
@@ -21,7 +24,7 @@ void pass_append(ir_region *region, ir_op *op); /* unlinks the op and puts it at
 ir_op *pass_yield_of(const ir_region *region);  /* NULL when the region ends without one */
 /* Replaces in a region and all within it only. */
 void pass_replace_within(ir_region *region, ir_value *old, ir_value *new_value);
-bool pass_pure(const ir_op *op);                /* no memory, no control: may be dropped, joined and moved */
+bool pass_pure(const ir_op *op); /* no memory, no control: may be dropped, joined and moved */
 
 /* Where an integer scalar must lie. Everything, when nothing is known. */
 typedef struct pass_range {
