@@ -1,4 +1,9 @@
-/* Running compiled kernels on Vulkan devices. A driver is loaded when the first of these calls needs it. */
+/* Running compiled kernels on Vulkan devices.
+ *
+ * A driver is loaded when the first of these calls needs it, and the process then keeps one Vulkan instance for ever,
+ * with the loader and the names of that first call. After a fork only the parent may go on using Vulkan; a child is
+ * told so. A launch cannot be cancelled: one that passes its time limit makes its device unusable (KILN_ERROR_TIMEOUT,
+ * then KILN_ERROR_DEVICE_LOST), and what it uses is left to the end of the process. Nothing is ever tried twice. */
 #ifndef KILN_VULKAN_H
 #define KILN_VULKAN_H
 
@@ -32,11 +37,13 @@ typedef struct kiln_device_info {
 KILN_API kiln_result kiln_devices(kiln_context *context, const kiln_device_desc *desc, const kiln_device_info **out,
                                   size_t *count);
 
+/* Opens a usable device; `desc` may be NULL. The context must outlive it. */
 KILN_API kiln_result kiln_device_open(kiln_context *context, const kiln_device_desc *desc, kiln_device **out);
 KILN_API const kiln_device_info *kiln_device_get(const kiln_device *device);
 KILN_API void kiln_device_close(kiln_device *device);
 
-/* A program made ready on a device: pipeline, buffers. Keeps neither program nor arrays. */
+/* A program made ready on a device: pipeline, buffers. Keeps neither program nor arrays. Destroy it before its device.
+ */
 typedef struct kiln_launch kiln_launch;
 KILN_API kiln_result kiln_launch_create(kiln_device *device, const kiln_program *program, kiln_launch **out);
 KILN_API kiln_result kiln_launch_upload(kiln_launch *launch, uint32_t param, const kiln_array *array);

@@ -255,14 +255,20 @@ kiln_result vk_launch_read(kiln_launch *launch, uint32_t binding, void *data, si
   return result;
 }
 
-/* The binding of a parameter. */
+/* The binding of a parameter; as many as there are bindings when it has none. */
+static uint32_t binding_of(const kiln_launch *launch, uint32_t param) {
+  uint32_t i = 0;
+  while (i < launch->count &&
+         (launch->bounds[i].binding.kind != KILN_BINDING_PARAM || launch->bounds[i].binding.param != param))
+    i++;
+  return i;
+}
+
+bool vk_launch_uses(const kiln_launch *launch, uint32_t param) { return binding_of(launch, param) < launch->count; }
+
 static kiln_result find_param(const kiln_launch *launch, uint32_t param, uint32_t *out) {
-  for (uint32_t i = 0; i < launch->count; i++) {
-    const kiln_binding *binding = &launch->bounds[i].binding;
-    if (binding->kind != KILN_BINDING_PARAM || binding->param != param) continue;
-    *out = i;
-    return KILN_OK;
-  }
+  *out = binding_of(launch, param);
+  if (*out < launch->count) return KILN_OK;
   diag_report(launch->device->context->diags, DIAG_launch_no_param, (loc){0}, (unsigned)param);
   return KILN_ERROR_INVALID;
 }

@@ -114,5 +114,10 @@ void vk_pipeline_destroy(kiln_device *device, vk_pipeline *pipeline);
 kiln_result vk_launch_create_info(kiln_device *device, const kiln_program_info *program, kiln_launch **out);
 kiln_result vk_launch_write(kiln_launch *launch, uint32_t binding, const void *data, size_t size);
 kiln_result vk_launch_read(kiln_launch *launch, uint32_t binding, void *data, size_t size);
+bool vk_launch_uses(const kiln_launch *launch, uint32_t param); /* false: the program has no such parameter */
+
+/* run.c: checks the arrays, solves the sizes, compiles for the device. */
+kiln_result vk_compile(kiln_device *device, const kiln_kernel *kernel, const kiln_size *sizes, size_t size_count,
+                       const kiln_array *arrays, size_t array_count, kiln_program **out);
 
 #endif

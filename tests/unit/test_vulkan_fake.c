@@ -115,6 +115,7 @@ static void everything_works_and_balances(void **state) {
     fake_reset();
     fake.program = accumulate;
     fake.no_timestamps = without == 1;
+    fake.no_subgroup_control = without == 2;
     fake.device_api = without == 3 ? VK_API_VERSION_1_1 : 0;
     kiln_context *context = make_context(NULL);
     assert_int_equal(open_instance(context, &instance), KILN_OK);

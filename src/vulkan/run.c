@@ -1,0 +1,94 @@
+/* From a kernel and arrays to results in one call: sizes solved, compiled for the device, uploaded, run, downloaded. */
+#include <string.h>
+
+#include "ir/ir.h"
+#include "vulkan/vulkan.h"
+
+static kiln_result out_of_memory(const kiln_device *device) {
+  diag_report(device->context->diags, DIAG_out_of_memory, (loc){0});
+  return KILN_ERROR_MEMORY;
+}
+
+/* Everything a launch will touch, before anything is made: as many arrays as parameters, each with data of the shape
+ * that the sizes give it. */
+static kiln_result check_arrays(const kiln_device *device, const kiln_kernel *kernel, const kiln_size *sizes,
+                                size_t size_count, const kiln_array *arrays, size_t array_count) {
+  kiln_context *context = device->context;
+  kiln_array *expected = mem_calloc(context->mem, array_count + 1, sizeof *expected);
+  if (!expected) return out_of_memory(device);
+  memcpy(expected, arrays, array_count * sizeof *arrays);
+  kiln_result result = kiln_kernel_shapes(context, kernel, sizes, size_count, expected, array_count);
+  for (size_t i = 0; !result && i < array_count; i++) {
+    const kiln_array *given = &arrays[i], *wanted = &expected[i];
+    bool same = given->dtype == wanted->dtype && given->rank == wanted->rank && given->size == wanted->size &&
+                !memcmp(given->dims, wanted->dims, given->rank * sizeof *given->dims);
+    if (same && (given->data || !given->size)) continue;
+    diag_report(context->diags, DIAG_launch_array, kernel->params[i].loc, STR_FMT(kernel->params[i].name),
+                (unsigned long long)wanted->size, kiln_dtype_name(wanted->dtype), (unsigned long long)given->size,
+                given->data ? "" : " and no data");
+    result = KILN_ERROR_INVALID;
+  }
+  mem_free(context->mem, expected, (array_count + 1) * sizeof *expected);
+  return result;
+}
+
+static kiln_result compile_solved(kiln_device *device, const kiln_kernel *kernel, const kiln_size *sizes,
+                                  kiln_program **out) {
+  const kiln_compile_desc desc = {.sizes = sizes, .size_count = kernel->symbol_count, .profile = device->info->profile};
+  return kiln_compile(device->context, kernel, &desc, out);
+}
+
+kiln_result vk_compile(kiln_device *device, const kiln_kernel *kernel, const kiln_size *sizes, size_t size_count,
+                       const kiln_array *arrays, size_t array_count, kiln_program **out) {
+  const mem m = device->context->mem;
+  const size_t count = kernel->symbol_count + 1;
+  int64_t *values = mem_calloc(m, count, sizeof *values);
+  kiln_size *solved = mem_calloc(m, count, sizeof *solved);
+  kiln_result result =
+      values && solved ? check_arrays(device, kernel, sizes, size_count, arrays, array_count) : out_of_memory(device);
+  if (!result) result = ir_solve_sizes(device->context, kernel, sizes, size_count, arrays, array_count, values);
+  for (size_t i = 0; !result && i < kernel->symbol_count; i++)
+    solved[i] = (kiln_size){.name = kernel->symbols[i], .value = values[i]};
+  if (!result) result = compile_solved(device, kernel, solved, out);
+  mem_free(m, values, count * sizeof *values);
+  mem_free(m, solved, count * sizeof *solved);
+  return result;
+}
+
+typedef kiln_result (*transfer)(kiln_launch *launch, uint32_t param, const kiln_array *array);
+
+/* Applies `move` to every parameter but those of one direction, as far as the program uses them. */
+static kiln_result transfer_all(kiln_launch *launch, const kiln_kernel *kernel, const kiln_array *arrays,
+                                kiln_direction except, transfer move) {
+  for (uint32_t i = 0; i < kernel->param_count; i++) {
+    if (kernel->params[i].direction == except || !vk_launch_uses(launch, i)) continue;
+    kiln_result result = move(launch, i, &arrays[i]);
+    if (result) return result;
+  }
+  return KILN_OK;
+}
+
+static kiln_result run_program(kiln_device *device, const kiln_kernel *kernel, const kiln_program *program,
+                               const kiln_array *arrays) {
+  kiln_launch *launch = NULL;
+  kiln_result result = kiln_launch_create(device, program, &launch);
+  if (!result) result = transfer_all(launch, kernel, arrays, KILN_OUT, kiln_launch_upload);
+  if (!result) result = kiln_launch_run(launch, 1, NULL);
+  if (!result) result = transfer_all(launch, kernel, arrays, KILN_IN, kiln_launch_download);
+  kiln_launch_destroy(launch);
+  return result;
+}
+
+kiln_result kiln_launch_create(kiln_device *device, const kiln_program *program, kiln_launch **out) {
+  return vk_launch_create_info(device, kiln_program_get(program), out);
+}
+
+kiln_result kiln_device_run(kiln_device *device, const kiln_kernel *kernel, const kiln_size *sizes, size_t size_count,
+                            const kiln_array *arrays, size_t array_count) {
+  kiln_program *program = NULL;
+  kiln_result result = vk_device_ready(device);
+  if (!result) result = vk_compile(device, kernel, sizes, size_count, arrays, array_count, &program);
+  if (!result) result = run_program(device, kernel, program, arrays);
+  kiln_program_destroy(program);
+  return result;
+}
