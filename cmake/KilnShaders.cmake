@@ -12,8 +12,10 @@ function(kiln_shaders target prefix)
   set(headers)
   foreach(source IN LISTS ARGN)
     cmake_path(GET source STEM stem)
+    cmake_path(GET source PARENT_PATH folder_of_source)
+    file(GLOB included CONFIGURE_DEPENDS ${folder_of_source}/*.glsl)
     set(name ${prefix}_${stem})
-    add_custom_command(OUTPUT ${folder}/${name}.h DEPENDS ${source} VERBATIM
+    add_custom_command(OUTPUT ${folder}/${name}.h DEPENDS ${source} ${included} VERBATIM
       COMMAND ${KILN_GLSLANG} --quiet -V --target-env vulkan1.1 --vn ${name} -o ${folder}/${name}.h ${source})
     list(APPEND headers ${folder}/${name}.h)
   endforeach()

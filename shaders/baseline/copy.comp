@@ -7,8 +7,12 @@ layout(push_constant) uniform Range { uint first_unit, unit_end; };
 
 void main() {
   uint i = (first_unit + gl_WorkGroupID.x) * 512u + gl_LocalInvocationIndex;
-  vec4 a = x[i], b = x[i + 64u], c = x[i + 128u], d = x[i + 192u];
-  vec4 e = x[i + 256u], f = x[i + 320u], g = x[i + 384u], h = x[i + 448u];
-  y[i] = a, y[i + 64u] = b, y[i + 128u] = c, y[i + 192u] = d;
-  y[i + 256u] = e, y[i + 320u] = f, y[i + 384u] = g, y[i + 448u] = h;
+  y[i] = x[i];
+  y[i + 64u] = x[i + 64u];
+  y[i + 128u] = x[i + 128u];
+  y[i + 192u] = x[i + 192u];
+  y[i + 256u] = x[i + 256u];
+  y[i + 320u] = x[i + 320u];
+  y[i + 384u] = x[i + 384u];
+  y[i + 448u] = x[i + 448u];
 }

@@ -1,6 +1,6 @@
 // Product of two N x N matrices of floats: 8 rows x 2 vec4 of accumulators per invocation, no shared memory, a read as
-// vec4 along K, K unrolled by 4. N is set by the including file. A workgroup makes a block of 8 x 128.
-layout(local_size_x = 16) in;
+// vec4 along K, K unrolled by 4. N is set by the including file. A workgroup makes a block of 32 x 128.
+layout(local_size_x = 64) in;
 layout(set = 0, binding = 0) readonly buffer A { vec4 a[]; };
 layout(set = 0, binding = 1) readonly buffer B { vec4 b[]; };
 layout(set = 0, binding = 2) writeonly buffer C { vec4 c[]; };
@@ -19,8 +19,9 @@ const uint N4 = N / 4u, BLOCKS = N / 128u;
 #define STEP(MULTIPLY) p = b[at], q = b[at + 16u], at += N4; EACH_ROW(MULTIPLY)
 
 void main() {
-  uint unit = first_unit + gl_WorkGroupID.x, block = unit % BLOCKS, rows = unit / BLOCKS * 8u;
-  uint column = block * 32u + gl_LocalInvocationIndex, at = column, to = rows * N4 + column;
+  uint unit = first_unit + gl_WorkGroupID.x, block = unit % BLOCKS;
+  uint rows = unit / BLOCKS * 32u + gl_LocalInvocationIndex / 16u * 8u;
+  uint column = block * 32u + gl_LocalInvocationIndex % 16u, at = column, to = rows * N4 + column;
   vec4 p, q;
   EACH_ROW(START)
   for (uint from = rows * N4, end = from + N4; from < end; from++) {
