@@ -217,7 +217,7 @@ bool workload_make(const workload *w, kiln_array arrays[WORKLOAD_MAX_PARAMS]) {
     const workload_param *param = &w->params[i];
     arrays[i] = (kiln_array){.dtype = param->dtype, .rank = param->rank};
     for (uint32_t d = 0; d < param->rank; d++) arrays[i].dims[d] = param->dims[d];
-    arrays[i].size = (size_t)element_count(&arrays[i]) * (param->dtype == KILN_F32 ? 4 : 2);
+    arrays[i].size = (size_t)element_count(&arrays[i]) * kiln_dtype_size(param->dtype);
     total += padded(arrays[i].size);
   }
   char *block = aligned_alloc(64, total);

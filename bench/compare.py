@@ -1,0 +1,183 @@
+#!/usr/bin/env python3
+"""bench/compare.py [--build DIR] [--drivers DIR] [--write FILE]: one run that holds Kiln against what a user would take
+instead, and prints the ratios and whether the floors are met.
+
+  on the host    PyTorch (when importable) and OpenBLAS, both on all CPUs
+  on Vulkan      the hand-written GLSL of shaders/baseline, on SwiftShader and on lavapipe at subgroup sizes 4, 8 and 16
+
+Every figure is the best of several runs of the same arrays' sizes, and Kiln's results are checked before they count.
+PyTorch: python3 -m venv V && V/bin/pip install torch numpy, then V/bin/python bench/compare.py.
+"""
+import argparse
+import ctypes
+import ctypes.util
+import datetime
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+HOST_FLOORS = {"softmax_4096x1024": ("PyTorch", 0.5), "layernorm_4096x1024": ("PyTorch", 0.5),
+               "add_16m": ("PyTorch", 0.5), "reduce_4096x1024": ("PyTorch", 0.5), "matmul_f32_1024": ("OpenBLAS", 0.8)}
+DEVICE_FLOOR = 0.5
+DRIVERS = [("SwiftShader", "ss", {}), ("lavapipe, 4 lanes", "lvp", {"LP_NATIVE_VECTOR_WIDTH": "128"}),
+           ("lavapipe, 8 lanes", "lvp", {"LP_NATIVE_VECTOR_WIDTH": "256"}),
+           ("lavapipe, 16 lanes", "lvp", {"LP_NATIVE_VECTOR_WIDTH": "512"})]
+
+
+def best(run, seconds=1.0):
+    """The best time of `run` in milliseconds, over `seconds` and at least five runs."""
+    run()
+    times, start = [], time.perf_counter()
+    while len(times) < 5 or time.perf_counter() - start < seconds:
+        begin = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - begin)
+    return min(times) * 1e3
+
+
+def normal(*shape):
+    return np.random.default_rng(sum(shape)).standard_normal(shape, dtype=np.float32)
+
+
+def openblas():
+    """{workload: ms} of cblas_sgemm."""
+    path = ctypes.util.find_library("openblas")
+    if not path:
+        return {}
+    gemm = ctypes.CDLL(path).cblas_sgemm
+    pointer, real = ctypes.c_void_p, ctypes.c_float
+    times = {}
+    for n in (512, 1024, 2048):
+        a, b, c = normal(n, n), normal(n, n), np.empty((n, n), np.float32)
+        arguments = (101, 111, 111, n, n, n, real(1), a.ctypes.data_as(pointer), n, b.ctypes.data_as(pointer), n, real(0),
+                     c.ctypes.data_as(pointer), n)
+        times[f"matmul_f32_{n}"] = best(lambda: gemm(*arguments))
+    return times
+
+
+def pytorch():
+    """{workload: ms} of PyTorch on the CPU; outputs are reused where its calls allow it."""
+    try:
+        import torch
+    except ImportError:
+        return {}
+    def tensor(*shape):
+        return torch.from_numpy(normal(*shape))
+    x, scale, shift, sums = tensor(4096, 1024), tensor(1024), tensor(1024), torch.empty(4096)
+    y = torch.empty_like(x)
+    a, b, c = tensor(1 << 24), tensor(1 << 24), torch.empty(1 << 24)
+    q, k, v = (tensor(1, 8, 1024, 64) for _ in range(3))
+    image, filters = tensor(1, 64, 58, 58), tensor(64, 64, 3, 3)
+    times = {
+        "softmax_4096x1024": best(lambda: torch.softmax(x, -1, out=y)),
+        "layernorm_4096x1024": best(lambda: torch.nn.functional.layer_norm(x, (1024,), scale, shift)),
+        "copy_16m": best(lambda: c.copy_(a)),
+        "add_16m": best(lambda: torch.add(a, b, out=c)),
+        "reduce_4096x1024": best(lambda: torch.sum(x, -1, out=sums)),
+        "attention_1x8x1024x64": best(lambda: torch.nn.functional.scaled_dot_product_attention(q, k, v)),
+        "conv3x3": best(lambda: torch.nn.functional.conv2d(image, filters)),
+    }
+    for n in (512, 1024, 2048):
+        left, right, out = tensor(n, n), tensor(n, n), torch.empty(n, n)
+        times[f"matmul_f32_{n}"] = best(lambda: torch.mm(left, right, out=out))
+    half = tensor(1024, 1024).half()
+    times["matmul_f16_1024"] = best(lambda: torch.mm(half, half))
+    return times
+
+
+def csv(command, env=None):
+    """{workload: (ms, rate, unit, ok)} of a command that prints the CSV of `kiln bench`."""
+    done = subprocess.run(command, env={**os.environ, **(env or {})}, text=True, stdout=subprocess.PIPE, check=False)
+    rows = [line.split(",") for line in done.stdout.splitlines() if line and line[0] != "#"][1:]
+    if done.returncode:
+        print(f"{' '.join(map(str, command))} ended with {done.returncode}", file=sys.stderr)
+    # A device's name may hold commas: count from both ends.
+    return {row[0]: (float(row[-4]), float(row[-3]), row[-2], row[-1] == "yes") for row in rows}
+
+
+class Report:
+    """Lines of markdown, shown as they come."""
+
+    def __init__(self):
+        self.lines, self.missed = [], []
+
+    def add(self, line=""):
+        self.lines.append(line)
+        print(line, flush=True)
+
+    def ratio(self, where, workload, ratio, floor):
+        if floor is None:
+            return f"{ratio:.2f}"
+        if ratio < floor:
+            self.missed.append(f"{workload} on {where}: {ratio:.2f}, the floor is {floor}")
+        return f"{ratio:.2f} ({'meets' if ratio >= floor else 'BELOW'} {floor})"
+
+
+def host_table(report, kiln):
+    torch_ms, blas_ms = pytorch(), openblas()
+    ours = csv([kiln, "bench", "--csv"])
+    report.add("## Host\n")
+    report.add("| workload | Kiln, ms | rate | right | PyTorch, ms | Kiln / PyTorch | OpenBLAS, ms | Kiln / OpenBLAS |")
+    report.add("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    for workload, (ms, rate, unit, right) in ours.items():
+        cells = [workload, f"{ms:.3g}", f"{rate:.3g} {unit}", "yes" if right else "NO"]
+        for peer, times in (("PyTorch", torch_ms), ("OpenBLAS", blas_ms)):
+            name, floor = HOST_FLOORS.get(workload, (None, None))
+            other = times.get(workload)
+            cells += [f"{other:.3g}", report.ratio("host", workload, other / ms, floor if name == peer else None)] if other \
+                else ["", ""]
+        report.add(f"| {' | '.join(cells)} |")
+
+
+def device_table(report, kiln, baseline, title, icd, env):
+    if not icd.exists():
+        report.add(f"\n{title}: {icd} is not there, not measured")
+        return
+    env = {"VK_DRIVER_FILES": str(icd), "VK_ICD_FILENAMES": str(icd), "MESA_SHADER_CACHE_DISABLE": "1", **env}
+    theirs, ours = csv([baseline], env), csv([kiln, "bench", "--csv", "--on", "vulkan"], env)
+    report.add(f"\n## {title}\n")
+    report.add("| workload | Kiln, ms | rate | right | GLSL, ms | Kiln / GLSL |")
+    report.add("| --- | --- | --- | --- | --- | --- |")
+    for workload, (ms, rate, unit, right) in ours.items():
+        cells = [workload, f"{ms:.3g}", f"{rate:.3g} {unit}", "yes" if right else "NO", "", ""]
+        if workload in theirs:
+            other = theirs[workload][0]
+            cells[4:] = [f"{other:.3g}", report.ratio(title, workload, other / ms, DEVICE_FLOOR)]
+        report.add(f"| {' | '.join(cells)} |")
+
+
+def machine():
+    lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown CPU")
+    return f"{model}, {os.cpu_count()} CPUs"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release")
+    parser.add_argument("--drivers", type=pathlib.Path, default=ROOT / "build/drivers", help="what `ci/setup drivers` made")
+    parser.add_argument("--write", type=pathlib.Path, help="also write the tables to this file, as bench/RESULTS.md")
+    options = parser.parse_args()
+    report = Report()
+    report.add("# Results\n")
+    commit = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"], text=True, stdout=subprocess.PIPE).stdout
+    report.add(f"Machine: {machine()}. Date: {datetime.date.today()}. Commit: {commit.strip()}. Command: `bench/compare.py`.")
+    report.add("Best of several runs; a ratio above 1 means that Kiln is faster. GB/s count every array once.\n")
+    host_table(report, options.build / "kiln")
+    for title, name, env in DRIVERS:
+        device_table(report, options.build / "kiln", options.build / "bench/kiln_baseline", title,
+                     options.drivers / f"{name}.json", env)
+    report.add("\n## Floors\n")
+    report.add("\n".join(f"- missed: {line}" for line in report.missed) or "All met.")
+    if options.write:
+        options.write.write_text("\n".join(report.lines) + "\n", encoding="utf-8")
+    return 1 if report.missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
