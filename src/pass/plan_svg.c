@@ -1,0 +1,249 @@
+/* The plan as a picture: one row per block over the first steps of the walk, then one chart per space with a box for every
+ * allocation: from left to right while it is alive, from bottom to top where it lies. */
+#include <math.h>
+
+#include "pass/plan.h"
+
+enum { WIDTH = 1080, MARGIN = 36, CHART_LEFT = 120, CHART_RIGHT = 740, ROW = 22, CHART_HEIGHT = 190, LABEL_ROOM = 92 };
+
+static const char *const colors[] = {"#4e79a7", "#f28e2b", "#59a14f", "#b07aa1", "#e15759", "#76b7b2", "#9c755f", "#edc948"};
+enum { COLORS = sizeof colors / sizeof colors[0] };
+
+typedef struct picture {
+  const plan *plan;
+  text *out;
+  double y; /* where the next section begins */
+} picture;
+
+/* ---- primitives ---- */
+
+static void escaped(text *out, kiln_str s) {
+  for (size_t i = 0; i < s.size; i++) {
+    if (s.data[i] == '<') text_add(out, STR("&lt;"));
+    else if (s.data[i] == '>') text_add(out, STR("&gt;"));
+    else if (s.data[i] == '&') text_add(out, STR("&amp;"));
+    else if (s.data[i] == '"') text_add(out, STR("&quot;"));
+    else text_char(out, s.data[i]);
+  }
+}
+
+static void label(picture *pic, double x, double y, const char *class, kiln_str words) {
+  text_format(pic->out, "<text x=\"%.1f\" y=\"%.1f\" class=\"%s\">", x, y, class);
+  escaped(pic->out, words);
+  text_add(pic->out, STR("</text>\n"));
+}
+
+static void line(picture *pic, double x1, double y1, double x2, double y2, const char *class) {
+  text_format(pic->out, "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" class=\"%s\"/>\n", x1, y1, x2, y2, class);
+}
+
+static void box(picture *pic, double x, double y, double width, double height, const char *color, const char *class,
+                kiln_str tip) {
+  text_format(pic->out, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" rx=\"2\" fill=\"%s\" class=\"%s\">", x,
+              y, width, height, color, class);
+  text_add(pic->out, STR("<title>"));
+  escaped(pic->out, tip);
+  text_add(pic->out, STR("</title></rect>\n"));
+}
+
+static kiln_str bytes_text(picture *pic, uint64_t bytes) {
+  text t = text_new(pic->out->arena);
+  plan_bytes(&t, bytes);
+  return text_str(&t);
+}
+
+/* Roughly, in a proportional font of 12 px. */
+static double text_width(kiln_str s) { return (double)s.size * 6.6; }
+
+static void section(picture *pic, kiln_str title, kiln_str note) {
+  label(pic, MARGIN, pic->y + 14, "head", title);
+  label(pic, MARGIN + 12 + (double)title.size * 8.6, pic->y + 14, "note", note);
+  pic->y += 30;
+}
+
+/* ---- the walk ---- */
+
+static kiln_str block_text(picture *pic, const plan_block *block, uint32_t step) {
+  text t = text_new(pic->out->arena);
+  for (uint32_t axis = 0; axis < block->size.rank; axis++)
+    text_format(&t, axis ? ",%lld" : "%lld", (long long)block->shown[step].block[axis]);
+  return text_str(&t);
+}
+
+/* One box from each step at which the block changes to the next such step. */
+static void draw_walk_row(picture *pic, const plan_block *block, const char *color, double cell) {
+  uint32_t shown = pic->plan->steps_shown;
+  for (uint32_t begin = 0, end; begin < shown; begin = end) {
+    for (end = begin + 1; end < shown && !block->shown[end].changed;) end++;
+    kiln_str words = block_text(pic, block, begin);
+    double x = CHART_LEFT + begin * cell, width = (end - begin) * cell;
+    box(pic, x + 0.5, pic->y + 2, width - 1, ROW - 4, color, "item", words);
+    if (text_width(words) + 4 < width) label(pic, x + width / 2, pic->y + 15, "inside", words);
+  }
+}
+
+static void draw_walk(picture *pic) {
+  const plan *p = pic->plan;
+  if (p->block_count == 0 || p->steps_shown == 0 || !p->blocks[0].known) return;
+  text note = text_new(pic->out->arena);
+  text_format(&note, "which block each operand has, over %s%u of %llu steps", p->steps_shown < p->steps ? "the first " : "",
+              p->steps_shown, (unsigned long long)p->steps);
+  section(pic, STR("walk"), text_str(&note));
+  double cell = fmin((double)(WIDTH - MARGIN - CHART_LEFT) / p->steps_shown, 64);
+  for (uint32_t i = 0; i < p->block_count; i++) {
+    label(pic, CHART_LEFT - 10, pic->y + 15, "name", p->blocks[i].name);
+    draw_walk_row(pic, &p->blocks[i], colors[i % COLORS], cell);
+    pic->y += ROW;
+  }
+  uint32_t every = cell < 20 ? 8 : 1;
+  for (uint32_t step = 0; step < p->steps_shown; step += every)
+    label(pic, CHART_LEFT + (step + 0.5) * cell, pic->y + 14, "tick",
+          str_format(pic->out->arena, "%u", step));
+  label(pic, CHART_LEFT - 10, pic->y + 14, "axis", STR("step"));
+  pic->y += 44;
+}
+
+/* ---- one space ---- */
+
+typedef struct chart {
+  const alloc_use *use;
+  double top, bottom, step; /* step: width of one point */
+  uint64_t full;            /* bytes at the top */
+} chart;
+
+static double x_of(const chart *c, uint32_t point) { return CHART_LEFT + point * c->step; }
+static double y_of(const chart *c, uint64_t bytes) {
+  return c->bottom - (double)bytes / (double)c->full * (c->bottom - c->top);
+}
+
+static void draw_axes(picture *pic, const chart *c) {
+  for (uint32_t i = 0; i <= 4; i++) {
+    uint64_t bytes = c->full / 4 * i;
+    line(pic, CHART_LEFT, y_of(c, bytes), CHART_RIGHT, y_of(c, bytes), i ? "grid" : "base");
+    label(pic, CHART_LEFT - 10, y_of(c, bytes) + 4, "axis", bytes_text(pic, bytes));
+  }
+  if (!c->use->limit || c->use->limit > c->full) return;
+  line(pic, CHART_LEFT, y_of(c, c->use->limit), CHART_RIGHT, y_of(c, c->use->limit), "limit");
+  label(pic, CHART_RIGHT - 4, y_of(c, c->use->limit) - 5, "over", STR("limit"));
+}
+
+/* Loops as shaded spans behind the boxes. */
+static void draw_loops(picture *pic, const chart *c) {
+  const pass_memory *memory = &pic->plan->memory;
+  for (uint32_t i = 0; i < memory->point_count; i++) {
+    const memory_point *at = &memory->points[i];
+    if (!at->op || at->leaves || (at->op->code != IR_for && at->op->code != IR_while)) continue;
+    uint32_t end = i + 1;
+    while (memory->points[end].op != at->op) end++;
+    box(pic, x_of(c, i), c->top, x_of(c, end + 1) - x_of(c, i), c->bottom - c->top, "#8a94a6", "loop", STR("loop"));
+  }
+}
+
+static void draw_points(picture *pic, const chart *c) {
+  const plan *p = pic->plan;
+  uint32_t every = c->step >= 13 ? 1 : (uint32_t)ceil(13 / c->step);
+  for (uint32_t point = 0; point < p->memory.point_count; point += every) {
+    text words = text_new(pic->out->arena);
+    plan_point(p, point, &words);
+    uint32_t at_line = plan_point_line(p, point);
+    if (at_line) text_format(&words, "  :%u", at_line);
+    double x = x_of(c, point) + c->step / 2;
+    text_format(pic->out, "<g transform=\"translate(%.1f %.1f) rotate(-55)\">", x + 3, c->bottom + 12);
+    label(pic, 0, 0, "point", text_str(&words));
+    text_add(pic->out, STR("</g>\n"));
+  }
+}
+
+static void draw_item(picture *pic, const chart *c, uint32_t which) {
+  const alloc_item *item = &pic->plan->memory.report.items[which];
+  kiln_str name = plan_item_name(pic->plan, which);
+  text tip = text_new(pic->out->arena);
+  text_format(&tip, "%.*s: ", STR_FMT(name));
+  alloc_explain(pic->plan->memory.report.items, which, &tip);
+  double x = x_of(c, item->first), width = x_of(c, item->last + 1) - x;
+  double y = y_of(c, item->offset + item->size), height = fmax(y_of(c, item->offset) - y, 1.5);
+  box(pic, x + 0.5, y + 0.5, width - 1, fmax(height - 1, 1), colors[which % COLORS], "item", text_str(&tip));
+  if (height < 14 || text_width(name) + 6 > width) return;
+  label(pic, x + width / 2, y + height / 2 + 4, "inside", name);
+}
+
+static void draw_key(picture *pic, const chart *c, uint32_t which, double y) {
+  const alloc_item *item = &pic->plan->memory.report.items[which];
+  (void)c;
+  text words = text_new(pic->out->arena);
+  text_format(&words, "%.*s  ", STR_FMT(plan_item_name(pic->plan, which)));
+  plan_bytes(&words, item->size);
+  text_format(&words, " at %llu", (unsigned long long)item->offset);
+  box(pic, CHART_RIGHT + 28, y - 10, 12, 12, colors[which % COLORS], "item", STR(""));
+  label(pic, CHART_RIGHT + 48, y, "key", text_str(&words));
+}
+
+/* A round number of bytes above the peak, so that the four grid lines are round too. */
+static uint64_t round_up_to_nice(uint64_t bytes) {
+  uint64_t nice = 4;
+  while (nice < bytes && nice < UINT64_MAX / 2) nice *= 2;
+  return nice / 4 * 3 >= bytes && nice > 4 ? nice / 4 * 3 : nice;
+}
+
+static void draw_space(picture *pic, const alloc_use *use) {
+  const plan *p = pic->plan;
+  const space_info *info = space_info_of(use->space);
+  text note = text_new(pic->out->arena);
+  text_format(&note, "one for each %s: %.*s needed", level_info_of(machine_level(&p->memory.machine, info->depth))->name,
+              STR_FMT(bytes_text(pic, use->peak)));
+  text_format(&note, ", %.*s if nothing shared room", STR_FMT(bytes_text(pic, use->total)));
+  if (use->limit) text_format(&note, ", limit %.*s", STR_FMT(bytes_text(pic, use->limit)));
+  section(pic, str_from(info->name), text_str(&note));
+  chart c = {.use = use, .top = pic->y, .bottom = pic->y + CHART_HEIGHT, .full = round_up_to_nice(use->peak)};
+  c.step = (double)(CHART_RIGHT - CHART_LEFT) / p->memory.point_count;
+  draw_loops(pic, &c);
+  draw_axes(pic, &c);
+  double key_y = c.top + 10;
+  for (uint32_t i = 0; i < p->memory.report.item_count; i++) {
+    const alloc_item *item = &p->memory.report.items[i];
+    if (item->key.space != use->space || item->key.owner != use->owner) continue;
+    draw_item(pic, &c, i);
+    draw_key(pic, &c, i, key_y);
+    key_y += 19;
+  }
+  draw_points(pic, &c);
+  pic->y = fmax(c.bottom + LABEL_ROOM, key_y + 10);
+}
+
+/* ---- the whole ---- */
+
+static const char style[] =
+    "<style>text{font:12px 'DejaVu Sans',Verdana,sans-serif;fill:#2b2f36}"
+    ".title{font-size:20px;font-weight:600}.head{font-size:15px;font-weight:600}.note{fill:#6b7280}"
+    ".name,.axis{text-anchor:end}.axis,.tick,.point{fill:#6b7280;font-size:11px}.tick,.inside{text-anchor:middle}"
+    ".point{text-anchor:end}.inside{fill:#fff;font-weight:600}.over{text-anchor:end;fill:#c0392b;font-size:11px}"
+    ".grid{stroke:#e6e8ec}.base{stroke:#9aa1ad}.limit{stroke:#c0392b;stroke-dasharray:5 4}"
+    ".item{fill-opacity:.9}.loop{fill-opacity:.10}</style>\n";
+
+static void draw_title(picture *pic) {
+  const plan *p = pic->plan;
+  text words = text_new(pic->out->arena);
+  text_format(&words, "%llu step%s", (unsigned long long)p->steps, p->steps == 1 ? "" : "s");
+  for (uint32_t i = 0; i < p->grid.rank; i++)
+    text_format(&words, "%s%.*s: %lld%s", i ? ", " : " of the grid  ", STR_FMT(p->axis_names[i]),
+                (long long)p->grid.size[i], p->grid.parallel[i] ? " parallel" : "");
+  text_format(&words, "   on a %s, %llu unit%s", machine_info_of(p->machine)->name, (unsigned long long)p->units,
+              p->units == 1 ? "" : "s");
+  label(pic, MARGIN, pic->y + 18, "title", p->kernel->name);
+  label(pic, MARGIN, pic->y + 40, "note", text_str(&words));
+  pic->y += 68;
+}
+
+void plan_svg(const plan *p, text *out) {
+  text body = text_new(out->arena);
+  picture pic = {.plan = p, .out = &body, .y = 20};
+  draw_title(&pic);
+  draw_walk(&pic);
+  for (uint32_t i = 0; i < p->memory.report.use_count; i++) draw_space(&pic, &p->memory.report.uses[i]);
+  text_format(out, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %.0f\" width=\"%d\" height=\"%.0f\">\n", WIDTH,
+              pic.y + 12, WIDTH, pic.y + 12);
+  text_add(out, str_from(style));
+  text_format(out, "<rect width=\"%d\" height=\"%.0f\" fill=\"#fff\"/>\n", WIDTH, pic.y + 12);
+  text_add(out, text_str(&body));
+  text_add(out, STR("</svg>\n"));
+}
