@@ -65,9 +65,11 @@ static void inline_map(nest *n, const ir_block *block, ir_value **out) {
     return;
   }
   ir_clone_region(&n->b, block->map, n->clones);
-  ir_op *yield = n->b.region->last;
-  for (uint32_t axis = 0; axis < yield->operand_count; axis++) out[axis] = yield->operands[axis];
-  ir_erase(yield);
+  const ir_op *yield = pass_yield_of(block->map);
+  for (uint32_t axis = 0; axis < yield->operand_count; axis++) {
+    ir_value *v = yield->operands[axis];
+    out[axis] = n->clones[v->id] ? n->clones[v->id] : v;
+  }
 }
 
 /* Whether every block index of the range names elements that exist. */

@@ -26,13 +26,18 @@ static bool follow_op(void *user, ir_op *op) {
   f->bits[result] = 0;
   for (uint32_t i = 0; i < op->operand_count && i < 3; i++) operands[i] = &f->bits[op->operands[i]->id];
   ir_lanes_fn lanes = NULL;
-  if (op->code == IR_full) f->bits[result] = op->attrs->bits;
-  else if (op->code == IR_size) f->bits[result] = ir_bits_from_i64(IR_I32, op->attrs->dim->value);
-  else if (op->code == IR_convert) lanes = ir_convert_lanes(op->operands[0]->type.dtype, op->results[0]->type.dtype);
+  if (op->code == IR_full)
+    f->bits[result] = op->attrs->bits;
+  else if (op->code == IR_size)
+    f->bits[result] = ir_bits_from_i64(IR_I32, op->attrs->dim->value);
+  else if (op->code == IR_convert)
+    lanes = ir_convert_lanes(op->operands[0]->type.dtype, op->results[0]->type.dtype);
   else if (ir_op_get(op->code)->form == IR_FORM_MAP && op->operand_count <= 3)
     lanes = ir_lanes(op->code, op->operands[op->operand_count - 1]->type.dtype);
-  if (lanes) lanes(&f->bits[result], operands, 1);
-  else if (op->code != IR_full && op->code != IR_size) f->ok = false;
+  if (lanes)
+    lanes(&f->bits[result], operands, 1);
+  else if (op->code != IR_full && op->code != IR_size)
+    f->ok = false;
   return f->ok;
 }
 
@@ -123,6 +128,7 @@ static void read_blocks(arena *a, const ir_kernel *k, plan *p) {
     const ir_param *param = &k->params[k->blocks[i].param];
     plan_block *block = &p->blocks[i];
     *block = (plan_block){.name = param->name, .direction = param->direction, .array = param->ref->type};
+    block->param = k->blocks[i].param;
     block->size = k->blocks[i].size;
     block->bytes = ir_dtype_bytes(block->array.dtype);
     for (uint32_t axis = 0; axis < block->size.rank; axis++) block->bytes *= (uint64_t)block->size.dims[axis]->value;

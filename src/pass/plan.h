@@ -1,4 +1,5 @@
-/* The plan: what a kernel will do with grid and memory once its sizes are known, as data. `kiln plan` prints it and draws it. */
+/* The plan: what a kernel will do with grid and memory once its sizes are known, as data. `kiln plan` prints it and
+ * draws it. */
 #ifndef KILN_SRC_PASS_PLAN_H
 #define KILN_SRC_PASS_PLAN_H
 
@@ -15,6 +16,7 @@ typedef struct plan_visit {
 
 typedef struct plan_block {
   kiln_str name;
+  uint32_t param;
   kiln_direction direction;
   ir_type array;
   ir_shape size;
@@ -28,25 +30,26 @@ typedef struct plan_block {
 typedef struct plan {
   const ir_kernel *kernel; /* after the passes */
   machine_kind machine;
-  step_grid grid;          /* as written */
+  step_grid grid; /* as written */
   kiln_str *axis_names;
-  uint64_t steps, units;   /* of the grid; runs of its sequential axes, one unit each */
+  uint64_t steps, units; /* of the grid; runs of its sequential axes, one unit each */
   uint32_t steps_shown;
   plan_block *blocks;
   uint32_t block_count;
   pass_memory memory;
 } plan;
 
-/* Runs the target's passes on `k`, which must be bound. The plan lives in `a`, and refers to the kernel. False after diagnostics. */
+/* Runs the target's passes on `k`, which must be bound. The plan lives in `a`, and refers to the kernel. False after
+ * diagnostics. */
 bool plan_make(arena *a, ir_kernel *k, const pass_target *target, diag_sink *diags, plan *out);
 
 void plan_print(const plan *p, text *out);
 void plan_svg(const plan *p, text *out);
 
 /* Used by both renderings. */
-void plan_bytes(text *out, uint64_t bytes);                          /* "1.5 KiB" */
-void plan_point(const plan *p, uint32_t point, text *out);           /* "load x", "for k", "end" */
-uint32_t plan_point_line(const plan *p, uint32_t point);             /* of the kernel text; 0: none */
+void plan_bytes(text *out, uint64_t bytes);                /* "1.5 KiB" */
+void plan_point(const plan *p, uint32_t point, text *out); /* "load x", "for k", "end" */
+uint32_t plan_point_line(const plan *p, uint32_t point);   /* of the kernel text; 0: none */
 kiln_str plan_item_name(const plan *p, uint32_t item);
 
 #endif

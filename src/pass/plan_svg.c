@@ -1,12 +1,13 @@
-/* The plan as a picture: one row per block over the first steps of the walk, then one chart per space with a box for every
- * allocation: from left to right while it is alive, from bottom to top where it lies. */
+/* The plan as a picture: one row per block over the first steps of the walk, then one chart per space with a box for
+ * every allocation: from left to right while it is alive, from bottom to top where it lies. */
 #include <math.h>
 
 #include "pass/plan.h"
 
 enum { WIDTH = 1080, MARGIN = 36, CHART_LEFT = 120, CHART_RIGHT = 740, ROW = 22, CHART_HEIGHT = 190, LABEL_ROOM = 92 };
 
-static const char *const colors[] = {"#4e79a7", "#f28e2b", "#59a14f", "#b07aa1", "#e15759", "#76b7b2", "#9c755f", "#edc948"};
+static const char *const colors[] = {"#4e79a7", "#f28e2b", "#59a14f", "#b07aa1",
+                                     "#e15759", "#76b7b2", "#9c755f", "#edc948"};
 enum { COLORS = sizeof colors / sizeof colors[0] };
 
 typedef struct picture {
@@ -19,11 +20,16 @@ typedef struct picture {
 
 static void escaped(text *out, kiln_str s) {
   for (size_t i = 0; i < s.size; i++) {
-    if (s.data[i] == '<') text_add(out, STR("&lt;"));
-    else if (s.data[i] == '>') text_add(out, STR("&gt;"));
-    else if (s.data[i] == '&') text_add(out, STR("&amp;"));
-    else if (s.data[i] == '"') text_add(out, STR("&quot;"));
-    else text_char(out, s.data[i]);
+    if (s.data[i] == '<')
+      text_add(out, STR("&lt;"));
+    else if (s.data[i] == '>')
+      text_add(out, STR("&gt;"));
+    else if (s.data[i] == '&')
+      text_add(out, STR("&amp;"));
+    else if (s.data[i] == '"')
+      text_add(out, STR("&quot;"));
+    else
+      text_char(out, s.data[i]);
   }
 }
 
@@ -34,13 +40,14 @@ static void label(picture *pic, double x, double y, const char *class, kiln_str 
 }
 
 static void line(picture *pic, double x1, double y1, double x2, double y2, const char *class) {
-  text_format(pic->out, "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" class=\"%s\"/>\n", x1, y1, x2, y2, class);
+  text_format(pic->out, "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" class=\"%s\"/>\n", x1, y1, x2, y2,
+              class);
 }
 
 static void box(picture *pic, double x, double y, double width, double height, const char *color, const char *class,
                 kiln_str tip) {
-  text_format(pic->out, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" rx=\"2\" fill=\"%s\" class=\"%s\">", x,
-              y, width, height, color, class);
+  text_format(pic->out, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" rx=\"2\" fill=\"%s\" class=\"%s\">",
+              x, y, width, height, color, class);
   text_add(pic->out, STR("<title>"));
   escaped(pic->out, tip);
   text_add(pic->out, STR("</title></rect>\n"));
@@ -57,7 +64,7 @@ static double text_width(kiln_str s) { return (double)s.size * 6.6; }
 
 static void section(picture *pic, kiln_str title, kiln_str note) {
   label(pic, MARGIN, pic->y + 14, "head", title);
-  label(pic, MARGIN + 12 + (double)title.size * 8.6, pic->y + 14, "note", note);
+  label(pic, MARGIN + 14 + (double)title.size * 11.4, pic->y + 14, "note", note);
   pic->y += 30;
 }
 
@@ -86,19 +93,18 @@ static void draw_walk(picture *pic) {
   const plan *p = pic->plan;
   if (p->block_count == 0 || p->steps_shown == 0 || !p->blocks[0].known) return;
   text note = text_new(pic->out->arena);
-  text_format(&note, "which block each operand has, over %s%u of %llu steps", p->steps_shown < p->steps ? "the first " : "",
-              p->steps_shown, (unsigned long long)p->steps);
+  text_format(&note, "which block each operand has, over %s%u of %llu steps",
+              p->steps_shown < p->steps ? "the first " : "", p->steps_shown, (unsigned long long)p->steps);
   section(pic, STR("walk"), text_str(&note));
   double cell = fmin((double)(WIDTH - MARGIN - CHART_LEFT) / p->steps_shown, 64);
   for (uint32_t i = 0; i < p->block_count; i++) {
     label(pic, CHART_LEFT - 10, pic->y + 15, "name", p->blocks[i].name);
-    draw_walk_row(pic, &p->blocks[i], colors[i % COLORS], cell);
+    draw_walk_row(pic, &p->blocks[i], colors[p->blocks[i].param % COLORS], cell);
     pic->y += ROW;
   }
   uint32_t every = cell < 20 ? 8 : 1;
   for (uint32_t step = 0; step < p->steps_shown; step += every)
-    label(pic, CHART_LEFT + (step + 0.5) * cell, pic->y + 14, "tick",
-          str_format(pic->out->arena, "%u", step));
+    label(pic, CHART_LEFT + (step + 0.5) * cell, pic->y + 14, "tick", str_format(pic->out->arena, "%u", step));
   label(pic, CHART_LEFT - 10, pic->y + 14, "axis", STR("step"));
   pic->y += 44;
 }
@@ -167,15 +173,14 @@ static void draw_item(picture *pic, const chart *c, uint32_t which) {
   label(pic, x + width / 2, y + height / 2 + 4, "inside", name);
 }
 
-static void draw_key(picture *pic, const chart *c, uint32_t which, double y) {
+static void draw_key(picture *pic, uint32_t which, double y) {
   const alloc_item *item = &pic->plan->memory.report.items[which];
-  (void)c;
-  text words = text_new(pic->out->arena);
-  text_format(&words, "%.*s  ", STR_FMT(plan_item_name(pic->plan, which)));
-  plan_bytes(&words, item->size);
-  text_format(&words, " at %llu", (unsigned long long)item->offset);
+  text place = text_new(pic->out->arena);
+  plan_bytes(&place, item->size);
+  text_format(&place, " at %llu", (unsigned long long)item->offset);
   box(pic, CHART_RIGHT + 28, y - 10, 12, 12, colors[which % COLORS], "item", STR(""));
-  label(pic, CHART_RIGHT + 48, y, "key", text_str(&words));
+  label(pic, CHART_RIGHT + 48, y, "key", plan_item_name(pic->plan, which));
+  label(pic, WIDTH - MARGIN, y, "axis", text_str(&place));
 }
 
 /* A round number of bytes above the peak, so that the four grid lines are round too. */
@@ -189,8 +194,8 @@ static void draw_space(picture *pic, const alloc_use *use) {
   const plan *p = pic->plan;
   const space_info *info = space_info_of(use->space);
   text note = text_new(pic->out->arena);
-  text_format(&note, "one for each %s: %.*s needed", level_info_of(machine_level(&p->memory.machine, info->depth))->name,
-              STR_FMT(bytes_text(pic, use->peak)));
+  text_format(&note, "one for each %s: %.*s needed",
+              level_info_of(machine_level(&p->memory.machine, info->depth))->name, STR_FMT(bytes_text(pic, use->peak)));
   text_format(&note, ", %.*s if nothing shared room", STR_FMT(bytes_text(pic, use->total)));
   if (use->limit) text_format(&note, ", limit %.*s", STR_FMT(bytes_text(pic, use->limit)));
   section(pic, str_from(info->name), text_str(&note));
@@ -203,7 +208,7 @@ static void draw_space(picture *pic, const alloc_use *use) {
     const alloc_item *item = &p->memory.report.items[i];
     if (item->key.space != use->space || item->key.owner != use->owner) continue;
     draw_item(pic, &c, i);
-    draw_key(pic, &c, i, key_y);
+    draw_key(pic, i, key_y);
     key_y += 19;
   }
   draw_points(pic, &c);
@@ -240,8 +245,8 @@ void plan_svg(const plan *p, text *out) {
   draw_title(&pic);
   draw_walk(&pic);
   for (uint32_t i = 0; i < p->memory.report.use_count; i++) draw_space(&pic, &p->memory.report.uses[i]);
-  text_format(out, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %.0f\" width=\"%d\" height=\"%.0f\">\n", WIDTH,
-              pic.y + 12, WIDTH, pic.y + 12);
+  text_format(out, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %.0f\" width=\"%d\" height=\"%.0f\">\n",
+              WIDTH, pic.y + 12, WIDTH, pic.y + 12);
   text_add(out, str_from(style));
   text_format(out, "<rect width=\"%d\" height=\"%.0f\" fill=\"#fff\"/>\n", WIDTH, pic.y + 12);
   text_add(out, text_str(&body));

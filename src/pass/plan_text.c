@@ -57,14 +57,14 @@ static void print_grid(const plan *p, text *out) {
   text_format(out, "kernel %.*s: ", STR_FMT(p->kernel->name));
   text_format(out, p->steps == 1 ? "1 step" : "%llu steps", (unsigned long long)p->steps);
   for (uint32_t i = 0; i < p->grid.rank; i++) {
-    text_format(out, "%s%.*s: %lld", i ? ", " : " of the grid (", STR_FMT(p->axis_names[i]), (long long)p->grid.size[i]);
+    text_format(out, "%s%.*s: %lld", i ? ", " : " of the grid (", STR_FMT(p->axis_names[i]),
+                (long long)p->grid.size[i]);
     if (p->grid.parallel[i]) text_add(out, STR(" parallel"));
   }
   text_add(out, p->grid.rank ? STR(")\n") : STR("\n"));
-  const machine_info *info = machine_info_of(p->machine);
-  const char *work = level_info_of(p->machine == MACHINE_GPU ? LEVEL_GPU_CLUSTER : LEVEL_TPU_CORE)->name;
   uint64_t length = p->units ? p->steps / p->units : 0;
-  text_format(out, "machine %s: %llu %s%s, each walking %llu step%s\n", info->name, (unsigned long long)p->units, work,
+  text_format(out, "machine %s: %llu %s%s of %llu step%s\n", machine_info_of(p->machine)->name,
+              (unsigned long long)p->units, p->machine == MACHINE_GPU ? "cluster" : "independent run",
               p->units == 1 ? "" : "s", (unsigned long long)length, length == 1 ? "" : "s");
 }
 
@@ -90,8 +90,10 @@ static void print_blocks(const plan *p, text *out) {
     cell_bytes(&t, block->bytes);
     cell_str(&t, block->known ? str_format(t.arena, "%llu times", (unsigned long long)block->visits)
                               : STR("depends on data"));
-    if (block->known) cell_bytes(&t, block->visits * block->bytes);
-    else cell_str(&t, STR("-"));
+    if (block->known)
+      cell_bytes(&t, block->visits * block->bytes);
+    else
+      cell_str(&t, STR("-"));
     cell_str(&t, block->ragged ? STR("ragged") : STR("even"));
   }
   table_end(&t);
@@ -109,8 +111,10 @@ static void print_spaces(const plan *p, text *out) {
     cell_str(&t, str_format(t.arena, "%llu", info->depth == 0 ? 1ull : (unsigned long long)p->units));
     cell_bytes(&t, use->peak);
     cell_bytes(&t, use->live);
-    if (use->limit) cell_bytes(&t, use->limit);
-    else cell_str(&t, STR("none"));
+    if (use->limit)
+      cell_bytes(&t, use->limit);
+    else
+      cell_str(&t, STR("none"));
     cell_str(&t, alloc_fits(use) ? STR("") : STR("too much"));
   }
   table_end(&t);
