@@ -113,6 +113,11 @@ void vk_facts_judge(const vk_facts *facts, char refusal[VK_REASON_SIZE]) {
              facts->subgroup.supportedOperations, needed);
   else if (subgroup_size(facts) < 4)
     snprintf(refusal, VK_REASON_SIZE, "its subgroups have %u invocations, Kiln needs 4 or more", subgroup_size(facts));
+  else if (facts->properties.limits.maxComputeWorkGroupInvocations < 128 ||
+           !facts->properties.limits.maxComputeWorkGroupCount[0])
+    snprintf(refusal, VK_REASON_SIZE, "its limits are below what Vulkan promises (%u invocations, %u workgroups)",
+             facts->properties.limits.maxComputeWorkGroupInvocations,
+             facts->properties.limits.maxComputeWorkGroupCount[0]);
 }
 
 static uint32_t least(uint32_t a, uint32_t b) { return a < b ? a : b; }

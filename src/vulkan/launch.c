@@ -1,27 +1,7 @@
-/* A program made ready on a device and run: buffers, descriptors, one command buffer, a wait with a limit. */
+/* A program made ready on a device and run: descriptors, one command buffer, a wait with a limit. */
 #include <string.h>
 
 #include "vulkan/vulkan.h"
-
-typedef struct bound {
-  kiln_binding binding;
-  vk_buffer buffer;
-} bound;
-
-struct kiln_launch {
-  kiln_device *device;
-  vk_pipeline pipeline;
-  VkDescriptorPool descriptors;
-  VkDescriptorSet set;
-  VkCommandPool pool;
-  VkCommandBuffer commands;
-  VkQueryPool queries; /* two timestamps; none where the queue has no clock */
-  VkFence fence;
-  uint32_t unit_count, units_per_workgroup, push_constant_size;
-  uint32_t recorded; /* repetitions in the command buffer; 0: nothing yet */
-  size_t count;
-  bound bounds[];
-};
 
 enum { MAX_DISPATCHES = 1 << 20 }; /* in one submission */
 
@@ -103,7 +83,8 @@ static kiln_result check_program(const kiln_device *device, const kiln_program_i
 static kiln_result create_buffers(kiln_launch *launch) {
   kiln_result result = KILN_OK;
   for (size_t i = 0; !result && i < launch->count; i++)
-    result = vk_buffer_create(launch->device, launch->bounds[i].binding.size, &launch->bounds[i].buffer);
+    result =
+        vk_buffer_create(launch->device, launch->bounds[i].binding.size, VK_NEAR_DEVICE, &launch->bounds[i].buffer);
   return result;
 }
 
@@ -174,7 +155,7 @@ static kiln_result create_queries(kiln_launch *launch) {
 
 static kiln_launch *new_launch(kiln_device *device, const kiln_program_info *program) {
   size_t size;
-  if (!size_mul(program->binding_count, sizeof(bound), &size) || !size_add(size, sizeof(kiln_launch), &size))
+  if (!size_mul(program->binding_count, sizeof(vk_bound), &size) || !size_add(size, sizeof(kiln_launch), &size))
     return NULL;
   kiln_launch *launch = mem_calloc(device->context->mem, 1, size);
   if (!launch) return NULL;
@@ -219,70 +200,14 @@ static void destroy_objects(kiln_launch *launch) {
   if (launch->pool) call->DestroyCommandPool(device->handle, launch->pool, NULL);
   if (launch->descriptors) call->DestroyDescriptorPool(device->handle, launch->descriptors, NULL);
   vk_pipeline_destroy(device, &launch->pipeline);
+  vk_buffer_destroy(device, &launch->staging);
   for (size_t i = 0; i < launch->count; i++) vk_buffer_destroy(device, &launch->bounds[i].buffer);
 }
 
 void kiln_launch_destroy(kiln_launch *launch) {
   if (!launch) return;
   if (vk_device_reachable(launch->device)) destroy_objects(launch);
-  mem_free(launch->device->context->mem, launch, sizeof *launch + launch->count * sizeof(bound));
-}
-
-/* Data in and out */
-
-static kiln_result check_size(const kiln_launch *launch, uint32_t binding, size_t size) {
-  kiln_result result = vk_device_ready(launch->device);
-  if (result) return result;
-  uint64_t room = binding < launch->count ? launch->bounds[binding].binding.size : 0;
-  if (binding < launch->count && size <= room) return KILN_OK;
-  diag_report(launch->device->context->diags, DIAG_launch_array_size, (loc){0}, (unsigned long long)size,
-              (unsigned long long)room);
-  return KILN_ERROR_INVALID;
-}
-
-kiln_result vk_launch_write(kiln_launch *launch, uint32_t binding, const void *data, size_t size) {
-  kiln_result result = check_size(launch, binding, size);
-  if (result || !size) return result;
-  const vk_buffer *buffer = &launch->bounds[binding].buffer;
-  memcpy(buffer->data, data, size);
-  memset((char *)buffer->data + size, 0, (size_t)buffer->size - size);
-  return KILN_OK;
-}
-
-kiln_result vk_launch_read(kiln_launch *launch, uint32_t binding, void *data, size_t size) {
-  kiln_result result = check_size(launch, binding, size);
-  if (!result && size) memcpy(data, launch->bounds[binding].buffer.data, size);
-  return result;
-}
-
-/* The binding of a parameter; as many as there are bindings when it has none. */
-static uint32_t binding_of(const kiln_launch *launch, uint32_t param) {
-  uint32_t i = 0;
-  while (i < launch->count &&
-         (launch->bounds[i].binding.kind != KILN_BINDING_PARAM || launch->bounds[i].binding.param != param))
-    i++;
-  return i;
-}
-
-bool vk_launch_uses(const kiln_launch *launch, uint32_t param) { return binding_of(launch, param) < launch->count; }
-
-static kiln_result find_param(const kiln_launch *launch, uint32_t param, uint32_t *out) {
-  *out = binding_of(launch, param);
-  if (*out < launch->count) return KILN_OK;
-  diag_report(launch->device->context->diags, DIAG_launch_no_param, (loc){0}, (unsigned)param);
-  return KILN_ERROR_INVALID;
-}
-
-kiln_result kiln_launch_upload(kiln_launch *launch, uint32_t param, const kiln_array *array) {
-  uint32_t binding;
-  kiln_result result = find_param(launch, param, &binding);
-  return result ? result : vk_launch_write(launch, binding, array->data, array->size);
-}
-
-kiln_result kiln_launch_download(kiln_launch *launch, uint32_t param, const kiln_array *array) {
-  uint32_t binding;
-  kiln_result result = find_param(launch, param, &binding);
-  return result ? result : vk_launch_read(launch, binding, array->data, array->size);
+  mem_free(launch->device->context->mem, launch, sizeof *launch + launch->count * sizeof(vk_bound));
 }
 
 /* Running */
@@ -333,18 +258,26 @@ static void record_body(const kiln_launch *launch, uint32_t repeat) {
   if (launch->queries) call->CmdWriteTimestamp(commands, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, launch->queries, 1);
 }
 
-static kiln_result record(kiln_launch *launch, uint32_t repeat) {
+kiln_result vk_launch_begin(kiln_launch *launch) {
   kiln_device *device = launch->device;
-  if (launch->recorded == repeat) return KILN_OK;
+  VkCommandBufferBeginInfo begin = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO};
   launch->recorded = 0;
   kiln_result result =
       vk_check(device, device->call.ResetCommandPool(device->handle, launch->pool, 0), "vkResetCommandPool");
   if (result) return result;
-  VkCommandBufferBeginInfo begin = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO};
-  result = vk_check(device, device->call.BeginCommandBuffer(launch->commands, &begin), "vkBeginCommandBuffer");
+  return vk_check(device, device->call.BeginCommandBuffer(launch->commands, &begin), "vkBeginCommandBuffer");
+}
+
+kiln_result vk_launch_end(kiln_launch *launch) {
+  return vk_check(launch->device, launch->device->call.EndCommandBuffer(launch->commands), "vkEndCommandBuffer");
+}
+
+static kiln_result record(kiln_launch *launch, uint32_t repeat) {
+  if (launch->recorded == repeat) return KILN_OK;
+  kiln_result result = vk_launch_begin(launch);
   if (result) return result;
   record_body(launch, repeat);
-  result = vk_check(device, device->call.EndCommandBuffer(launch->commands), "vkEndCommandBuffer");
+  result = vk_launch_end(launch);
   if (!result) launch->recorded = repeat;
   return result;
 }
@@ -363,7 +296,7 @@ static kiln_result wait(kiln_launch *launch) {
   return KILN_ERROR_TIMEOUT;
 }
 
-static kiln_result submit(kiln_launch *launch) {
+kiln_result vk_launch_submit(kiln_launch *launch) {
   kiln_device *device = launch->device;
   VkSubmitInfo info = {
       .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO, .commandBufferCount = 1, .pCommandBuffers = &launch->commands};
@@ -397,6 +330,6 @@ kiln_result kiln_launch_run(kiln_launch *launch, uint32_t repeat, double *device
   uint64_t dispatches = launch->unit_count / units_per_dispatch(launch) + 1;
   result = exceeds(launch->device, "dispatches in one submission", dispatches * repeat, MAX_DISPATCHES);
   if (!result) result = record(launch, repeat);
-  if (!result) result = submit(launch);
+  if (!result) result = vk_launch_submit(launch);
   return result ? result : read_time(launch, repeat, device_ns);
 }

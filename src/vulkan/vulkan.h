@@ -3,7 +3,8 @@
  *   loader.c    the process-wide instance      caps.c      facts of a device, its profile, reasons to refuse it
  *   selftest.c  start-up probes of a device    device.c    listing, choosing, opening, closing
  *   memory.c    buffers                        pipeline.c  program -> pipeline
- *   launch.c    upload, run, download          run.c       compile and run in one call
+ *   launch.c    making and running a launch    transfer.c  data in and out
+ *   run.c       compile and run in one call
  *
  * Rules: an invalid request is refused before any Vulkan object exists; nothing is tried twice; a lost device gets no
  * calls but destruction; a device with a dispatch that never ended gets none at all, since destroying it would wait
@@ -65,9 +66,17 @@ struct kiln_device {
 typedef struct vk_buffer {
   VkBuffer handle;
   VkDeviceMemory memory;
-  void *data; /* mapped, coherent, for as long as the buffer lives */
+  void *data; /* mapped and coherent for as long as the buffer lives; NULL where the host cannot see it */
   uint64_t size;
 } vk_buffer;
+
+/* Where a buffer lies: near the device, or in the host's memory to pass data to one that the host cannot see. */
+typedef enum vk_place { VK_NEAR_DEVICE, VK_NEAR_HOST } vk_place;
+
+typedef struct vk_bound {
+  kiln_binding binding;
+  vk_buffer buffer;
+} vk_bound;
 
 typedef struct vk_pipeline {
   VkShaderModule module;
@@ -75,6 +84,22 @@ typedef struct vk_pipeline {
   VkPipelineLayout layout;
   VkPipeline handle;
 } vk_pipeline;
+
+struct kiln_launch {
+  kiln_device *device;
+  vk_pipeline pipeline;
+  VkDescriptorPool descriptors;
+  VkDescriptorSet set;
+  VkCommandPool pool;
+  VkCommandBuffer commands;
+  VkQueryPool queries; /* two timestamps; none where the queue has no clock */
+  VkFence fence;
+  vk_buffer staging; /* made at the first transfer that needs it */
+  uint32_t unit_count, units_per_workgroup, push_constant_size;
+  uint32_t recorded; /* repetitions in the command buffer; 0: nothing, or a transfer */
+  size_t count;
+  vk_bound bounds[];
+};
 
 /* loader.c */
 kiln_result vk_instance_open(kiln_context *context, const kiln_device_desc *desc, PFN_vkGetInstanceProcAddr resolve,
@@ -103,7 +128,7 @@ kiln_result vk_device_ready(const kiln_device *device); /* refuses a lost device
 bool vk_device_reachable(const kiln_device *device);    /* false: its objects may not even be destroyed */
 
 /* memory.c */
-kiln_result vk_buffer_create(kiln_device *device, uint64_t size, vk_buffer *out);
+kiln_result vk_buffer_create(kiln_device *device, uint64_t size, vk_place place, vk_buffer *out);
 void vk_buffer_destroy(kiln_device *device, vk_buffer *buffer); /* accepts a zeroed one */
 
 /* pipeline.c */
@@ -112,6 +137,11 @@ void vk_pipeline_destroy(kiln_device *device, vk_pipeline *pipeline);
 
 /* launch.c */
 kiln_result vk_launch_create_info(kiln_device *device, const kiln_program_info *program, kiln_launch **out);
+kiln_result vk_launch_begin(kiln_launch *launch);  /* empties and opens the command buffer */
+kiln_result vk_launch_end(kiln_launch *launch);    /* closes it */
+kiln_result vk_launch_submit(kiln_launch *launch); /* runs it and waits */
+
+/* transfer.c */
 kiln_result vk_launch_write(kiln_launch *launch, uint32_t binding, const void *data, size_t size);
 kiln_result vk_launch_read(kiln_launch *launch, uint32_t binding, void *data, size_t size);
 bool vk_launch_uses(const kiln_launch *launch, uint32_t param); /* false: the program has no such parameter */

@@ -18,6 +18,7 @@ struct object {
   size_t word_count;
   uint8_t *data;            /* of memory */
   uint64_t size;            /* of a buffer or of memory */
+  bool mappable;            /* memory that the host sees */
   object *memory;           /* behind a buffer */
   object *bound[MAX_BOUND]; /* of a descriptor set: buffers */
 };
@@ -32,6 +33,8 @@ static struct {
     uint32_t range[2];
   } recorded[MAX_RECORDED];
   size_t count;
+  object *from, *to; /* one copy, when not NULL */
+  VkBufferCopy region;
 } commands;
 
 static object queue, instance_object, devices[FAKE_MAX_DEVICES], set_object;
@@ -160,13 +163,13 @@ static void VKAPI_CALL fake_GetPhysicalDeviceProperties(VkPhysicalDevice device,
   out->apiVersion = fake.device_api ? fake.device_api : VK_API_VERSION_1_3;
   out->deviceType = fake.types[index];
   snprintf(out->deviceName, sizeof out->deviceName, "Fake %d", (int)index);
-  out->limits = (VkPhysicalDeviceLimits){.maxStorageBufferRange = 1 << 20,
+  out->limits = (VkPhysicalDeviceLimits){.maxStorageBufferRange = FAKE_BUFFER_RANGE,
                                          .maxPushConstantsSize = 128,
                                          .maxPerStageDescriptorStorageBuffers = 4,
                                          .maxDescriptorSetStorageBuffers = 4,
                                          .maxPerStageResources = 4,
                                          .maxComputeSharedMemorySize = 16384,
-                                         .maxComputeWorkGroupCount = {8, 8, 8},
+                                         .maxComputeWorkGroupCount = {fake.poor_limits ? 0 : 8, 8, 8},
                                          .maxComputeWorkGroupInvocations = 128,
                                          .maxComputeWorkGroupSize = {128, 128, 128},
                                          .timestampPeriod = 2.0f};
@@ -210,7 +213,8 @@ static void VKAPI_CALL fake_GetPhysicalDeviceMemoryProperties(VkPhysicalDevice d
   if (!fake.no_host_memory)
     out->memoryTypes[1].propertyFlags = VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
   out->memoryHeapCount = 1;
-  out->memoryHeaps[0].size = 1 << 21;
+  out->memoryHeaps[0] = (VkMemoryHeap){.size = FAKE_HEAP, .flags = VK_MEMORY_HEAP_DEVICE_LOCAL_BIT};
+  if (fake.unified) out->memoryTypes[1].propertyFlags |= VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT;
 }
 
 /* As SwiftShader does: writes its one family as often as there is room. */
@@ -276,6 +280,7 @@ static VkResult VKAPI_CALL fake_AllocateMemory(VkDevice device, const VkMemoryAl
   object *memory = make();
   memory->data = malloc(info->allocationSize);
   memory->size = info->allocationSize;
+  memory->mappable = info->memoryTypeIndex == 1;
   memset(memory->data, 0xa5, memory->size);
   *out = (VkDeviceMemory)memory;
   return VK_SUCCESS;
@@ -297,7 +302,9 @@ static VkResult VKAPI_CALL fake_BindBufferMemory(VkDevice device, VkBuffer buffe
 static VkResult VKAPI_CALL fake_MapMemory(VkDevice device, VkDeviceMemory memory, VkDeviceSize offset,
                                           VkDeviceSize size, VkMemoryMapFlags flags, void **out) {
   (void)device, (void)offset, (void)size, (void)flags;
+  *out = (void *)(uintptr_t)0xdead;
   TAKE("MapMemory");
+  if (!OF(memory)->mappable) fake.violations++;
   *out = OF(memory)->data;
   return VK_SUCCESS;
 }
@@ -379,6 +386,7 @@ static VkResult VKAPI_CALL fake_ResetCommandPool(VkDevice device, VkCommandPool 
   (void)device, (void)pool, (void)flags;
   TAKE("ResetCommandPool");
   commands.count = 0;
+  commands.from = NULL;
   return VK_SUCCESS;
 }
 
@@ -423,6 +431,15 @@ static void VKAPI_CALL fake_CmdDispatch(VkCommandBuffer buffer, uint32_t x, uint
   commands.recorded[commands.count].pipeline = commands.pipeline;
   commands.recorded[commands.count].set = commands.set;
   memcpy(commands.recorded[commands.count++].range, commands.range, sizeof commands.range);
+}
+
+static void VKAPI_CALL fake_CmdCopyBuffer(VkCommandBuffer buffer, VkBuffer from, VkBuffer to, uint32_t count,
+                                          const VkBufferCopy *regions) {
+  (void)buffer, (void)count;
+  fake.calls++;
+  commands.from = OF(from);
+  commands.to = OF(to);
+  commands.region = regions[0];
 }
 
 static void VKAPI_CALL fake_CmdPipelineBarrier(VkCommandBuffer buffer, VkPipelineStageFlags from,
@@ -473,6 +490,9 @@ static VkResult VKAPI_CALL fake_QueueSubmit(VkQueue to, uint32_t count, const Vk
   (void)to, (void)count, (void)submits, (void)fence;
   TAKE("QueueSubmit");
   fake.submits++;
+  if (commands.from)
+    memcpy(commands.to->memory->data + commands.region.dstOffset,
+           commands.from->memory->data + commands.region.srcOffset, commands.region.size);
   for (size_t i = 0; i < commands.count; i++)
     run(commands.recorded[i].pipeline, commands.recorded[i].set, commands.recorded[i].range);
   return VK_SUCCESS;

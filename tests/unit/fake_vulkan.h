@@ -5,7 +5,7 @@
 
 #include "vulkan/table.h"
 
-enum { FAKE_MAX_DEVICES = 20 };
+enum { FAKE_MAX_DEVICES = 20, FAKE_BUFFER_RANGE = 40 << 20, FAKE_HEAP = 2 * FAKE_BUFFER_RANGE };
 
 typedef struct fake_driver {
   /* What to be */
@@ -13,7 +13,8 @@ typedef struct fake_driver {
   VkPhysicalDeviceType types[FAKE_MAX_DEVICES];
   uint32_t device_api;  /* 0: 1.3 */
   bool truncates_loops; /* as lavapipe 22.3.6 does */
-  bool no_subgroup_control, no_timestamps, no_host_memory;
+  bool unified;         /* the host sees the device's memory: no staging */
+  bool no_subgroup_control, no_timestamps, no_host_memory, poor_limits;
   const char *hidden;                                                       /* a function that cannot be resolved */
   void (*program)(uint32_t *const buffers[], uint32_t first, uint32_t end); /* any other module means this */
   /* What to fail: the call of this number, counting from 1, among those that return a VkResult; 0 for none. */
@@ -23,6 +24,7 @@ typedef struct fake_driver {
   uint64_t calls;               /* of any kind */
   uint64_t fallible_calls;      /* that return a VkResult */
   uint64_t calls_after_failure; /* fallible ones, which must be none */
+  uint64_t violations;          /* of Vulkan's rules, as far as looked at */
   bool failed;
   char failed_call[64];
   int64_t objects; /* alive: created less destroyed */

@@ -111,8 +111,9 @@ static vk_instance instance; /* large, so not on the stack */
 
 static void everything_works_and_balances(void **state) {
   (void)state;
-  for (int without = 0; without < 4; without++) {
+  for (int without = 0; without < 5; without++) {
     fake_reset();
+    fake.unified = without == 4;
     fake.program = accumulate;
     fake.no_timestamps = without == 1;
     fake.no_subgroup_control = without == 2;
@@ -124,16 +125,18 @@ static void everything_works_and_balances(void **state) {
     assert_int_equal(fake.dispatches, 4 + 8);
     vk_instance_close(&instance);
     assert_int_equal(fake.objects, 0);
+    assert_int_equal(fake.violations, 0);
     assert_int_equal(kiln_diag_count(context), 0);
     kiln_context_destroy(context);
   }
 }
 
 /* Each fallible call of a whole use fails once with `failure`. */
-static void sweep_calls(VkResult failure, kiln_result expected) {
+static void sweep_calls_of(bool unified, VkResult failure, kiln_result expected) {
   uint64_t points = 0;
   for (uint64_t at = 1;; at++) {
     fake_reset();
+    fake.unified = unified;
     fake.program = accumulate;
     kiln_context *context = make_context(NULL);
     assert_int_equal(open_instance(context, &instance), KILN_OK);
@@ -157,6 +160,12 @@ static void sweep_calls(VkResult failure, kiln_result expected) {
     kiln_context_destroy(context);
   }
   assert_true(points >= 25);
+}
+
+/* With buffers that the host sees, and through staging buffers. */
+static void sweep_calls(VkResult failure, kiln_result expected) {
+  sweep_calls_of(true, failure, expected);
+  sweep_calls_of(false, failure, expected);
 }
 
 static void every_call_fails_by_device_loss(void **state) {
@@ -286,6 +295,36 @@ static void a_timeout_abandons_the_device(void **state) {
   kiln_context_destroy(context);
 }
 
+/* Longer than a staging buffer, and shorter than its own buffer: every byte arrives, and zeros behind it. */
+static void large_arrays_pass_in_pieces(void **state) {
+  (void)state;
+  const kiln_device_desc desc = {0};
+  const size_t size = FAKE_BUFFER_RANGE - 1000000, whole = FAKE_BUFFER_RANGE;
+  kiln_binding bindings[2];
+  kiln_program_info program = program_info(bindings);
+  bindings[1].size = whole;
+  kiln_device *device;
+  kiln_launch *launch;
+  fake_reset();
+  kiln_context *context = make_context(NULL);
+  assert_int_equal(open_instance(context, &instance), KILN_OK);
+  assert_int_equal(vk_device_open(context, &instance, &desc, &device), KILN_OK);
+  assert_int_equal(vk_launch_create_info(device, &program, &launch), KILN_OK);
+  uint8_t *sent = malloc(size), *received = malloc(whole);
+  for (size_t i = 0; i < size; i++) sent[i] = (uint8_t)(i * 31 + i / 65521);
+  assert_int_equal(vk_launch_write(launch, 1, sent, size), KILN_OK);
+  assert_int_equal(vk_launch_read(launch, 1, received, whole), KILN_OK);
+  assert_memory_equal(sent, received, size);
+  for (size_t i = size; i < whole; i++) assert_int_equal(received[i], 0);
+  free(sent);
+  free(received);
+  kiln_launch_destroy(launch);
+  kiln_device_close(device);
+  vk_instance_close(&instance);
+  assert_int_equal(fake.objects, 0);
+  kiln_context_destroy(context);
+}
+
 /* A program that the device cannot run is refused before a single call. */
 static void refuse(kiln_device *device, const kiln_program_info *program, kiln_result expected, const char *name) {
   kiln_launch *launch;
@@ -321,9 +360,9 @@ static void invalid_programs_make_no_call(void **state) {
   REFUSE(program.workgroup_size = 12, KILN_ERROR_INVALID, "program_malformed");
   REFUSE(program.push_constant_size = 12, KILN_ERROR_INVALID, "program_malformed");
   REFUSE(bindings[1].size = 15, KILN_ERROR_INVALID, "program_malformed");
-  REFUSE(bindings[1].size = (1 << 20) + 16, KILN_ERROR_LIMIT, "program_exceeds_device");
+  REFUSE(bindings[1].size = FAKE_BUFFER_RANGE + 16, KILN_ERROR_LIMIT, "program_exceeds_device");
   REFUSE(bindings[0].size = UINT64_MAX - 15, KILN_ERROR_LIMIT, "program_exceeds_device");
-  REFUSE((bindings[0].size = bindings[1].size = bindings[2].size = 1 << 20, program.binding_count = 3),
+  REFUSE((bindings[0].size = bindings[1].size = bindings[2].size = FAKE_BUFFER_RANGE, program.binding_count = 3),
          KILN_ERROR_LIMIT, "program_exceeds_device");
   REFUSE(program.binding_count = 5, KILN_ERROR_LIMIT, "program_exceeds_device");
   REFUSE(program.workgroup_size = 256, KILN_ERROR_LIMIT, "program_exceeds_device");
@@ -439,6 +478,11 @@ static void old_and_poor_devices_are_refused(void **state) {
   vk_instance_close(&instance);
   assert_int_equal(fake.objects, 0);
   fake_reset();
+  fake.poor_limits = true;
+  assert_int_equal(open_instance(context, &instance), KILN_OK);
+  assert_non_null(strstr(instance.infos[0].refusal.data, "limits"));
+  vk_instance_close(&instance);
+  fake_reset();
   fake.device_count = 0;
   assert_int_equal(open_instance(context, &instance), KILN_OK);
   assert_int_equal(vk_device_open(context, &instance, &desc, &device), KILN_ERROR_DEVICE);
@@ -493,6 +537,7 @@ int main(void) {
       cmocka_unit_test(every_allocation_fails_once),
       cmocka_unit_test(every_allocation_fails_from_some_point_on),
       cmocka_unit_test(a_timeout_abandons_the_device),
+      cmocka_unit_test(large_arrays_pass_in_pieces),
       cmocka_unit_test(invalid_programs_make_no_call),
       cmocka_unit_test(names_are_amended),
       cmocka_unit_test(missing_functions_are_named),
