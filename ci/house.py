@@ -39,6 +39,7 @@ CALLS = [
     (r"abort|exit|_exit|quick_exit", None, "a library returns a kiln_result"),
     (r"printf|fprintf|vprintf|vfprintf|puts|fputs|putchar|perror", None, "a library reports a diagnostic"),
 ]
+GENERATED = {"shaders", "bench"}  # headers that CMake makes, of shaders/ and of bench/kernels/
 LONG_FUNCTION, LONGEST_FUNCTION, LONGEST_FILE = 60, 120, 800
 
 faults = []
@@ -67,7 +68,7 @@ def check_includes(path, text):
         if quote == '"' and folder in ARROWS:
             if folder != room and folder not in ARROWS[room].split():
                 fault(path, number, f"src/{room} may not include src/{folder}")
-        elif quote == '"' and folder not in ("kiln", "shaders"):  # shaders/ is built from shaders/*.comp
+        elif quote == '"' and folder not in GENERATED | {"kiln"}:
             fault(path, number, f'include "{name}" from the root of src, as in "{room}/{name}"')
         for pattern, rooms in OUTSIDE if quote == "<" else []:
             if re.match(pattern, name) and room not in rooms:
@@ -118,10 +119,15 @@ def check_sizes(path, text, code, sizes):
             print(f"note: {path.relative_to(ROOT)}:{number}: {name} has {length} lines")
 
 
-def check_listed(path):
-    listing = SRC / path.relative_to(SRC).parts[0] / "CMakeLists.txt"
-    if path.suffix == ".c" and not re.search(rf"\b{re.escape(path.name)}\b", listing.read_text()):
-        fault(path, 1, f"not listed in {listing.relative_to(ROOT)}")
+def listings():
+    """Every CMake file's text: sources are listed by name, most of them in their own folder."""
+    files = [path for folder in ("src", "bench") for path in (ROOT / folder).rglob("*")]
+    return "\n".join(p.read_text() for p in files if p.name == "CMakeLists.txt" or p.suffix == ".cmake")
+
+
+def check_listed(path, listed):
+    if path.suffix == ".c" and not re.search(rf"\b{re.escape(path.name)}\b", listed):
+        fault(path, 1, "not listed in any CMakeLists.txt")
 
 
 def check_diagnostics():
@@ -143,7 +149,7 @@ def check_diagnostics():
 
 
 def main():
-    sizes = []
+    sizes, listed = [], listings()
     sources = sorted(p for p in SRC.rglob("*") if p.suffix in (".c", ".h", ".def"))
     for path in sources:
         text = path.read_text()
@@ -153,7 +159,7 @@ def main():
         check_includes(path, text)
         check_calls(path, code)
         check_sizes(path, text, code, sizes)
-        check_listed(path)
+        check_listed(path, listed)
     for path in sorted((ROOT / "include").rglob("*.h")):
         check_public_header(path, path.read_text())
     check_diagnostics()

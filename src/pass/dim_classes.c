@@ -1,3 +1,4 @@
+/* The union-find behind dim_classes.h: which dimensions an op ties together, and which it fixes. */
 #include "pass/dim_classes.h"
 
 static uint32_t slot_of(const ir_value *v, uint32_t dimension) { return v->id * KILN_MAX_RANK + dimension; }

@@ -18,8 +18,8 @@ bool fold_control(ir_op *op, ir_value **replaced, bool *gone);
 bool fold_drop_dead(ir_region *region, bool keep_reads);
 
 /* Takes the i-th carried value (of for, while) or result (of when, switch) away from op, regions and yields. */
-void fold_remove_carried(ir_op *op, uint32_t i);
-void fold_remove_result(ir_op *op, uint32_t i);
+void fold_remove_carried(ir_op *op, uint32_t at);
+void fold_remove_result(ir_op *op, uint32_t at);
 bool fold_has_effects(const ir_op *op, bool keep_reads);
 
 #endif
