@@ -124,6 +124,30 @@ static void a_large_grid_is_split_into_dispatches(void **state) {
   free(data);
 }
 
+/* As on a device whose memory the host does not see: the buffers' mapping is hidden from the runtime. */
+static void staged_transfers_give_the_same(void **state) {
+  (void)state;
+  const size_t count = (20 << 20) / 4 + 3;
+  kiln_binding bindings[2];
+  kiln_program_info program = accumulate(bindings, count);
+  uint32_t *data = malloc(count * 4);
+  assert_non_null(data);
+  for (size_t i = 0; i < count; i++) data[i] = (uint32_t)i * 3 + 1;
+  kiln_array array = words(data, count);
+  kiln_device *device = open_device(NULL);
+  kiln_launch *launch;
+  assert_int_equal(vk_launch_create_info(device, &program, &launch), KILN_OK);
+  launch->bounds[0].buffer.data = launch->bounds[1].buffer.data = NULL;
+  assert_int_equal(kiln_launch_upload(launch, 0, &array), KILN_OK);
+  assert_int_equal(kiln_launch_upload(launch, 1, &array), KILN_OK);
+  assert_int_equal(kiln_launch_run(launch, 2, NULL), KILN_OK);
+  assert_int_equal(kiln_launch_download(launch, 1, &array), KILN_OK);
+  for (size_t i = 0; i < count; i++) assert_int_equal(data[i], ((uint32_t)i * 3 + 1) * 3);
+  kiln_launch_destroy(launch);
+  kiln_device_close(device);
+  free(data);
+}
+
 static void wrong_arrays_are_refused(void **state) {
   (void)state;
   uint32_t data[80] = {0};
@@ -231,6 +255,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(devices_are_listed_once),   cmocka_unit_test(devices_are_chosen_by_index_and_name),
       cmocka_unit_test(other_loaders_are_refused), cmocka_unit_test(a_large_grid_is_split_into_dispatches),
+      cmocka_unit_test(staged_transfers_give_the_same),
       cmocka_unit_test(wrong_arrays_are_refused),  cmocka_unit_test(the_required_subgroup_size_is_taken),
       cmocka_unit_test(a_forked_child_is_told),    cmocka_unit_test(a_slow_launch_times_out),
   };
