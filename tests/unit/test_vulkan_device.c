@@ -1,17 +1,15 @@
 /* The Vulkan runtime on the drivers that are really there. Without any device it is skipped, and says why; a device
  * that is there and fails its self-test is a failure. */
 #define _POSIX_C_SOURCE 200809L
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
+#include "unit.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
+#include "base/thread.h"
 #include "shaders/vk_test_accumulate.h"
 #include "shaders/vk_test_slow.h"
 #include "vulkan/selftest.h"
@@ -195,6 +193,42 @@ static void the_required_subgroup_size_is_taken(void **state) {
   kiln_device_close(device);
 }
 
+/* The whole way from a context of its own to a result; counts failures in *user. */
+static void use_alone(void *user, uint64_t begin, uint64_t end, uint32_t worker) {
+  (void)worker;
+  for (uint64_t task = begin; task < end; task++) {
+    kiln_context *own;
+    kiln_device *device = NULL;
+    kiln_launch *launch = NULL;
+    kiln_binding bindings[2];
+    kiln_program_info program = accumulate(bindings, 64);
+    uint32_t data[64] = {[63] = (uint32_t)task + 1};
+    kiln_array array = words(data, 64);
+    kiln_result result = kiln_context_create(NULL, &own);
+    if (!result) result = kiln_device_open(own, NULL, &device);
+    if (!result) result = vk_launch_create_info(device, &program, &launch);
+    if (!result) result = kiln_launch_upload(launch, 0, &array);
+    if (!result) result = kiln_launch_upload(launch, 1, &array);
+    if (!result) result = kiln_launch_run(launch, 1, NULL);
+    if (!result) result = kiln_launch_download(launch, 1, &array);
+    if (result || data[63] != 2 * (task + 1)) ((bool *)user)[task] = true;
+    kiln_launch_destroy(launch);
+    kiln_device_close(device);
+    kiln_context_destroy(own);
+  }
+}
+
+static void threads_do_not_disturb_each_other(void **state) {
+  (void)state;
+  enum { TASKS = 32 };
+  bool failed[TASKS] = {false};
+  pool *workers = pool_create(mem_default(), 4);
+  assert_non_null(workers);
+  pool_run(workers, TASKS, 1, use_alone, failed);
+  pool_destroy(workers);
+  for (size_t i = 0; i < TASKS; i++) assert_false(failed[i]);
+}
+
 /* In a forked child every call fails at once, and destroying the parent's objects does nothing. */
 static void a_forked_child_is_told(void **state) {
   (void)state;
@@ -253,11 +287,16 @@ static void a_slow_launch_times_out(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(devices_are_listed_once),   cmocka_unit_test(devices_are_chosen_by_index_and_name),
-      cmocka_unit_test(other_loaders_are_refused), cmocka_unit_test(a_large_grid_is_split_into_dispatches),
+      cmocka_unit_test(devices_are_listed_once),
+      cmocka_unit_test(devices_are_chosen_by_index_and_name),
+      cmocka_unit_test(other_loaders_are_refused),
+      cmocka_unit_test(a_large_grid_is_split_into_dispatches),
       cmocka_unit_test(staged_transfers_give_the_same),
-      cmocka_unit_test(wrong_arrays_are_refused),  cmocka_unit_test(the_required_subgroup_size_is_taken),
-      cmocka_unit_test(a_forked_child_is_told),    cmocka_unit_test(a_slow_launch_times_out),
+      cmocka_unit_test(wrong_arrays_are_refused),
+      cmocka_unit_test(the_required_subgroup_size_is_taken),
+      cmocka_unit_test(threads_do_not_disturb_each_other),
+      cmocka_unit_test(a_forked_child_is_told),
+      cmocka_unit_test(a_slow_launch_times_out),
   };
   if (kiln_context_create(NULL, &context)) return 1;
   kiln_device *device;

@@ -1,13 +1,10 @@
 /* The Vulkan runtime on a driver inside the process: every call that can fail does, every allocation fails once, and
  * what was made is destroyed, nothing is tried again, and the right result comes back. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
+#include "unit.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "fake_vulkan.h"
 #include "vulkan/selftest.h"
