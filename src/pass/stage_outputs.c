@@ -1,0 +1,113 @@
+/* stage_outputs: an output block that a loop updates in place is kept in scratch while the loop runs.
+ *
+ *   let yb = view y[i * 8 : 8, :]              let yb = view y[i * 8 : 8, :]
+ *   for k in 0 .. 4 {                          scratch yb_2: f32[8, 64] in acc
+ *     yb[...] = yb[...] + f(k)                 yb_2[...] = yb[...]
+ *   }                                          for k in 0 .. 4 {
+ *                                                yb_2[...] = yb_2[...] + f(k)
+ *                                              }
+ *                                              yb[...] = yb_2[...]
+ *
+ * promote_scratch then carries it as a value, and what the first trip overwrites is never read.
+ *
+ * - Every access in the loop to the parameter (or one that shares its memory) is whole, through one view made outside.
+ * - The loop runs at least once, and one of the writes happens in every trip: so the write at the end adds no race. */
+#include "pass/util.h"
+
+typedef struct staging {
+  pass_ctx *c;
+  bool changed;
+} staging;
+
+/* What a loop does to one ref. */
+typedef struct traffic {
+  const ir_kernel *kernel;
+  ir_value *ref; /* the view */
+  const ir_param *param;
+  const ir_op *loop;
+  bool reads, writes_always, other;
+} traffic;
+
+static bool shares_memory(const traffic *t, const ir_value *root) {
+  const ir_param *param = pass_param_of(t->kernel, root);
+  if (!param) return false;
+  const ir_param *all = t->kernel->params;
+  return param == t->param || (param->alias >= 0 && &all[param->alias] == t->param) ||
+         (t->param->alias >= 0 && &all[t->param->alias] == param);
+}
+
+static bool note_access(void *user, ir_op *op) {
+  traffic *t = user;
+  if (op->code == IR_while) t->other = true; /* its condition cannot carry what it writes */
+  if (op->code != IR_load && op->code != IR_store) return true;
+  if (!shares_memory(t, pass_root(op->operands[0]))) return true;
+  if (op->operands[0] != t->ref || !pass_whole_access(op)) t->other = true;
+  if (op->code == IR_load)
+    t->reads = true;
+  else if (op->parent == t->loop->regions[0])
+    t->writes_always = true;
+  return true;
+}
+
+static bool made_outside(const ir_op *loop, const ir_value *ref) {
+  for (const ir_region *r = ref->def ? ref->def->parent : NULL; r; r = r->owner ? r->owner->parent : NULL)
+    if (r == loop->regions[0]) return false;
+  return true;
+}
+
+static bool runs(const ir_op *loop) {
+  int64_t begin, end;
+  return pass_integer(loop->operands[0], &begin) && pass_integer(loop->operands[1], &end) && begin < end;
+}
+
+static ir_attrs whole_index(ir_builder *b, const ir_type *type) {
+  ir_attrs attrs = {.index_count = type->shape.rank};
+  for (uint32_t axis = 0; axis < type->shape.rank; axis++)
+    attrs.index[axis] =
+        (ir_index){.operand = -1, .start = ir_dim_const(b->module, 0), .size = type->shape.dims[axis], .stride = 1};
+  return attrs;
+}
+
+static void copy_whole(ir_builder *b, ir_value *from, ir_value *to) {
+  ir_attrs attrs = whole_index(b, &from->type);
+  ir_value *value = ir_make1(b, IR_load, &from, 1, &attrs);
+  ir_make(b, IR_store, (ir_value *[]){to, value}, 2, &attrs);
+}
+
+static void stage(staging *s, ir_op *loop, ir_value *ref) {
+  ir_kernel *k = s->c->kernel;
+  ir_builder b = {.module = k->module, .kernel = k, .region = loop->parent, .before = loop, .loc = loop->loc};
+  b.diags = s->c->diags;
+  ir_attrs attrs = {.type = ref->type.dtype, .space = IR_SPACE_ACC, .shape = ref->type.shape, .offset = -1};
+  ir_value *scratch = ir_make1(&b, IR_scratch, NULL, 0, &attrs);
+  scratch->name = ref->name;
+  copy_whole(&b, ref, scratch);
+  pass_replace_within(loop->regions[0], ref, scratch);
+  b.before = loop->next;
+  copy_whole(&b, scratch, ref);
+  s->changed = true;
+}
+
+/* The ref of the first store at the top of the loop's body, from `after` on, that can be staged. */
+static void stage_loop(staging *s, ir_op *loop) {
+  for (ir_op *op = loop->regions[0]->first; op; op = op->next) {
+    if (op->code != IR_store || !pass_whole_access(op) || !made_outside(loop, op->operands[0])) continue;
+    traffic t = {.kernel = s->c->kernel, .ref = op->operands[0], .loop = loop};
+    t.param = pass_param_of(t.kernel, pass_root(t.ref));
+    if (!t.param) continue;
+    ir_walk(loop->regions[0], note_access, &t);
+    if (t.reads && t.writes_always && !t.other) stage(s, loop, t.ref);
+  }
+}
+
+/* Outer loops come first: what they stage, loops inside need not. */
+static bool visit(void *user, ir_op *op) {
+  if (op->code == IR_for && runs(op)) stage_loop(user, op);
+  return true;
+}
+
+bool pass_stage_outputs(pass_ctx *c) {
+  staging s = {c, false};
+  if (!c->target->check) ir_walk(c->kernel->body, visit, &s);
+  return s.changed;
+}
