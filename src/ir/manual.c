@@ -1,12 +1,13 @@
-/* Prints the op tables, for people and for programs. What an op is comes from ir_op_get; which element classes SPIR-V has a lowering
- * for is read here from the spv columns, so that the support matrix cannot disagree with the emitter's table. */
+/* Prints the op tables, for people and for programs. What an op is comes from ir_op_get; which element classes SPIR-V
+ * has a lowering for is read here from the spv columns, so that the support matrix cannot disagree with the emitter's
+ * table. */
 #include "ir/manual.h"
 
 /* ---- support ---- */
 
 typedef struct support {
-  uint32_t spirv;           /* T_* classes with a lowering */
-  const char *host, *why;   /* effects: why the host, or SPIR-V, has none; NULL when it does */
+  uint32_t spirv;         /* T_* classes with a lowering */
+  const char *host, *why; /* effects: why the host, or SPIR-V, has none; NULL when it does */
 } support;
 
 #define OP(opcode) 1u
@@ -30,8 +31,8 @@ static const support supports[IR_CODE_COUNT] = {
 /* ---- words ---- */
 
 static const char *const form_words[] = {"map", "reduce", "scan", "shape", "effect"};
-static const char *const form_titles[] = {"Elementwise", "Reductions", "Scans", "Making, moving and converting elements",
-                                          "Memory and control"};
+static const char *const form_titles[] = {"Elementwise", "Reductions", "Scans",
+                                          "Making, moving and converting elements", "Memory and control"};
 static const char *const result_words[] = {"same", "bool", "select", "other"};
 
 typedef struct word {
@@ -40,9 +41,9 @@ typedef struct word {
 } word;
 static const word class_words[] = {{T_BOOL, "bool"}, {T_SINT, "sint"}, {T_UINT, "uint"}, {T_FLOAT, "float"}};
 static const word attr_words[] = {
-    {A_TYPE, "type"},   {A_SHAPE, "shape"},     {A_AXIS, "axis"}, {A_AXES, "axes"}, {A_KEEP, "keep"}, {A_REVERSE, "reverse"},
-    {A_START, "start"}, {A_SIZE, "size"},       {A_STRIDE, "stride"}, {A_LOW, "low"}, {A_HIGH, "high"}, {A_INTERIOR, "interior"},
-    {A_DOT, "contract"}, {A_VALUE, "value"},    {A_DIM, "dim"}};
+    {A_TYPE, "type"},       {A_SHAPE, "shape"},       {A_AXIS, "axis"},    {A_AXES, "axes"},     {A_KEEP, "keep"},
+    {A_REVERSE, "reverse"}, {A_START, "start"},       {A_SIZE, "size"},    {A_STRIDE, "stride"}, {A_LOW, "low"},
+    {A_HIGH, "high"},       {A_INTERIOR, "interior"}, {A_DOT, "contract"}, {A_VALUE, "value"},   {A_DIM, "dim"}};
 
 static void add_words(text *t, const word *words, size_t count, uint32_t bits, const char *quote, const char *none) {
   const char *separator = "";
@@ -126,14 +127,18 @@ static void add_group(text *t, ir_form form) {
 }
 
 void ir_ops_markdown(text *t) {
-  text_format(t,
-              "# Ops\n\n"
-              "Every op of the language, as its row in `src/ir/tile_ops.def` or `src/ir/effect_ops.def` says. This page is written by\n"
-              "`kiln ops --markdown`; CI checks that it is fresh. How ops are put together: [language.md](language.md).\n\n"
-              "- *types*: element classes the op accepts. sint is i8 to i64, uint is u8 to u64, float is f16, bf16, f32 and f64.\n"
-              "- *error*: the most units in the last place by which the host's and a device's result may differ from the exact one;\n"
-              "  *exact* means the same bits everywhere. f16 and bf16 are computed in f32 and rounded once.\n"
-              "- *JAX*: the primitive of jax.lax (or jax.experimental.state) that the op stands for.\n");
+  text_format(
+      t,
+      "# Ops\n\n"
+      "Every op of the language, as its row in `src/ir/tile_ops.def` or `src/ir/effect_ops.def` says. This page is "
+      "written by\n"
+      "`kiln ops --markdown`; CI checks that it is fresh. How ops are put together: [language.md](language.md).\n\n"
+      "- *types*: element classes the op accepts. sint is i8 to i64, uint is u8 to u64, float is f16, bf16, f32 and "
+      "f64.\n"
+      "- *error*: the most units in the last place by which the host's and a device's result may differ from the exact "
+      "one;\n"
+      "  *exact* means the same bits everywhere. f16 and bf16 are computed in f32 and rounded once.\n"
+      "- *JAX*: the primitive of jax.lax (or jax.experimental.state) that the op stands for.\n");
   for (int form = IR_FORM_MAP; form <= IR_FORM_EFFECT; form++) add_group(t, (ir_form)form);
 }
 

@@ -52,7 +52,8 @@ kiln_str compare_arrays(arena *a, kiln_str name, const kiln_array *found, const 
       wrong++;
     }
   if (!wrong) return STR("");
-  kiln_str place = place_text(a, name, found, first), got = value_text(a, found, first), want = value_text(a, expected, first);
+  kiln_str place = place_text(a, name, found, first), got = value_text(a, found, first),
+           want = value_text(a, expected, first);
   return str_format(a, "%.*s is %.*s, expected %.*s%s; %zu of %zu differ", STR_FMT(place), STR_FMT(got), STR_FMT(want),
                     ulp ? str_format(a, " within %llu ulp", (unsigned long long)ulp).data : "", wrong, count);
 }
@@ -83,7 +84,8 @@ static kiln_str compare_section(const launch *before, const launch *after, const
 
 kiln_str compare_expected(const launch *before, const launch *after, const test_case *c) {
   kiln_str error = STR("");
-  for (size_t i = 0; i < c->expects.count && !error.size; i++) error = compare_section(before, after, &c->expects.data[i]);
+  for (size_t i = 0; i < c->expects.count && !error.size; i++)
+    error = compare_section(before, after, &c->expects.data[i]);
   return error;
 }
 

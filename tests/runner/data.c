@@ -46,7 +46,8 @@ static bool read_number(kiln_str word, kiln_dtype dtype, uint64_t *bits) {
   if (is_float(dtype))
     *bits = ir_bits_from_f64((ir_dtype)dtype, strtod(word.data, &end));
   else
-    *bits = ir_bits_from_i64((ir_dtype)dtype, big ? (int64_t)strtoull(word.data, &end, 0) : strtoll(word.data, &end, 0));
+    *bits =
+        ir_bits_from_i64((ir_dtype)dtype, big ? (int64_t)strtoull(word.data, &end, 0) : strtoll(word.data, &end, 0));
   return end == word.data + word.size;
 }
 
@@ -95,12 +96,17 @@ static bool fill_named(kiln_array *array, kiln_str how) {
   kiln_str kind, seed;
   str_cut(how, ":", &kind, &seed);
   uint64_t state = seed.size ? strtoull(seed.data, NULL, 10) : 0;
-  bool iota = str_is(kind, "iota"), random = str_is(kind, "random"), normal = str_is(kind, "normal"), ones = str_is(kind, "ones");
+  bool iota = str_is(kind, "iota"), random = str_is(kind, "random"), normal = str_is(kind, "normal"),
+       ones = str_is(kind, "ones");
   if (!iota && !random && !normal && !ones && !str_is(kind, "zeros")) return false;
   for (size_t i = 0, count = array_count(array); i < count; i++) {
-    double value = iota ? (double)i : random ? random_value(array->dtype, &state) : normal ? normal_value(&state) : ones;
-    set_bits(array, i, is_float(array->dtype) ? ir_bits_from_f64((ir_dtype)array->dtype, value)
-                                              : ir_bits_from_i64((ir_dtype)array->dtype, (int64_t)value));
+    double value = iota     ? (double)i
+                   : random ? random_value(array->dtype, &state)
+                   : normal ? normal_value(&state)
+                            : ones;
+    set_bits(array, i,
+             is_float(array->dtype) ? ir_bits_from_f64((ir_dtype)array->dtype, value)
+                                    : ir_bits_from_i64((ir_dtype)array->dtype, (int64_t)value));
   }
   return true;
 }

@@ -54,8 +54,8 @@ static section take_section(kiln_str header, kiln_str *lines, uint32_t *line) {
 
 typedef struct file_parser {
   test_file *file;
-  test_case *open;   /* the case being gathered; NULL at first */
-  bool expecting;    /* it has an expectation: a new input starts the next case */
+  test_case *open; /* the case being gathered; NULL at first */
+  bool expecting;  /* it has an expectation: a new input starts the next case */
 } file_parser;
 
 static test_case *open_case(file_parser *p, const section *s, bool input) {

@@ -1,6 +1,7 @@
-/* Formulas of test files: C expressions over sizes, indices and array elements, evaluated in double. They say what a kernel should give
- * without any of the library's own arithmetic. Evaluated straight from the text, once per element: tests are small.
- *   c ? a : b   || && == != < <= > >= + - * / %   - !   NAME   NAME[i, j]   f(x)   sum(k, from, to, term)   f16(x), i8(x).. */
+/* Formulas of test files: C expressions over sizes, indices and array elements, evaluated in double. They say what a
+ * kernel should give without any of the library's own arithmetic. Evaluated straight from the text, once per element:
+ * tests are small. c ? a : b   || && == != < <= > >= + - * / %   - !   NAME   NAME[i, j]   f(x)   sum(k, from, to,
+ * term)   f16(x), i8(x).. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,7 @@ typedef struct formula {
   kiln_str names[MAX_NAMES]; /* indices and sum variables */
   double values[MAX_NAMES];
   size_t name_count;
-  uint32_t skipping;         /* inside a branch not taken: indices are not checked */
+  uint32_t skipping; /* inside a branch not taken: indices are not checked */
   kiln_str error;
 } formula;
 
@@ -66,9 +67,9 @@ static double larger(double a, double b) { return isnan(a) || a > b ? a : b; }
 static double smaller(double a, double b) { return isnan(a) || a < b ? a : b; }
 
 static const function functions[] = {
-    {"floor", floor, NULL}, {"ceil", ceil, NULL},   {"trunc", trunc, NULL}, {"round", round, NULL}, {"abs", fabs, NULL},
-    {"exp", exp, NULL},     {"log", log, NULL},     {"sqrt", sqrt, NULL},   {"rsqrt", rsqrt, NULL}, {"sin", sin, NULL},
-    {"cos", cos, NULL},     {"tanh", tanh, NULL},   {"erf", erf, NULL},     {"pow", NULL, pow},     {"cdiv", NULL, cdiv},
+    {"floor", floor, NULL}, {"ceil", ceil, NULL}, {"trunc", trunc, NULL}, {"round", round, NULL}, {"abs", fabs, NULL},
+    {"exp", exp, NULL},     {"log", log, NULL},   {"sqrt", sqrt, NULL},   {"rsqrt", rsqrt, NULL}, {"sin", sin, NULL},
+    {"cos", cos, NULL},     {"tanh", tanh, NULL}, {"erf", erf, NULL},     {"pow", NULL, pow},     {"cdiv", NULL, cdiv},
     {"min", NULL, smaller}, {"max", NULL, larger}};
 
 /* sum(k, from, to, term): the term is evaluated again for every k. */
@@ -107,7 +108,8 @@ static double parse_call(formula *f, kiln_str name) {
     return ir_bits_to_f64(dtype, whole ? ir_bits_from_i64(dtype, (int64_t)first) : ir_bits_from_f64(dtype, first));
   }
   for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
-    if (str_is(name, functions[i].name)) return functions[i].one ? functions[i].one(first) : functions[i].two(first, second);
+    if (str_is(name, functions[i].name))
+      return functions[i].one ? functions[i].one(first) : functions[i].two(first, second);
   return fail(f, "unknown function");
 }
 
@@ -161,7 +163,8 @@ static double parse_primary(formula *f) {
 
 /* Binary operators, loosest first; longer spellings before their beginnings. */
 enum { CHOICES = 6 };
-static const char *const operators[][CHOICES] = {{"||"}, {"&&"}, {"==", "!=", "<=", ">=", "<", ">"}, {"+", "-"}, {"*", "/", "%"}};
+static const char *const operators[][CHOICES] = {
+    {"||"}, {"&&"}, {"==", "!=", "<=", ">=", "<", ">"}, {"+", "-"}, {"*", "/", "%"}};
 enum { LEVELS = sizeof operators / sizeof *operators };
 
 static double apply(const char *operator, double a, double b) {
@@ -170,8 +173,8 @@ static double apply(const char *operator, double a, double b) {
     case '&': return a != 0 && b != 0;
     case '=': return a == b;
     case '!': return a != b;
-    case '<': return operator[1] ? a <= b : a < b;
-    case '>': return operator[1] ? a >= b : a > b;
+    case '<': return operator[1] ? a <= b : a<b;
+    case '>': return operator[1] ? a >= b : a> b;
     case '+': return a + b;
     case '-': return a - b;
     case '*': return a * b;

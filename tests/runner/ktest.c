@@ -1,5 +1,5 @@
-/* ktest [--on host|vulkan] [--update] [-v] FILE.ktest...: runs kernel tests, prints failures and skips with their reasons, and ends with
- * the line `N passed, N failed, N skipped`. The format is described in ktest.h. */
+/* ktest [--on host|vulkan] [--update] [-v] FILE.ktest...: runs kernel tests, prints failures and skips with their
+ * reasons, and ends with the line `N passed, N failed, N skipped`. The format is described in ktest.h. */
 #include "ktest.h"
 
 #include <stdio.h>
@@ -67,7 +67,8 @@ static outcome run_checked(session *s, const test_case *c, const launch *before,
   return why->size ? FAILED : PASSED;
 }
 
-static outcome run_against_host(session *s, const test_case *c, const launch *before, const launch *plain, kiln_str *why) {
+static outcome run_against_host(session *s, const test_case *c, const launch *before, const launch *plain,
+                                kiln_str *why) {
   uint64_t ulp;
   kiln_str rest;
   launch host = launch_copy(before);
@@ -170,8 +171,9 @@ static void check_fixed_point(session *s) {
   if (kiln_module_parse(s->context, &(kiln_parse_desc){.text = once, .name = STR("printed")}, &again) != KILN_OK)
     report_failure(s, 1, join(s, "the printed kernel does not parse"));
   else if (!str_equal(once, kiln_module_text(again)))
-    report_failure(s, 1, str_format(s->file.arena, "printing is no fixed point:\n%.*s\nthen\n%.*s", STR_FMT(once),
-                                    STR_FMT(kiln_module_text(again))));
+    report_failure(s, 1,
+                   str_format(s->file.arena, "printing is no fixed point:\n%.*s\nthen\n%.*s", STR_FMT(once),
+                              STR_FMT(kiln_module_text(again))));
   else
     report_pass(s, 1);
   kiln_module_destroy(again);
@@ -189,7 +191,8 @@ static void check_snapshot(session *s, const section *snapshot, text *updated, c
     *copied = snapshot->body.data + snapshot->body.size;
     if (*copied < s->file.text.data + s->file.text.size) text_char(updated, '\n');
   } else {
-    report_failure(s, snapshot->line, str_format(s->file.arena, "the text is now (ktest --update accepts it)\n%.*s", STR_FMT(found)));
+    report_failure(s, snapshot->line,
+                   str_format(s->file.arena, "the text is now (ktest --update accepts it)\n%.*s", STR_FMT(found)));
   }
 }
 
@@ -285,10 +288,14 @@ int main(int argc, char **argv) {
   bool vulkan = false;
   int first = 1;
   for (; first < argc && argv[first][0] == '-'; first++) {
-    if (!strcmp(argv[first], "--update")) r.update = true;
-    else if (!strcmp(argv[first], "-v")) r.verbose = true;
-    else if (!strcmp(argv[first], "--on") && first + 1 < argc) vulkan = !strcmp(argv[++first], "vulkan");
-    else return usage();
+    if (!strcmp(argv[first], "--update"))
+      r.update = true;
+    else if (!strcmp(argv[first], "-v"))
+      r.verbose = true;
+    else if (!strcmp(argv[first], "--on") && first + 1 < argc)
+      vulkan = !strcmp(argv[++first], "vulkan");
+    else
+      return usage();
   }
   if (kiln_context_create(NULL, &context) != KILN_OK || first == argc) return usage();
   if (vulkan && !open_vulkan(&r, context)) return skip_all(&r, context, argc - first);

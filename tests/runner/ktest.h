@@ -19,9 +19,9 @@
  *   [passes after NAME]              the kernel after that pass            }
  *   [diagnostics]                    what parsing, or else running, says   }
  *
- * A [launch], [set] or [data] that follows an expectation starts the next case of the same kernel text. Outputs are poisoned before
- * every run. On the host each case runs a second time with every check on, which must find nothing and give the same
- * bits. The printed form of every kernel must be a fixed point. */
+ * A [launch], [set] or [data] that follows an expectation starts the next case of the same kernel text. Outputs are
+ * poisoned before every run. On the host each case runs a second time with every check on, which must find nothing and
+ * give the same bits. The printed form of every kernel must be a fixed point. */
 #ifndef KILN_TESTS_RUNNER_KTEST_H
 #define KILN_TESTS_RUNNER_KTEST_H
 
@@ -41,7 +41,7 @@ typedef VEC(section) section_list;
 typedef struct test_case {
   const section *launch;
   section_list sets, data, expects;
-  section_list limits;      /* todo, unsupported, needs */
+  section_list limits; /* todo, unsupported, needs */
   const section *same, *fault;
   uint32_t line;
 } test_case;
@@ -50,8 +50,8 @@ typedef struct test_file {
   arena *arena;
   kiln_str path, text, kernel;
   VEC(test_case) cases;
-  section_list snapshots;   /* text, passes, diagnostics */
-  kiln_str error;           /* what is wrong with the file itself; empty: nothing */
+  section_list snapshots; /* text, passes, diagnostics */
+  kiln_str error;         /* what is wrong with the file itself; empty: nothing */
 } test_file;
 
 void file_parse(test_file *file, arena *a, kiln_str path, kiln_str contents);
@@ -92,7 +92,8 @@ bool formula_size(const launch *l, kiln_str words, int64_t *out);
 
 /* ---- comparison ---- */
 
-/* Empty when all elements agree within `ulp` units in the last place (NaN with NaN), else what the first difference is. */
+/* Empty when all elements agree within `ulp` units in the last place (NaN with NaN), else what the first difference is.
+ */
 kiln_str compare_arrays(arena *a, kiln_str name, const kiln_array *found, const kiln_array *expected, uint64_t ulp);
 /* Checks a launch that has run against the [expect] sections of its case; formulas read the data `before` it. */
 kiln_str compare_expected(const launch *before, const launch *after, const test_case *c);
@@ -104,8 +105,8 @@ bool parse_ulp(kiln_str s, kiln_str *rest, uint64_t *ulp);
 
 typedef struct executor executor;
 struct executor {
-  kiln_str name;                /* "host" or the device's */
-  bool checks;                  /* has checked runs: the host */
+  kiln_str name; /* "host" or the device's */
+  bool checks;   /* has checked runs: the host */
   bool f64, i64;
   kiln_device *device;
   kiln_result (*run)(const executor *e, const launch *l, bool check);

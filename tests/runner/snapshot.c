@@ -9,7 +9,8 @@ static const pass_target device_target = {.kind = P_SPIRV, .lanes = 4, .shared_m
 
 kiln_str context_text(arena *a, kiln_context *context) {
   text t = text_new(a);
-  for (size_t i = 0; i < kiln_diag_count(context); i++) text_add(&t, kiln_diag_render(context, kiln_diag_get(context, i)));
+  for (size_t i = 0; i < kiln_diag_count(context); i++)
+    text_add(&t, kiln_diag_render(context, kiln_diag_get(context, i)));
   return text_str(&t);
 }
 
@@ -21,7 +22,8 @@ static kiln_module *parse(test_file *file, kiln_context *context) {
 }
 
 /* The launch of the file's first case. */
-static bool first_launch(test_file *file, kiln_context *context, const kiln_module *module, launch *l, kiln_str *error) {
+static bool first_launch(test_file *file, kiln_context *context, const kiln_module *module, launch *l,
+                         kiln_str *error) {
   static const test_case nothing;
   const test_case *c = file->cases.count ? &file->cases.data[0] : &nothing;
   *l = (launch){.arena = file->arena, .context = context};
@@ -50,7 +52,8 @@ static kiln_str print_after(test_file *file, const launch *l, pass_id id, const 
   return text_str(&t);
 }
 
-static kiln_str passes_text(test_file *file, kiln_context *context, kiln_module *module, const section *s, kiln_str *error) {
+static kiln_str passes_text(test_file *file, kiln_context *context, kiln_module *module, const section *s,
+                            kiln_str *error) {
   launch l;
   pass_id id;
   const pass_target *target;
