@@ -161,7 +161,7 @@ def devices(kiln, wanted):
         return found
     listed = subprocess.run([kiln, "devices", "--json"], capture_output=True, text=True)
     for device in json.loads(listed.stdout)["devices"] if listed.returncode == 0 else []:
-        if device.get("usable"):
+        if device.get("usable") and "index" in device:
             found.append((f"vulkan:{device['index']}", device["name"]))
     return found
 
