@@ -52,7 +52,8 @@ typedef struct naming {
 static bool name_op(void *user, ir_op *op) {
   naming *n = user;
   for (uint32_t i = 0; i < op->result_count; i++) n->name(n->p, op->results[i]);
-  for (uint32_t r = 0; r < op->region_count; r++)
+  uint32_t first = op->code == IR_while; /* its condition takes the body's names: see print_while */
+  for (uint32_t r = first; r < op->region_count; r++)
     for (uint32_t i = 0; i < op->regions[r]->arg_count; i++) n->name(n->p, op->regions[r]->args[i]);
   return true;
 }
