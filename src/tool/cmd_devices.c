@@ -1,7 +1,6 @@
 /* `kiln devices`: where kernels can run. */
 #include "tool/device.h"
 #include "tool/json.h"
-#include "tool/table.h"
 
 static void add_device(table *rows, const kiln_device_info *d) {
   table_cell(rows, "vulkan:%u", d->index);
@@ -14,17 +13,15 @@ static void add_device(table *rows, const kiln_device_info *d) {
 }
 
 static void print_devices(tool *t, const kiln_device_info *infos, size_t count) {
-  static const char *const heading[] = {"device", "name", "Vulkan", "subgroup", "shared", "64 bit", ""};
-  enum { COLUMNS = sizeof heading / sizeof *heading };
-  table rows = table_new(&t->arena, COLUMNS, 1 << 3 | 1 << 4);
-  for (size_t i = 0; i < COLUMNS; i++) table_cell(&rows, "%s", heading[i]);
+  static const char *const titles[] = {"device", "name", "Vulkan", ">subgroup", ">shared", "64 bit", ""};
+  table rows = TABLE_NEW(&t->arena, titles);
   table_cell(&rows, "host");
   table_cell(&rows, "%u thread%s", t->context->threads, t->context->threads == 1 ? "" : "s");
   for (size_t i = 2; i < 5; i++) table_cell(&rows, "-");
   table_cell(&rows, "f64 i64");
   table_cell(&rows, "usable");
   for (size_t i = 0; i < count; i++) add_device(&rows, &infos[i]);
-  table_print(&rows, stdout);
+  tool_print_table(&rows);
   for (size_t i = 0; i < count; i++)
     if (!infos[i].usable) printf("\nvulkan:%u is refused: %.*s\n", infos[i].index, STR_FMT(infos[i].refusal));
 }

@@ -1,6 +1,5 @@
 /* `kiln ops`: the op tables, as text, Markdown or JSON. */
 #include "ir/manual.h"
-#include "tool/table.h"
 #include "tool/tool.h"
 
 static const char *const form_names[] = {[IR_FORM_MAP] = "map",
@@ -35,10 +34,8 @@ static void add_row(table *rows, arena *a, const ir_op_info *op) {
 }
 
 static table make_table(arena *a) {
-  static const char *const heading[] = {"op", "sign", "form", "types", "JAX", "ulp host", "device", "meaning"};
-  enum { COLUMNS = sizeof heading / sizeof *heading };
-  table rows = table_new(a, COLUMNS, 1 << 5 | 1 << 6);
-  for (size_t i = 0; i < COLUMNS; i++) table_cell(&rows, "%s", heading[i]);
+  static const char *const titles[] = {"op", "sign", "form", "types", "JAX", ">ulp host", ">device", "meaning"};
+  table rows = TABLE_NEW(a, titles);
   for (int code = 0; code < IR_CODE_COUNT; code++) add_row(&rows, a, ir_op_get((ir_code)code));
   return rows;
 }
@@ -55,7 +52,7 @@ static exit_code run(tool *t) {
   else if (args_has(t, "--markdown"))
     ir_ops_markdown(&printed);
   else
-    table_print(&rows, stdout);
+    table_print(&rows, &printed);
   tool_print(text_str(&printed));
   return EXIT_FINE;
 }

@@ -1,6 +1,5 @@
 /* `kiln passes`: the kernel's text after each pass. */
 #include "tool/pipeline.h"
-#include "tool/table.h"
 
 typedef struct dump {
   tool *tool;
@@ -21,12 +20,13 @@ static void print_stage(void *user, pass_id id, const ir_kernel *kernel) {
 }
 
 static void list_passes(tool *t) {
-  table rows = table_new(&t->arena, 2, 0);
+  static const char *const titles[] = {"pass", "what it does"};
+  table rows = TABLE_NEW(&t->arena, titles);
   for (int i = 0; i < PASS_COUNT; i++) {
     table_cell(&rows, "%s", pass_name((pass_id)i));
     table_cell(&rows, "%s", pass_doc((pass_id)i));
   }
-  table_print(&rows, stdout);
+  tool_print_table(&rows);
 }
 
 static bool read_pass(tool *t, pass_id *out) {

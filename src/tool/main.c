@@ -42,6 +42,12 @@ void tool_print(kiln_str s) {
   if (s.size > 0) fwrite(s.data, 1, s.size, stdout);
 }
 
+void tool_print_table(const table *rows) {
+  text printed = text_new(rows->arena);
+  table_print(rows, &printed);
+  tool_print(text_str(&printed));
+}
+
 static void print_diag(void *user, const kiln_diag *diag) {
   tool *t = user;
   if (!t->context) return; /* made while the context is: printed once it stands */

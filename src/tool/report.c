@@ -5,7 +5,6 @@
 
 #include "tool/json.h"
 #include "tool/output.h"
-#include "tool/table.h"
 
 static bool is_output(const job *j, size_t index) { return j->arguments[index].param.direction != KILN_IN; }
 
@@ -43,11 +42,10 @@ static void add_outcome(table *t, const report *r, const outcome *o) {
 }
 
 static void print_comparison(const report *r) {
-  table t = table_new(&r->job->tool->arena, 6, 1 << 1 | 1 << 3 | 1 << 4);
-  static const char *const heading[] = {"device", "ms", "output", "largest error", "ulp", "verdict"};
-  for (size_t i = 0; i < 6; i++) table_cell(&t, "%s", heading[i]);
+  static const char *const titles[] = {"device", ">ms", "output", ">largest error", ">ulp", "verdict"};
+  table t = TABLE_NEW(&r->job->tool->arena, titles);
   for (size_t i = 0; i < r->outcome_count; i++) add_outcome(&t, r, &r->outcomes[i]);
-  table_print(&t, stdout);
+  tool_print_table(&t);
 }
 
 void report_print(const report *r) {

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "base/context.h"
+#include "base/table.h"
 
 typedef enum exit_code { EXIT_FINE = 0, EXIT_WRONG = 1, EXIT_USAGE = 2, EXIT_FAULT = 3, EXIT_SYSTEM = 4 } exit_code;
 exit_code exit_code_of(kiln_result result);
@@ -71,7 +72,8 @@ void help_overview(FILE *out);
 /* The name among `count` that is nearest to `word`, as "did you mean 'x'?", or NULL when none is near. */
 const char *suggest(arena *a, kiln_str word, const kiln_str *names, size_t count);
 
-void tool_print(kiln_str s);             /* to stdout */
+void tool_print(kiln_str s); /* to stdout */
+void tool_print_table(const table *rows);
 kiln_result tool_out_of_memory(tool *t); /* reports it; the result of the same name */
 
 /* Reports with a hint made at run time; NULL keeps the row's own. */
