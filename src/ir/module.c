@@ -11,6 +11,7 @@ ir_module *ir_module_create(kiln_context *context) {
   if (!m) return NULL;
   m->context = context;
   arena_init(&m->arena, context->mem, arena_limit);
+  arena_init(&m->scratch, context->mem, arena_limit);
   if (!ARENA_GUARD(&m->arena, out)) return ir_module_destroy(m), NULL;
   m->dims = map_new(&m->arena);
   m->arena.guard = NULL;
@@ -20,6 +21,7 @@ ir_module *ir_module_create(kiln_context *context) {
 void ir_module_destroy(ir_module *m) {
   if (!m) return;
   mem owner = m->context->mem;
+  arena_finish(&m->scratch);
   arena_finish(&m->arena);
   mem_free(owner, m, sizeof *m);
 }
@@ -40,6 +42,48 @@ const kiln_kernel *kiln_module_find(const kiln_module *module, kiln_str name) {
     if (str_equal(module->kernels[i]->name, name)) return module->kernels[i];
   }
   return NULL;
+}
+
+/* The texts of dimensions are made here, once: afterwards a kernel is only read, from any thread. */
+static void describe_params(ir_module *m, ir_kernel *k) {
+  for (uint32_t i = 0; i < k->param_count; i++) {
+    const ir_shape *shape = &k->params[i].ref->type.shape;
+    for (uint32_t j = 0; j < shape->rank; j++) {
+      if (!ir_dim_known(shape->dims[j])) k->params[i].dim_text[j] = ir_dim_text(m, shape->dims[j]);
+    }
+  }
+}
+
+static bool verify_all(ir_module *m) {
+  bool ok = true;
+  for (uint32_t i = 0; i < m->kernel_count; i++) {
+    describe_params(m, m->kernels[i]);
+    ok = ir_verify(m->kernels[i], m->context->diags) && ok;
+  }
+  return ok;
+}
+
+kiln_result kiln_module_parse(kiln_context *context, const kiln_parse_desc *desc, kiln_module **out) {
+  jmp_buf guard;
+  ir_module *m = NULL;
+  *out = NULL;
+  kiln_result result = ir_parse(context, desc->text, desc->name, &m);
+  if (result != KILN_OK) return result;
+  if (!ARENA_GUARD(&m->arena, guard)) return ir_module_destroy(m), KILN_ERROR_MEMORY;
+  bool ok = verify_all(m);
+  m->arena.guard = NULL;
+  if (ok) return *out = m, KILN_OK;
+  ir_module_destroy(m);
+  return KILN_ERROR_INVALID;
+}
+
+kiln_str kiln_module_text(kiln_module *module) {
+  jmp_buf guard;
+  if (module->printed.size > 0 || !ARENA_GUARD(&module->arena, guard)) return module->printed;
+  text t = text_new(&module->arena);
+  ir_print_module(&t, module);
+  module->arena.guard = NULL;
+  return module->printed = text_str(&t);
 }
 
 kiln_str kiln_kernel_name(const kiln_kernel *kernel) { return kernel->name; }
