@@ -58,7 +58,7 @@ static kiln_result read_size(tool *t, const kiln_kernel *kernel, const char *wri
   const char *equals = strchr(written, '=');
   uint64_t value;
   if (!equals || !str_read_u64(str_from(equals + 1), &value) || value > INT64_MAX) {
-    TOOL_REPORT(t, DIAG_bad_size, NULL, written);
+    TOOL_REPORT(t, DIAG_bad_set, NULL, written);
     return KILN_ERROR_INVALID;
   }
   *out = (kiln_size){{written, (size_t)(equals - written)}, (int64_t)value};

@@ -91,7 +91,7 @@ class Data(CommandTest):
             "npy_big_endian": ["x=" + self.save("b.npy", numpy.zeros(3, ">f4"))],
             "npy_object": ["x=" + self.save("o.npy", numpy.array([None]))],
             "argument_too_big": ["x=ones", f"--set=N={2**40}"],
-            "bad_size": ["x=ones", "--set=N"],
+            "bad_set": ["x=ones", "--set=N"],
             "unknown_size": ["x=ones", "--set=M=3"],
             "output_of_input": ["x=ones", "--set=N=2", "-o", "x=x.npy"],
             "output_twice": ["x=ones", "--set=N=2", "-o", "y=a.npy", "-o", "y=b.npy"],
