@@ -8,8 +8,12 @@ void spv_do(spv_module *m, SpvOp op, const uint32_t *operands, size_t count) {
 }
 
 spv_id spv_emit(spv_module *m, SpvOp op, spv_id type, const uint32_t *operands, size_t count) {
+  return spv_emit_at(m, m->outer.count, op, type, operands, count);
+}
+
+spv_id spv_emit_at(spv_module *m, size_t depth, SpvOp op, spv_id type, const uint32_t *operands, size_t count) {
   spv_id id = spv_new(m);
-  spv_words *body = &m->sections[SPV_BODY];
+  spv_words *body = depth < m->outer.count ? &m->outer.data[depth] : &m->sections[SPV_BODY];
   VEC_PUSH(m->arena, body, (uint32_t)(count + 3) << SpvWordCountShift | (uint32_t)op);
   VEC_PUSH(m->arena, body, type);
   VEC_PUSH(m->arena, body, id);
@@ -17,7 +21,7 @@ spv_id spv_emit(spv_module *m, SpvOp op, spv_id type, const uint32_t *operands, 
   return id;
 }
 
-static spv_id import_glsl(spv_module *m) {
+spv_id spv_glsl(spv_module *m) {
   if (m->glsl) return m->glsl;
   m->glsl = spv_new(m);
   /* "GLSL.std.450" in little-endian words, with its closing zero */
@@ -27,7 +31,7 @@ static spv_id import_glsl(spv_module *m) {
 
 spv_id spv_ext(spv_module *m, enum GLSLstd450 op, spv_id type, const uint32_t *operands, size_t count) {
   spv_words words = {0};
-  VEC_PUSH(m->arena, &words, import_glsl(m));
+  VEC_PUSH(m->arena, &words, spv_glsl(m));
   VEC_PUSH(m->arena, &words, (uint32_t)op);
   for (size_t i = 0; i < count; i++) VEC_PUSH(m->arena, &words, operands[i]);
   return spv_emit(m, SpvOpExtInst, type, words.data, words.count);
@@ -41,20 +45,49 @@ static void enter_block(spv_module *m, spv_id label) {
 }
 
 spv_id spv_function_begin(spv_module *m, spv_id result, spv_id function_type) {
-  spv_id id = spv_new(m), label = spv_new(m);
+  spv_id id = spv_new(m);
   spv_write(m, SPV_HEAD, SpvOpFunction, SPV_LIST(result, id, SpvFunctionControlMaskNone, function_type));
-  spv_write(m, SPV_HEAD, SpvOpLabel, SPV_LIST(label));
-  enter_block(m, label);
   return id;
 }
 
-/* Head and body become one stream, so that a next function finds both empty. */
+spv_id spv_param(spv_module *m, spv_id type) {
+  spv_id id = spv_new(m);
+  spv_write(m, SPV_HEAD, SpvOpFunctionParameter, SPV_LIST(type, id));
+  return id;
+}
+
+void spv_function_enter(spv_module *m) {
+  spv_id label = spv_new(m);
+  spv_write(m, SPV_HEAD, SpvOpLabel, SPV_LIST(label));
+  enter_block(m, label);
+}
+
+static void append(spv_module *m, spv_words *to, const spv_words *from) {
+  for (size_t i = 0; i < from->count; i++) VEC_PUSH(m->arena, to, from->data[i]);
+}
+
+/* Head and body join the finished functions, so that a next function finds both empty. */
 void spv_function_end(spv_module *m) {
   spv_write(m, SPV_BODY, SpvOpFunctionEnd, NULL, 0);
-  spv_words *head = &m->sections[SPV_HEAD], *body = &m->sections[SPV_BODY];
-  for (size_t i = 0; i < body->count; i++) VEC_PUSH(m->arena, head, body->data[i]);
-  body->count = 0;
+  append(m, &m->sections[SPV_HELPERS], &m->sections[SPV_HEAD]);
+  append(m, &m->sections[SPV_HELPERS], &m->sections[SPV_BODY]);
+  m->sections[SPV_HEAD].count = m->sections[SPV_BODY].count = 0;
   m->block = 0;
+}
+
+spv_aside spv_aside_begin(spv_module *m) {
+  spv_aside aside = {.head = m->sections[SPV_HEAD], .body = m->sections[SPV_BODY], .outer = m->outer, .block = m->block};
+  m->outer = (spv_streams){0};
+  m->sections[SPV_HEAD] = m->sections[SPV_BODY] = (spv_words){0};
+  return aside;
+}
+
+void spv_aside_end(spv_module *m, const spv_aside *aside) {
+  m->sections[SPV_HEAD] = aside->head;
+  m->sections[SPV_BODY] = aside->body;
+  m->outer = aside->outer;
+  m->block = aside->block;
+  m->line = 0;
 }
 
 void spv_return(spv_module *m) {
@@ -107,6 +140,9 @@ spv_id spv_if_phi(spv_module *m, const spv_if *branch, spv_id type, spv_id then_
 
 spv_loop spv_loop_begin(spv_module *m) {
   spv_loop loop = {.header = spv_new(m), .next = spv_new(m), .merge = spv_new(m), .before = m->block};
+  VEC_PUSH(m->arena, &m->outer, m->sections[SPV_BODY]);
+  m->sections[SPV_BODY] = (spv_words){0};
+  m->block = 0;
   spv_label(m, loop.header);
   return loop;
 }
@@ -132,6 +168,10 @@ void spv_loop_body(spv_module *m, spv_loop *loop, spv_id condition) {
 void spv_loop_end(spv_module *m, spv_loop *loop, const spv_id *next, size_t count) {
   spv_label(m, loop->next);
   spv_branch(m, loop->header);
-  for (size_t i = 0; i < count; i++) m->sections[SPV_BODY].data[loop->patches.data[i]] = next[i];
+  spv_words inner = m->sections[SPV_BODY];
+  for (size_t i = 0; i < count; i++) inner.data[loop->patches.data[i]] = next[i];
+  m->sections[SPV_BODY] = m->outer.data[--m->outer.count];
+  spv_branch(m, loop->header);
+  append(m, &m->sections[SPV_BODY], &inner);
   spv_label(m, loop->merge);
 }

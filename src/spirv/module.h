@@ -15,6 +15,7 @@
 typedef uint32_t spv_id; /* 0 = none */
 
 typedef VEC(uint32_t) spv_words;
+typedef VEC(spv_words) spv_streams;
 
 /* Sections in the order of the specification, 2.4 "Logical Layout of a Module". */
 typedef enum spv_section {
@@ -28,6 +29,7 @@ typedef enum spv_section {
   SPV_NAMES,
   SPV_DECORATIONS,
   SPV_GLOBALS, /* types, constants, variables of the module */
+  SPV_HELPERS, /* finished functions */
   SPV_HEAD,    /* the function up to its local variables, which must come first */
   SPV_BODY,
   SPV_SECTION_COUNT
@@ -36,6 +38,7 @@ typedef enum spv_section {
 typedef struct spv_module {
   arena *arena;
   spv_words sections[SPV_SECTION_COUNT];
+  spv_streams outer; /* bodies around the open loops, outermost first: where what does not change in a loop can still go */
   map unique;       /* opcode, operands -> id of a type, a constant or a string */
   spv_words key;    /* of the lookup under way */
   uint32_t next_id; /* the bound */
@@ -92,6 +95,7 @@ spv_id spv_variable(spv_module *m, SpvStorageClass storage, spv_id type);
 /* ---- instructions ---- */
 spv_id spv_emit(spv_module *m, SpvOp op, spv_id type, const uint32_t *operands, size_t count);
 void spv_do(spv_module *m, SpvOp op, const uint32_t *operands, size_t count);
+spv_id spv_glsl(spv_module *m); /* the GLSL.std.450 import */
 spv_id spv_ext(spv_module *m, enum GLSLstd450 op, spv_id type, const uint32_t *operands, size_t count);
 
 /* The same with the operands in place: SPV(m, SpvOpIAdd, type, a, b). */
@@ -102,6 +106,8 @@ spv_id spv_ext(spv_module *m, enum GLSLstd450 op, spv_id type, const uint32_t *o
 
 /* ---- functions and structured control flow ---- */
 spv_id spv_function_begin(spv_module *m, spv_id result, spv_id function_type);
+spv_id spv_param(spv_module *m, spv_id type); /* of the function just begun */
+void spv_function_enter(spv_module *m);       /* after its parameters: starts the first block */
 void spv_function_end(spv_module *m); /* the last block must be ended by the caller */
 void spv_return(spv_module *m);
 void spv_label(spv_module *m, spv_id label); /* starts a block; branches to it if one is still open */
@@ -117,6 +123,18 @@ spv_if spv_if_begin(spv_module *m, spv_id condition);
 void spv_if_else(spv_module *m, spv_if *branch);
 void spv_if_end(spv_module *m, spv_if *branch);
 spv_id spv_if_phi(spv_module *m, const spv_if *branch, spv_id type, spv_id then_value, spv_id else_value);
+
+/* Writes into the body around: depth 0 is the function's own, m->outer.count the innermost, which is SPV_BODY. */
+spv_id spv_emit_at(spv_module *m, size_t depth, SpvOp op, spv_id type, const uint32_t *operands, size_t count);
+
+/* A function beside the one being written, for helpers: begin saves the state, end brings it back. */
+typedef struct spv_aside {
+  spv_words head, body;
+  spv_streams outer;
+  spv_id block;
+} spv_aside;
+spv_aside spv_aside_begin(spv_module *m);
+void spv_aside_end(spv_module *m, const spv_aside *aside);
 
 /* for (phis; condition; ) { body }, in this order of calls:
  *   spv_loop_begin, spv_loop_phi*, spv_loop_test, (condition), spv_loop_body, (body), spv_loop_end with each phi's next

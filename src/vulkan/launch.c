@@ -162,6 +162,7 @@ static kiln_launch *new_launch(kiln_device *device, const kiln_program_info *pro
   launch->device = device;
   launch->unit_count = (uint32_t)program->unit_count;
   launch->units_per_workgroup = program->units_per_workgroup;
+  launch->max_workgroups = program->max_workgroups;
   launch->push_constant_size = program->push_constant_size;
   launch->count = program->binding_count;
   for (size_t i = 0; i < launch->count; i++) launch->bounds[i].binding = program->bindings[i];
@@ -225,7 +226,9 @@ static void record_barrier(const kiln_launch *launch) {
 
 /* Grid points that one dispatch takes: whole workgroups, no more than the device allows. */
 static uint64_t units_per_dispatch(const kiln_launch *launch) {
-  return (uint64_t)launch->device->info->profile.max_workgroup_count * launch->units_per_workgroup;
+  uint64_t most = launch->device->info->profile.max_workgroup_count;
+  if (launch->max_workgroups && launch->max_workgroups < most) most = launch->max_workgroups;
+  return most * launch->units_per_workgroup;
 }
 
 /* One run of the whole grid. */
@@ -239,6 +242,7 @@ static void record_run(const kiln_launch *launch) {
       call->CmdPushConstants(launch->commands, launch->pipeline.layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, sizeof range,
                              range);
     uint64_t groups = (taken + launch->units_per_workgroup - 1) / launch->units_per_workgroup;
+    if (first && launch->max_workgroups) record_barrier(launch); /* the slices are used again */
     call->CmdDispatch(launch->commands, (uint32_t)groups, 1, 1);
   }
   record_barrier(launch);

@@ -33,6 +33,7 @@ static void begin(fixture *f) {
   f->function = spv_function_begin(m, none, spv_type_function(m, none, NULL, 0));
   spv_entry(m, f->function, "main", &local, 1);
   spv_mode(m, f->function, SpvExecutionModeLocalSize, SPV_LIST(8, 1, 1));
+  spv_function_enter(m);
   f->index = SPV(m, SpvOpLoad, u32, local);
 }
 

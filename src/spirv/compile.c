@@ -1,0 +1,181 @@
+/* kiln_compile: bind, run the passes, lower, check; and the program that comes of it. */
+#include <string.h>
+
+#include "base/context.h"
+#include "pass/pass.h"
+#include "spirv/check.h"
+#include "spirv/lower.h"
+#include "spirv/profile.h"
+
+struct kiln_program {
+  arena arena;
+  mem mem;
+  kiln_program_info info;
+  kiln_str text;
+};
+
+/* Everything that must outlive a jump out of the lowering. */
+typedef struct compiling {
+  kiln_context *context;
+  const kiln_compile_desc *desc;
+  ir_module *module; /* the bound copy */
+  arena work;
+  spv_lower *low;
+  kiln_program *program;
+} compiling;
+
+/* ---- what the profile must allow ---- */
+
+static uint64_t bytes_of(const ir_type *type) {
+  uint64_t bytes = (uint64_t)ir_count(type) * ir_dtype_bytes(type->dtype);
+  return bytes < 16 ? 16 : (bytes + 15) / 16 * 16;
+}
+
+static bool check_params(const compiling *c, const ir_kernel *kernel, const kiln_profile *profile) {
+  diag_sink *diags = c->context->diags;
+  if (kernel->param_count > profile->max_bindings) {
+    diag_report(diags, DIAG_spirv_too_many_params, kernel->loc, (unsigned long long)kernel->param_count,
+                (unsigned long long)profile->max_bindings);
+    return false;
+  }
+  for (uint32_t i = 0; i < kernel->param_count; i++) {
+    uint64_t bytes = bytes_of(&kernel->params[i].ref->type);
+    if (bytes <= profile->max_buffer_range) continue;
+    diag_report(diags, DIAG_spirv_param_too_large, kernel->params[i].loc, STR_FMT(kernel->params[i].name),
+                (unsigned long long)bytes, (unsigned long long)profile->max_buffer_range);
+    return false;
+  }
+  return true;
+}
+
+typedef struct width_check {
+  diag_sink *diags;
+  const kiln_profile *profile;
+  kiln_program_info *info;
+  bool fine;
+} width_check;
+
+static void check_dtype(width_check *w, ir_dtype dtype, loc at) {
+  if (ir_dtype_get(dtype)->bits < 64) return;
+  bool is_float = dtype == IR_F64, has = is_float ? w->profile->f64 : w->profile->i64;
+  *(is_float ? &w->info->needs_f64 : &w->info->needs_i64) = true;
+  if (!has && w->fine) diag_report(w->diags, DIAG_spirv_no_64_bit, at, ir_dtype_get(dtype)->name);
+  w->fine &= has;
+}
+
+static bool check_op(void *user, ir_op *op) {
+  width_check *w = user;
+  for (uint32_t i = 0; i < op->result_count; i++)
+    if (op->results[i]->type.kind == IR_TILE) check_dtype(w, op->results[i]->type.dtype, op->loc);
+  return true;
+}
+
+/* ---- stages ---- */
+
+static kiln_result lower(compiling *c) {
+  spv_lower *low = c->low;
+  kiln_program *program = c->program;
+  const ir_kernel *kernel = c->module->kernels[0];
+  width_check widths = {c->context->diags, &low->profile, &program->info, true};
+  if (!check_params(c, kernel, &low->profile)) return KILN_ERROR_LIMIT;
+  ir_walk(kernel->body, check_op, &widths);
+  if (!widths.fine) return KILN_ERROR_UNSUPPORTED;
+  low->kernel = kernel;
+  low->homes = ARENA_ARRAY(&c->work, spv_home, kernel->value_count + 1);
+  low->memory_of = ARENA_ARRAY(&c->work, uint32_t, kernel->value_count + 1);
+  low->seen = ARENA_ARRAY(&c->work, uint32_t, kernel->value_count + 1);
+  spv_module_init(&low->module, &c->work, !c->desc->no_debug_info);
+  spv_code_init(&low->code, &low->module);
+  spv_entry_info entry = spv_lower_kernel(low);
+
+  size_t bindings = kernel->param_count + (entry.slab_bytes ? 1 : 0);
+  kiln_binding *list = ARENA_ARRAY(&program->arena, kiln_binding, bindings + 1);
+  for (uint32_t i = 0; i < kernel->param_count; i++)
+    list[i] = (kiln_binding){KILN_BINDING_PARAM, i, bytes_of(&kernel->params[i].ref->type), low->memories.data[i].written};
+  if (entry.slab_bytes) list[kernel->param_count] = (kiln_binding){KILN_BINDING_SCRATCH, 0, entry.slab_bytes, true};
+  kiln_program_info *info = &program->info;
+  info->words = arena_copy(&program->arena, entry.words.data, entry.words.count * sizeof(uint32_t));
+  info->word_count = entry.words.count;
+  info->bindings = list;
+  info->binding_count = bindings;
+  info->workgroup_size = entry.workgroup_size;
+  info->units_per_workgroup = entry.units_per_workgroup;
+  info->unit_count = entry.unit_count;
+  info->max_workgroups = entry.max_workgroups;
+  info->subgroup_size = low->lanes;
+  info->push_constant_size = 8;
+  info->shared_memory = low->shared_words * 4;
+  return KILN_OK;
+}
+
+static kiln_result check(compiling *c) {
+#ifndef KILN_CHECK
+  if (!c->desc->validate) return KILN_OK;
+#endif
+  kiln_str message;
+  if (spv_check(&c->work, c->program->info.words, c->program->info.word_count, &message)) return KILN_OK;
+  const ir_kernel *kernel = c->module->kernels[0];
+  diag_report(c->context->diags, DIAG_spirv_invalid, kernel->loc, STR_FMT(kernel->name), STR_FMT(message));
+  return KILN_ERROR_INVALID;
+}
+
+static kiln_result run(compiling *c, const ir_kernel *kernel) {
+  kiln_profile profile = spv_profile_resolve(&c->desc->profile);
+  kiln_result result = ir_bind(c->context, kernel, c->desc->sizes, c->desc->size_count, NULL, 0, &c->module);
+  if (result) return result;
+  const pass_target target = {.kind = P_SPIRV, .lanes = profile.subgroup_size, .shared_memory = profile.shared_memory};
+  if (!pass_run(c->module->kernels[0], &target, c->context->diags, PASS_COUNT, NULL, NULL)) return KILN_ERROR_INVALID;
+  jmp_buf out;
+  c->program->arena.guard = &out;
+  c->work.guard = &out;
+  c->module->arena.guard = &out;
+  if (setjmp(out)) {
+    if (c->low && c->low->failure) return c->low->failure;
+    diag_report(c->context->diags, DIAG_out_of_memory, (loc){0});
+    return KILN_ERROR_MEMORY;
+  }
+  c->low = ARENA_NEW(&c->work, spv_lower);
+  *c->low = (spv_lower){.arena = &c->work, .diags = c->context->diags, .profile = profile, .lanes = profile.subgroup_size};
+  c->low->lane_bits = layout_axis_bits(profile.subgroup_size);
+  result = lower(c);
+  return result ? result : check(c);
+}
+
+kiln_result kiln_compile(kiln_context *context, const kiln_kernel *kernel, const kiln_compile_desc *desc, kiln_program **out) {
+  *out = NULL;
+  compiling c = {.context = context, .desc = desc};
+  c.program = mem_calloc(context->mem, 1, sizeof *c.program);
+  if (!c.program) {
+    diag_report(context->diags, DIAG_out_of_memory, (loc){0});
+    return KILN_ERROR_MEMORY;
+  }
+  c.program->mem = context->mem;
+  arena_init(&c.program->arena, context->mem, 0);
+  arena_init(&c.work, context->mem, 0);
+  kiln_result result = run(&c, kernel);
+  arena_finish(&c.work);
+  if (c.module) ir_module_destroy(c.module);
+  if (result)
+    kiln_program_destroy(c.program);
+  else
+    *out = c.program;
+  return result;
+}
+
+/* ---- the program ---- */
+
+const kiln_program_info *kiln_program_get(const kiln_program *program) { return &program->info; }
+
+kiln_str kiln_program_text(kiln_program *program) {
+  jmp_buf out;
+  if (!ARENA_GUARD(&program->arena, out)) return (kiln_str){0};
+  if (!program->text.data) program->text = spv_disassemble(&program->arena, program->info.words, program->info.word_count);
+  return program->text;
+}
+
+void kiln_program_destroy(kiln_program *program) {
+  if (!program) return;
+  mem m = program->mem;
+  arena_finish(&program->arena);
+  mem_free(m, program, sizeof *program);
+}

@@ -1,0 +1,201 @@
+/* The module around a kernel: builtins, buffers, the number of the unit and its place in the grid, and the counts that are
+ * only known when all is written. */
+#include "spirv/lower.h"
+
+_Noreturn void spv_give_up(spv_lower *low) {
+  low->failure = KILN_ERROR_UNSUPPORTED;
+  arena_out(low->arena);
+}
+
+/* ---- variables ---- */
+
+static spv_id storage_buffer(spv_lower *low, uint32_t binding, kiln_str name, bool written) {
+  spv_code *c = &low->code;
+  spv_id id = spv_variable(c->m, SpvStorageClassStorageBuffer, spv_type_buffer(c->m, c->words, 16));
+  spv_decorate(c->m, id, SpvDecorationDescriptorSet, SPV_LIST(0));
+  spv_decorate(c->m, id, SpvDecorationBinding, SPV_LIST(binding));
+  if (!written) spv_decorate(c->m, id, SpvDecorationNonWritable, NULL, 0);
+  spv_name(c->m, id, name);
+  return id;
+}
+
+static void declare_params(spv_lower *low) {
+  for (uint32_t i = 0; i < low->kernel->param_count; i++) {
+    const ir_value *ref = low->kernel->params[i].ref;
+    spv_memory memory = {.kind = SPV_BUFFER, .packed = true, .rank = ref->type.shape.rank};
+    int64_t count = 1;
+    for (uint32_t axis = memory.rank; axis-- > 0;) {
+      memory.strides[axis] = count;
+      count *= ir_extent(&ref->type, axis);
+    }
+    VEC_PUSH(low->arena, &low->memories, memory);
+    low->memory_of[ref->id] = (uint32_t)low->memories.count;
+  }
+}
+
+/* After place.c has found which are written. */
+static void declare_buffers(spv_lower *low) {
+  for (uint32_t i = 0; i < low->kernel->param_count; i++) {
+    spv_memory *memory = &low->memories.data[i];
+    memory->variable = storage_buffer(low, i, low->kernel->params[i].name, memory->written);
+  }
+}
+
+static bool declare_scratch(void *user, ir_op *op) {
+  spv_lower *low = user;
+  if (op->code != IR_scratch) return true;
+  const ir_type *type = &op->results[0]->type;
+  int64_t extents[KILN_MAX_RANK];
+  spv_extents(type, extents);
+  low->memory_of[op->results[0]->id] = spv_memory_new(low, type->dtype, extents, type->shape.rank, op->loc) + 1;
+  return true;
+}
+
+/* The array's length is known last; until then only its variable has an id. */
+spv_id spv_shared_variable(spv_lower *low) {
+  if (!low->shared) low->shared = spv_new(&low->module);
+  return low->shared;
+}
+
+spv_id spv_slab_variable(spv_lower *low) {
+  if (!low->slab) {
+    low->slab = storage_buffer(low, low->kernel->param_count, STR("scratch"), true);
+    low->slab_stride = spv_new(&low->module);
+  }
+  return low->slab;
+}
+
+spv_id spv_slab_base(spv_lower *low) {
+  spv_code *c = &low->code;
+  spv_id id = spv_op2(c, SpvOpIMul, c->u32, low->workgroup, low->slab_stride);
+  spv_range(c, id, 0, INT32_MAX / 2, 4);
+  return id;
+}
+
+static void define_late(spv_lower *low, spv_id id, uint32_t value) {
+  spv_write(&low->module, SPV_GLOBALS, SpvOpConstant, SPV_LIST(low->code.u32, id, value));
+}
+
+static void define_shared(spv_lower *low) {
+  spv_module *m = &low->module;
+  if (!low->shared) return;
+  spv_id array = spv_type_array(m, low->code.u32, low->shared_words, 0);
+  spv_id pointer = spv_type_pointer(m, SpvStorageClassWorkgroup, array);
+  spv_write(m, SPV_GLOBALS, SpvOpVariable, SPV_LIST(pointer, low->shared, SpvStorageClassWorkgroup));
+  spv_name(m, low->shared, STR("shared"));
+}
+
+/* ---- builtins ---- */
+
+static spv_id builtin(spv_lower *low, SpvBuiltIn which, spv_id type) {
+  spv_module *m = &low->module;
+  spv_id variable = spv_variable(m, SpvStorageClassInput, type);
+  spv_decorate(m, variable, SpvDecorationBuiltIn, SPV_LIST((uint32_t)which));
+  VEC_PUSH(low->arena, &low->interface, variable);
+  return SPV(m, SpvOpLoad, type, variable);
+}
+
+/* Member `index` of the push constants {first_unit, unit_end}. */
+static spv_id push_constant(spv_lower *low, spv_id variable, uint32_t index) {
+  spv_code *c = &low->code;
+  spv_id type = spv_type_pointer(c->m, SpvStorageClassPushConstant, c->u32);
+  return SPV(c->m, SpvOpLoad, c->u32, SPV(c->m, SpvOpAccessChain, type, variable, spv_int(c, index)));
+}
+
+static spv_id push_variable(spv_lower *low) {
+  spv_code *c = &low->code;
+  spv_id type = spv_type_struct(c->m, (const spv_id[]){c->u32, c->u32}, 2);
+  spv_decorate(c->m, type, SpvDecorationBlock, NULL, 0);
+  spv_decorate_member(c->m, type, 0, SpvDecorationOffset, 0);
+  spv_decorate_member(c->m, type, 1, SpvDecorationOffset, 4);
+  spv_id id = spv_variable(c->m, SpvStorageClassPushConstant, type);
+  spv_name(c->m, id, STR("units"));
+  return id;
+}
+
+/* ---- the unit ---- */
+
+static uint64_t count_units(spv_lower *low) {
+  uint64_t count = 1;
+  for (uint32_t i = 0; i < low->kernel->axis_count; i++)
+    if (__builtin_mul_overflow(count, (uint64_t)low->kernel->axes[i].extent->value, &count) || count > INT32_MAX) {
+      diag_report(low->diags, DIAG_spirv_grid_limit, low->kernel->axes[i].loc, (long long)INT32_MAX);
+      spv_give_up(low);
+    }
+  return count;
+}
+
+static void set_axes(spv_lower *low, spv_id unit) {
+  spv_code *c = &low->code;
+  for (uint32_t i = low->kernel->axis_count; i-- > 0;) {
+    const ir_axis *axis = &low->kernel->axes[i];
+    uint32_t extent = (uint32_t)axis->extent->value;
+    spv_set_scalar(low, axis->index, i ? spv_mod_const(c, unit, extent) : unit);
+    unit = spv_div_const(c, unit, extent);
+  }
+}
+
+static void write_body(spv_lower *low, uint64_t unit_count, spv_id units_per_workgroup) {
+  spv_code *c = &low->code;
+  spv_id push = push_variable(low);
+  spv_id workgroup = builtin(low, SpvBuiltInWorkgroupId, spv_type_vector(c->m, c->u32, 3));
+  spv_id subgroup = builtin(low, SpvBuiltInSubgroupId, c->u32);
+  low->lane = builtin(low, SpvBuiltInSubgroupLocalInvocationId, c->u32);
+  spv_range(c, low->lane, 0, low->lanes - 1, 1);
+  low->workgroup = spv_extract(c, c->u32, workgroup, 0);
+  spv_id first = push_constant(low, push, 0), end = push_constant(low, push, 1);
+  spv_id before = spv_op2(c, SpvOpIMul, c->u32, low->workgroup, units_per_workgroup);
+  spv_id unit = spv_op2(c, SpvOpIAdd, c->u32, spv_op2(c, SpvOpIAdd, c->u32, first, before), subgroup);
+  spv_if branch = spv_code_if(c, spv_op2(c, SpvOpULessThan, c->boolean, unit, end));
+  spv_range(c, unit, 0, unit_count ? (int64_t)unit_count - 1 : 0, 1);
+  set_axes(low, unit);
+  spv_region(low, low->kernel->body);
+  spv_code_end(c, &branch);
+  spv_return(c->m);
+}
+
+/* Several units share a workgroup when they need no barrier: drivers start few large workgroups faster than many small ones, but
+ * every processor should have some. */
+static uint32_t choose_units(const spv_lower *low, uint64_t unit_count) {
+  uint32_t most = low->profile.max_workgroup_size < 256 ? low->profile.max_workgroup_size : 256;
+  uint64_t units = most / low->lanes;
+  if (units > unit_count / 16) units = unit_count / 16;
+  return low->exchanges || units == 0 ? 1 : (uint32_t)units;
+}
+
+#define SLAB_LIMIT (UINT32_C(64) << 20) /* bytes of scratch for all workgroups of one dispatch */
+
+static void finish(spv_lower *low, spv_entry_info *info, spv_id units_per_workgroup) {
+  info->units_per_workgroup = choose_units(low, info->unit_count);
+  info->workgroup_size = info->units_per_workgroup * low->lanes;
+  define_late(low, units_per_workgroup, info->units_per_workgroup);
+  define_shared(low);
+  if (!low->slab) return;
+  define_late(low, low->slab_stride, low->slab_words);
+  uint64_t slice = (uint64_t)low->slab_words * 4, most = SLAB_LIMIT / slice;
+  if (most > low->profile.max_workgroup_count) most = low->profile.max_workgroup_count;
+  if (most > info->unit_count) most = info->unit_count;
+  info->max_workgroups = most ? (uint32_t)most : 1;
+  info->slab_bytes = slice * info->max_workgroups;
+}
+
+spv_entry_info spv_lower_kernel(spv_lower *low) {
+  spv_module *m = &low->module;
+  spv_entry_info info = {.unit_count = count_units(low)};
+  spv_capability(m, SpvCapabilityGroupNonUniform);
+  spv_id none = spv_type_void(m), units_per_workgroup = spv_new(m);
+  declare_params(low);
+  ir_walk(low->kernel->body, declare_scratch, low);
+  spv_place_values(low);
+  declare_buffers(low);
+  spv_id function = spv_function_begin(m, none, spv_type_function(m, none, NULL, 0));
+  spv_function_enter(m);
+  write_body(low, info.unit_count, units_per_workgroup);
+  spv_function_end(m);
+  finish(low, &info, units_per_workgroup);
+  spv_name(m, function, low->kernel->name);
+  spv_entry(m, function, "main", low->interface.data, low->interface.count);
+  spv_mode(m, function, SpvExecutionModeLocalSize, SPV_LIST(info.workgroup_size, 1, 1));
+  info.words = spv_module_finish(m);
+  return info;
+}

@@ -1,0 +1,196 @@
+/* Lowering a kernel to SPIR-V: what its parts share.
+ *
+ * A unit (one grid point) is run by one subgroup. Every value of the kernel has a home:
+ *   virtual    evaluated where it is needed, at the coordinates that are needed (eval.c)
+ *   registers  one scalar per (register, lane) of a layout
+ *   memory     shared memory, or a slice of a scratch buffer, when registers do not do
+ * What must happen at its place (stores, reductions, dots, scans, control flow) is a root: a nest of loops over its elements (nest.c),
+ * in whose body virtual operands are evaluated. Everything is scalar; vectors exist at memory only (access.c). */
+#ifndef KILN_SRC_SPIRV_LOWER_H
+#define KILN_SRC_SPIRV_LOWER_H
+
+#include "ir/ir.h"
+#include "ir/linear.h"
+#include "kiln/spirv.h"
+#include "spirv/code.h"
+
+/* The coordinates of one element: ids of 32-bit integers, the facts about them in the code. */
+typedef struct spv_point {
+  uint32_t rank;
+  spv_id at[KILN_MAX_RANK];
+} spv_point;
+typedef VEC(spv_point) spv_points;
+typedef VEC(spv_id) spv_ids;
+
+typedef enum spv_memory_kind { SPV_BUFFER, SPV_SHARED, SPV_SLAB } spv_memory_kind;
+
+/* A piece of memory: a parameter, a scratch, or a value's home. In shared memory and the slab an element has words of its own. */
+typedef struct spv_memory {
+  spv_memory_kind kind;
+  spv_id variable;
+  uint32_t offset;  /* words, in shared memory or the unit's slice of the slab */
+  bool packed;      /* elements narrower than a word share one */
+  bool written;     /* somewhere in the kernel */
+  bool own;         /* every element is touched by one lane only */
+  bool dirty, read; /* written, read since the last barrier */
+  uint32_t version; /* changes whenever what was loaded before no longer holds */
+  uint32_t rank;
+  int64_t strides[KILN_MAX_RANK]; /* elements */
+} spv_memory;
+
+typedef enum spv_home_kind { SPV_VIRTUAL, SPV_REGISTERS, SPV_MEMORY } spv_home_kind;
+
+typedef struct spv_home {
+  spv_home_kind kind;
+  bool must_keep;    /* virtual, but to be materialized where it stands */
+  bool replicated;   /* registers: every lane holds the whole tile, at constant coordinates */
+  uint32_t memory;
+  uint32_t level;    /* registers: the scope that they were made in */
+  spv_points points; /* registers */
+  spv_ids ids;
+} spv_home;
+
+/* Scalars a lane, by use. */
+enum {
+  SPV_REPLICATED = 16,  /* elements: tiles up to this size are held whole by every lane */
+  SPV_STRIP = 32,       /* worked on at once in a loop */
+  SPV_FLAT = 64,        /* written out without loops */
+  SPV_KEEP = 32,        /* kept from one root to the next */
+  SPV_ACCUMULATE = 128, /* carried by loops, accumulated in dots */
+  SPV_MAX_SCRATCH = 1 << 26 /* elements in one scratch or kept tile */
+};
+
+typedef struct spv_lower {
+  spv_code code;
+  spv_module module;
+  arena *arena;
+  diag_sink *diags;
+  const ir_kernel *kernel;
+  kiln_profile profile;
+  uint32_t lanes, lane_bits;
+  spv_id lane, workgroup; /* ids of the builtins' values */
+  spv_home *homes;        /* by value id */
+  uint32_t *memory_of;    /* by value id of params and scratch refs: index + 1 */
+  uint32_t *seen, walk;   /* by value id: visited in the present walk over operands */
+  VEC(spv_memory) memories;
+  uint32_t shared_words, slab_words;
+  spv_id shared, slab, slab_base, slab_stride; /* once used; the stride is a constant that is written last */
+  spv_id fmod;                                 /* helper function, once used */
+  spv_ids interface;
+  bool exchanges; /* lanes meet at barriers: one unit per workgroup */
+  kiln_result failure;
+} spv_lower;
+
+_Noreturn void spv_give_up(spv_lower *low); /* after a diagnostic */
+
+/* ---- number.c: element types in registers ----
+ * bool is a SPIR-V bool; integers up to 32 bits are u32, sign- or zero-extended; f16 and bf16 are f32, rounded. */
+spv_id spv_num_type(spv_lower *low, ir_dtype dtype);
+spv_id spv_num_const(spv_lower *low, ir_dtype dtype, uint64_t bits);
+spv_id spv_num_round(spv_lower *low, ir_dtype dtype, spv_id value); /* after arithmetic: wrap or round to the type */
+spv_id spv_num_unpack(spv_lower *low, ir_dtype dtype, spv_id bits); /* from its bits, low in a word, zeros above */
+spv_id spv_num_pack(spv_lower *low, ir_dtype dtype, spv_id value);  /* the reverse */
+spv_id spv_num_join(spv_lower *low, ir_dtype dtype, spv_id low_word, spv_id high_word); /* 64-bit types */
+void spv_num_halves(spv_lower *low, spv_id value, spv_id *low_word, spv_id *high_word);
+spv_id spv_num_convert(spv_lower *low, ir_dtype from, ir_dtype to, spv_id value);
+spv_id spv_num_bitcast(spv_lower *low, ir_dtype from, ir_dtype to, spv_id value);
+
+/* ---- map.c: elementwise ops ---- */
+spv_id spv_map(spv_lower *low, ir_code code, ir_dtype dtype, const spv_id *operands, loc at);
+spv_id spv_fmod(spv_lower *low, spv_id a, spv_id b); /* helper.c: f32, exact */
+
+/* ---- eval.c: an element of any tile ---- */
+spv_id spv_eval(spv_lower *low, const ir_value *value, const spv_point *point);
+spv_id spv_eval_scalar(spv_lower *low, const ir_value *value);
+spv_id spv_eval_like(spv_lower *low, const ir_value *value, const spv_point *point); /* or a scalar for every element */
+spv_id spv_inside(spv_lower *low, spv_id at, int64_t extent); /* 0 <= at < extent as a bool; 0: certainly */
+size_t spv_eval_key(const ir_value *value, const spv_point *point, uint32_t *key);
+
+/* ---- access.c: refs and memory ---- */
+typedef struct spv_place {
+  uint32_t memory;
+  spv_id element; /* its number in the memory, which has room for at least one */
+  spv_id inside;  /* whether the access is in range; 0: certainly */
+} spv_place;
+uint32_t spv_memory_of_ref(spv_lower *low, const ir_value *ref);
+spv_place spv_access_place(spv_lower *low, const ir_op *op, const spv_point *element); /* of a load or store */
+spv_place spv_memory_place(spv_lower *low, uint32_t memory, const ir_type *type, const spv_point *at);
+spv_id spv_load(spv_lower *low, const spv_place *place, ir_dtype dtype, spv_id otherwise);
+spv_id spv_load_op(spv_lower *low, const ir_op *op, const spv_point *element);
+/* Words, as store.c needs them: indices into the memory's variable, pointers, and where in its vector a word lies. */
+spv_id spv_word_index(spv_lower *low, const spv_memory *memory, spv_id word);
+spv_id spv_word_pointer(spv_lower *low, const spv_memory *memory, spv_id index);
+spv_id spv_group_pointer(spv_lower *low, const spv_memory *memory, spv_id group);
+bool spv_component_of(spv_lower *low, const spv_memory *memory, spv_id index, int64_t *component);
+
+/* ---- store.c ---- */
+/* Stores elements that follow one another along an axis, at most 16: whole vectors where the places allow. */
+void spv_store(spv_lower *low, const spv_place *places, const spv_id *values, uint32_t count, ir_dtype dtype);
+void spv_store_op(spv_lower *low, const ir_op *op);
+
+/* ---- order.c: memory between lanes ---- */
+void spv_barrier(spv_lower *low);
+void spv_before_read(spv_lower *low, uint32_t memory);
+void spv_before_write(spv_lower *low, uint32_t memory);
+void spv_prepare(spv_lower *low, const ir_value *value); /* before a root evaluates it */
+
+/* ---- nest.c: loops over the elements of a tile ---- */
+typedef struct spv_nest_axis {
+  int64_t extent, step; /* step: elements per strip */
+  uint32_t vector, lanes, unroll, lane_shift;
+  spv_id base;          /* of the strip being written */
+} spv_nest_axis;
+typedef struct spv_nest {
+  uint32_t rank;
+  spv_nest_axis axes[KILN_MAX_RANK];
+} spv_nest;
+/* Values carried around the loops of a nest. */
+typedef struct spv_carry {
+  uint32_t count;
+  spv_id *values, *types;
+} spv_carry;
+typedef void (*spv_strip_fn)(spv_lower *low, void *user);
+/* `budget`: scalars a lane in a strip; the axes in `whole` are in one strip whatever it says. */
+spv_nest spv_nest_plan(spv_lower *low, const int64_t *extents, uint32_t rank, uint32_t budget, uint32_t whole);
+/* Calls `fn` for every strip along the axes in `mask`, inside the loops written for them. */
+void spv_nest_walk(spv_lower *low, spv_nest *nest, uint32_t mask, spv_carry *carry, spv_strip_fn fn, void *user);
+/* Elements that a lane has of a strip along the axes in `mask`, numbered with the last axis fastest. */
+uint32_t spv_nest_count(const spv_nest *nest, uint32_t mask);
+/* The point of element `number`, its coordinates along other axes being their bases; false: certainly past the end. */
+bool spv_nest_point(spv_lower *low, const spv_nest *nest, uint32_t mask, uint32_t number, spv_point *point);
+uint32_t spv_nest_number(const spv_nest *nest, uint32_t mask, uint32_t kept, uint32_t rest);
+spv_id spv_point_inside(spv_lower *low, const spv_nest *nest, const spv_point *point); /* 0: certainly */
+void spv_extents(const ir_type *type, int64_t *extents);
+
+/* ---- home.c: tiles kept in registers or memory ---- */
+uint32_t spv_register_count(spv_lower *low, const ir_type *type); /* scalars a lane for a tile in its usual layout */
+void spv_register_points(spv_lower *low, const ir_type *type, spv_points *points);
+void spv_set_registers(spv_lower *low, const ir_value *value, const spv_points *points, const spv_id *ids);
+void spv_set_scalar(spv_lower *low, const ir_value *value, spv_id id);
+void spv_set_memory(spv_lower *low, const ir_value *value); /* new memory for it */
+uint32_t spv_memory_new(spv_lower *low, ir_dtype dtype, const int64_t *extents, uint32_t rank, loc at);
+spv_id spv_home_eval(spv_lower *low, const ir_value *value, const spv_point *point);
+void spv_materialize(spv_lower *low, const ir_value *value); /* a virtual value gets a home, here */
+void spv_to_memory(spv_lower *low, const ir_value *from, uint32_t memory);
+
+/* ---- roots ---- */
+void spv_reduce_op(spv_lower *low, const ir_op *op);
+void spv_scan_op(spv_lower *low, const ir_op *op);
+void spv_dot_op(spv_lower *low, const ir_op *op);
+void spv_region(spv_lower *low, const ir_region *region);
+
+/* ---- place.c: which loads may wait for their use ---- */
+void spv_place_values(spv_lower *low);
+
+/* ---- entry.c: the module around the kernel ---- */
+typedef struct spv_entry_info {
+  spv_words words;
+  uint32_t workgroup_size, units_per_workgroup, max_workgroups;
+  uint64_t unit_count, slab_bytes;
+} spv_entry_info;
+spv_entry_info spv_lower_kernel(spv_lower *low);
+spv_id spv_shared_variable(spv_lower *low);
+spv_id spv_slab_variable(spv_lower *low);
+spv_id spv_slab_base(spv_lower *low); /* of the unit's slice, in words */
+
+#endif

@@ -1,0 +1,148 @@
+/* Running sums and the like: strips follow one another along the axis, each with what came before. Within a strip every lane
+ * joins its own consecutive elements, then the lanes along the axis join theirs by doubling distances. */
+#include "ir/eval.h"
+#include "spirv/lower.h"
+
+typedef struct scan {
+  const ir_op *op;
+  const ir_value *value;
+  ir_dtype dtype;
+  uint32_t axis, kept;
+  spv_nest nest;
+  uint32_t kept_count;
+  spv_carry carry;   /* what came before, per kept element */
+  spv_points points; /* registers: results */
+  spv_ids ids;
+  uint32_t memory;   /* + 1 */
+} scan;
+
+static spv_id join(spv_lower *low, const scan *s, spv_id a, spv_id b) {
+  const spv_id pair[] = {a, b};
+  return spv_map(low, (ir_code)ir_op_get(s->op->code)->combine, s->dtype, pair, s->op->loc);
+}
+
+static spv_id nothing(spv_lower *low, const scan *s) { return spv_num_const(low, s->dtype, ir_identity_bits(s->op->code, s->dtype)); }
+
+/* ---- lanes ---- */
+
+static spv_id shuffle(spv_lower *low, const scan *s, spv_id value, spv_id lane) {
+  spv_code *c = &low->code;
+  spv_capability(c->m, SpvCapabilityGroupNonUniformShuffle);
+  spv_id scope = spv_int(c, SpvScopeSubgroup);
+  spv_id id = SPV(c->m, SpvOpGroupNonUniformShuffle, spv_num_type(low, s->dtype), scope, value, lane);
+  spv_here(c, id);
+  return id;
+}
+
+/* Joins every lane's `total` with those of the lanes before it along the axis. */
+static spv_id scan_lanes(spv_lower *low, const scan *s, spv_id total) {
+  spv_code *c = &low->code;
+  const spv_nest_axis *axis = &s->nest.axes[s->axis];
+  spv_id along = spv_mod_const(c, spv_shr_const(c, low->lane, axis->lane_shift), axis->lanes);
+  for (uint32_t distance = 1; distance < axis->lanes; distance *= 2) {
+    spv_id from = spv_and_const(c, spv_sub(c, low->lane, spv_int(c, (int64_t)distance << axis->lane_shift)), low->lanes - 1);
+    spv_id joined = join(low, s, shuffle(low, s, total, from), total);
+    spv_id has_one = spv_op2(c, SpvOpUGreaterThanEqual, c->boolean, along, spv_int(c, distance));
+    total = spv_select(c, spv_num_type(low, s->dtype), has_one, joined, total);
+  }
+  return total;
+}
+
+/* What the lanes before this one have together, given every lane's running `total`. */
+static spv_id lanes_before(spv_lower *low, const scan *s, spv_id total) {
+  spv_code *c = &low->code;
+  const spv_nest_axis *axis = &s->nest.axes[s->axis];
+  spv_id along = spv_mod_const(c, spv_shr_const(c, low->lane, axis->lane_shift), axis->lanes);
+  spv_id from = spv_and_const(c, spv_sub(c, low->lane, spv_int(c, INT64_C(1) << axis->lane_shift)), low->lanes - 1);
+  spv_id before = shuffle(low, s, total, from);
+  spv_id is_first = spv_op2(c, SpvOpIEqual, c->boolean, along, spv_int(c, 0));
+  return spv_select(c, spv_num_type(low, s->dtype), is_first, nothing(low, s), before);
+}
+
+static spv_id last_lane(spv_lower *low, const scan *s, spv_id total) {
+  spv_code *c = &low->code;
+  const spv_nest_axis *axis = &s->nest.axes[s->axis];
+  spv_id last = spv_op2(c, SpvOpBitwiseOr, c->u32, low->lane, spv_int(c, (int64_t)(axis->lanes - 1) << axis->lane_shift));
+  return shuffle(low, s, total, last);
+}
+
+/* ---- strips ---- */
+
+static void keep(spv_lower *low, scan *s, const spv_point *point, spv_id id, spv_id inside) {
+  if (!s->memory) {
+    VEC_PUSH(low->arena, &s->points, *point);
+    VEC_PUSH(low->arena, &s->ids, id);
+    return;
+  }
+  spv_place place = spv_memory_place(low, s->memory - 1, &s->op->results[0]->type, point);
+  place.inside = spv_both(&low->code, place.inside, inside);
+  spv_store(low, &place, &id, 1, s->dtype);
+}
+
+/* One group of consecutive elements per lane: `first` is its number along the axis. */
+static void scan_group(spv_lower *low, scan *s, uint32_t kept, uint32_t first) {
+  spv_code *c = &low->code;
+  const spv_nest_axis *axis = &s->nest.axes[s->axis];
+  spv_point points[16];
+  spv_id sums[16], inside[16];
+  uint32_t used = 0;
+  for (uint32_t k = 0; k < axis->vector; k++) {
+    spv_point *point = &points[used];
+    uint32_t number = spv_nest_number(&s->nest, s->kept, kept, first + k);
+    if (!spv_nest_point(low, &s->nest, s->kept | 1u << s->axis, number, point)) continue;
+    inside[used] = spv_inside(low, point->at[s->axis], axis->extent);
+    if (s->op->attrs->reverse) point->at[s->axis] = spv_sub(c, spv_int(c, axis->extent - 1), point->at[s->axis]);
+    spv_id value = spv_eval(low, s->value, point);
+    value = spv_select(c, spv_num_type(low, s->dtype), inside[used], value, nothing(low, s));
+    sums[used] = used ? join(low, s, sums[used - 1], value) : value;
+    used++;
+  }
+  if (!used) return;
+  spv_id total = sums[used - 1], before = s->carry.values[kept];
+  if (axis->lanes > 1) {
+    total = scan_lanes(low, s, total);
+    s->carry.values[kept] = join(low, s, before, last_lane(low, s, total));
+    before = join(low, s, before, lanes_before(low, s, total));
+  } else {
+    s->carry.values[kept] = join(low, s, before, total);
+  }
+  for (uint32_t k = 0; k < used; k++) keep(low, s, &points[k], join(low, s, before, sums[k]), inside[k]);
+}
+
+static void scan_strip(spv_lower *low, void *user) {
+  scan *s = user;
+  const spv_nest_axis *axis = &s->nest.axes[s->axis];
+  for (uint32_t kept = 0; kept < s->kept_count; kept++)
+    for (uint32_t group = 0; group < axis->unroll; group++) scan_group(low, s, kept, group * axis->vector);
+}
+
+static void scan_rows(spv_lower *low, void *user) {
+  scan *s = user;
+  s->carry.count = s->kept_count;
+  s->carry.values = ARENA_ARRAY(low->arena, spv_id, s->kept_count);
+  s->carry.types = ARENA_ARRAY(low->arena, spv_id, s->kept_count);
+  for (uint32_t i = 0; i < s->kept_count; i++) {
+    s->carry.values[i] = nothing(low, s);
+    s->carry.types[i] = spv_num_type(low, s->dtype);
+  }
+  spv_nest_walk(low, &s->nest, 1u << s->axis, &s->carry, scan_strip, s);
+}
+
+void spv_scan_op(spv_lower *low, const ir_op *op) {
+  scan s = {.op = op, .value = op->operands[0], .dtype = op->operands[0]->type.dtype, .axis = (uint32_t)op->attrs->axis};
+  int64_t extents[KILN_MAX_RANK];
+  uint32_t rank = s.value->type.shape.rank, all = (1u << rank) - 1;
+  spv_extents(&s.value->type, extents);
+  s.kept = all & ~(1u << s.axis);
+  spv_prepare(low, s.value);
+  bool flat = spv_register_count(low, &s.value->type) <= SPV_KEEP && ir_count(&s.value->type) > 0;
+  s.nest = spv_nest_plan(low, extents, rank, SPV_STRIP / 2, flat ? all : 0);
+  s.kept_count = spv_nest_count(&s.nest, s.kept);
+  if (!flat) {
+    spv_set_memory(low, op->results[0]);
+    s.memory = low->homes[op->results[0]->id].memory + 1;
+    spv_before_write(low, s.memory - 1);
+  }
+  spv_nest_walk(low, &s.nest, s.kept, NULL, scan_rows, &s);
+  if (flat) spv_set_registers(low, op->results[0], &s.points, s.ids.data);
+}
