@@ -100,6 +100,17 @@ def csv(command, env=None):
     return {row[0]: (float(row[-4]), float(row[-3]), row[-2], row[-1] == "yes") for row in rows}
 
 
+def alternate(first, second, env=None, rounds=2):
+    """The best rows of two such commands, run turn by turn so that both meet the same noise."""
+    results = {}, {}
+    for _ in range(rounds):
+        for result, command in zip(results, (first, second)):
+            for workload, row in csv(command, env).items():
+                if workload not in result or row[0] < result[workload][0]:
+                    result[workload] = row
+    return results
+
+
 class Report:
     """Lines of markdown, shown as they come."""
 
@@ -120,7 +131,9 @@ class Report:
 
 def host_table(report, kiln):
     torch_ms, blas_ms = pytorch(), openblas()
-    ours = csv([kiln, "bench", "--csv"])
+    ours, _ = alternate([kiln, "bench", "--csv"], ["true"])
+    for times, again in ((torch_ms, pytorch()), (blas_ms, openblas())):
+        times.update({workload: min(ms, times[workload]) for workload, ms in again.items()})
     report.add("## Host\n")
     report.add("| workload | Kiln, ms | rate | right | PyTorch, ms | Kiln / PyTorch | OpenBLAS, ms | Kiln / OpenBLAS |")
     report.add("| --- | --- | --- | --- | --- | --- | --- | --- |")
@@ -139,7 +152,7 @@ def device_table(report, kiln, baseline, title, icd, env):
         report.add(f"\n{title}: {icd} is not there, not measured")
         return
     env = {"VK_DRIVER_FILES": str(icd), "VK_ICD_FILENAMES": str(icd), "MESA_SHADER_CACHE_DISABLE": "1", **env}
-    theirs, ours = csv([baseline], env), csv([kiln, "bench", "--csv", "--on", "vulkan"], env)
+    theirs, ours = alternate([baseline], [kiln, "bench", "--csv", "--on", "vulkan"], env)
     report.add(f"\n## {title}\n")
     report.add("| workload | Kiln, ms | rate | right | GLSL, ms | Kiln / GLSL |")
     report.add("| --- | --- | --- | --- | --- | --- |")

@@ -11,24 +11,11 @@ const config_row config_rows[CONFIG_ID_COUNT] = {
 #undef CONFIG
 };
 
-/* A whole decimal number, nothing else around it. */
-static bool read_number(kiln_str digits, uint64_t *out) {
-  uint64_t value = 0;
-  for (size_t i = 0; i < digits.size; i++) {
-    char c = digits.data[i];
-    if (c < '0' || c > '9') return false;
-    if (__builtin_mul_overflow(value, (uint64_t)10, &value)) return false;
-    if (__builtin_add_overflow(value, (uint64_t)(c - '0'), &value)) return false;
-  }
-  *out = value;
-  return digits.size > 0;
-}
-
 static bool is_valid(const config_row *row, kiln_str value) {
   uint64_t number;
   switch (row->kind) {
     case CONFIG_PATH: return value.size == 0 || value.data[0] == '/';
-    case CONFIG_NUMBER: return read_number(value, &number) && number >= row->least && number <= row->most;
+    case CONFIG_NUMBER: return str_read_u64(value, &number) && number >= row->least && number <= row->most;
     case CONFIG_FLAG: return str_is(value, "0") || str_is(value, "1");
     case CONFIG_WORDS: return true;
   }
@@ -57,6 +44,6 @@ kiln_str config_text(config_id id, diag_sink *sink) {
 
 uint64_t config_number(config_id id, diag_sink *sink) {
   uint64_t number = 0;
-  read_number(config_text(id, sink), &number);
+  str_read_u64(config_text(id, sink), &number);
   return number;
 }

@@ -14,14 +14,28 @@
 #define FIRST_CAPACITY ((size_t)64 << 10)
 #define TRANSFER_MOST ((size_t)1 << 30) /* bytes per read or write: Linux transfers at most 2 GiB */
 
+/* A path that cannot be right is the request's fault, anything else the system's. */
+static kiln_result result_of(int error) {
+  switch (error) {
+    case ENOMEM: return KILN_ERROR_MEMORY;
+    case ENOENT:
+    case ENOTDIR:
+    case EISDIR:
+    case EACCES:
+    case ENAMETOOLONG:
+    case ELOOP: return KILN_ERROR_INVALID;
+    default: return KILN_ERROR_IO;
+  }
+}
+
 static kiln_result fail_read(diag_sink *sink, const char *path, int error) {
   diag_report(sink, DIAG_file_unreadable, (loc){0}, path, strerror(error));
-  return error == ENOMEM ? KILN_ERROR_MEMORY : KILN_ERROR_IO;
+  return result_of(error);
 }
 
 static kiln_result fail_write(diag_sink *sink, const char *path, int error) {
   diag_report(sink, DIAG_file_unwritable, (loc){0}, path, strerror(error));
-  return error == ENOMEM ? KILN_ERROR_MEMORY : KILN_ERROR_IO;
+  return result_of(error);
 }
 
 /* Room for one more read: a byte past the size, so that the end of the file is seen without growing again. */

@@ -10,7 +10,8 @@ typedef struct file_bytes {
   size_t capacity; /* what mem_free must be told */
 } file_bytes;
 
-/* Reads all of `path`, a pipe too, of at most `limit` bytes. A failure is reported to `sink`. */
+/* Reads all of `path`, a pipe too, of at most `limit` bytes. A failure is reported to `sink`: KILN_ERROR_INVALID when
+ * the path is wrong, _LIMIT, _MEMORY, or _IO when the system failed. */
 kiln_result file_read(mem m, diag_sink *sink, const char *path, size_t limit, file_bytes *out);
 void file_free(mem m, file_bytes *bytes);
 

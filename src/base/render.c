@@ -11,16 +11,12 @@
 static const char *const severities[] = {
     [KILN_NOTE] = "note", [KILN_WARNING] = "warning", [KILN_ERROR] = "error", [KILN_FAULT] = "fault"};
 
-/* Bytes of the character at `at` when it may be shown: printable ASCII, blanks, or UTF-8 past the C1 controls. 0: no.
- */
+/* Bytes of the character at `at` when it may be shown: no control character, C1's included. 0: no. */
 static size_t shown_size(kiln_str s, size_t at) {
   const unsigned char *c = (const unsigned char *)s.data + at;
   if (c[0] < 0x80) return (c[0] >= ' ' && c[0] != 0x7f) || c[0] == '\t' || c[0] == '\n';
-  size_t size = c[0] >= 0xc2 && c[0] < 0xe0 ? 2 : c[0] >= 0xe0 && c[0] < 0xf0 ? 3 : c[0] >= 0xf0 && c[0] < 0xf5 ? 4 : 0;
-  if (size == 0 || s.size - at < size) return 0;
-  for (size_t i = 1; i < size; i++)
-    if ((c[i] & 0xc0) != 0x80) return 0;
-  return c[0] == 0xc2 && c[1] < 0xa0 ? 0 : size;
+  size_t size = str_utf8_size(s, at);
+  return size == 2 && c[0] == 0xc2 && c[1] < 0xa0 ? 0 : size;
 }
 
 static void add_clean(text *t, kiln_str s) {

@@ -50,6 +50,31 @@ kiln_str str_formatv(arena *a, const char *format, va_list args) {
   return (kiln_str){data, size};
 }
 
+/* RFC 3629: no overlong forms, no surrogates, nothing past U+10FFFF. */
+size_t str_utf8_size(kiln_str s, size_t at) {
+  const unsigned char *c = (const unsigned char *)s.data + at;
+  if (c[0] < 0x80) return 1;
+  size_t size = c[0] < 0xc2 ? 0 : c[0] < 0xe0 ? 2 : c[0] < 0xf0 ? 3 : c[0] < 0xf5 ? 4 : 0;
+  if (size == 0 || s.size - at < size) return 0;
+  for (size_t i = 1; i < size; i++)
+    if ((c[i] & 0xc0) != 0x80) return 0;
+  bool wrong = (c[0] == 0xe0 && c[1] < 0xa0) || (c[0] == 0xed && c[1] >= 0xa0) || (c[0] == 0xf0 && c[1] < 0x90) ||
+               (c[0] == 0xf4 && c[1] >= 0x90);
+  return wrong ? 0 : size;
+}
+
+bool str_read_u64(kiln_str digits, uint64_t *out) {
+  uint64_t value = 0;
+  for (size_t i = 0; i < digits.size; i++) {
+    char c = digits.data[i];
+    if (c < '0' || c > '9') return false;
+    if (__builtin_mul_overflow(value, (uint64_t)10, &value)) return false;
+    if (__builtin_add_overflow(value, (uint64_t)(c - '0'), &value)) return false;
+  }
+  if (digits.size > 0) *out = value;
+  return digits.size > 0;
+}
+
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
 /* Levenshtein's distance with swapped neighbours counted as one edit: the three rows are before, previous, current. */

@@ -16,6 +16,9 @@ bool str_starts(kiln_str s, kiln_str prefix);
 kiln_str str_copy(arena *a, kiln_str s); /* with a zero byte behind it */
 kiln_str str_format(arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
 kiln_str str_formatv(arena *a, const char *format, va_list args);
+size_t str_utf8_size(kiln_str s, size_t at); /* bytes of the UTF-8 character that starts at `at`; 0: none does */
+bool str_read_u64(kiln_str digits,
+                  uint64_t *out);            /* a whole decimal number and nothing else; leaves *out alone if not */
 size_t str_distance(kiln_str a, kiln_str b); /* edit distance, capped at 8: for "did you mean" */
 
 /* A growing text. text_str() is valid until the next append. */

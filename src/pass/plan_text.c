@@ -1,54 +1,14 @@
 /* The plan as tables. */
+#include "base/table.h"
 #include "pass/plan.h"
 
-typedef struct table {
-  text *out;
-  const char *const *titles;
-  uint32_t columns;
-  arena *arena;
-  VEC(kiln_str) cells;
-} table;
-
-static table table_new(text *out, const char *const *titles, uint32_t columns) {
-  table t = {.out = out, .titles = titles, .columns = columns, .arena = out->arena};
-  for (uint32_t i = 0; i < columns; i++) VEC_PUSH(t.arena, &t.cells, str_from(titles[i]));
-  return t;
-}
-
-static void cell(table *t, text words) { VEC_PUSH(t->arena, &t->cells, text_str(&words)); }
+static void cell(table *t, text words) { table_str(t, text_str(&words)); }
 static text words(const table *t) { return text_new(t->arena); }
 
 static void cell_bytes(table *t, uint64_t bytes) {
   text w = words(t);
   plan_bytes(&w, bytes);
   cell(t, w);
-}
-
-static void cell_str(table *t, kiln_str s) { VEC_PUSH(t->arena, &t->cells, s); }
-
-static bool at_right(const table *t, uint32_t column) { return t->titles[column][0] == '>'; }
-
-static kiln_str cell_at(const table *t, size_t row, uint32_t column) {
-  kiln_str s = t->cells.data[row * t->columns + column];
-  return row == 0 && at_right(t, column) ? (kiln_str){s.data + 1, s.size - 1} : s;
-}
-
-/* Columns as wide as their widest cell; one whose title begins with '>' holds numbers and keeps to the right. */
-static void table_end(const table *t) {
-  size_t rows = t->cells.count / t->columns, *width = ARENA_ARRAY(t->arena, size_t, t->columns);
-  for (size_t row = 0; row < rows; row++)
-    for (uint32_t column = 0; column < t->columns; column++)
-      if (cell_at(t, row, column).size > width[column]) width[column] = cell_at(t, row, column).size;
-  for (size_t row = 0; row < rows; row++) {
-    text line = text_new(t->arena);
-    for (uint32_t column = 0; column < t->columns; column++) {
-      kiln_str s = cell_at(t, row, column);
-      int room = (int)(width[column] - s.size), before = at_right(t, column) ? room : 0;
-      text_format(&line, "  %*s%.*s%*s", before, "", STR_FMT(s), room - before, "");
-    }
-    while (line.size > 0 && line.data[line.size - 1] == ' ') line.size--;
-    text_format(t->out, "%.*s\n", STR_FMT(text_str(&line)));
-  }
 }
 
 /* ---- sections ---- */
@@ -80,57 +40,57 @@ static void print_blocks(const plan *p, text *out) {
   static const char *const directions[] = {[KILN_IN] = "in", [KILN_OUT] = "out", [KILN_INOUT] = "inout"};
   if (p->block_count == 0) return;
   text_char(out, '\n');
-  table t = table_new(out, titles, 8);
+  table t = TABLE_NEW(out->arena, titles);
   for (uint32_t i = 0; i < p->block_count; i++) {
     const plan_block *block = &p->blocks[i];
-    cell_str(&t, block->name);
-    cell_str(&t, str_from(directions[block->direction]));
+    table_str(&t, block->name);
+    table_str(&t, str_from(directions[block->direction]));
     cell_type(&t, block->array.dtype, &block->size);
     cell_type(&t, block->array.dtype, &block->array.shape);
     cell_bytes(&t, block->bytes);
-    cell_str(&t, block->known ? str_format(t.arena, "%llu times", (unsigned long long)block->visits)
-                              : STR("depends on data"));
+    table_str(&t, block->known ? str_format(t.arena, "%llu times", (unsigned long long)block->visits)
+                               : STR("depends on data"));
     if (block->known)
       cell_bytes(&t, block->visits * block->bytes);
     else
-      cell_str(&t, STR("-"));
-    cell_str(&t, block->ragged ? STR("ragged") : STR("even"));
+      table_str(&t, STR("-"));
+    table_str(&t, block->ragged ? STR("ragged") : STR("even"));
   }
-  table_end(&t);
+  table_print(&t, out);
 }
 
 static void print_spaces(const plan *p, text *out) {
   static const char *const titles[] = {"space", "each", ">copies", ">needed", ">alive at once", ">limit", ""};
   text_char(out, '\n');
-  table t = table_new(out, titles, 7);
+  table t = TABLE_NEW(out->arena, titles);
   for (uint32_t i = 0; i < p->memory.report.use_count; i++) {
     const alloc_use *use = &p->memory.report.uses[i];
     const space_info *info = space_info_of(use->space);
-    cell_str(&t, str_from(info->name));
-    cell_str(&t, str_from(level_info_of(machine_level(&p->memory.machine, info->depth))->name));
-    cell_str(&t, str_format(t.arena, "%llu", info->depth == 0 ? 1ull : (unsigned long long)p->units));
+    table_str(&t, str_from(info->name));
+    table_str(&t, str_from(level_info_of(machine_level(&p->memory.machine, info->depth))->name));
+    table_cell(&t, "%llu", info->depth == 0 ? 1ull : (unsigned long long)p->units);
     cell_bytes(&t, use->peak);
     cell_bytes(&t, use->live);
     if (use->limit)
       cell_bytes(&t, use->limit);
     else
-      cell_str(&t, STR("none"));
-    cell_str(&t, alloc_fits(use) ? STR("") : STR("too much"));
+      table_str(&t, STR("none"));
+    table_str(&t, alloc_fits(use) ? STR("") : STR("too much"));
   }
-  table_end(&t);
+  table_print(&t, out);
 }
 
 static void print_items(const plan *p, text *out) {
   static const char *const titles[] = {"who", "space", ">bytes", ">offset", "behind", "alive from", "to"};
   text_char(out, '\n');
-  table t = table_new(out, titles, 7);
+  table t = TABLE_NEW(out->arena, titles);
   for (uint32_t i = 0; i < p->memory.report.item_count; i++) {
     const alloc_item *item = &p->memory.report.items[i];
-    cell_str(&t, plan_item_name(p, i));
-    cell_str(&t, str_from(space_info_of(item->key.space)->name));
+    table_str(&t, plan_item_name(p, i));
+    table_str(&t, str_from(space_info_of(item->key.space)->name));
     cell_bytes(&t, item->size);
-    cell_str(&t, str_format(t.arena, "%llu", (unsigned long long)item->offset));
-    cell_str(&t, item->above == ALLOC_NONE ? STR("-") : plan_item_name(p, item->above));
+    table_cell(&t, "%llu", (unsigned long long)item->offset);
+    table_str(&t, item->above == ALLOC_NONE ? STR("-") : plan_item_name(p, item->above));
     for (uint32_t end = 0; end < 2; end++) {
       text w = words(&t);
       uint32_t point = end ? item->last : item->first, line = plan_point_line(p, point);
@@ -139,7 +99,7 @@ static void print_items(const plan *p, text *out) {
       cell(&t, w);
     }
   }
-  table_end(&t);
+  table_print(&t, out);
 }
 
 void plan_print(const plan *p, text *out) {

@@ -108,10 +108,10 @@ static void failures_are_reported(void **state) {
   (void)state;
   file_bytes bytes;
   kiln_str part = STR("x");
-  assert_int_equal(file_read(mem_default(), sink, in_folder("absent"), 8, &bytes), KILN_ERROR_IO);
-  assert_int_equal(file_read(mem_default(), sink, folder, 8, &bytes), KILN_ERROR_IO);
-  assert_int_equal(file_write(mem_default(), sink, in_folder("no/such"), &part, 1), KILN_ERROR_IO);
-  assert_int_equal(file_write(mem_default(), sink, folder, &part, 1), KILN_ERROR_IO);
+  assert_int_equal(file_read(mem_default(), sink, in_folder("absent"), 8, &bytes), KILN_ERROR_INVALID);
+  assert_int_equal(file_read(mem_default(), sink, folder, 8, &bytes), KILN_ERROR_INVALID);
+  assert_int_equal(file_write(mem_default(), sink, in_folder("no/such"), &part, 1), KILN_ERROR_INVALID);
+  assert_int_equal(file_write(mem_default(), sink, folder, &part, 1), KILN_ERROR_INVALID);
   assert_int_equal(file_write(mem_default(), sink, "/dev/full", &part, 1), KILN_ERROR_IO);
   assert_int_equal(diag_sink_count(sink), 5);
   assert_non_null(strstr(diag_sink_get(sink, 0)->message.data, "No such file"));

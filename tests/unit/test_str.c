@@ -1,10 +1,10 @@
-/* base/str: strings, edit distance, growing text, the map. */
+/* base/str: strings, edit distance, growing text, tables, the map. */
 #include "unit.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "base/str.h"
+#include "base/table.h"
 #include "fault_alloc.h"
 
 static arena memory;
@@ -40,6 +40,57 @@ static void copies_end_with_a_zero_byte(void **state) {
   assert_int_equal(copy.size, 3);
   assert_string_equal(copy.data, "abc");
   assert_string_equal(str_format(&memory, "%d-%s", 42, "x").data, "42-x");
+}
+
+static void utf8_is_recognised(void **state) {
+  (void)state;
+  static const struct {
+    const char *bytes;
+    size_t size;
+  } rows[] = {{"a", 1},
+              {"\x7f", 1},
+              {"\xc2\x80", 2},
+              {"\xe2\x82\xac", 3},
+              {"\xf0\x9f\x94\xa5", 4},
+              {"\x80", 0},
+              {"\xc0\x80", 0},
+              {"\xc3", 0},
+              {"\xe0\x9f\x80", 0},
+              {"\xed\xa0\x80", 0},
+              {"\xf0\x8f\x80\x80", 0},
+              {"\xf4\x90\x80\x80", 0},
+              {"\xf5\x80\x80\x80", 0},
+              {"\xe2\x82x", 0}};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    assert_int_equal(str_utf8_size(str_from(rows[i].bytes), 0), rows[i].size);
+}
+
+static void whole_numbers_are_read(void **state) {
+  (void)state;
+  uint64_t value = 7;
+  assert_true(str_read_u64(STR("18446744073709551615"), &value) && value == UINT64_MAX);
+  value = 7;
+  static const char *const wrong[] = {"", "18446744073709551616", "1 ", "-1", "+1", "0x1", "1e3"};
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) assert_false(str_read_u64(str_from(wrong[i]), &value));
+  assert_int_equal(value, 7);
+}
+
+static void tables_line_up(void **state) {
+  (void)state;
+  static const char *const titles[] = {"name", ">bytes", "note"};
+  table t = TABLE_NEW(&memory, titles);
+  table_str(&t, STR("\xc3\xa9"));
+  table_cell(&t, "%d", 1234567);
+  table_str(&t, STR(""));
+  table_str(&t, STR("longer"));
+  table_cell(&t, "%d", 5);
+  table_str(&t, STR("x"));
+  text printed = text_new(&memory);
+  table_print(&t, &printed);
+  assert_string_equal(printed.data,
+                      "name      bytes  note\n"
+                      "\xc3\xa9       1234567\n"
+                      "longer        5  x\n");
 }
 
 static void distance_counts_edits(void **state) {
@@ -129,9 +180,15 @@ static void every_allocation_may_fail(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(strings_compare_by_bytes),     cmocka_unit_test(copies_end_with_a_zero_byte),
-      cmocka_unit_test(distance_counts_edits),        cmocka_unit_test(text_grows),
-      cmocka_unit_test(map_keeps_order_and_replaces), cmocka_unit_test(hashes_differ_by_size_seed_and_byte),
+      cmocka_unit_test(strings_compare_by_bytes),
+      cmocka_unit_test(copies_end_with_a_zero_byte),
+      cmocka_unit_test(utf8_is_recognised),
+      cmocka_unit_test(whole_numbers_are_read),
+      cmocka_unit_test(tables_line_up),
+      cmocka_unit_test(distance_counts_edits),
+      cmocka_unit_test(text_grows),
+      cmocka_unit_test(map_keeps_order_and_replaces),
+      cmocka_unit_test(hashes_differ_by_size_seed_and_byte),
       cmocka_unit_test(every_allocation_may_fail),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);

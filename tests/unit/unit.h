@@ -2,12 +2,11 @@
 #ifndef KILN_TESTS_UNIT_H
 #define KILN_TESTS_UNIT_H
 
-/* clang-format off: the order matters */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
-/* clang-format on */
 
 #endif

@@ -1,0 +1,57 @@
+/* Runs on the host executor. */
+#include "tool/execute.h"
+
+#include <stdlib.h>
+
+#include "base/thread.h"
+#include "kiln/host.h"
+#include "tool/progress.h"
+
+double milliseconds_since(uint64_t start_ns) { return (double)(clock_ns() - start_ns) * 1e-6; }
+
+static int by_size(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+double median(double *values, size_t count) {
+  qsort(values, count, sizeof *values, by_size);
+  return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
+}
+
+/* Timed runs work on arrays of their own: what is read and written must not go on changing. */
+static kiln_result time_host(job *j, kiln_host_plan *plan, uint32_t repeats, double *ms) {
+  kiln_array *arrays = job_copy_arrays(j);
+  if (!arrays) return KILN_ERROR_MEMORY;
+  double *times = ARENA_ARRAY(&j->tool->arena, double, repeats);
+  kiln_result result = KILN_OK;
+  for (uint32_t i = 0; i < repeats && result == KILN_OK; i++) {
+    uint64_t start = clock_ns();
+    result = kiln_host_launch(plan, arrays, j->count);
+    times[i] = milliseconds_since(start);
+  }
+  job_free_arrays(j, arrays);
+  if (result == KILN_OK) *ms = median(times, repeats);
+  return result;
+}
+
+kiln_result execute_host(job *j, const run_wish *wish, kiln_array *arrays, double *ms) {
+  progress line = progress_start(wish->check ? "checking on the host" : "running on the host");
+  const subject *s = &j->subject;
+  kiln_host_desc desc = {.sizes = s->sizes,
+                         .size_count = s->size_count,
+                         .check = wish->check,
+                         .seed = wish->seed,
+                         .progress = progress_show,
+                         .progress_user = &line};
+  kiln_host_plan *plan;
+  kiln_result result = kiln_host_prepare(j->tool->context, s->kernel, &desc, arrays, j->count, &plan);
+  if (result != KILN_OK) return result;
+  uint64_t start = clock_ns();
+  result = kiln_host_launch(plan, arrays, j->count);
+  *ms = milliseconds_since(start);
+  if (result == KILN_OK && wish->repeats > 0) result = time_host(j, plan, wish->repeats, ms);
+  progress_end(&line);
+  kiln_host_plan_destroy(plan);
+  return result;
+}

@@ -1,0 +1,20 @@
+/* Running a job somewhere, and how long it took. */
+#ifndef KILN_SRC_TOOL_EXECUTE_H
+#define KILN_SRC_TOOL_EXECUTE_H
+
+#include "tool/job.h"
+
+typedef struct run_wish {
+  bool check;
+  uint64_t seed;
+  uint32_t repeats; /* timed runs after the one that counts; 0: that one is timed itself */
+} run_wish;
+
+/* Milliseconds by a clock that the run's caller sees. */
+double milliseconds_since(uint64_t start_ns);
+double median(double *values, size_t count);
+
+/* Runs on `arrays` (of the job's shapes). `*ms` is the first run's time, or the median of the timed ones. */
+kiln_result execute_host(job *j, const run_wish *wish, kiln_array *arrays, double *ms);
+
+#endif

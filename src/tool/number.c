@@ -1,0 +1,102 @@
+/* Elements as numbers. */
+#include "tool/number.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ir/ir.h"
+
+double dtype_tolerance(kiln_dtype dtype) {
+  switch (dtype) {
+    case KILN_F16: return 4e-3;
+    case KILN_BF16: return 3e-2;
+    case KILN_F32: return 1e-5;
+    case KILN_F64: return 1e-12;
+    default: return 0;
+  }
+}
+
+bool dtype_is_float(kiln_dtype dtype) { return ir_dtype_get((ir_dtype)dtype)->class == IR_CLASS_FLOAT; }
+
+const char *number_text(char out[NUMBER_SIZE], double value) {
+  for (int digits = 1; digits <= 17; digits++) {
+    snprintf(out, NUMBER_SIZE, "%.*g", digits, value);
+    if (isnan(value) || strtod(out, NULL) == value) break;
+  }
+  return out;
+}
+
+size_t array_count(const kiln_array *array) { return array->size / kiln_dtype_size(array->dtype); }
+
+uint64_t array_bits(const kiln_array *array, size_t index) {
+  uint64_t bits = 0;
+  size_t size = kiln_dtype_size(array->dtype);
+  memcpy(&bits, (const unsigned char *)array->data + index * size, size);
+  return bits;
+}
+
+double array_number(const kiln_array *array, size_t index) {
+  return ir_bits_to_f64((ir_dtype)array->dtype, array_bits(array, index));
+}
+
+summary array_summary(const kiln_array *array) {
+  summary s = {.min = INFINITY, .max = -INFINITY};
+  size_t count = array_count(array);
+  double sum = 0;
+  for (size_t i = 0; i < count; i++) {
+    double value = array_number(array, i);
+    if (isnan(value)) {
+      s.nans++;
+      continue;
+    }
+    if (value < s.min) s.min = value;
+    if (value > s.max) s.max = value;
+    sum += value;
+  }
+  if (s.nans == count) return (summary){NAN, NAN, NAN, s.nans};
+  s.mean = sum / (double)(count - s.nans);
+  return s;
+}
+
+/* A float's bits as an integer that grows with the value, so that neighbours differ by 1. */
+static int64_t ordered(kiln_dtype dtype, uint64_t bits) {
+  uint32_t width = ir_dtype_get((ir_dtype)dtype)->bits;
+  uint64_t sign = UINT64_C(1) << (width - 1);
+  return bits & sign ? -(int64_t)(bits ^ sign) : (int64_t)bits;
+}
+
+static uint64_t ulp_between(kiln_dtype dtype, uint64_t a, uint64_t b) {
+  int64_t x = ordered(dtype, a), y = ordered(dtype, b);
+  return x > y ? (uint64_t)x - (uint64_t)y : (uint64_t)y - (uint64_t)x;
+}
+
+static void compare_element(difference *d, const kiln_array *reference, const kiln_array *other, size_t i,
+                            double allowed) {
+  uint64_t a = array_bits(reference, i), b = array_bits(other, i);
+  if (a == b) return;
+  double x = array_number(reference, i), y = array_number(other, i);
+  if ((isnan(x) && isnan(y)) || x == y) return;
+  double apart = isnan(x) || isnan(y) || isinf(x) || isinf(y) ? INFINITY : fabs(x - y);
+  uint64_t ulp = dtype_is_float(reference->dtype) && apart < INFINITY ? ulp_between(reference->dtype, a, b)
+                 : apart < 0x1p63                                     ? (uint64_t)apart
+                                                                      : UINT64_MAX;
+  if (ulp > d->largest_ulp) d->largest_ulp = ulp;
+  if (apart > d->largest) {
+    d->largest = apart;
+    d->where = i;
+  }
+  d->beyond += apart > allowed;
+}
+
+difference array_difference(const kiln_array *reference, const kiln_array *other, double tolerance) {
+  difference d = {0};
+  size_t count = array_count(reference);
+  for (size_t i = 0; i < count; i++) {
+    double magnitude = fabs(array_number(reference, i));
+    if (isfinite(magnitude) && magnitude > d.scale) d.scale = magnitude;
+  }
+  for (size_t i = 0; i < count; i++) compare_element(&d, reference, other, i, tolerance * d.scale);
+  return d;
+}

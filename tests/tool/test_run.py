@@ -1,0 +1,224 @@
+"""kiln run and kiln check on the host: data in, data out, JSON, faults."""
+import os
+import struct
+import unittest
+import zlib
+
+import numpy
+
+from command import ADD, OUTSIDE, CommandTest
+
+TYPES = {"bool": "?", "i8": "i1", "i16": "<i2", "i32": "<i4", "i64": "<i8", "u8": "u1", "u16": "<u2", "u32": "<u4",
+         "u64": "<u8", "f16": "<f2", "f32": "<f4", "f64": "<f8"}
+
+
+def copy_kernel(dtype, shape="N"):
+    rank = shape.count(",") + 1
+    return f"kernel copy(x: {dtype}[{shape}]) -> (y: {dtype}[{shape}]) {{\n  y[...] = x[...]\n}}\n"
+
+
+class Data(CommandTest):
+    def save(self, name, array):
+        numpy.save(self.path(name), array)
+        return self.path(name)
+
+    def copied(self, dtype, data, shape="N", **sizes):
+        """What a kernel that copies x to y makes of `data`."""
+        file, out = self.write("copy.kiln", copy_kernel(dtype, shape)), self.path("y.npy")
+        self.kiln("run", file, f"x={data}", "-o", f"y={out}", *[f"--set={k}={v}" for k, v in sizes.items()])
+        return numpy.load(out)
+
+    def test_files_of_every_type(self):
+        for dtype, code in TYPES.items():
+            x = numpy.array([0, 1, 1, 0, 1], code) if dtype == "bool" else numpy.array([0, 1, 100, 7, 127], code)
+            y = self.copied(dtype, self.save("x.npy", x))
+            self.assertEqual(y.dtype, x.dtype)
+            numpy.testing.assert_array_equal(x, y)
+
+    def test_bfloat16_is_two_opaque_bytes(self):
+        x = numpy.array([0x3F80, 0xBF80, 0x4049], "<u2")
+        y = self.copied("bf16", self.save("x.npy", x.view("V2")))
+        numpy.testing.assert_array_equal(numpy.frombuffer(y.tobytes(), "<u2"), x)
+
+    def test_fortran_order_and_empty_arrays(self):
+        x = numpy.asfortranarray(numpy.arange(24, dtype="<f4").reshape(2, 3, 4))
+        numpy.testing.assert_array_equal(self.copied("f32", self.save("x.npy", x), "A, B, C"), x)
+
+    def test_generated_data(self):
+        numpy.testing.assert_array_equal(self.copied("i32", "zeros", N=3), [0, 0, 0])
+        numpy.testing.assert_array_equal(self.copied("bf16", "ones", N=2).view("<u2"), [0x3F80, 0x3F80])
+        numpy.testing.assert_array_equal(self.copied("u8", "iota", N=300), numpy.arange(300).astype("u1"))
+        numpy.testing.assert_array_equal(self.copied("f16", "iota", N=5), numpy.arange(5, dtype="<f2"))
+
+    def test_random_data(self):
+        x = self.copied("f32", "random:1", N=100000)
+        numpy.testing.assert_array_equal(x, self.copied("f32", "random:1", N=100000))
+        self.assertFalse(numpy.array_equal(x, self.copied("f32", "random:2", N=100000)))
+        self.assertTrue(0 <= x.min() < 0.001 and 0.999 < x.max() < 1 and abs(x.mean() - 0.5) < 0.01)
+        n = self.copied("f64", "normal:3", N=100000)
+        self.assertTrue(abs(n.mean()) < 0.02 and abs(n.std() - 1) < 0.02 and abs(numpy.corrcoef(n[1:], n[:-1])[0, 1]) < 0.02)
+        i = self.copied("i8", "random:4", N=10000)
+        self.assertTrue(i.min() == 0 and i.max() == 99)
+
+    def test_sizes_come_from_files_options_and_each_other(self):
+        file, out = self.write("add.kiln", ADD), self.path("z.npy")
+        x = numpy.arange(15, dtype="<f4").reshape(5, 3)
+        self.kiln("run", file, f"x={self.save('x.npy', x)}", "y=ones", "-o", f"z={out}")
+        numpy.testing.assert_array_equal(numpy.load(out), x + 1)
+        self.fails(1, "data_size_unknown", "run", file, "x=ones", "y=ones", "--set", "M=4")
+
+    def test_inout(self):
+        file = self.write("scale.kiln", "kernel scale(x: f32[N] inout) {\n  x[...] = 2.0 * x[...]\n}\n")
+        x, out = numpy.arange(4, dtype="<f4"), self.path("out.npy")
+        for words in ([], ["--time=3"]):  # timed runs must not double it again
+            self.kiln("run", file, f"x={self.save('x.npy', x)}", "-o", f"x={out}", *words)
+            numpy.testing.assert_array_equal(numpy.load(out), 2 * x)
+
+    def test_wrong_data(self):
+        file = self.write("copy.kiln", copy_kernel("f32"))
+        rows = {
+            "data_missing": [],
+            "not_named": ["x.npy"],
+            "unknown_parameter": ["xx=ones"],
+            "data_for_output": ["x=ones", "y=ones", "--set=N=2"],
+            "data_twice": ["x=ones", "x=zeros", "--set=N=2"],
+            "bad_seed": ["x=random:one", "--set=N=2"],
+            "data_size_unknown": ["x=ones"],
+            "file_unreadable": ["x=" + self.path("absent.npy")],
+            "npy_magic": ["x=" + file],
+            "data_type": ["x=" + self.save("d.npy", numpy.zeros(3))],
+            "data_rank": ["x=" + self.save("r.npy", numpy.zeros((3, 1), "<f4"))],
+            "npy_big_endian": ["x=" + self.save("b.npy", numpy.zeros(3, ">f4"))],
+            "npy_object": ["x=" + self.save("o.npy", numpy.array([None]))],
+            "argument_too_big": ["x=ones", f"--set=N={2**40}"],
+            "bad_set": ["x=ones", "--set=N"],
+            "unknown_size": ["x=ones", "--set=M=3"],
+            "output_of_input": ["x=ones", "--set=N=2", "-o", "x=x.npy"],
+            "output_twice": ["x=ones", "--set=N=2", "-o", "y=a.npy", "-o", "y=b.npy"],
+            "no_picture": ["x=ones", "--set=N=2", "-o", "y=y.png"],
+            "unknown_target": ["x=ones", "--set=N=2", "--on", "gpu"],
+        }
+        for name, words in rows.items():
+            with self.subTest(name):
+                self.fails(1, name, "run", file, *words)
+
+    def test_a_wrong_place_to_save(self):
+        file = self.write("copy.kiln", copy_kernel("f32"))
+        self.fails(1, "file_unwritable", "run", file, "x=ones", "--set=N=2", "-o", "y=" + self.path("no/such/y.npy"))
+
+    def test_every_prefix_of_a_file_is_refused(self):
+        file = self.write("copy.kiln", copy_kernel("f32"))
+        self.save("x.npy", numpy.zeros(1, "<f4"))
+        whole = (self.folder / "x.npy").read_bytes()
+        for size in (0, 5, 9, 60, 127, 128, len(whole) - 1):
+            (self.folder / "cut.npy").write_bytes(whole[:size])
+            _, err = self.kiln("run", file, f"x={self.path('cut.npy')}", code=1)
+            self.assertRegex(err, r"cut\.npy(:\d+:\d+)?: error\[70\d\d npy_")
+
+
+class Kernels(CommandTest):
+    def test_several_kernels(self):
+        file = self.write("two.kiln", ADD + copy_kernel("f32"))
+        err = self.fails(1, "kernel_not_chosen", "run", file, "x=ones")
+        self.assertIn("add, copy", err)
+        self.kiln("run", file, "-k", "copy", "x=ones", "--set=N=2")
+
+    def test_wrong_text_has_a_place(self):
+        file = self.write("bad.kiln", "kernel f(x: f32[2]) -> (y: f32[2]) {\n  y[...] = x[...] +\n}\n")
+        _, err = self.kiln("run", file, "x=ones", code=1)
+        self.assertRegex(err, r"bad\.kiln:\d+:\d+: error\[1\d\d\d \w+\]: ")
+        self.assertIn("^", err)
+
+    def test_missing_file(self):
+        for command in ("run", "check", "fmt", "passes", "plan"):
+            self.fails(1, "file_unreadable", command, self.path("absent.kiln"))
+        self.fails(1, "file_unreadable", "run", str(self.folder))
+
+
+class Output(CommandTest):
+    def test_summary(self):
+        out, err = self.kiln("run", self.write("add.kiln", ADD), "x=iota", "y=ones", "--set=M=3", "--set=N=4")
+        self.assertEqual(err, "")
+        self.assertRegex(out, r"^add on host: \d+\.\d+ ms\n")
+        self.assertIn("z: f32[3, 4]  min 1  max 12  mean 6.5\n", out)
+        self.assertIn("[1 2 3 4 5 6 7 8 ...]", out)
+
+    def test_json(self):
+        answer = self.json("run", self.write("add.kiln", ADD), "x=iota", "y=ones", "--set=M=3", "--set=N=4")
+        self.assertEqual((answer["kernel"], answer["device"], answer["ok"], answer["faults"]), ("add", "host", True, []))
+        self.assertGreater(answer["ms"], 0)
+        z = answer["outputs"]["z"]
+        self.assertEqual((z["dtype"], z["shape"], z["min"], z["max"], z["mean"]), ("f32", [3, 4], 1, 12, 6.5))
+
+    def test_json_of_numbers_that_json_lacks(self):
+        text = "kernel f(x: f32[2]) -> (y: f32[2]) {\n  y[...] = log(x[...] - 1.0)\n}\n"
+        answer = self.json("run", self.write("f.kiln", text), "x=zeros")
+        self.assertIsNone(answer["outputs"]["y"]["mean"])
+
+    def test_json_of_a_mistake(self):
+        answer = self.json("run", self.write("add.kiln", ADD), "x=ones", code=1)
+        self.assertFalse(answer["ok"])
+        self.assertEqual([e["name"] for e in answer["errors"]], ["data_missing"])
+
+    def test_time(self):
+        for words in (["--time"], ["--time=3"]):
+            answer = self.json("run", self.write("add.kiln", ADD), "x=ones", "y=ones", "--set=M=8", "--set=N=8", *words)
+            self.assertGreater(answer["ms"], 0)
+
+    def png(self, name):
+        """(width, height, colour type, rows of bytes) of a PNG whose rows are stored unfiltered or filtered simply."""
+        data = (self.folder / name).read_bytes()
+        self.assertEqual(data[:8], b"\x89PNG\r\n\x1a\n")
+        at, body = 8, b""
+        while at < len(data):
+            (size,), kind = struct.unpack(">I", data[at:at + 4]), data[at + 4:at + 8]
+            if kind == b"IHDR":
+                width, height, depth, colour = struct.unpack(">IIBB", data[at + 8:at + 18])
+                self.assertEqual(depth, 8)
+            if kind == b"IDAT":
+                body += data[at + 8:at + 8 + size]
+            at += size + 12
+        return width, height, colour, zlib.decompress(body)
+
+    def test_pictures(self):
+        grey = "kernel p(x: u8[H, W]) -> (y: u8[H, W]) {\n  y[...] = x[...]\n}\n"
+        self.kiln("run", self.write("p.kiln", grey), "x=iota", "--set=H=3", "--set=W=5", "-o", f"y={self.path('y.png')}")
+        width, height, colour, body = self.png("y.png")
+        self.assertEqual((width, height, colour, len(body)), (5, 3, 0, 3 * 6))
+        rgb = "kernel p(x: u8[H, W, 3]) -> (y: u8[H, W, 3]) {\n  y[...] = x[...]\n}\n"
+        self.kiln("run", self.write("p.kiln", rgb), "x=iota", "--set=H=2", "--set=W=2", "-o", f"y={self.path('c.png')}")
+        width, height, colour, body = self.png("c.png")
+        self.assertEqual((width, height, colour, len(body)), (2, 2, 2, 2 * 7))
+
+
+class Checks(CommandTest):
+    def at(self, value):
+        numpy.save(self.path("at.npy"), numpy.array([value], "<i4"))
+        return [self.write("outside.kiln", OUTSIDE), f"at={self.path('at.npy')}", "x=iota", "--set=N=8"]
+
+    def test_a_clean_kernel(self):
+        out, err = self.kiln("check", *self.at(4))
+        self.assertEqual(err, "")
+        self.assertIn("no fault found in 4 schedules", out)
+
+    def test_a_fault(self):
+        for words in (["check", *self.at(5)], ["run", "--check", *self.at(-1)]):
+            _, err = self.kiln(*words, code=3)
+            self.assertRegex(err, r"outside\.kiln:2:\d+: fault\[5\d\d\d out_of_bounds\]: ")
+
+    def test_a_fault_in_json(self):
+        answer = self.json("check", *self.at(5), code=3)
+        self.assertFalse(answer["ok"])
+        fault = answer["faults"][0]
+        self.assertEqual((fault["name"], fault["places"][0]["line"], fault["seed"]), ("out_of_bounds", 2, 0))
+        self.assertTrue(fault["unit"] and fault["message"] and fault["code"] // 1000 == 5)
+
+    def test_checks_run_on_the_host_alone(self):
+        self.fails(1, "check_needs_host", "run", "--check", "--on", "vulkan", *self.at(0))
+
+    def test_data_may_be_left_out(self):
+        self.kiln("check", self.write("add.kiln", ADD), "--set=M=4", "--set=N=4")
+
+
+if __name__ == "__main__":
+    unittest.main()
