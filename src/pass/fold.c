@@ -7,7 +7,7 @@
  *   when n == 8 { y[i * n : 8, :] = w }
  *
  * - Only rules that keep every bit of every result.
- * - One walk is linear in the kernel: replacements go to a table that later operands are looked up in.
+ * - One walk is linear in the kernel: see pass_renames.
  * - Reads of parameters that nobody writes count as pure.
  * - It ends: every round makes the kernel smaller, or moves constants to the right and together; the rounds are
  * bounded. */
@@ -27,30 +27,15 @@ typedef struct folder {
   ir_builder b;
   ir_kernel *kernel;
   arena *arena;
-  VEC(ir_value *) becomes; /* by value id: what it was replaced by, or NULL */
-  VEC(seen_op) seen;       /* pure ops of this region and those around it */
+  pass_renames renames;
+  VEC(seen_op) seen; /* pure ops of this region and those around it */
   uint32_t *buckets;
   bool changed;
 } folder;
 
-/* ---- replacements ---- */
-
-static ir_value *now(const folder *f, ir_value *v) {
-  while (v->id < f->becomes.count && f->becomes.data[v->id]) v = f->becomes.data[v->id];
-  return v;
-}
-
-static void set_becomes(folder *f, const ir_value *v, ir_value *new_value) {
-  while (f->becomes.count <= v->id) VEC_PUSH(f->arena, &f->becomes, NULL);
-  f->becomes.data[v->id] = new_value;
+static void replace(folder *f, const ir_value *v, ir_value *by) {
+  pass_rename(&f->renames, v, by);
   f->changed = true;
-}
-
-static void update_operands(const folder *f, ir_op *op) {
-  for (uint32_t i = 0; i < op->operand_count; i++) {
-    ir_value *v = now(f, op->operands[i]);
-    if (v != op->operands[i]) ir_set_operand(op, i, v);
-  }
 }
 
 /* ---- equal ops ---- */
@@ -104,15 +89,19 @@ static void at_op(folder *f, ir_op *op) {
 
 static void fold_value_op(folder *f, ir_op *op) {
   at_op(f, op);
-  ir_value *value = pass_pure(op) ? fold_constant(&f->b, op) : NULL;
+  ir_value *value = NULL;
+  f->changed |= fold_mask(&f->b, op, &value);
+  if (op->result_count == 0) return;
+  if (!value && pass_pure(op)) value = fold_constant(&f->b, op);
   if (!value && pass_pure(op)) value = fold_identity(&f->b, op);
+  if (!value && pass_pure(op)) value = fold_comparison(&f->b, op);
   if (!value) {
     ir_op *twin = repeatable(f, op) ? find_or_note(f, op) : NULL;
     if (!twin) return;
     value = twin->results[0];
   }
   if (value->name.size == 0) value->name = op->results[0]->name;
-  set_becomes(f, op->results[0], value);
+  replace(f, op->results[0], value);
   ir_erase(op);
 }
 
@@ -124,7 +113,7 @@ static bool fold_control_op(folder *f, ir_op *op) {
   bool gone;
   f->changed |= fold_control(op, replaced, &gone);
   for (uint32_t i = 0; i < op->result_count; i++)
-    if (replaced[i]) set_becomes(f, op->results[i], replaced[i]);
+    if (replaced[i]) replace(f, op->results[i], replaced[i]);
   if (gone)
     ir_erase(op);
   else
@@ -137,11 +126,11 @@ static void fold_region(folder *f, ir_region *region) {
   for (ir_op *op = region->first, *next; op; op = next) {
     ir_op *previous = op->prev;
     next = op->next;
-    update_operands(f, op);
+    pass_update(&f->renames, op);
     if (op->region_count) {
       /* What it was emptied into is still to be walked. */
       if (fold_control_op(f, op)) next = previous ? previous->next : region->first;
-    } else if (op->result_count == 1) {
+    } else if (op->result_count == 1 || op->code == IR_store) {
       fold_value_op(f, op);
     }
   }
@@ -153,7 +142,8 @@ bool pass_fold(pass_ctx *c) {
   arena *a = &k->module->arena;
   bool any = false;
   for (uint32_t round = 0; round < MAX_ROUNDS; round++) {
-    folder f = {.b = {.module = k->module, .kernel = k, .diags = c->diags}, .kernel = k, .arena = a};
+    folder f = {
+        .b = {.module = k->module, .kernel = k, .diags = c->diags}, .kernel = k, .arena = a, .renames = {.arena = a}};
     f.buckets = ARENA_ARRAY(a, uint32_t, BUCKETS);
     fold_region(&f, k->body);
     f.changed |= fold_drop_dead(k->body, c->target->check);

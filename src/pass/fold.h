@@ -8,6 +8,10 @@
  */
 ir_value *fold_constant(ir_builder *b, const ir_op *op);
 ir_value *fold_identity(ir_builder *b, const ir_op *op);
+ir_value *fold_comparison(ir_builder *b, const ir_op *op); /* of integers whose ranges decide it */
+
+/* A load or store whose mask is one literal: true drops the mask. A load that reads nothing gives its `other` value. */
+bool fold_mask(ir_builder *b, ir_op *op, ir_value **value);
 
 /* Simplifies a control op. True when something changed. `replaced[i]` is set to what result i is from now on, or left
  * NULL; an op that is not needed any more has been emptied into its surroundings and is to be erased: then *gone is

@@ -80,12 +80,6 @@ static ir_value *of_select(const ir_op *op) {
   return op->operands[condition ? 1 : 2];
 }
 
-static ir_value *of_equal_integers(ir_builder *b, const ir_op *op) {
-  if (op->operands[0] != op->operands[1] || is_float(op->operands[0])) return NULL;
-  bool holds = op->code == IR_eq || op->code == IR_le || op->code == IR_ge;
-  return ir_full(b, IR_BOOL, &op->results[0]->type.shape, holds);
-}
-
 /* ---- ops on shapes ---- */
 
 static bool same_shape(const ir_type *a, const ir_type *b) {
@@ -157,12 +151,6 @@ ir_value *fold_identity(ir_builder *b, const ir_op *op) {
     case IR_neg:
     case IR_not: return of_twice(op);
     case IR_select: return of_select(op);
-    case IR_eq:
-    case IR_ne:
-    case IR_lt:
-    case IR_le:
-    case IR_gt:
-    case IR_ge: return of_equal_integers(b, op);
     case IR_convert:
     case IR_bitcast: return of_convert(op);
     case IR_broadcast: return of_broadcast(op);

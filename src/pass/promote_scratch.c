@@ -25,8 +25,8 @@ typedef struct promotion {
   uint32_t *whole_uses;  /* by value id: whole, unmasked accesses */
   bool *in_condition;    /* by value id: written in a condition */
   uint32_t variables;
-  ir_value **current;      /* by variable */
-  VEC(ir_value *) becomes; /* by value id: what it was replaced by */
+  ir_value **current; /* by variable */
+  pass_renames renames;
 } promotion;
 
 /* ---- which ---- */
@@ -55,16 +55,6 @@ static bool name_variable(void *user, ir_op *op) {
 }
 
 /* ---- renaming ---- */
-
-static ir_value *now(const promotion *p, ir_value *v) {
-  while (v->id < p->becomes.count && p->becomes.data[v->id]) v = p->becomes.data[v->id];
-  return v;
-}
-
-static void set_becomes(promotion *p, const ir_value *v, ir_value *new_value) {
-  while (p->becomes.count <= v->id) VEC_PUSH(p->arena, &p->becomes, NULL);
-  p->becomes.data[v->id] = new_value;
-}
 
 static uint32_t variable(const promotion *p, const ir_value *ref) {
   return ref->id < p->value_count ? p->variable_of[ref->id] : 0;
@@ -149,7 +139,7 @@ static ir_op *remake(promotion *p, ir_op *op, ir_value *const *inits, uint32_t i
 static void replace_op(promotion *p, ir_op *op, ir_op *by) {
   for (uint32_t i = 0; i < op->result_count; i++) {
     by->results[i]->name = op->results[i]->name;
-    set_becomes(p, op->results[i], by->results[i]);
+    pass_rename(&p->renames, op->results[i], by->results[i]);
   }
   op->region_count = 0; /* its regions are the new op's */
   ir_erase(op);
@@ -175,10 +165,7 @@ static void rename_control(promotion *p, ir_op *op) {
 }
 
 static void rename_op(promotion *p, ir_op *op) {
-  for (uint32_t i = 0; i < op->operand_count; i++) {
-    ir_value *v = now(p, op->operands[i]);
-    if (v != op->operands[i]) ir_set_operand(op, i, v);
-  }
+  pass_update(&p->renames, op);
   if (op->region_count) {
     rename_control(p, op);
     return;
@@ -199,7 +186,7 @@ static void rename_op(promotion *p, ir_op *op) {
   if (writes(op))
     p->current[which - 1] = op->operands[1];
   else
-    set_becomes(p, op->results[0], p->current[which - 1]);
+    pass_rename(&p->renames, op->results[0], p->current[which - 1]);
   ir_erase(op);
 }
 
@@ -253,7 +240,9 @@ bool pass_promote_scratch(pass_ctx *c) {
   arena *a = &k->module->arena;
   if (c->target->check) return false;
   bool changed = drop_unread(k);
-  promotion p = {.b = {.module = k->module, .kernel = k, .diags = c->diags}, .arena = a, .value_count = k->value_count};
+  promotion p = {.b = {.module = k->module, .kernel = k, .diags = c->diags}, .arena = a};
+  p.value_count = k->value_count;
+  p.renames.arena = a;
   p.variable_of = ARENA_ARRAY(a, uint32_t, k->value_count + 1);
   p.whole_uses = ARENA_ARRAY(a, uint32_t, k->value_count + 1);
   p.in_condition = ARENA_ARRAY(a, bool, k->value_count + 1);

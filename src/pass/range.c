@@ -1,7 +1,14 @@
-/* Ranges of index values: interval arithmetic over the ops that index maps are made of. */
+/* Ranges of integer values: interval arithmetic over the ops that index maps and masks are made of. A tile's range
+ * holds for each of its elements. One question looks at a bounded number of ops, so that shared operands cannot make it
+ * explode. */
 #include "pass/util.h"
 
-enum { MAX_DEPTH = 32 };
+enum { MAX_DEPTH = 32, MAX_OPS = 128 };
+
+typedef struct asking {
+  const ir_kernel *kernel;
+  uint32_t ops; /* looked at so far */
+} asking;
 
 static const pass_range everything = {INT64_MIN, INT64_MAX};
 
@@ -56,16 +63,17 @@ static pass_range remainder_of(pass_range a, pass_range b) {
 
 static pass_range either(pass_range a, pass_range b) { return (pass_range){least(a.low, b.low), most(a.high, b.high)}; }
 
-static pass_range range_at(const ir_kernel *k, const ir_value *v, uint32_t depth);
+static pass_range range_at(asking *q, const ir_value *v, uint32_t depth);
 
-static pass_range of_op(const ir_kernel *k, const ir_op *op, uint32_t depth) {
+static pass_range of_op(asking *q, const ir_op *op, uint32_t depth) {
   pass_range in[3] = {everything, everything, everything};
-  for (uint32_t i = 0; i < op->operand_count && i < 3; i++) in[i] = range_at(k, op->operands[i], depth + 1);
+  for (uint32_t i = 0; i < op->operand_count && i < 3; i++) in[i] = range_at(q, op->operands[i], depth + 1);
   switch (op->code) {
     case IR_full: {
       int64_t value = ir_bits_to_i64(op->results[0]->type.dtype, op->attrs->bits);
       return (pass_range){value, value};
     }
+    case IR_iota: return (pass_range){0, most(0, ir_extent(&op->results[0]->type, (uint32_t)op->attrs->axis) - 1)};
     case IR_size: return (pass_range){op->attrs->dim->value, op->attrs->dim->value};
     case IR_add: return sum(in[0], in[1]);
     case IR_sub: return sum(in[0], negated(in[1]));
@@ -81,34 +89,44 @@ static pass_range of_op(const ir_kernel *k, const ir_op *op, uint32_t depth) {
                           least(most(in[1].high, in[0].high), in[2].high)};
     case IR_convert:
     case IR_broadcast:
-    case IR_reshape: return in[0];
+    case IR_reshape:
+    case IR_transpose:
+    case IR_reverse:
+    case IR_slice: return in[0];
     default: return everything;
   }
 }
 
 /* The counter of a `for` with a positive step: from its begin to below its end. */
-static pass_range of_argument(const ir_kernel *k, const ir_value *v, uint32_t depth) {
+static pass_range of_argument(asking *q, const ir_value *v, uint32_t depth) {
   const ir_op *loop = v->region->owner;
   if (!loop || loop->code != IR_for || v->region->args[0] != v) return everything;
-  pass_range begin = range_at(k, loop->operands[0], depth + 1), end = range_at(k, loop->operands[1], depth + 1);
-  pass_range step = range_at(k, loop->operands[2], depth + 1);
+  pass_range begin = range_at(q, loop->operands[0], depth + 1), end = range_at(q, loop->operands[1], depth + 1);
+  pass_range step = range_at(q, loop->operands[2], depth + 1);
   if (step.low <= 0 || end.high == INT64_MIN) return everything;
   return (pass_range){begin.low, most(begin.low, end.high - 1)};
 }
 
-static pass_range range_at(const ir_kernel *k, const ir_value *v, uint32_t depth) {
+static pass_range of_axis(const ir_kernel *k, const ir_value *v) {
+  for (uint32_t i = 0; i < k->axis_count; i++)
+    if (k->axes[i].index == v && k->axes[i].extent->value > 0) return (pass_range){0, k->axes[i].extent->value - 1};
+  return everything;
+}
+
+static pass_range range_at(asking *q, const ir_value *v, uint32_t depth) {
   ir_class class = ir_dtype_get(v->type.dtype)->class;
-  if (depth > MAX_DEPTH || class == IR_CLASS_FLOAT || v->type.kind != IR_TILE) return everything;
+  if (class == IR_CLASS_FLOAT || v->type.kind != IR_TILE) return everything;
   pass_range r = everything;
-  if (v->def) {
-    r = of_op(k, v->def, depth);
-  } else if (v->region) {
-    r = of_argument(k, v, depth);
-  } else {
-    for (uint32_t i = 0; i < k->axis_count; i++)
-      if (k->axes[i].index == v && k->axes[i].extent->value > 0) r = (pass_range){0, k->axes[i].extent->value - 1};
-  }
+  if (depth > MAX_DEPTH || q->ops++ > MAX_OPS)
+    r = everything;
+  else if (v->def)
+    r = of_op(q, v->def, depth);
+  else
+    r = v->region ? of_argument(q, v, depth) : of_axis(q->kernel, v);
   return within_type(r, v->type.dtype);
 }
 
-pass_range pass_range_of(const ir_kernel *k, const ir_value *v) { return range_at(k, v, 0); }
+pass_range pass_range_of(const ir_kernel *k, const ir_value *v) {
+  asking q = {k, 0};
+  return range_at(&q, v, 0);
+}

@@ -11,6 +11,7 @@
  * promote_scratch then carries it as a value, and what the first trip overwrites is never read.
  *
  * - Every access in the loop to the parameter (or one that shares its memory) is whole, through one view made outside.
+ * - The view is not at an edge: what is read back from outside an array is the fill value, not what was written.
  * - The loop runs at least once, and one of the writes happens in every trip: so the write at the end adds no race. */
 #include "pass/util.h"
 
@@ -23,24 +24,16 @@ typedef struct staging {
 typedef struct traffic {
   const ir_kernel *kernel;
   ir_value *ref; /* the view */
-  const ir_param *param;
+  const ir_value *root;
   const ir_op *loop;
   bool reads, writes_always, other;
 } traffic;
-
-static bool shares_memory(const traffic *t, const ir_value *root) {
-  const ir_param *param = pass_param_of(t->kernel, root);
-  if (!param) return false;
-  const ir_param *all = t->kernel->params;
-  return param == t->param || (param->alias >= 0 && &all[param->alias] == t->param) ||
-         (t->param->alias >= 0 && &all[t->param->alias] == param);
-}
 
 static bool note_access(void *user, ir_op *op) {
   traffic *t = user;
   if (op->code == IR_while) t->other = true; /* its condition cannot carry what it writes */
   if (op->code != IR_load && op->code != IR_store) return true;
-  if (!shares_memory(t, pass_root(op->operands[0]))) return true;
+  if (!pass_share_memory(t->kernel, t->root, pass_root(op->operands[0]))) return true;
   if (op->operands[0] != t->ref || !pass_whole_access(op)) t->other = true;
   if (op->code == IR_load)
     t->reads = true;
@@ -88,13 +81,13 @@ static void stage(staging *s, ir_op *loop, ir_value *ref) {
   s->changed = true;
 }
 
-/* The ref of the first store at the top of the loop's body, from `after` on, that can be staged. */
+/* Whatever is stored at the top of the loop's body, in every trip. */
 static void stage_loop(staging *s, ir_op *loop) {
   for (ir_op *op = loop->regions[0]->first; op; op = op->next) {
     if (op->code != IR_store || !pass_whole_access(op) || !made_outside(loop, op->operands[0])) continue;
     traffic t = {.kernel = s->c->kernel, .ref = op->operands[0], .loop = loop};
-    t.param = pass_param_of(t.kernel, pass_root(t.ref));
-    if (!t.param) continue;
+    t.root = pass_root(t.ref);
+    if (!pass_param_of(t.kernel, t.root) || pass_at_edge(t.ref)) continue;
     ir_walk(loop->regions[0], note_access, &t);
     if (t.reads && t.writes_always && !t.other) stage(s, loop, t.ref);
   }

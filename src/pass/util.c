@@ -36,6 +36,18 @@ bool pass_read_only(const ir_kernel *k, const ir_value *root) {
   return true;
 }
 
+bool pass_share_memory(const ir_kernel *k, const ir_value *root, const ir_value *other) {
+  if (root == other) return true;
+  const ir_param *a = pass_param_of(k, root), *b = pass_param_of(k, other);
+  return a && b && (a->alias == b - k->params || b->alias == a - k->params);
+}
+
+bool pass_at_edge(const ir_value *ref) {
+  for (; ref->def && ref->def->code == IR_view; ref = ref->def->operands[0])
+    if (ref->def->attrs->edge) return true;
+  return false;
+}
+
 bool pass_whole_access(const ir_op *op) {
   if (op->code != IR_load && op->code != IR_store) return false;
   if (op->attrs->masked) return false;
@@ -90,6 +102,19 @@ static bool replace_operands(void *user, ir_op *op) {
 void pass_replace_within(ir_region *region, ir_value *old, ir_value *new_value) {
   replacement r = {old, new_value};
   ir_walk(region, replace_operands, &r);
+}
+
+void pass_rename(pass_renames *r, const ir_value *from, ir_value *to) {
+  while (r->to.count <= from->id) VEC_PUSH(r->arena, &r->to, NULL);
+  r->to.data[from->id] = to;
+}
+
+void pass_update(const pass_renames *r, ir_op *op) {
+  for (uint32_t i = 0; i < op->operand_count; i++) {
+    ir_value *v = op->operands[i];
+    while (v->id < r->to.count && r->to.data[v->id]) v = r->to.data[v->id];
+    if (v != op->operands[i]) ir_set_operand(op, i, v);
+  }
 }
 
 bool pass_pure(const ir_op *op) { return ir_op_get(op->code)->form != IR_FORM_EFFECT || op->code == IR_view; }

@@ -17,6 +17,10 @@ const ir_param *pass_param_of(const ir_kernel *k, const ir_value *root); /* NULL
 /* A param that nobody writes, by its own name or an alias. */
 bool pass_read_only(const ir_kernel *k, const ir_value *root);
 
+/* Whether two params may be one memory: the same, or one the other's alias. Scratch shares with nobody. */
+bool pass_share_memory(const ir_kernel *k, const ir_value *root, const ir_value *other);
+bool pass_at_edge(const ir_value *ref); /* some view on the way to the root may reach outside: then reads fill */
+
 /* A load or store of all of its ref, unmasked. */
 bool pass_whole_access(const ir_op *op);
 
@@ -24,9 +28,18 @@ void pass_append(ir_region *region, ir_op *op); /* unlinks the op and puts it at
 ir_op *pass_yield_of(const ir_region *region);  /* NULL when the region ends without one */
 /* Replaces in a region and all within it only. */
 void pass_replace_within(ir_region *region, ir_value *old, ir_value *new_value);
+/* Replacements made during one walk, which looks up the operands of every op it comes to: linear in the kernel, where
+ * replacing at once would walk all of it for each. */
+typedef struct pass_renames {
+  arena *arena;
+  VEC(ir_value *) to; /* by value id */
+} pass_renames;
+void pass_rename(pass_renames *r, const ir_value *from, ir_value *to);
+void pass_update(const pass_renames *r, ir_op *op);
+
 bool pass_pure(const ir_op *op); /* no memory, no control: may be dropped, joined and moved */
 
-/* Where an integer scalar must lie. Everything, when nothing is known. */
+/* Where an integer, or every element of a tile of them, must lie. Everything, when nothing is known. */
 typedef struct pass_range {
   int64_t low, high;
 } pass_range;
