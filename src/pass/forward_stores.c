@@ -82,6 +82,7 @@ static void forward_region(forwarding *f, ir_region *region) {
   f->count = 0;
   for (ir_op *op = region->first, *next; op; op = next) {
     next = op->next;
+    pass_update(&f->renames, op);
     if (op->code == IR_load)
       at_load(f, op);
     else if (op->code == IR_store)
