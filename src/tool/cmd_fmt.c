@@ -18,6 +18,7 @@ const command command_fmt = {
     .operand_least = 1,
     .operand_most = 1,
     .details =
-        "Parsing what it prints gives the same text again. Comments are not kept, helper functions are inlined.\n",
+        "Parsing what it prints gives the same text again. Comments in front of a kernel stay,\nthose inside are not "
+        "kept; helper functions are inlined.\n",
     .run = run,
 };

@@ -9,7 +9,8 @@ static void print_option(FILE *out, const option *o) {
   const char *equals = o->takes == OPTION_MAYBE ? "[=" : o->takes == OPTION_VALUE ? " " : "";
   const char *close = o->takes == OPTION_MAYBE ? "]" : "";
   int used = o->letter ? snprintf(words, sizeof words, "-%c, ", o->letter) : 0;
-  snprintf(words + used, sizeof words - (size_t)used, "%s%s%s%s", o->name, equals, o->value, close);
+  const char *value = o->takes == OPTION_FLAG ? "" : o->value;
+  snprintf(words + used, sizeof words - (size_t)used, "%s%s%s%s", o->name, equals, value, close);
   fprintf(out, "  %-26s%s%s\n", words, o->doc, o->repeats ? " (may be repeated)" : "");
 }
 

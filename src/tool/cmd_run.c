@@ -117,8 +117,19 @@ static kiln_result run_on(run_state *s, const char *on) {
   kiln_str select;
   if (strcmp(on, "host") == 0) return run_host(s);
   if (strcmp(on, "all") == 0) return run_all(s);
-  if (device_select(on, &select)) return run_device(s, select);
-  TOOL_REPORT(s->job.tool, DIAG_unknown_target, NULL, on);
+  device_select(on, &select);
+  return run_device(s, select);
+}
+
+static kiln_result check_target(tool *t, const run_state *s, const char *on) {
+  kiln_str select;
+  bool device = device_select(on, &select);
+  if (!device && strcmp(on, "host") != 0 && strcmp(on, "all") != 0) {
+    TOOL_REPORT(t, DIAG_unknown_target, NULL, on);
+    return KILN_ERROR_INVALID;
+  }
+  if (!device || !s->wish.check) return KILN_OK;
+  TOOL_REPORT(t, DIAG_check_needs_host, NULL, on);
   return KILN_ERROR_INVALID;
 }
 
@@ -133,12 +144,8 @@ static bool read_wish(tool *t, run_state *s) {
 }
 
 static kiln_result run_job(tool *t, run_state *s, const char *on) {
-  kiln_str select;
-  if (s->wish.check && device_select(on, &select)) {
-    TOOL_REPORT(t, DIAG_check_needs_host, NULL, on);
-    return KILN_ERROR_INVALID;
-  }
-  kiln_result result = job_open(t, MISSING_REFUSED, &s->job);
+  kiln_result result = check_target(t, s, on);
+  if (result == KILN_OK) result = job_open(t, MISSING_REFUSED, &s->job);
   if (result == KILN_OK) result = run_on(s, on);
   bool has_values = s->outcomes.count > 0 && s->outcomes.data[0].result == KILN_OK;
   kiln_result saved = has_values ? job_save(&s->job) : KILN_OK;
