@@ -220,3 +220,20 @@ kiln_result kiln_kernel_shapes(kiln_context *context, const kiln_kernel *kernel,
   arena_finish(&a);
   return result == KILN_ERROR_MEMORY ? out_of_memory(context) : result;
 }
+
+static kiln_result solve_guarded(kiln_context *context, const ir_size_request *request, int64_t *values, arena *a) {
+  jmp_buf out;
+  if (!ARENA_GUARD(a, out)) return KILN_ERROR_MEMORY;
+  ir_known *known = ARENA_ARRAY(a, ir_known, request->kernel->symbol_count);
+  return ir_sizes_solve(request, context->diags, values, known) ? KILN_OK : KILN_ERROR_INVALID;
+}
+
+kiln_result ir_solve_sizes(kiln_context *context, const ir_kernel *k, const kiln_size *sizes, size_t size_count,
+                           const kiln_array *arrays, size_t array_count, int64_t *values) {
+  arena a;
+  arena_init(&a, context->mem, 0);
+  ir_size_request request = {k, sizes, size_count, arrays, array_count, true};
+  kiln_result result = solve_guarded(context, &request, values, &a);
+  arena_finish(&a);
+  return result == KILN_ERROR_MEMORY ? out_of_memory(context) : result;
+}

@@ -19,11 +19,8 @@ typedef struct job {
   int64_t *size_values; /* every symbolic size of the kernel, in its order; valid once open */
 } job;
 
-#define OUTPUT_OPTION                                                                    \
-  {                                                                                      \
-    "--output", 'o', OPTION_VALUE, true, "NAME=FILE",                                    \
-        "save an output as .npy, or as .png what is a picture (u8[H, W] or u8[H, W, 3])" \
-  }
+#define OUTPUT_OPTION \
+  { "--output", 'o', OPTION_VALUE, true, "NAME=FILE", "save an output: .npy, or .png for u8[H, W] and u8[H, W, 3]" }
 
 /* What becomes of parameters that no NAME=DATA names. */
 typedef enum missing_data { MISSING_REFUSED, MISSING_GENERATED } missing_data;

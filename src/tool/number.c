@@ -72,16 +72,22 @@ static uint64_t ulp_between(kiln_dtype dtype, uint64_t a, uint64_t b) {
   return x > y ? (uint64_t)x - (uint64_t)y : (uint64_t)y - (uint64_t)x;
 }
 
+/* Whole numbers that doubles cannot tell apart are still 1 apart. */
+static double distance(bool is_float, double x, double y) {
+  if (!is_float) return fmax(fabs(x - y), 1);
+  if ((isnan(x) && isnan(y)) || x == y) return 0;
+  return isfinite(x) && isfinite(y) ? fabs(x - y) : INFINITY;
+}
+
 static void compare_element(difference *d, const kiln_array *reference, const kiln_array *other, size_t i,
                             double allowed) {
   uint64_t a = array_bits(reference, i), b = array_bits(other, i);
   if (a == b) return;
-  double x = array_number(reference, i), y = array_number(other, i);
-  if ((isnan(x) && isnan(y)) || x == y) return;
-  double apart = isnan(x) || isnan(y) || isinf(x) || isinf(y) ? INFINITY : fabs(x - y);
-  uint64_t ulp = dtype_is_float(reference->dtype) && apart < INFINITY ? ulp_between(reference->dtype, a, b)
-                 : apart < 0x1p63                                     ? (uint64_t)apart
-                                                                      : UINT64_MAX;
+  bool is_float = dtype_is_float(reference->dtype);
+  double apart = distance(is_float, array_number(reference, i), array_number(other, i));
+  if (apart == 0) return;
+  uint64_t ulp = UINT64_MAX;
+  if (isfinite(apart)) ulp = is_float ? ulp_between(reference->dtype, a, b) : (uint64_t)fmin(apart, 0x1p63);
   if (ulp > d->largest_ulp) d->largest_ulp = ulp;
   if (apart > d->largest) {
     d->largest = apart;
