@@ -14,8 +14,9 @@ typedef struct follower {
   const ir_kernel *kernel;
   const step_grid *grid;
   int64_t parallel[STEP_MAX_AXES];
-  uint64_t *bits; /* by value id */
-  bool ok;        /* false once a map needed data */
+  uint64_t *bits;     /* by value id */
+  plan_block *blocks; /* `known` becomes false once a map needs data */
+  bool ok;            /* this map, so far */
 } follower;
 
 static bool follow_op(void *user, ir_op *op) {
@@ -49,7 +50,12 @@ static void follow_map(void *user, uint32_t which, const int64_t *index, int64_t
   for (uint32_t axis = 0; axis < f->kernel->axis_count; axis++)
     f->bits[f->kernel->axes[axis].index->id] = ir_bits_from_i64(IR_I32, merged[axis]);
   memset(block, 0, sizeof(int64_t) * b->size.rank);
-  if (!b->map || !ir_walk(b->map, follow_op, f)) return;
+  f->ok = true;
+  if (!b->map) return;
+  if (!ir_walk(b->map, follow_op, f)) {
+    f->blocks[which].known = false;
+    return;
+  }
   const ir_op *yield = pass_yield_of(b->map);
   for (uint32_t axis = 0; axis < yield->operand_count; axis++)
     block[axis] = ir_bits_to_i64(IR_I32, f->bits[yield->operands[axis]->id]);
@@ -75,26 +81,26 @@ static bool follow_units(plan *p, follower *f, step_walk *walk, const step_opera
     step_unflatten(&across, run, f->parallel);
     if (!step_walk_init(walk, &along, (step_share){0, length}, operands, p->block_count, follow_map, f)) return false;
     while (step_next(walk)) {
-      if (!f->ok) return false;
       note_step(p, at < PLAN_STEPS_SHOWN ? (uint32_t)at : PLAN_STEPS_SHOWN, &walk->record);
       at++;
     }
   }
-  return f->ok;
+  return true;
 }
 
 static void follow_walk(arena *a, plan *p) {
   const ir_kernel *k = p->kernel;
   if (p->steps > MAX_STEPS_FOLLOWED || p->block_count > STEP_MAX_OPERANDS) return;
-  follower f = {.kernel = k, .grid = &p->grid, .ok = true};
+  follower f = {.kernel = k, .grid = &p->grid, .blocks = p->blocks};
   f.bits = ARENA_ARRAY(a, uint64_t, (size_t)k->value_count + 1);
   step_operand_desc *operands = ARENA_ARRAY(a, step_operand_desc, (size_t)p->block_count + 1);
   for (uint32_t i = 0; i < p->block_count; i++) {
     operands[i] = (step_operand_desc){.rank = p->blocks[i].size.rank, .slots = 1};
+    p->blocks[i].known = true;
     p->blocks[i].shown = ARENA_ARRAY(a, plan_visit, PLAN_STEPS_SHOWN);
   }
-  bool known = follow_units(p, &f, ARENA_NEW(a, step_walk), operands);
-  for (uint32_t i = 0; i < p->block_count; i++) p->blocks[i].known = known;
+  if (follow_units(p, &f, ARENA_NEW(a, step_walk), operands)) return;
+  for (uint32_t i = 0; i < p->block_count; i++) p->blocks[i].known = false;
 }
 
 /* ---- what the kernel says ---- */

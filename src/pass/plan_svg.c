@@ -91,7 +91,9 @@ static void draw_walk_row(picture *pic, const plan_block *block, const char *col
 
 static void draw_walk(picture *pic) {
   const plan *p = pic->plan;
-  if (p->block_count == 0 || p->steps_shown == 0 || !p->blocks[0].known) return;
+  uint32_t known = 0;
+  for (uint32_t i = 0; i < p->block_count; i++) known += p->blocks[i].known;
+  if (known == 0 || p->steps_shown == 0) return;
   text note = text_new(pic->out->arena);
   text_format(&note, "which block each operand has, over %s%u of %llu steps",
               p->steps_shown < p->steps ? "the first " : "", p->steps_shown, (unsigned long long)p->steps);
@@ -99,7 +101,10 @@ static void draw_walk(picture *pic) {
   double cell = fmin((double)(WIDTH - MARGIN - CHART_LEFT) / p->steps_shown, 64);
   for (uint32_t i = 0; i < p->block_count; i++) {
     label(pic, CHART_LEFT - 10, pic->y + 15, "name", p->blocks[i].name);
-    draw_walk_row(pic, &p->blocks[i], colors[p->blocks[i].param % COLORS], cell);
+    if (p->blocks[i].known)
+      draw_walk_row(pic, &p->blocks[i], colors[p->blocks[i].param % COLORS], cell);
+    else
+      label(pic, CHART_LEFT, pic->y + 15, "note", STR("depends on data"));
     pic->y += ROW;
   }
   uint32_t every = cell < 20 ? 8 : 1;

@@ -80,7 +80,8 @@ static void add_section(file_parser *p, const section *s) {
   arena *a = p->file->arena;
   if (str_is(s->word, "kernel"))
     p->file->kernel = s->body;
-  else if (str_is(s->word, "text") || str_is(s->word, "passes") || str_is(s->word, "diagnostics"))
+  else if (str_is(s->word, "text") || str_is(s->word, "passes") || str_is(s->word, "plan") ||
+           str_is(s->word, "diagnostics"))
     VEC_PUSH(a, &p->file->snapshots, *s);
   else if (str_is(s->word, "launch"))
     open_case(p, s, true)->launch = keep(p, s);

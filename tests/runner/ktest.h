@@ -17,6 +17,7 @@
  *   [unsupported DEVICE: why]        must be refused there
  *   [text]                           the kernel as Kiln prints it          } whole texts below, rewritten by --update
  *   [passes after NAME]              the kernel after that pass            }
+ *   [plan]                           what `kiln plan` prints               }
  *   [diagnostics]                    what parsing, or else running, says   }
  *
  * A [launch], [set] or [data] that follows an expectation starts the next case of the same kernel text. Outputs are

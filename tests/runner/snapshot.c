@@ -1,7 +1,7 @@
 /* Whole-text snapshots: the printed kernel, the kernel after a pass, what the diagnostics say. */
 #include "base/context.h"
 #include "ktest.h"
-#include "pass/pass.h"
+#include "pass/plan.h"
 
 /* Passes for a device are shown for one with subgroups of 4 lanes and the least shared memory. */
 static const pass_target host_target = {.kind = P_HOST};
@@ -63,6 +63,21 @@ static kiln_str passes_text(test_file *file, kiln_context *context, kiln_module 
   return print_after(file, &l, id, target, error);
 }
 
+/* [plan]: what `kiln plan` prints for the host. */
+static kiln_str plan_text(test_file *file, kiln_context *context, kiln_module *module, kiln_str *error) {
+  launch l;
+  if (!first_launch(file, context, module, &l, error)) return STR("");
+  ir_module *bound = NULL;
+  plan p;
+  text t = text_new(file->arena);
+  kiln_result result = ir_bind(context, l.kernel, l.sizes, l.size_count, l.arrays, l.param_count, &bound);
+  bool ok = result == KILN_OK && plan_make(file->arena, bound->kernels[0], &host_target, context->diags, &p);
+  if (ok) plan_print(&p, &t);
+  *error = ok ? STR("") : context_text(file->arena, context);
+  if (bound) ir_module_destroy(bound);
+  return text_str(&t);
+}
+
 static kiln_str diagnostics_text(test_file *file, kiln_context *context, kiln_module *module, kiln_str *error) {
   launch l;
   if (module && first_launch(file, context, module, &l, error)) {
@@ -82,6 +97,8 @@ kiln_str snapshot_make(test_file *file, kiln_context *context, const section *s,
     *error = context_text(file->arena, context);
   else if (str_is(s->word, "passes"))
     found = passes_text(file, context, module, s, error);
+  else if (str_is(s->word, "plan"))
+    found = plan_text(file, context, module, error);
   else
     found = str_copy(file->arena, kiln_module_text(module));
   kiln_module_destroy(module);
