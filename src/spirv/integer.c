@@ -143,7 +143,10 @@ spv_id spv_and_const(spv_code *c, spv_id a, uint32_t b) {
 spv_id spv_shl_const(spv_code *c, spv_id a, uint32_t b) {
   int64_t value;
   if (b == 0) return a;
-  if (spv_is_int(c, a, &value)) return spv_int(c, (int64_t)((uint32_t)value << b));
+  if (spv_is_int(c, a, &value)) {
+    uint32_t shifted = (uint32_t)value << b;
+    return spv_int(c, shifted);
+  }
   spv_fact fact = *spv_fact_of(c, a);
   spv_id id = spv_op2(c, SpvOpShiftLeftLogical, c->u32, a, spv_int(c, b));
   return know(c, id, fact.low * (INT64_C(1) << b), fact.high * (INT64_C(1) << b), (uint64_t)fact.multiple << b);

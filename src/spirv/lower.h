@@ -102,7 +102,7 @@ spv_id spv_fmod(spv_lower *low, spv_id a, spv_id b); /* helper.c: f32, exact */
 /* ---- eval.c: an element of any tile ---- */
 spv_id spv_eval(spv_lower *low, const ir_value *value, const spv_point *point);
 spv_id spv_eval_scalar(spv_lower *low, const ir_value *value);
-spv_id spv_eval_like(spv_lower *low, const ir_value *value, const spv_point *point); /* or a scalar for every element */
+spv_id spv_eval_like(spv_lower *low, const ir_value *value, const spv_point *element); /* or a scalar for every element */
 spv_id spv_inside(spv_lower *low, spv_id at, int64_t extent); /* 0 <= at < extent as a bool; 0: certainly */
 size_t spv_eval_key(const ir_value *value, const spv_point *point, uint32_t *key);
 

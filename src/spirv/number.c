@@ -178,7 +178,7 @@ static spv_id float_to_int(spv_lower *low, ir_dtype from, ir_dtype to, spv_id va
   spv_code *c = &low->code;
   bool wide = bits_of(from) == 64, sign = is_signed(to);
   uint32_t bits = bits_of(to);
-  double top = (double)(UINT64_C(1) << (sign ? bits - 1 : bits - 1)) * (sign ? 1 : 2), bottom = sign ? -top : -1;
+  double top = (double)(UINT64_C(1) << (bits - 1)) * (sign ? 1 : 2), bottom = sign ? -top : -1;
   spv_id type = spv_num_type(low, to);
   SpvOp above_bottom = sign ? SpvOpFOrdGreaterThanEqual : SpvOpFOrdGreaterThan;
   spv_id over = spv_op2(c, SpvOpFOrdGreaterThanEqual, c->boolean, value, float_const(low, wide, top));

@@ -11,7 +11,7 @@ typedef struct carried {
   spv_carry flat;         /* all registers, value after value */
 } carried;
 
-static void op(spv_lower *low, const ir_op *op);
+static void op(spv_lower *low, const ir_op *of);
 
 /* ---- what is read and written inside ---- */
 
