@@ -1,0 +1,223 @@
+/* Faults found while running: indices outside an array, and reads of memory that nothing wrote. Every op reports its
+ * first fault; the run goes on with what the language says of such accesses, and ends with KILN_ERROR_FAULT.
+ *
+ * A shadow has one byte per element, set once the element is written: outputs have theirs here, scratch in the frame.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "host/host.h"
+
+enum { REPORTS_MOST = 64 };
+
+struct host_faults {
+  const kiln_host_plan *plan;
+  uint8_t **shadows; /* by root; NULL where there is none */
+  const ir_op *reported[REPORTS_MOST];
+  size_t count;
+};
+
+host_faults *host_faults_create(const kiln_host_plan *plan) {
+  const mem m = plan->context->mem;
+  host_faults *faults = mem_calloc(m, 1, sizeof *faults);
+  if (!faults) return NULL;
+  faults->plan = plan;
+  faults->shadows = mem_calloc(m, plan->root_count + 1, sizeof *faults->shadows);
+  for (uint32_t r = 0; faults->shadows && r < plan->root_count; r++) {
+    const host_root *root = &plan->roots[r];
+    if (root->param == HOST_NONE || !root->shadowed) continue;
+    faults->shadows[r] = mem_calloc(m, (size_t)root->count + 1, 1);
+    if (faults->shadows[r]) continue;
+    host_faults_destroy(faults);
+    return NULL;
+  }
+  if (faults->shadows) return faults;
+  host_faults_destroy(faults);
+  return NULL;
+}
+
+void host_faults_destroy(host_faults *faults) {
+  if (!faults) return;
+  const mem m = faults->plan->context->mem;
+  for (uint32_t r = 0; faults->shadows && r < faults->plan->root_count; r++)
+    mem_free(m, faults->shadows[r], (size_t)faults->plan->roots[r].count + 1);
+  mem_free(m, faults->shadows, (faults->plan->root_count + 1) * sizeof *faults->shadows);
+  mem_free(m, faults, sizeof *faults);
+}
+
+size_t host_faults_count(const host_faults *faults) { return faults->count; }
+
+/* ---- texts ---- */
+
+enum { TEXT_MOST = 256 };
+typedef struct line {
+  char text[TEXT_MOST];
+  size_t size;
+} line;
+
+static void add(line *to, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void add(line *to, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  int written = vsnprintf(to->text + to->size, TEXT_MOST - to->size, format, args);
+  va_end(args);
+  to->size += written < 0 ? 0 : (size_t)written;
+  if (to->size >= TEXT_MOST) to->size = TEXT_MOST - 1;
+}
+
+static int32_t cell(const host_unit *unit, uint32_t slot) {
+  int32_t value;
+  memcpy(&value, unit->slot[slot], sizeof value);
+  return value;
+}
+
+/* "block 3 (i 1, j 1) step (k 5)" */
+void host_describe_unit(const host_unit *unit, char *out, size_t size) {
+  const kiln_host_plan *plan = unit->plan;
+  line words = {.size = 0};
+  add(&words, "block %llu", (unsigned long long)unit->point);
+  for (uint32_t a = 0; a < plan->kernel->axis_count; a++)
+    add(&words, "%s%.*s %d", a ? ", " : " (", STR_FMT(plan->kernel->axes[a].name),
+        (int)cell(unit, plan->axis_slots[a]));
+  if (plan->kernel->axis_count > 0) add(&words, ")");
+  for (uint32_t s = 0; s < plan->step_count; s++)
+    add(&words, "%s%.*s %d", s ? ", " : " step (", STR_FMT(plan->steps[s].name), (int)cell(unit, plan->steps[s].slot));
+  if (plan->step_count > 0) add(&words, ")");
+  memcpy(out, words.text, words.size < size ? words.size + 1 : size);
+}
+
+static bool already_reported(host_faults *faults, const ir_op *op) {
+  for (size_t i = 0; i < faults->count && i < REPORTS_MOST; i++)
+    if (faults->reported[i] == op) return true;
+  if (faults->count < REPORTS_MOST) faults->reported[faults->count] = op;
+  return faults->count++ >= REPORTS_MOST;
+}
+
+static void report(host_unit *unit, diag_id id, const ir_op *op, const line *index, const host_root *root) {
+  char unit_text[TEXT_MOST];
+  if (already_reported(unit->faults, op)) return;
+  host_describe_unit(unit, unit_text, sizeof unit_text);
+  const host_box_info *whole = &unit->plan->boxes[root->box];
+  line shape = {.size = 0};
+  add(&shape, "%s", ir_dtype_get(root->dtype)->name);
+  for (uint32_t d = 0; d < whole->rank; d++) add(&shape, "%s%lld", d ? ", " : "[", (long long)whole->dims[d]);
+  if (whole->rank > 0) add(&shape, "]");
+  diag_extra extra = {.unit = {unit_text, strlen(unit_text)}, .seed = unit->plan->seed};
+  diag_report_with(unit->plan->context->diags, id, op->loc, &extra, op->code == IR_store ? "store to" : "load from",
+                   STR_FMT(root->name), index->text, shape.text);
+}
+
+/* ---- bounds ---- */
+
+static int64_t start_of(const host_unit *unit, const struct host_place_dim *dim) {
+  return dim->slot == HOST_NONE ? dim->start : cell(unit, dim->slot);
+}
+
+/* Edge views may reach outside their array, but an index outside the view itself is a fault everywhere. */
+static bool dim_outside(const host_unit *unit, const host_place *place, uint32_t d, int64_t first, int64_t last) {
+  const host_box *from = &unit->box[place->from];
+  if (first < 0 || last >= place->dim[d].extent) return true;
+  return !unit->plan->boxes[place->from].edge && (first < from->low[d] || last >= from->high[d]);
+}
+
+static void index_text(const host_unit *unit, const host_place *place, line *out) {
+  for (uint32_t d = 0; d < place->rank; d++) {
+    const struct host_place_dim *dim = &place->dim[d];
+    int64_t start = start_of(unit, dim);
+    add(out, "%s%lld", d ? ", " : "[", (long long)start);
+    if (!dim->point) add(out, " : %lld", (long long)dim->size);
+    if (dim->stride > 1) add(out, " : %lld", (long long)dim->stride);
+  }
+  add(out, "]");
+}
+
+static bool box_outside(const host_unit *unit, const host_place *place) {
+  bool outside = false;
+  for (uint32_t d = 0; d < place->rank; d++) {
+    const struct host_place_dim *dim = &place->dim[d];
+    int64_t start = start_of(unit, dim);
+    if (dim->size == 0) return false;
+    outside = outside || dim_outside(unit, place, d, start, start + (dim->size - 1) * dim->stride);
+  }
+  return outside;
+}
+
+/* Under a mask only the lanes that take part count. */
+static bool masked_outside(const host_unit *unit, const host_check *check) {
+  const host_place *place = &check->place;
+  const uint8_t *mask = unit->slot[check->mask];
+  int64_t index[KILN_MAX_RANK] = {0}, count = 1;
+  for (uint32_t d = 0; d < place->rank; d++) count *= place->dim[d].size;
+  for (int64_t at = 0; at < count; at++) {
+    for (uint32_t d = 0; mask[at] && d < place->rank; d++) {
+      int64_t element = start_of(unit, &place->dim[d]) + index[d] * place->dim[d].stride;
+      if (dim_outside(unit, place, d, element, element)) return true;
+    }
+    for (uint32_t d = place->rank; d-- > 0 && ++index[d] == place->dim[d].size;) index[d] = 0;
+  }
+  return false;
+}
+
+void host_check_bounds(host_unit *unit, const host_check *check, const ir_op *op) {
+  line index = {.size = 0};
+  if (check->mask == HOST_NONE ? !box_outside(unit, &check->place) : !masked_outside(unit, check)) return;
+  index_text(unit, &check->place, &index);
+  report(unit, DIAG_out_of_bounds, op, &index, &unit->plan->roots[unit->plan->boxes[check->place.from].root]);
+}
+
+/* ---- shadows ---- */
+
+static uint8_t *shadow_of(const host_unit *unit, const host_access *access) {
+  const uint32_t which = unit->plan->boxes[access->box].root;
+  const host_root *root = &unit->plan->roots[which];
+  if (!root->shadowed) return NULL;
+  return root->param == HOST_NONE ? unit->slot[root->shadow] : unit->faults->shadows[which];
+}
+
+static int64_t element_number(const host_unit *unit, const host_access *access, const uint8_t *element,
+                              uint32_t bytes) {
+  return (element - unit->box[access->box].root) / (int64_t)bytes;
+}
+
+static bool takes_part(const host_unit *unit, const host_access *access, int64_t at) {
+  return access->mask == HOST_NONE || unit->slot[access->mask][at];
+}
+
+typedef struct search {
+  const uint8_t *shadow;
+  int64_t found; /* number of an unwritten element; -1: none */
+} search;
+
+static void find_unwritten(void *user, host_unit *unit, const host_access *access, int64_t at, uint8_t *element,
+                           uint32_t bytes) {
+  search *s = user;
+  if (s->found >= 0 || !element || !takes_part(unit, access, at)) return;
+  int64_t number = element_number(unit, access, element, bytes);
+  if (!s->shadow[number]) s->found = number;
+}
+
+void host_check_read(host_unit *unit, const host_access *access, const ir_op *op) {
+  search s = {shadow_of(unit, access), -1};
+  if (!s.shadow) return;
+  host_each_element(unit, access, find_unwritten, &s);
+  if (s.found < 0) return;
+  const host_root *root = &unit->plan->roots[unit->plan->boxes[access->box].root];
+  const host_box_info *whole = &unit->plan->boxes[root->box];
+  int64_t index[KILN_MAX_RANK] = {0};
+  line words = {.size = 0};
+  for (uint32_t d = whole->rank; d-- > 0; s.found /= whole->dims[d]) index[d] = s.found % whole->dims[d];
+  for (uint32_t d = 0; d < whole->rank; d++) add(&words, "%s%lld", d ? ", " : "[", (long long)index[d]);
+  if (whole->rank > 0) add(&words, "]");
+  report(unit, DIAG_uninitialized_read, op, &words, root);
+}
+
+static void mark(void *user, host_unit *unit, const host_access *access, int64_t at, uint8_t *element, uint32_t bytes) {
+  uint8_t *shadow = user;
+  if (element && takes_part(unit, access, at)) shadow[element_number(unit, access, element, bytes)] = 1;
+}
+
+void host_mark_written(host_unit *unit, const host_access *access) {
+  uint8_t *shadow = shadow_of(unit, access);
+  if (shadow) host_each_element(unit, access, mark, shadow);
+}

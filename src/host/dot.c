@@ -1,0 +1,112 @@
+/* Matrix products at run time: floats through the BLAS, integers by a loop that wraps. */
+#include <cblas.h>
+#include <string.h>
+
+#include "host/host.h"
+
+/* OpenBLAS keeps its thread count for the whole process: a launch sets it and puts it back. Other libraries have no
+ * such call. */
+extern int openblas_get_num_threads(void) __attribute__((weak));
+extern void openblas_set_num_threads(int threads) __attribute__((weak));
+
+void host_blas_threads(int threads, int *before) {
+  if (!openblas_get_num_threads || !openblas_set_num_threads) return;
+  int now = openblas_get_num_threads();
+  if (before) *before = now;
+  if (now != threads && threads > 0) openblas_set_num_threads(threads);
+}
+
+/* A matrix as the BLAS wants it: one stride is an element, the other the leading dimension. */
+typedef struct blas_matrix {
+  CBLAS_TRANSPOSE transpose;
+  int pitch;
+} blas_matrix;
+
+static blas_matrix blas_of(const int64_t *strides, int64_t rows, int64_t columns, int64_t bytes) {
+  int64_t row = strides[1] / bytes, column = strides[2] / bytes;
+  if (column == 1 || columns == 1) {
+    int64_t pitch = rows > 1 ? row : columns;
+    return (blas_matrix){CblasNoTrans, (int)(pitch > columns ? pitch : columns > 0 ? columns : 1)};
+  }
+  int64_t pitch = columns > 1 ? column : rows;
+  return (blas_matrix){CblasTrans, (int)(pitch > rows ? pitch : rows > 0 ? rows : 1)};
+}
+
+typedef struct product {
+  const host_dot *dot;
+  const uint8_t *a, *b;
+  uint8_t *c;
+  const int64_t *a_strides, *b_strides, *c_strides;
+} product;
+
+static void run_blas(const product *p, const uint8_t *a, const uint8_t *b, uint8_t *c) {
+  const host_dot *dot = p->dot;
+  const int64_t bytes = dot->kind == HOST_DOT_F64 ? 8 : 4;
+  const int m = (int)dot->m, n = (int)dot->n, k = (int)dot->k;
+  blas_matrix left = blas_of(p->a_strides, dot->m, dot->k, bytes), right = blas_of(p->b_strides, dot->k, dot->n, bytes);
+  blas_matrix out = blas_of(p->c_strides, dot->m, dot->n, bytes);
+  if (dot->kind == HOST_DOT_F64)
+    cblas_dgemm(CblasRowMajor, left.transpose, right.transpose, m, n, k, 1, (const double *)(const void *)a, left.pitch,
+                (const double *)(const void *)b, right.pitch, dot->accumulate ? 1 : 0, (double *)(void *)c, out.pitch);
+  else
+    cblas_sgemm(CblasRowMajor, left.transpose, right.transpose, m, n, k, 1, (const float *)(const void *)a, left.pitch,
+                (const float *)(const void *)b, right.pitch, dot->accumulate ? 1 : 0, (float *)(void *)c, out.pitch);
+}
+
+/* Dense rows: c[m, n] (+)= a[m, k] b[k, n]. Small enough parts of b stay in the cache. */
+enum { DEPTH_PART = 64 };
+#define INTEGER_PRODUCT(name, type, wide)                                                                   \
+  static void name(const host_dot *dot, const uint8_t *a_bytes, const uint8_t *b_bytes, uint8_t *c_bytes) { \
+    const type *a = (const type *)(const void *)a_bytes, *b = (const type *)(const void *)b_bytes;          \
+    type *c = (type *)(void *)c_bytes;                                                                      \
+    for (int64_t from = 0; from < dot->k; from += DEPTH_PART) {                                             \
+      const int64_t to = dot->k - from < DEPTH_PART ? dot->k : from + DEPTH_PART;                           \
+      for (int64_t i = 0; i < dot->m; i++)                                                                  \
+        for (int64_t k = from; k < to; k++) {                                                               \
+          const wide factor = a[i * dot->k + k];                                                            \
+          for (int64_t j = 0; j < dot->n; j++)                                                              \
+            c[i * dot->n + j] = (type)(c[i * dot->n + j] + (type)(factor * (wide)b[k * dot->n + j]));       \
+        }                                                                                                   \
+    }                                                                                                       \
+  }
+INTEGER_PRODUCT(product_8, uint8_t, uint32_t)
+INTEGER_PRODUCT(product_16, uint16_t, uint32_t)
+INTEGER_PRODUCT(product_32, uint32_t, uint32_t)
+INTEGER_PRODUCT(product_64, uint64_t, uint64_t)
+
+static uint32_t bytes_of(host_dot_kind kind) {
+  switch (kind) {
+    case HOST_DOT_8: return 1;
+    case HOST_DOT_16: return 2;
+    case HOST_DOT_F64:
+    case HOST_DOT_64: return 8;
+    default: return 4;
+  }
+}
+
+static void run_one(const product *p, int64_t batch) {
+  const host_dot *dot = p->dot;
+  const uint8_t *a = p->a + batch * p->a_strides[0], *b = p->b + batch * p->b_strides[0];
+  uint8_t *c = p->c + batch * p->c_strides[0];
+  const uint32_t bytes = bytes_of(dot->kind);
+  if (!dot->accumulate && (dot->k == 0 || (dot->kind != HOST_DOT_F32 && dot->kind != HOST_DOT_F64)))
+    host_copy_strided(c, p->c_strides[1], p->c_strides[2], (const uint8_t *)&(uint64_t){0}, 0, 0, dot->m, dot->n,
+                      bytes);
+  if (dot->k == 0) return;
+  switch (dot->kind) {
+    case HOST_DOT_8: product_8(dot, a, b, c); break;
+    case HOST_DOT_16: product_16(dot, a, b, c); break;
+    case HOST_DOT_32: product_32(dot, a, b, c); break;
+    case HOST_DOT_64: product_64(dot, a, b, c); break;
+    default: run_blas(p, a, b, c); break;
+  }
+}
+
+void host_run_dot(host_unit *unit, const host_dot *dot) {
+  product p = {.dot = dot};
+  if (dot->m == 0 || dot->n == 0) return;
+  p.a = host_resolve(unit, &dot->a, &p.a_strides);
+  p.b = host_resolve(unit, &dot->b, &p.b_strides);
+  p.c = host_target(unit, &dot->c, &p.c_strides);
+  for (int64_t batch = 0; batch < dot->batch; batch++) run_one(&p, batch);
+}

@@ -1,0 +1,115 @@
+/* Making a plan: one walk over the kernel's body, in order. See flatten.h for what is known of values meanwhile. */
+#include "host/flatten.h"
+
+/* ---- preparing ---- */
+
+static bool count_op(void *user, ir_op *op) {
+  flat *f = user;
+  for (uint32_t k = 0; k < op->operand_count; k++) f->values[op->operands[k]->id].left++;
+  for (uint32_t k = 0; k < op->result_count; k++) f->by_id[op->results[k]->id] = op->results[k];
+  for (uint32_t r = 0; r < op->region_count; r++)
+    for (uint32_t k = 0; k < op->regions[r]->arg_count; k++)
+      f->by_id[op->regions[r]->args[k]->id] = op->regions[r]->args[k];
+  return true;
+}
+
+static void count_region(flat *f, const ir_region *region) { ir_walk((ir_region *)(uintptr_t)region, count_op, f); }
+
+static void add_params(flat *f) {
+  for (uint32_t p = 0; p < f->kernel->param_count; p++) {
+    const ir_param *param = &f->kernel->params[p];
+    const uint32_t which = flat_root(f, param->ref, p); /* the array may move meanwhile */
+    host_root *root = &f->roots.data[which];
+    if (param->alias >= 0) root->memory = f->roots.data[param->alias].memory;
+    root->shadowed = f->plan->check && param->direction == KILN_OUT && param->alias < 0;
+  }
+}
+
+static void add_axes(flat *f) {
+  for (uint32_t a = 0; a < f->kernel->axis_count; a++) {
+    const ir_value *index = f->kernel->axes[a].index;
+    uint32_t cell = flat_cell(f);
+    flat_set_at(f, index, flat_operand_dense(f, &index->type, cell), HOST_NONE);
+    f->plan->axis_slots[a] = cell;
+  }
+}
+
+static void prepare(flat *f) {
+  f->values = ARENA_ARRAY(f->arena, flat_value, f->kernel->value_count + 1);
+  f->by_id = ARENA_ARRAY(f->arena, const ir_value *, f->kernel->value_count + 1);
+  for (uint32_t i = 0; i < f->kernel->value_count; i++) f->values[i].tile = f->values[i].box = HOST_NONE;
+  count_region(f, f->kernel->body);
+  add_params(f);
+  add_axes(f);
+}
+
+/* ---- walking ---- */
+
+static void return_borrowed(flat *f) {
+  for (size_t i = 0; i < f->borrowed.count; i++) {
+    f->tiles[f->borrowed.data[i]].holds = 0;
+    flat_tile_release(f, f->borrowed.data[i]);
+  }
+  f->borrowed.count = 0;
+}
+
+void flat_op(flat *f, const ir_op *op) {
+  f->source = op;
+  switch (op->code) {
+    case IR_load: flat_load(f, op); break;
+    case IR_store: flat_store(f, op); break;
+    case IR_view: flat_view(f, op); break;
+    case IR_scratch: flat_scratch(f, op); break;
+    case IR_yield: break; /* by the op around */
+    default:
+      if (ir_op_get(op->code)->effects & E_CONTROL)
+        flat_control(f, op);
+      else
+        flat_pure(f, op);
+  }
+  return_borrowed(f);
+}
+
+flat_scope flat_region_begin(flat *f, const ir_region *region) {
+  flat_scope scope = {f->region, f->roots.count};
+  f->region = region;
+  for (const ir_op *op = region->first; op; op = op->next) flat_op(f, op);
+  return scope;
+}
+
+/* Scratch ends with its region. */
+void flat_region_end(flat *f, flat_scope scope) {
+  flat_close(f);
+  for (size_t r = scope.roots; r < f->roots.count; r++) {
+    if (f->roots.data[r].slot != HOST_NONE) flat_free_slot(f, f->roots.data[r].slot);
+    if (f->roots.data[r].shadow != HOST_NONE) flat_free_slot(f, f->roots.data[r].shadow);
+  }
+  f->region = scope.outer;
+}
+
+static bool over_limit(flat *f) {
+  if (!flat_layout(f)) f->too_large = true;
+  if (!f->too_large && f->plan->frame_bytes <= f->plan->memory_limit) return false;
+  diag_report(f->diags, DIAG_memory_limit, f->kernel->loc, STR_FMT(f->kernel->name),
+              (unsigned long long)(f->too_large ? UINT64_MAX : f->plan->frame_bytes),
+              (unsigned long long)f->plan->memory_limit);
+  return true;
+}
+
+bool host_flatten(kiln_host_plan *plan) {
+  flat *f = ARENA_NEW(&plan->arena, flat);
+  f->plan = plan;
+  f->arena = &plan->arena;
+  f->diags = plan->context->diags;
+  f->kernel = plan->kernel;
+  prepare(f);
+  flat_region_end(f, flat_region_begin(f, plan->kernel->body));
+  flat_emit(f, HOST_END, NULL);
+  plan->code = f->code.data;
+  plan->code_count = (uint32_t)f->code.count;
+  plan->boxes = f->boxes.data;
+  plan->box_count = (uint32_t)f->boxes.count;
+  plan->roots = f->roots.data;
+  plan->root_count = (uint32_t)f->roots.count;
+  return !over_limit(f);
+}

@@ -1,0 +1,341 @@
+/* The host executor's plan: a bound kernel flattened into instructions with jumps.
+ *
+ * How it is read: flatten.c walks the IR once, in order. Values do not become instructions one by one: shape ops and
+ * loads become *operands* (memory plus strides, operand.c), elementwise ops join a *fused* loop (fuse.c), and only what
+ * cannot wait is emitted. unit.c runs instructions; strip.c runs fused loops in strips that stay in the first-level
+ * cache; dot.c calls the BLAS; memory.c places and clips boxes of memory; run.c deals grid points to workers.
+ *
+ * Memory of a unit: one *frame*. Its *slots* are scalars of 8 bytes, tiles, scratch and shadows; offsets are known when
+ * the plan is made. `unit->slot[s]` is a slot's address. A *box* is a rectangular part of a ref that instructions work
+ * on. */
+#ifndef KILN_SRC_HOST_HOST_H
+#define KILN_SRC_HOST_HOST_H
+
+#include "base/context.h"
+#include "base/thread.h"
+#include "ir/eval.h"
+#include "kiln/host.h"
+
+#define HOST_NONE UINT32_MAX
+
+enum {
+  HOST_STRIP = 1024,                       /* elements that an elementwise loop handles at a time */
+  HOST_STRIP_PITCH = HOST_STRIP * 8 + 192, /* bytes between strip buffers: not a multiple of a cache way */
+  HOST_MAX_REGS = 96,                      /* values in one fused loop */
+  HOST_ALIGN = 64
+};
+
+/* ---- memory ---- */
+
+/* Elements somewhere in memory: a slot, or a box. Offset and strides are bytes. A box that reaches outside its array is
+ * first copied to `staging`, where it lies densely: hence the second set. */
+typedef struct host_operand {
+  uint32_t slot, box; /* one of them is HOST_NONE */
+  uint32_t staging;   /* slot; HOST_NONE when the box cannot reach outside */
+  uint32_t rank;
+  int64_t dims[KILN_MAX_RANK];
+  int64_t offset, strides[KILN_MAX_RANK];
+  int64_t dense_offset, dense_strides[KILN_MAX_RANK];
+} host_operand;
+
+/* What is known of a box when the plan is made. */
+typedef struct host_box_info {
+  uint32_t root; /* index into plan->roots */
+  ir_dtype dtype;
+  uint32_t rank;
+  int64_t dims[KILN_MAX_RANK], strides[KILN_MAX_RANK]; /* elements; bytes */
+  bool edge;                                           /* made by an edge view: may reach outside */
+  bool inside;                                         /* known to lie inside its array */
+} host_box_info;
+
+/* A box at run time. Element (i, ..) lies at root + offset + i * stride and exists where low <= i < high in every
+ * dimension. */
+typedef struct host_box {
+  uint8_t *root;
+  int64_t offset;
+  bool inside; /* every element exists */
+  int64_t low[KILN_MAX_RANK], high[KILN_MAX_RANK];
+} host_box;
+
+/* A param or a scratch. */
+typedef struct host_root {
+  kiln_str name;
+  ir_dtype dtype;
+  int64_t count;
+  uint32_t param;  /* HOST_NONE: scratch */
+  uint32_t box;    /* the whole of it */
+  uint32_t slot;   /* scratch */
+  uint32_t shadow; /* slot: scratch, when checking */
+  uint32_t memory; /* roots with the same number may share memory (aliases) */
+  bool shadowed;   /* when checking: reads must follow writes */
+} host_root;
+
+/* ---- instructions ---- */
+
+/* Places a box within another: one entry per dimension of `from`. */
+typedef struct host_place {
+  uint32_t from, to;
+  uint32_t rank; /* of `from` */
+  struct host_place_dim {
+    bool point;
+    uint32_t slot; /* start: an i32 cell, or HOST_NONE */
+    int64_t start, size, stride;
+    int64_t extent, parent_stride; /* of `from`; bytes */
+  } dim[KILN_MAX_RANK];
+} host_place;
+
+typedef struct host_check {
+  host_place place;
+  uint32_t mask; /* slot, dense; HOST_NONE: every lane takes part */
+} host_check;
+
+/* One element, read or written without a box. */
+typedef struct host_point {
+  host_place place; /* `to` is HOST_NONE */
+  uint32_t cell, bytes;
+  uint64_t fill;
+} host_point;
+
+/* A box read to a dense tile, or written from one, under a mask if any. */
+typedef struct host_access {
+  uint32_t box, tile, mask, other; /* slots; mask, other may be HOST_NONE */
+} host_access;
+
+typedef struct host_scalar {
+  ir_lanes_fn fn;
+  uint32_t out, in[3];
+} host_scalar;
+
+typedef struct host_scratch {
+  uint32_t root;
+  uint64_t fill;
+} host_scratch;
+
+typedef struct host_move {
+  uint32_t to, from; /* slots */
+  uint64_t bytes;
+} host_move;
+
+typedef struct host_loop {
+  uint32_t index, begin, end, step; /* cells, i32 */
+} host_loop;
+
+typedef struct host_switch {
+  uint32_t index; /* cell, i32 */
+  uint32_t count;
+  uint32_t *targets;
+} host_switch;
+
+/* ---- fused elementwise loops ---- */
+
+typedef struct host_input {
+  host_operand at; /* over the loop's collapsed dimensions */
+  uint32_t bytes;  /* of an element */
+  uint32_t reg;
+} host_input;
+
+/* A lane loop over one strip. */
+typedef struct host_micro {
+  ir_lanes_fn fn; /* NULL: nothing to do, the register is another name of in[0] (bitcast) */
+  uint16_t out, in[3];
+} host_micro;
+
+typedef enum host_home { HOST_HOME_INPUT, HOST_HOME_STRIP, HOST_HOME_TILE, HOST_HOME_SINK } host_home;
+
+/* Where a value of the loop lives while a strip is worked on. */
+typedef struct host_reg {
+  host_home home;
+  uint32_t bytes;
+  uint32_t index; /* input, slot or sink */
+  uint32_t strip; /* buffer: for inputs and sinks, where the value is not densely in memory */
+} host_reg;
+
+/* What leaves the loop: a copy to memory, or a reduction. */
+typedef struct host_sink {
+  uint32_t reg;
+  uint32_t bytes;
+  uint32_t strip;       /* reductions: a buffer to combine in */
+  host_operand to;      /* over the collapsed dimensions; reduced ones have stride 0 */
+  ir_lanes_fn combine;  /* reductions */
+  uint64_t identity;    /* reductions: bits of the start value */
+  int64_t result_count; /* reductions: elements of the result */
+} host_sink;
+
+typedef struct host_fused {
+  int64_t dims[KILN_MAX_RANK]; /* collapsed; at least two, the last two are the rows and columns of strips */
+  uint32_t rank;
+  int64_t rows, columns; /* of one strip */
+  host_input *inputs;
+  host_reg *regs;
+  host_micro *micros;
+  host_sink *sinks;
+  uint32_t input_count, reg_count, micro_count, sink_count;
+} host_fused;
+
+/* ---- the rest ---- */
+
+typedef struct host_arg { /* argmax, argmin over the middle of (outer, count, inner) */
+  uint32_t in, out;       /* slots, dense; out is i32 */
+  ir_dtype dtype;
+  bool smallest;
+  int64_t outer, count, inner;
+} host_arg;
+
+typedef struct host_scan {
+  uint32_t in, out, spare; /* slots, dense; spare: one row */
+  ir_lanes_fn combine;
+  uint32_t bytes;
+  bool reverse;
+  int64_t outer, count, inner;
+} host_scan;
+
+/* One matrix per batch index: element (row, column) at row * row_stride + column * column_stride. */
+typedef struct host_matrix {
+  host_operand at; /* dims: batch, rows, columns */
+} host_matrix;
+
+typedef enum host_dot_kind {
+  HOST_DOT_F32,
+  HOST_DOT_F64,
+  HOST_DOT_32,
+  HOST_DOT_64,
+  HOST_DOT_16,
+  HOST_DOT_8
+} host_dot_kind;
+
+typedef struct host_dot {
+  host_dot_kind kind;
+  int64_t batch, m, n, k;
+  host_operand a, b, c; /* rank 3: batch, rows, columns; integers are dense */
+  bool accumulate;
+} host_dot;
+
+typedef enum host_code {
+#define HOST_OP(id) HOST_##id,
+#include "host/host_ops.def"
+#undef HOST_OP
+  HOST_CODE_COUNT
+} host_code;
+
+typedef struct host_instr {
+  host_code code;
+  uint32_t target;     /* jumps */
+  const void *detail;  /* by code, see host_ops.def */
+  const ir_op *source; /* for faults */
+} host_instr;
+
+/* ---- the plan ---- */
+
+typedef struct host_slot {
+  uint64_t bytes, offset;
+  const void *constant; /* lies in the plan, not in the frame; NULL otherwise */
+} host_slot;
+
+typedef struct host_unit host_unit;
+typedef struct host_faults host_faults;
+
+struct kiln_host_plan {
+  kiln_context *context;
+  arena arena;
+  ir_module *module; /* owned: the bound kernel */
+  const ir_kernel *kernel;
+  bool check;
+  uint64_t seed, step_limit, memory_limit;
+  void (*progress)(void *user, double fraction);
+  void *progress_user;
+
+  host_instr *code;
+  uint32_t code_count;
+  host_slot *slots;
+  uint32_t slot_count;
+  host_box_info *boxes;
+  uint32_t box_count;
+  host_root *roots;
+  uint32_t root_count;
+  uint32_t axis_slots[KILN_MAX_RANK * 2];
+  struct host_step { /* sequential grid axes, which are loops by now */
+    kiln_str name;
+    uint32_t slot;
+  } steps[KILN_MAX_RANK * 2];
+  uint32_t step_count;
+  uint32_t strip_count;   /* buffers that the widest fused loop needs */
+  uint64_t cell_bytes;    /* of scalars, at the frame's start */
+  uint64_t strips_offset; /* of the strip buffers in the frame, behind the slots */
+  uint64_t frame_bytes;
+  uint64_t points; /* of the parallel grid */
+
+  pool *pool;          /* made when first needed */
+  host_unit **workers; /* one per thread */
+  uint32_t worker_count, worker_room;
+};
+
+/* ---- a unit: a resumable interpreter ---- */
+
+typedef enum host_status { HOST_RUNNING, HOST_BLOCKED, HOST_DONE, HOST_STOPPED } host_status;
+
+struct host_unit {
+  const kiln_host_plan *plan;
+  uint32_t pc;
+  uint64_t steps; /* instructions run since the unit was started */
+  uint64_t point; /* flat number in the parallel grid, row-major */
+  void *memory;   /* of `bytes` bytes; the frame lies in it, aligned */
+  uint8_t *frame;
+  uint8_t **slot;
+  host_box *box;
+  host_faults *faults; /* NULL unless checking */
+  size_t bytes;
+};
+
+/* unit.c */
+host_unit *host_unit_create(const kiln_host_plan *plan);
+void host_unit_destroy(host_unit *unit);
+/* Puts the unit at the start of grid point `point` on `arrays`. */
+void host_unit_start(host_unit *unit, uint64_t point, const kiln_array *arrays, host_faults *faults);
+/* Runs up to `budget` instructions. */
+host_status host_unit_step(host_unit *unit, uint64_t budget);
+
+/* memory.c */
+void host_place_box(host_unit *unit, const host_place *place);
+void host_box_read(host_unit *unit, uint32_t box, uint8_t *tile);
+void host_box_write(host_unit *unit, uint32_t box, const uint8_t *tile);
+/* Calls `each` for every element of the box in row-major order; `element` is NULL where none exists. */
+typedef void (*host_element_fn)(void *user, host_unit *unit, const host_access *access, int64_t at, uint8_t *element,
+                                uint32_t bytes);
+void host_each_element(host_unit *unit, const host_access *access, host_element_fn each, void *user);
+void host_masked_read(host_unit *unit, const host_access *access);
+void host_masked_write(host_unit *unit, const host_access *access);
+void host_point_read(host_unit *unit, const host_point *point);
+void host_point_write(host_unit *unit, const host_point *point);
+/* Where the operand's first element lies; `*strides` gets the set that holds there. Stages a box that reaches outside.
+ */
+uint8_t *host_resolve(host_unit *unit, const host_operand *at, const int64_t **strides);
+/* The same for writing: the staging memory of such a box is not read first. */
+uint8_t *host_target(host_unit *unit, const host_operand *at, const int64_t **strides);
+void host_fill(void *out, uint64_t bits, uint32_t bytes, int64_t count);
+/* Copies a rows x columns part between strided memories. */
+void host_copy_strided(uint8_t *to, int64_t to_row, int64_t to_column, const uint8_t *from, int64_t from_row,
+                       int64_t from_column, int64_t rows, int64_t columns, uint32_t bytes);
+
+/* strip.c, reduce.c, dot.c */
+void host_run_fused(host_unit *unit, const host_fused *f);
+void host_combine_all(ir_lanes_fn combine, uint32_t bytes, const uint8_t *in, int64_t count, uint8_t *strip,
+                      uint8_t *accumulator);
+void host_run_arg(host_unit *unit, const host_arg *arg);
+void host_run_scan(host_unit *unit, const host_scan *scan);
+void host_run_dot(host_unit *unit, const host_dot *dot);
+void host_blas_threads(int threads, int *before);
+
+/* flatten.c: fills code, slots, boxes, roots; leaves by the arena's guard when memory is out. False after diagnostics.
+ */
+bool host_flatten(kiln_host_plan *plan);
+
+/* check.c */
+host_faults *host_faults_create(const kiln_host_plan *plan);
+void host_faults_destroy(host_faults *faults);
+size_t host_faults_count(const host_faults *faults);
+void host_describe_unit(const host_unit *unit, char *out, size_t size);
+void host_check_bounds(host_unit *unit, const host_check *check, const ir_op *op);
+void host_check_read(host_unit *unit, const host_access *access, const ir_op *op);
+void host_mark_written(host_unit *unit, const host_access *access);
+
+#endif

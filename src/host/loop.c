@@ -1,0 +1,204 @@
+/* From a gathered loop to one that runs: dimensions that all operands walk alike become one, strips get a shape, and
+ * every register a home: in place in memory where it can be, in a strip buffer otherwise. */
+#include <string.h>
+
+#include "host/flatten.h"
+
+/* ---- collapsing ---- */
+
+typedef struct space {
+  host_operand *operands[2 * HOST_MAX_REGS];
+  uint32_t operand_count;
+  uint32_t rank;
+  int64_t dims[KILN_MAX_RANK];
+} space;
+
+/* Whether all operands reach the next index of the outer dimension by walking through the inner one. */
+static bool walk_alike(const space *s, uint32_t outer, uint32_t inner, int64_t size) {
+  for (uint32_t i = 0; i < s->operand_count; i++) {
+    const host_operand *at = s->operands[i];
+    if (at->strides[outer] != at->strides[inner] * size) return false;
+    if (at->box != HOST_NONE && at->dense_strides[outer] != at->dense_strides[inner] * size) return false;
+  }
+  return true;
+}
+
+static void move_dim(space *s, uint32_t to, uint32_t from) {
+  for (uint32_t i = 0; i < s->operand_count; i++) {
+    s->operands[i]->strides[to] = s->operands[i]->strides[from];
+    s->operands[i]->dense_strides[to] = s->operands[i]->dense_strides[from];
+  }
+}
+
+static void clear_dim(space *s, uint32_t d) {
+  for (uint32_t i = 0; i < s->operand_count; i++) s->operands[i]->strides[d] = s->operands[i]->dense_strides[d] = 0;
+  s->dims[d] = 1;
+}
+
+static void collapse(space *s, const int64_t *dims, uint32_t rank) {
+  for (uint32_t d = 0; d < rank; d++) {
+    if (dims[d] == 1) continue;
+    if (s->rank > 0 && walk_alike(s, s->rank - 1, d, dims[d])) {
+      s->dims[s->rank - 1] *= dims[d];
+      move_dim(s, s->rank - 1, d);
+    } else {
+      s->dims[s->rank] = dims[d];
+      move_dim(s, s->rank++, d);
+    }
+  }
+  for (; s->rank < 2; s->rank++) { /* a leading 1 */
+    if (s->rank == 1) {
+      move_dim(s, 1, 0);
+      s->dims[1] = s->dims[0];
+    }
+    clear_dim(s, 0);
+  }
+}
+
+/* ---- homes ---- */
+
+typedef struct homes {
+  const flat_group *g;
+  host_fused *f;
+  uint32_t last_use[HOST_MAX_REGS]; /* micro after which the register is free */
+  uint32_t free[HOST_MAX_REGS * 2];
+  uint32_t free_count, strips;
+} homes;
+
+static bool always_dense(const host_fused *f, const host_operand *at, int64_t bytes) {
+  const uint32_t column = f->rank - 1;
+  bool dense = at->strides[column] == bytes && (at->box == HOST_NONE || at->dense_strides[column] == bytes);
+  return dense && f->rows == 1;
+}
+
+static uint32_t take_strip(homes *h) { return h->free_count > 0 ? h->free[--h->free_count] : h->strips++; }
+
+static void find_last_uses(homes *h) {
+  for (uint32_t m = 0; m < h->g->micro_count; m++)
+    for (uint32_t k = 0; k < 3; k++) h->last_use[h->g->micros[m].in[k]] = m;
+  for (uint32_t s = 0; s < h->g->sink_count; s++) h->last_use[h->g->sinks[s].sink.reg] = UINT32_MAX;
+}
+
+static bool reads_memory(const flat_group *g, uint32_t memory) {
+  for (uint32_t i = 0; i < g->input_count; i++)
+    if (g->inputs[i].memory == memory) return true;
+  return false;
+}
+
+/* A stored value is computed straight into its place, unless the loop reads that memory too. */
+static bool direct_sink(const flat_group *g, uint32_t reg, uint32_t *out) {
+  for (uint32_t s = 0; s < g->sink_count; s++) {
+    const flat_sink *sink = &g->sinks[s];
+    if (sink->sink.reg != reg || sink->sink.combine || sink->memory == HOST_NONE) continue;
+    *out = s;
+    return !reads_memory(g, sink->memory);
+  }
+  return false;
+}
+
+static void give_home(homes *h, const flat *f, uint32_t r) {
+  const flat_reg *from = &h->g->regs[r];
+  host_reg *reg = &h->f->regs[r];
+  *reg = (host_reg){.home = HOST_HOME_STRIP, .bytes = from->bytes, .strip = HOST_NONE};
+  if (from->input != HOST_NONE) {
+    reg->home = HOST_HOME_INPUT;
+    if (!always_dense(h->f, &h->f->inputs[from->input].at, from->bytes)) reg->strip = h->strips++;
+  } else if (from->tile != HOST_NONE) {
+    reg->home = HOST_HOME_TILE;
+    reg->index = f->tiles[from->tile].slot;
+  } else if (direct_sink(h->g, r, &reg->index)) {
+    reg->home = HOST_HOME_SINK;
+    reg->strip = h->strips++;
+  }
+}
+
+/* Strip buffers for what lives in none of those, each given back after the last use. */
+static void give_strips(homes *h) {
+  const flat_group *g = h->g;
+  for (uint32_t m = 0; m < g->micro_count; m++) {
+    const host_micro *micro = &g->micros[m];
+    host_reg *out = &h->f->regs[micro->out];
+    uint32_t dying[3], dying_count = 0;
+    for (uint32_t k = 0; k < 3; k++) {
+      host_reg *in = &h->f->regs[micro->in[k]];
+      if (in->home != HOST_HOME_STRIP || h->last_use[micro->in[k]] != m) continue;
+      h->last_use[micro->in[k]] = UINT32_MAX; /* once */
+      if (in->bytes == out->bytes)
+        h->free[h->free_count++] = in->strip; /* computed in place */
+      else
+        dying[dying_count++] = in->strip;
+    }
+    if (out->home == HOST_HOME_STRIP) out->strip = take_strip(h);
+    while (dying_count > 0) h->free[h->free_count++] = dying[--dying_count];
+  }
+}
+
+/* ---- emitting ---- */
+
+static host_fused *new_fused(flat *f, const flat_group *g) {
+  host_fused *fused = ARENA_NEW(f->arena, host_fused);
+  fused->inputs = ARENA_ARRAY(f->arena, host_input, g->input_count + 1);
+  fused->regs = ARENA_ARRAY(f->arena, host_reg, g->reg_count + 1);
+  fused->sinks = ARENA_ARRAY(f->arena, host_sink, g->sink_count + 1);
+  fused->micros = arena_copy(f->arena, g->micros, (g->micro_count + 1) * sizeof *g->micros);
+  fused->input_count = g->input_count;
+  fused->reg_count = g->reg_count;
+  fused->micro_count = g->micro_count;
+  fused->sink_count = g->sink_count;
+  for (uint32_t i = 0; i < g->input_count; i++)
+    fused->inputs[i] = (host_input){.at = g->inputs[i].at, .bytes = g->inputs[i].bytes, .reg = g->inputs[i].reg};
+  for (uint32_t s = 0; s < g->sink_count; s++) fused->sinks[s] = g->sinks[s].sink;
+  return fused;
+}
+
+static void collapse_fused(host_fused *fused, const flat_group *g) {
+  space s = {0};
+  for (uint32_t i = 0; i < g->input_count; i++) s.operands[s.operand_count++] = &fused->inputs[i].at;
+  for (uint32_t i = 0; i < g->sink_count; i++) s.operands[s.operand_count++] = &fused->sinks[i].to;
+  collapse(&s, g->dims, g->rank);
+  fused->rank = s.rank;
+  memcpy(fused->dims, s.dims, sizeof s.dims);
+}
+
+enum { WIDE_ROW = 128 }; /* rows at least so long are strips by themselves */
+
+static void shape_strips(host_fused *fused) {
+  const int64_t rows = fused->dims[fused->rank - 2], columns = fused->dims[fused->rank - 1];
+  fused->columns = columns < 1 ? 1 : columns < HOST_STRIP ? columns : HOST_STRIP;
+  fused->rows = 1;
+  if (fused->columns < WIDE_ROW) fused->rows = HOST_STRIP / fused->columns;
+  if (fused->rows > rows) fused->rows = rows < 1 ? 1 : rows;
+}
+
+static bool stages(const flat *f, const host_operand *at) {
+  return at->box != HOST_NONE && !f->boxes.data[at->box].inside;
+}
+
+/* Room for the dense copies of boxes that may reach outside; free again after the loop. */
+static void give_staging(flat *f, host_fused *fused) {
+  for (uint32_t i = 0; i < fused->input_count + fused->sink_count; i++) {
+    host_operand *at = i < fused->input_count ? &fused->inputs[i].at : &fused->sinks[i - fused->input_count].to;
+    if (!stages(f, at)) continue;
+    const host_box_info *box = &f->boxes.data[at->box];
+    uint64_t bytes = ir_dtype_bytes(box->dtype);
+    for (uint32_t d = 0; d < box->rank; d++) bytes *= (uint64_t)box->dims[d];
+    at->staging = flat_slot(f, bytes);
+    flat_free_slot(f, at->staging);
+  }
+}
+
+void flat_standalone(flat *f, const flat_group *g) {
+  homes *h = ARENA_NEW(f->arena, homes);
+  host_fused *fused = new_fused(f, g);
+  collapse_fused(fused, g);
+  shape_strips(fused);
+  give_staging(f, fused);
+  h->g = g;
+  h->f = fused;
+  find_last_uses(h);
+  for (uint32_t r = 0; r < g->reg_count; r++) give_home(h, f, r);
+  give_strips(h);
+  for (uint32_t s = 0; s < fused->sink_count; s++) fused->sinks[s].strip = h->strips;
+  flat_count_strips(f, h->strips + 1);
+  flat_emit(f, HOST_FUSED, fused);
+}

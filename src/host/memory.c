@@ -1,0 +1,268 @@
+/* Boxes of memory at run time: placing and clipping them, reading them to dense tiles and writing them back. What lies
+ * outside an array reads as the fill value and is never written. */
+#include <string.h>
+
+#include "host/host.h"
+
+/* ---- copying ---- */
+
+#define COPY_LOOP(type)                                                                            \
+  for (int64_t i = 0; i < count; i++)                                                              \
+    *(type *)(void *)(to + i * to_stride) = *(const type *)(const void *)(from + i * from_stride); \
+  break
+
+static void copy_row(uint8_t *to, int64_t to_stride, const uint8_t *from, int64_t from_stride, int64_t count,
+                     uint32_t bytes) {
+  if (to_stride == (int64_t)bytes && from_stride == (int64_t)bytes) {
+    memmove(to, from, (size_t)count * bytes);
+    return;
+  }
+  if (from_stride == 0 && to_stride == (int64_t)bytes && count > 0) {
+    uint64_t bits = 0;
+    memcpy(&bits, from, bytes);
+    host_fill(to, bits, bytes, count);
+    return;
+  }
+  switch (bytes) {
+    case 1: COPY_LOOP(uint8_t);
+    case 2: COPY_LOOP(uint16_t);
+    case 4: COPY_LOOP(uint32_t);
+    default: COPY_LOOP(uint64_t);
+  }
+}
+
+void host_copy_strided(uint8_t *to, int64_t to_row, int64_t to_column, const uint8_t *from, int64_t from_row,
+                       int64_t from_column, int64_t rows, int64_t columns, uint32_t bytes) {
+  for (int64_t row = 0; row < rows; row++)
+    copy_row(to + row * to_row, to_column, from + row * from_row, from_column, columns, bytes);
+}
+
+#define FILL_LOOP(type)                                              \
+  for (int64_t i = 0; i < count; i++) ((type *)out)[i] = (type)bits; \
+  break
+
+void host_fill(void *out, uint64_t bits, uint32_t bytes, int64_t count) {
+  switch (bytes) {
+    case 1: memset(out, (int)(bits & 0xff), (size_t)count); break;
+    case 2: FILL_LOOP(uint16_t);
+    case 4: FILL_LOOP(uint32_t);
+    default: FILL_LOOP(uint64_t);
+  }
+}
+
+/* ---- placing ---- */
+
+static int64_t start_of(const host_unit *unit, const struct host_place_dim *dim) {
+  int32_t start;
+  if (dim->slot == HOST_NONE) return dim->start;
+  memcpy(&start, unit->slot[dim->slot], sizeof start);
+  return start;
+}
+
+/* Offsets of elements that do not exist may wrap; they are never used. */
+static int64_t wrapping_add(int64_t offset, int64_t start, int64_t stride) {
+  return (int64_t)((uint64_t)offset + (uint64_t)start * (uint64_t)stride);
+}
+
+/* The indices i of a range for which low <= start + i * stride < high. */
+static void clip(const struct host_place_dim *dim, int64_t start, int64_t low, int64_t high, int64_t *first,
+                 int64_t *end) {
+  int64_t from = start >= low ? 0 : (low - start + dim->stride - 1) / dim->stride;
+  int64_t to = high <= start ? 0 : (high - start - 1) / dim->stride + 1;
+  if (to > dim->size) to = dim->size;
+  *first = from > to ? to : from;
+  *end = to;
+}
+
+static void make_empty(host_box *box, uint32_t rank) {
+  box->inside = false;
+  for (uint32_t d = 0; d < rank; d++) box->low[d] = box->high[d] = 0;
+}
+
+void host_place_box(host_unit *unit, const host_place *place) {
+  const host_box *from = &unit->box[place->from];
+  host_box *to = &unit->box[place->to];
+  int64_t offset = from->offset;
+  uint32_t rank = 0;
+  bool exists = place->rank > 0 || from->inside, inside = exists;
+  for (uint32_t d = 0; d < place->rank; d++) {
+    const struct host_place_dim *dim = &place->dim[d];
+    int64_t start = start_of(unit, dim);
+    offset = wrapping_add(offset, start, dim->parent_stride);
+    if (dim->point) {
+      exists = exists && start >= from->low[d] && start < from->high[d];
+      continue;
+    }
+    clip(dim, start, from->low[d], from->high[d], &to->low[rank], &to->high[rank]);
+    inside = inside && to->low[rank] == 0 && to->high[rank] == dim->size;
+    rank++;
+  }
+  to->root = from->root;
+  to->offset = offset;
+  to->inside = inside && exists;
+  if (!exists) make_empty(to, rank);
+}
+
+/* ---- one element ---- */
+
+/* NULL when it does not exist. */
+static uint8_t *point_address(const host_unit *unit, const host_place *place) {
+  const host_box *from = &unit->box[place->from];
+  int64_t offset = from->offset;
+  for (uint32_t d = 0; d < place->rank; d++) {
+    int64_t start = start_of(unit, &place->dim[d]);
+    if (start < from->low[d] || start >= from->high[d]) return NULL;
+    offset += start * place->dim[d].parent_stride;
+  }
+  return place->rank > 0 || from->inside ? from->root + offset : NULL;
+}
+
+static void copy_element(void *to, const void *from, uint32_t bytes) {
+  switch (bytes) {
+    case 1: memcpy(to, from, 1); break;
+    case 2: memcpy(to, from, 2); break;
+    case 4: memcpy(to, from, 4); break;
+    default: memcpy(to, from, 8); break;
+  }
+}
+
+void host_point_read(host_unit *unit, const host_point *point) {
+  const uint8_t *from = point_address(unit, &point->place);
+  copy_element(unit->slot[point->cell], from ? (const void *)from : (const void *)&point->fill, point->bytes);
+}
+
+void host_point_write(host_unit *unit, const host_point *point) {
+  uint8_t *to = point_address(unit, &point->place);
+  if (to) copy_element(to, unit->slot[point->cell], point->bytes);
+}
+
+/* ---- boxes and dense tiles ---- */
+
+static void dense_strides(const host_box_info *info, int64_t bytes, int64_t *out) {
+  for (uint32_t d = info->rank; d-- > 0;) {
+    out[d] = bytes;
+    bytes *= info->dims[d];
+  }
+}
+
+/* The next outer index (all but the last dimension) within [low, high); false behind the last. */
+static bool next_row(const host_box *box, uint32_t rank, int64_t *index) {
+  for (uint32_t d = rank - 1; d-- > 0;) {
+    if (++index[d] < box->high[d]) return true;
+    index[d] = box->low[d];
+  }
+  return false;
+}
+
+static bool is_empty(const host_box *box, uint32_t rank) {
+  for (uint32_t d = 0; d < rank; d++)
+    if (box->low[d] >= box->high[d]) return true;
+  return rank == 0 && !box->inside;
+}
+
+/* Copies the elements that exist between the box and a dense tile. */
+static void transfer(host_unit *unit, uint32_t which, uint8_t *tile, bool write) {
+  const host_box *box = &unit->box[which];
+  const host_box_info *info = &unit->plan->boxes[which];
+  const uint32_t rank = info->rank, bytes = (uint32_t)ir_dtype_bytes(info->dtype), last = rank - 1;
+  int64_t dense[KILN_MAX_RANK], index[KILN_MAX_RANK];
+  if (is_empty(box, rank)) return;
+  if (rank == 0) {
+    uint8_t *element = box->root + box->offset;
+    copy_element(write ? element : tile, write ? tile : element, bytes);
+    return;
+  }
+  dense_strides(info, bytes, dense);
+  memcpy(index, box->low, sizeof index);
+  do {
+    int64_t in_box = box->offset, in_tile = 0;
+    for (uint32_t d = 0; d < rank; d++) in_box += index[d] * info->strides[d], in_tile += index[d] * dense[d];
+    uint8_t *element = box->root + in_box;
+    int64_t count = box->high[last] - box->low[last];
+    if (write)
+      copy_row(element, info->strides[last], tile + in_tile, bytes, count, bytes);
+    else
+      copy_row(tile + in_tile, bytes, element, info->strides[last], count, bytes);
+  } while (next_row(box, rank, index));
+}
+
+static int64_t count_of(const host_box_info *info) {
+  int64_t count = 1;
+  for (uint32_t d = 0; d < info->rank; d++) count *= info->dims[d];
+  return count;
+}
+
+void host_box_read(host_unit *unit, uint32_t box, uint8_t *tile) {
+  const host_box_info *info = &unit->plan->boxes[box];
+  if (!unit->box[box].inside)
+    host_fill(tile, ir_fill_bits(info->dtype), (uint32_t)ir_dtype_bytes(info->dtype), count_of(info));
+  transfer(unit, box, tile, false);
+}
+
+void host_box_write(host_unit *unit, uint32_t box, const uint8_t *tile) {
+  transfer(unit, box, (uint8_t *)(uintptr_t)tile, true);
+}
+
+/* ---- under a mask ---- */
+
+void host_each_element(host_unit *unit, const host_access *access, host_element_fn each, void *user) {
+  const host_box *box = &unit->box[access->box];
+  const host_box_info *info = &unit->plan->boxes[access->box];
+  const uint32_t bytes = (uint32_t)ir_dtype_bytes(info->dtype);
+  int64_t index[KILN_MAX_RANK] = {0}, count = count_of(info);
+  for (int64_t at = 0; at < count; at++) {
+    int64_t offset = box->offset;
+    bool exists = info->rank > 0 || box->inside;
+    for (uint32_t d = 0; d < info->rank; d++) {
+      exists = exists && index[d] >= box->low[d] && index[d] < box->high[d];
+      offset = wrapping_add(offset, index[d], info->strides[d]);
+    }
+    each(user, unit, access, at, exists ? box->root + offset : NULL, bytes);
+    for (uint32_t d = info->rank; d-- > 0 && ++index[d] == info->dims[d];) index[d] = 0;
+  }
+}
+
+static void read_masked(void *user, host_unit *unit, const host_access *access, int64_t at, uint8_t *element,
+                        uint32_t bytes) {
+  uint64_t fill = 0;
+  const void *from = &fill;
+  (void)user;
+  if (!unit->slot[access->mask][at]) {
+    if (access->other != HOST_NONE) from = unit->slot[access->other] + at * (int64_t)bytes;
+  } else if (element) {
+    from = element;
+  } else {
+    fill = ir_fill_bits(unit->plan->boxes[access->box].dtype);
+  }
+  copy_element(unit->slot[access->tile] + at * (int64_t)bytes, from, bytes);
+}
+
+static void write_masked(void *user, host_unit *unit, const host_access *access, int64_t at, uint8_t *element,
+                         uint32_t bytes) {
+  (void)user;
+  if (element && unit->slot[access->mask][at])
+    copy_element(element, unit->slot[access->tile] + at * (int64_t)bytes, bytes);
+}
+
+void host_masked_read(host_unit *unit, const host_access *access) {
+  host_each_element(unit, access, read_masked, NULL);
+}
+void host_masked_write(host_unit *unit, const host_access *access) {
+  host_each_element(unit, access, write_masked, NULL);
+}
+
+/* ---- operands ---- */
+
+uint8_t *host_target(host_unit *unit, const host_operand *at, const int64_t **strides) {
+  *strides = at->strides;
+  if (at->box == HOST_NONE) return unit->slot[at->slot] + at->offset;
+  const host_box *box = &unit->box[at->box];
+  if (box->inside) return box->root + box->offset + at->offset;
+  *strides = at->dense_strides;
+  return unit->slot[at->staging] + at->dense_offset;
+}
+
+uint8_t *host_resolve(host_unit *unit, const host_operand *at, const int64_t **strides) {
+  if (at->box != HOST_NONE && !unit->box[at->box].inside) host_box_read(unit, at->box, unit->slot[at->staging]);
+  return host_target(unit, at, strides);
+}

@@ -1,0 +1,178 @@
+/* Fused elementwise loops at run time. The loop's space is walked in strips of up to HOST_STRIP elements: a part of one
+ * row, or several whole rows. For each strip the inputs are found in place or gathered, every lane loop runs over it,
+ * and sinks copy or reduce it: intermediate values never leave the first-level cache. */
+#include <string.h>
+
+#include "host/host.h"
+
+typedef struct lanes_at { /* an input or a sink */
+  uint8_t *base;
+  const int64_t *strides;
+  int64_t outer;   /* offset of the current outer index */
+  bool staged;     /* sink: written to its box at the end */
+  uint8_t *filled; /* input: the one element that the strip buffer repeats */
+} lanes_at;
+
+typedef struct walk {
+  host_unit *unit;
+  const host_fused *f;
+  uint8_t *strips;
+  lanes_at inputs[HOST_MAX_REGS], sinks[HOST_MAX_REGS];
+  uint8_t *reg[HOST_MAX_REGS];
+  int64_t outer;                      /* rows before the current outer index */
+  int64_t row, column, rows, columns; /* the strip within the last two dimensions */
+} walk;
+
+static uint8_t *strip_of(const walk *w, uint32_t index) { return w->strips + (size_t)index * HOST_STRIP_PITCH; }
+static int64_t last_dim(const walk *w) { return w->f->dims[w->f->rank - 1]; }
+
+static uint8_t *address(const walk *w, const lanes_at *at) {
+  const uint32_t rank = w->f->rank;
+  return at->base + at->outer + w->row * at->strides[rank - 2] + w->column * at->strides[rank - 1];
+}
+
+/* Whether the strip's elements follow one another there. */
+static bool is_dense(const walk *w, const lanes_at *at, uint32_t bytes) {
+  const int64_t *strides = at->strides + w->f->rank - 2;
+  return strides[1] == (int64_t)bytes && (w->rows == 1 || strides[0] == w->columns * (int64_t)bytes);
+}
+
+/* ---- inputs ---- */
+
+static void fetch(walk *w, const host_input *input, lanes_at *at) {
+  const host_reg *reg = &w->f->regs[input->reg];
+  const int64_t *strides = at->strides + w->f->rank - 2;
+  uint8_t *from = address(w, at), *strip = strip_of(w, reg->strip);
+  if (is_dense(w, at, input->bytes)) {
+    w->reg[input->reg] = from;
+    return;
+  }
+  w->reg[input->reg] = strip;
+  bool one_element = strides[1] == 0 && (w->rows == 1 || strides[0] == 0);
+  if (one_element && at->filled == from) return;
+  if (!one_element) {
+    host_copy_strided(strip, w->columns * (int64_t)input->bytes, input->bytes, from, strides[0], strides[1], w->rows,
+                      w->columns, input->bytes);
+    return;
+  }
+  uint64_t bits = 0;
+  memcpy(&bits, from, input->bytes);
+  host_fill(strip, bits, input->bytes, w->f->rows * w->f->columns);
+  at->filled = from;
+}
+
+/* ---- values ---- */
+
+static void home_values(walk *w) {
+  int64_t linear = ((w->outer + w->row) * last_dim(w)) + w->column;
+  for (uint32_t r = 0; r < w->f->reg_count; r++) {
+    const host_reg *reg = &w->f->regs[r];
+    if (reg->home == HOST_HOME_TILE) w->reg[r] = w->unit->slot[reg->index] + linear * reg->bytes;
+    if (reg->home == HOST_HOME_SINK) {
+      const lanes_at *sink = &w->sinks[reg->index];
+      w->reg[r] = is_dense(w, sink, reg->bytes) ? address(w, sink) : strip_of(w, reg->strip);
+    }
+  }
+}
+
+static void compute(walk *w) {
+  const size_t count = (size_t)(w->rows * w->columns);
+  for (uint32_t m = 0; m < w->f->micro_count; m++) {
+    const host_micro *micro = &w->f->micros[m];
+    if (!micro->fn) {
+      w->reg[micro->out] = w->reg[micro->in[0]];
+      continue;
+    }
+    micro->fn(w->reg[micro->out],
+              (const void *const[]){w->reg[micro->in[0]], w->reg[micro->in[1]], w->reg[micro->in[2]]}, count);
+  }
+}
+
+/* ---- sinks ---- */
+
+static void combine_rows(const walk *w, const host_sink *sink, uint8_t *to, const int64_t *strides) {
+  const uint8_t *from = w->reg[sink->reg];
+  uint8_t *strip = strip_of(w, sink->strip);
+  int64_t rows = w->rows, columns = w->columns;
+  if (strides[0] == 0 && strides[1] == 0) columns *= rows, rows = 1;
+  for (int64_t row = 0; row < rows; row++, to += strides[0], from += columns * (int64_t)sink->bytes) {
+    if (strides[1] == 0)
+      host_combine_all(sink->combine, sink->bytes, from, columns, strip, to);
+    else
+      sink->combine(to, (const void *const[]){to, from}, (size_t)columns);
+  }
+}
+
+static void drain(walk *w, uint32_t index) {
+  const host_sink *sink = &w->f->sinks[index];
+  const int64_t *strides = w->sinks[index].strides + w->f->rank - 2;
+  uint8_t *to = address(w, &w->sinks[index]), *from = w->reg[sink->reg];
+  if (sink->combine) {
+    combine_rows(w, sink, to, strides);
+  } else if (to != from) {
+    host_copy_strided(to, strides[0], strides[1], from, w->columns * (int64_t)sink->bytes, sink->bytes, w->rows,
+                      w->columns, sink->bytes);
+  }
+}
+
+static void run_strip(walk *w) {
+  for (uint32_t i = 0; i < w->f->input_count; i++) fetch(w, &w->f->inputs[i], &w->inputs[i]);
+  home_values(w);
+  compute(w);
+  for (uint32_t s = 0; s < w->f->sink_count; s++) drain(w, s);
+}
+
+/* ---- the walk ---- */
+
+static void begin(walk *w) {
+  const host_fused *f = w->f;
+  for (uint32_t r = 0; r < f->reg_count; r++)
+    if (f->regs[r].home == HOST_HOME_STRIP) w->reg[r] = strip_of(w, f->regs[r].strip);
+  for (uint32_t i = 0; i < f->input_count; i++) {
+    w->inputs[i] = (lanes_at){0};
+    w->inputs[i].base = host_resolve(w->unit, &f->inputs[i].at, &w->inputs[i].strides);
+  }
+  for (uint32_t s = 0; s < f->sink_count; s++) {
+    const host_operand *to = &f->sinks[s].to;
+    w->sinks[s] = (lanes_at){0};
+    w->sinks[s].staged = to->box != HOST_NONE && !w->unit->box[to->box].inside;
+    w->sinks[s].base = host_target(w->unit, to, &w->sinks[s].strides);
+    if (f->sinks[s].combine)
+      host_fill(w->sinks[s].base, f->sinks[s].identity, f->sinks[s].bytes, f->sinks[s].result_count);
+  }
+}
+
+static void set_outer(walk *w, const int64_t *index) {
+  for (uint32_t i = 0; i < w->f->input_count + w->f->sink_count; i++) {
+    lanes_at *at = i < w->f->input_count ? &w->inputs[i] : &w->sinks[i - w->f->input_count];
+    at->outer = 0;
+    for (uint32_t d = 0; d + 2 < w->f->rank; d++) at->outer += index[d] * at->strides[d];
+  }
+}
+
+static void walk_plane(walk *w) {
+  const host_fused *f = w->f;
+  const int64_t rows = f->dims[f->rank - 2], columns = f->dims[f->rank - 1];
+  for (w->row = 0; w->row < rows; w->row += f->rows) {
+    w->rows = rows - w->row < f->rows ? rows - w->row : f->rows;
+    for (w->column = 0; w->column < columns; w->column += f->columns) {
+      w->columns = columns - w->column < f->columns ? columns - w->column : f->columns;
+      run_strip(w);
+    }
+  }
+}
+
+void host_run_fused(host_unit *unit, const host_fused *f) {
+  walk w = {.unit = unit, .f = f, .strips = unit->frame + unit->plan->strips_offset};
+  int64_t index[KILN_MAX_RANK] = {0}, outer_count = 1;
+  begin(&w);
+  for (uint32_t d = 0; d + 2 < f->rank; d++) outer_count *= f->dims[d];
+  for (int64_t outer = 0; outer < outer_count; outer++) {
+    set_outer(&w, index);
+    w.outer = outer * f->dims[f->rank - 2];
+    walk_plane(&w);
+    for (uint32_t d = f->rank - 2; d-- > 0 && ++index[d] == f->dims[d];) index[d] = 0;
+  }
+  for (uint32_t s = 0; s < f->sink_count; s++)
+    if (w.sinks[s].staged) host_box_write(unit, f->sinks[s].to.box, unit->slot[f->sinks[s].to.staging]);
+}

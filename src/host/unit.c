@@ -1,0 +1,174 @@
+/* A unit: program counter and frame. Control flow of the kernel is jumps in the plan, so a unit can stop after any
+ * instruction and go on later; nothing of it lives on the C stack. */
+#include "host/host.h"
+
+#include <string.h>
+
+static size_t table_bytes(const kiln_host_plan *plan) {
+  return sizeof(host_unit) + plan->slot_count * sizeof(uint8_t *) + plan->box_count * sizeof(host_box);
+}
+
+static void point_slots(host_unit *unit) {
+  const kiln_host_plan *plan = unit->plan;
+  for (uint32_t s = 0; s < plan->slot_count; s++) {
+    const host_slot *slot = &plan->slots[s];
+    unit->slot[s] = slot->constant ? (uint8_t *)(uintptr_t)slot->constant : unit->frame + slot->offset;
+  }
+}
+
+host_unit *host_unit_create(const kiln_host_plan *plan) {
+  const mem m = plan->context->mem;
+  host_unit *unit = mem_calloc(m, 1, table_bytes(plan));
+  if (!unit) return NULL;
+  unit->plan = plan;
+  unit->bytes = (size_t)plan->frame_bytes + HOST_ALIGN;
+  unit->memory = mem_alloc(m, unit->bytes);
+  if (!unit->memory) {
+    mem_free(m, unit, table_bytes(plan));
+    return NULL;
+  }
+  unit->frame = (uint8_t *)(((uintptr_t)unit->memory + HOST_ALIGN - 1) & ~(uintptr_t)(HOST_ALIGN - 1));
+  unit->box = (host_box *)(void *)(unit + 1); /* one block: the tables lie behind the unit */
+  unit->slot = (uint8_t **)(void *)(unit->box + plan->box_count);
+  memset(unit->frame, 0, (size_t)plan->cell_bytes);
+  point_slots(unit);
+  return unit;
+}
+
+void host_unit_destroy(host_unit *unit) {
+  if (!unit) return;
+  const mem m = unit->plan->context->mem;
+  mem_free(m, unit->memory, unit->bytes);
+  mem_free(m, unit, table_bytes(unit->plan));
+}
+
+static void whole_box(host_unit *unit, uint32_t which, uint8_t *root) {
+  host_box *box = &unit->box[which];
+  const host_box_info *info = &unit->plan->boxes[which];
+  box->root = root;
+  box->offset = 0;
+  box->inside = true;
+  for (uint32_t d = 0; d < info->rank; d++) box->low[d] = 0, box->high[d] = info->dims[d];
+}
+
+void host_unit_start(host_unit *unit, uint64_t point, const kiln_array *arrays, host_faults *faults) {
+  const kiln_host_plan *plan = unit->plan;
+  unit->pc = 0;
+  unit->point = point;
+  unit->faults = faults;
+  for (uint32_t r = 0; r < plan->root_count; r++)
+    if (plan->roots[r].param != HOST_NONE) whole_box(unit, plan->roots[r].box, arrays[plan->roots[r].param].data);
+  for (uint32_t a = plan->kernel->axis_count; a-- > 0;) {
+    uint64_t extent = (uint64_t)plan->kernel->axes[a].extent->value;
+    int32_t index = (int32_t)(point % extent);
+    memcpy(unit->slot[plan->axis_slots[a]], &index, sizeof index);
+    point /= extent;
+  }
+}
+
+/* ---- instructions ---- */
+
+static void run_scratch(host_unit *unit, const host_scratch *scratch) {
+  const host_root *root = &unit->plan->roots[scratch->root];
+  uint8_t *bytes = unit->slot[root->slot];
+  host_fill(bytes, scratch->fill, (uint32_t)ir_dtype_bytes(root->dtype), root->count);
+  if (root->shadow != HOST_NONE) memset(unit->slot[root->shadow], 0, (size_t)root->count);
+  whole_box(unit, root->box, bytes);
+}
+
+static void run_read(host_unit *unit, const host_access *access) {
+  if (access->mask != HOST_NONE)
+    host_masked_read(unit, access);
+  else
+    host_box_read(unit, access->box, unit->slot[access->tile]);
+}
+
+static void run_write(host_unit *unit, const host_access *access) {
+  if (access->mask != HOST_NONE)
+    host_masked_write(unit, access);
+  else
+    host_box_write(unit, access->box, unit->slot[access->tile]);
+}
+
+static int32_t cell(const host_unit *unit, uint32_t slot) {
+  int32_t value;
+  memcpy(&value, unit->slot[slot], sizeof value);
+  return value;
+}
+
+static void set_cell(host_unit *unit, uint32_t slot, int32_t value) { memcpy(unit->slot[slot], &value, sizeof value); }
+
+static bool begin_loop(host_unit *unit, const host_loop *loop) {
+  int32_t begin = cell(unit, loop->begin);
+  set_cell(unit, loop->index, begin);
+  return begin < cell(unit, loop->end);
+}
+
+static bool next_turn(host_unit *unit, const host_loop *loop) {
+  int64_t next = (int64_t)cell(unit, loop->index) + cell(unit, loop->step);
+  if (next >= cell(unit, loop->end)) return false;
+  set_cell(unit, loop->index, (int32_t)next);
+  return true;
+}
+
+static uint32_t switch_target(const host_unit *unit, const host_switch *choice) {
+  int32_t index = cell(unit, choice->index), last = (int32_t)choice->count - 1;
+  return choice->targets[index < 0 ? 0 : index > last ? last : index];
+}
+
+static void run_scalar(host_unit *unit, const host_scalar *op) {
+  const void *const in[3] = {unit->slot[op->in[0]], unit->slot[op->in[1]], unit->slot[op->in[2]]};
+  op->fn(unit->slot[op->out], in, 1);
+}
+
+/* Everything but jumps. */
+static void run_instruction(host_unit *unit, const host_instr *instr) {
+  const void *detail = instr->detail;
+  switch (instr->code) {
+    case HOST_PLACE: host_place_box(unit, detail); break;
+    case HOST_CHECK_BOUNDS: host_check_bounds(unit, detail, instr->source); break;
+    case HOST_CHECK_READ: host_check_read(unit, detail, instr->source); break;
+    case HOST_MARK_WRITTEN: host_mark_written(unit, detail); break;
+    case HOST_POINT_READ: host_point_read(unit, detail); break;
+    case HOST_POINT_WRITE: host_point_write(unit, detail); break;
+    case HOST_READ: run_read(unit, detail); break;
+    case HOST_WRITE: run_write(unit, detail); break;
+    case HOST_SCALAR: run_scalar(unit, detail); break;
+    case HOST_FUSED: host_run_fused(unit, detail); break;
+    case HOST_ARG: host_run_arg(unit, detail); break;
+    case HOST_SCAN: host_run_scan(unit, detail); break;
+    case HOST_DOT: host_run_dot(unit, detail); break;
+    case HOST_SCRATCH: run_scratch(unit, detail); break;
+    case HOST_MOVE: {
+      const host_move *move = detail;
+      memmove(unit->slot[move->to], unit->slot[move->from], (size_t)move->bytes);
+      break;
+    }
+    default: break;
+  }
+}
+
+host_status host_unit_step(host_unit *unit, uint64_t budget) {
+  const host_instr *code = unit->plan->code;
+  uint32_t pc = unit->pc;
+  host_status status = HOST_RUNNING;
+  uint64_t left = budget;
+  for (; left > 0; left--) {
+    const host_instr *instr = &code[pc++];
+    bool jump = false;
+    switch (instr->code) {
+      case HOST_JUMP: jump = true; break;
+      case HOST_BRANCH: jump = *unit->slot[((const host_move *)instr->detail)->from] == 0; break;
+      case HOST_LOOP_BEGIN: jump = !begin_loop(unit, instr->detail); break;
+      case HOST_LOOP_NEXT: jump = next_turn(unit, instr->detail); break;
+      case HOST_SWITCH: pc = switch_target(unit, instr->detail); break;
+      case HOST_END: status = HOST_DONE; break;
+      default: run_instruction(unit, instr); break;
+    }
+    if (status == HOST_DONE) break;
+    if (jump) pc = instr->target;
+  }
+  unit->pc = pc;
+  unit->steps += budget - left;
+  return status;
+}
