@@ -1,56 +1,80 @@
-/* exp and its family. x = n ln 2 + r with |r| <= ln 2 / 2; e^r - 1 is the Taylor series to r^8 (error under 1e-9); ln 2
- * is kept in two parts, the first short enough that n times it is exact. */
+/* exp and its family. x = n ln 2 + r with |r| <= ln 2 / 2; e^r - 1 is the Taylor series to r^7 (error under 1e-8); ln 2
+ * is kept in two parts, the first short enough that n times it is exact. n is found by adding 1.5 * 2^23: the sum's
+ * last bits are n, rounded. */
 #include "pass/math.h"
 
 #define LN2_HIGH 0.693145751953125 /* 16 bits of ln 2 */
 #define LN2_LOW 1.42860682030941723e-06
+#define LN2 0.69314718055994530942
 #define LOG2_E 1.44269504088896340736
+#define ROUNDER 12582912.0        /* 1.5 * 2^23 */
+#define MOST 88.72283172607421875 /* e to this is the largest number */
+#define LEAST -87.3365478515625   /* e to less is subnormal */
 
 /* e^r - 1 for |r| <= 0.35 */
 static val small_expm1(math *m, val r) {
-  static const double series[] = {1.0 / 2, 1.0 / 6, 1.0 / 24, 1.0 / 120, 1.0 / 720, 1.0 / 5040, 1.0 / 40320};
+  static const double series[] = {1.0 / 2, 1.0 / 6, 1.0 / 24, 1.0 / 120, 1.0 / 720, 1.0 / 5040};
   val square = math_mul(m, r, r);
-  return math_add(m, r, math_mul(m, square, math_poly(m, r, series, 7)));
+  return math_add(m, r, math_mul(m, square, math_poly(m, r, series, 6)));
 }
 
-/* n and r of x; x must be finite or NaN, |x| < 2^20 */
-static void reduce(math *m, val x, val *n, val *r) {
-  *n = ir_map1(m->b, IR_round_even, math_scale(m, x, LOG2_E));
-  val high = math_sub(m, x, math_scale(m, *n, LN2_HIGH));
-  *r = math_sub(m, high, math_scale(m, *n, LN2_LOW));
+typedef struct reduced {
+  val n;        /* f32 */
+  val exponent; /* n in the place of an exponent, as i32 bits */
+  val rest;
+} reduced;
+
+static reduced round_parts(math *m, val scaled) {
+  val sum = math_shift(m, scaled, ROUNDER);
+  return (reduced){.n = math_shift(m, sum, -ROUNDER),
+                   .exponent = ir_map2(m->b, IR_shl, math_float_bits(m, sum), math_int(m, 23))};
 }
 
-static val limit(math *m, val x, double low, double high) {
-  return ir_map3(m->b, IR_clamp, math_const(m, low), x, math_const(m, high));
+/* |x| < 2^20, or the result is not used */
+static reduced reduce(math *m, val x) {
+  reduced parts = round_parts(m, math_scale(m, x, LOG2_E));
+  val high = math_sub(m, x, math_scale(m, parts.n, LN2_HIGH));
+  parts.rest = math_sub(m, high, math_scale(m, parts.n, LN2_LOW));
+  return parts;
+}
+
+/* x * 2^n by adding to the exponent; the result must be a normal number */
+static val scale_exponent(math *m, val x, val exponent) {
+  return math_bits_float(m, math_add(m, math_float_bits(m, x), exponent));
+}
+
+/* 0 below `least`, infinite above `most`, NaN for NaN: what the exponent cannot hold */
+static val patch_range(math *m, val x, val result, double least, double most) {
+  val above = math_shift(m, x, __builtin_inf());
+  val bounded = math_select(m, math_compare(m, IR_le, x, most), result, above);
+  return math_select(m, math_compare(m, IR_lt, x, least), math_const(m, 0), bounded);
 }
 
 val math_exp(math *m, val x, val y) {
   (void)y;
-  val n, r;
-  reduce(m, limit(m, x, -104, 89), &n, &r); /* below: 0 in every rounding; above: infinite */
-  return math_ldexp(m, math_shift(m, small_expm1(m, r), 1), math_whole(m, n));
+  reduced parts = reduce(m, x);
+  val fraction = math_shift(m, small_expm1(m, parts.rest), 1);
+  return patch_range(m, x, scale_exponent(m, fraction, parts.exponent), LEAST, MOST);
 }
 
 val math_exp2(math *m, val x, val y) {
   (void)y;
-  val bounded = limit(m, x, -151, 129);
-  val n = ir_map1(m->b, IR_round_even, bounded);
-  val r = math_scale(m, math_sub(m, bounded, n), 0.69314718055994530942);
-  return math_ldexp(m, math_shift(m, small_expm1(m, r), 1), math_whole(m, n));
+  reduced parts = round_parts(m, x);
+  val fraction = math_shift(m, small_expm1(m, math_scale(m, math_sub(m, x, parts.n), LN2)), 1);
+  return patch_range(m, x, scale_exponent(m, fraction, parts.exponent), -126, 127.99999237060546875);
 }
 
-/* ((e^r - 1) + (1 - 2^-n)) 2^n: no cancellation, since both terms have the sign of x */
+/* ((e^r - 1) + (1 - 2^-n)) 2^n: no cancellation, since both terms have the sign of x. Near 0 x itself, which keeps -0.
+ */
 val math_expm1(math *m, val x, val y) {
   (void)y;
-  val n, r;
-  reduce(m, limit(m, x, -30, 89), &n, &r);
-  val whole = math_whole(m, n);
+  reduced parts = reduce(m, ir_map3(m->b, IR_clamp, math_const(m, -30), x, math_const(m, 89)));
+  val whole = math_whole(m, parts.n);
   val inverse_exponent = ir_map2(m->b, IR_max, math_sub(m, math_int(m, 127), whole), math_int(m, 0));
   val inverse = math_bits_float(m, ir_map2(m->b, IR_shl, inverse_exponent, math_int(m, 23)));
-  val sum = math_add(m, small_expm1(m, r), math_sub(m, math_const(m, 1), inverse));
-  val result = math_ldexp(m, sum, whole);
+  val sum = math_add(m, small_expm1(m, parts.rest), math_sub(m, math_const(m, 1), inverse));
   val tiny = math_compare(m, IR_lt, math_abs(m, x), 1e-8);
-  return math_select(m, tiny, x, result); /* keeps -0 */
+  return math_select(m, tiny, x, math_ldexp(m, sum, whole));
 }
 
 val math_logistic(math *m, val x, val y) {
@@ -79,7 +103,7 @@ val math_cosh(math *m, val x, val y) {
 }
 
 val math_tanh(math *m, val x, val y) {
-  val a = limit(m, math_abs(m, x), 0, 12);
+  val a = ir_map2(m->b, IR_min, math_abs(m, x), math_const(m, 12));
   val e = math_expm1(m, math_scale(m, a, 2), y);
   return math_with_sign(m, math_div(m, e, math_shift(m, e, 2)), x);
 }
