@@ -9,7 +9,7 @@
 
 #include "model/alloc.h"
 
-enum { IMPROVE_ROUNDS = 48, IMPROVE_MAX_ITEMS = 512 };
+enum { IMPROVE_ROUNDS = 48, IMPROVE_MAX_ITEMS = 512, PACK_MAX_ITEMS = 2048, STREAM_ALIVE = 1024 };
 
 typedef struct packing {
   alloc_item *items;
@@ -112,32 +112,81 @@ typedef struct group {
   uint32_t count;
 } group;
 
-static int compare_times(const void *left, const void *right) {
-  uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
-  return a < b ? -1 : a > b;
+/* ranks[i] by the beginning of each lifetime, early first. */
+static void sort_by_time(const group *g, ranked *ranks) {
+  for (uint32_t i = 0; i < g->count; i++) ranks[i] = rank_item(&g->items[g->members[i]], g->members[i], BY_TIME);
+  qsort(ranks, g->count, sizeof *ranks, compare_ranked);
 }
 
-/* Most bytes alive at once. It can only rise where a lifetime begins. */
-static void measure_live(const group *g, alloc_use *use) {
-  uint32_t *times = ARENA_ARRAY(g->arena, uint32_t, g->count);
-  for (uint32_t i = 0; i < g->count; i++) times[i] = g->items[g->members[i]].first;
-  qsort(times, g->count, sizeof *times, compare_times);
+static int compare_ends(const void *left, const void *right) {
+  const ranked *a = left, *b = right;
+  return a->rank[0] < b->rank[0] ? -1 : a->rank[0] > b->rank[0];
+}
+
+/* Most bytes alive at once: lifetimes begin in order, and those that ended before have been taken off. */
+static void measure_live(const group *g, const ranked *by_time, alloc_use *use) {
+  ranked *ends = ARENA_ARRAY(g->arena, ranked, g->count);
+  for (uint32_t i = 0; i < g->count; i++) ends[i] = (ranked){{g->items[g->members[i]].last}, g->members[i]};
+  qsort(ends, g->count, sizeof *ends, compare_ends);
+  uint64_t live = 0;
+  uint32_t ended = 0;
+  use->live_at = g->items[by_time[0].which].first;
   for (uint32_t i = 0; i < g->count; i++) {
-    if (i > 0 && times[i] == times[i - 1]) continue;
-    uint64_t live = 0;
-    for (uint32_t j = 0; j < g->count; j++) {
-      const alloc_item *item = &g->items[g->members[j]];
-      if (item->first <= times[i] && times[i] <= item->last) live += item->size;
-    }
-    if (live > use->live || i == 0) use->live = live, use->live_at = times[i];
+    const alloc_item *item = &g->items[by_time[i].which];
+    while (g->items[ends[ended].which].last < item->first) live -= g->items[ends[ended++].which].size;
+    live += item->size;
+    if (live > use->live) use->live = live, use->live_at = item->first;
   }
 }
 
-static void pack_group(const group *g, alloc_use *use) {
+/* ---- very many items ---- */
+
+typedef struct stream {
+  alloc_item *items;
+  uint32_t alive[STREAM_ALIVE]; /* by offset */
+  uint32_t count;
+  uint64_t ceiling, top; /* stacked items begin at the ceiling; everything ends at the top */
+} stream;
+
+static void retire(stream *s, uint32_t now) {
+  uint32_t kept = 0;
+  for (uint32_t i = 0; i < s->count; i++)
+    if (s->items[s->alive[i]].last >= now) s->alive[kept++] = s->alive[i];
+  s->count = kept;
+}
+
+static void put_in_stream(stream *s, uint32_t which) {
+  alloc_item *item = &s->items[which];
+  retire(s, item->first);
+  put(s->items, which, s->alive, s->count);
+  if (s->count < STREAM_ALIVE && end_of(item) <= s->ceiling) {
+    keep_sorted(s->items, s->alive, s->count++, which);
+  } else {
+    item->offset = align_up(s->top, item->align);
+    item->above = ALLOC_NONE;
+    if (item->offset < s->ceiling) s->ceiling = item->offset;
+  }
+  if (end_of(item) > s->top) s->top = end_of(item);
+}
+
+static uint64_t pack_stream(const group *g, const ranked *by_time) {
+  stream *s = ARENA_NEW(g->arena, stream);
+  s->items = g->items;
+  s->ceiling = UINT64_MAX;
+  for (uint32_t i = 0; i < g->count; i++) {
+    g->items[by_time[i].which].offset = 0;
+    g->items[by_time[i].which].above = ALLOC_NONE;
+    if (g->items[by_time[i].which].size) put_in_stream(s, by_time[i].which);
+  }
+  return s->top;
+}
+
+/* ---- few enough to try orders ---- */
+
+static void pack_orders(const group *g, ranked *ranks, alloc_use *use) {
   packing now = {.items = g->items, .order = ARENA_ARRAY(g->arena, uint32_t, g->count), .count = g->count};
   uint32_t *sorted = ARENA_ARRAY(g->arena, uint32_t, g->count), *near = ARENA_ARRAY(g->arena, uint32_t, g->count);
   uint32_t *best = ARENA_ARRAY(g->arena, uint32_t, g->count);
-  ranked *ranks = ARENA_ARRAY(g->arena, ranked, g->count);
   use->peak = UINT64_MAX;
   uint32_t rounds = g->count <= IMPROVE_MAX_ITEMS ? IMPROVE_ROUNDS : 0;
   for (uint32_t kind = 0; kind < ORDER_KINDS && use->peak > use->live; kind++) {
@@ -154,21 +203,25 @@ static void pack_group(const group *g, alloc_use *use) {
   pack(&now, sorted, near);
 }
 
-/* ---- entry ---- */
-
-static int compare_members(const void *left, const void *right) {
-  const ranked *a = left, *b = right;
-  for (uint32_t i = 0; i < 3; i++)
-    if (a->rank[i] != b->rank[i]) return a->rank[i] < b->rank[i] ? -1 : 1;
-  return 0;
+static void pack_group(const group *g, alloc_use *use) {
+  ranked *ranks = ARENA_ARRAY(g->arena, ranked, g->count);
+  sort_by_time(g, ranks);
+  measure_live(g, ranks, use);
+  if (g->count <= PACK_MAX_ITEMS)
+    pack_orders(g, ranks, use);
+  else
+    use->peak = pack_stream(g, ranks);
 }
+
+/* ---- entry ---- */
 
 /* Item indices by space, owner and place in the argument. */
 static uint32_t *sort_members(arena *a, const alloc_item *items, uint32_t count) {
   ranked *keys = ARENA_ARRAY(a, ranked, count);
   uint32_t *members = ARENA_ARRAY(a, uint32_t, count);
-  for (uint32_t i = 0; i < count; i++) keys[i] = (ranked){{(uint64_t)items[i].key.space, items[i].key.owner, i}, i};
-  qsort(keys, count, sizeof *keys, compare_members);
+  for (uint32_t i = 0; i < count; i++)
+    keys[i] = (ranked){{UINT64_MAX - items[i].key.space, UINT64_MAX - items[i].key.owner}, i};
+  qsort(keys, count, sizeof *keys, compare_ranked);
   for (uint32_t i = 0; i < count; i++) members[i] = keys[i].which;
   return members;
 }
@@ -204,7 +257,6 @@ bool alloc_place(arena *a, const machine *m, alloc_item *items, uint32_t count, 
       use->items++;
     }
     group g = {a, items, members + begin, end - begin};
-    measure_live(&g, use);
     pack_group(&g, use);
   }
   out->uses = uses;

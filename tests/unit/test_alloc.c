@@ -222,6 +222,48 @@ static void large_placements_are_sound_and_repeatable(void **state) {
   }
 }
 
+/* Beyond the number that orders are tried for; the pairs are too many to check, so each moment's items are. */
+static void very_many_items_do_not_overlap(void **state) {
+  (void)state;
+  enum { MANY = 5000, MOMENTS = 60 };
+  random_state r = random_start("alloc many");
+  alloc_item *items = test_calloc(MANY, sizeof *items);
+  for (int long_lived = 0; long_lived < 2; long_lived++) {
+    for (uint32_t i = 0; i < MANY; i++) {
+      uint32_t first = random_below(&r, MOMENTS), longest = long_lived ? MOMENTS : 4;
+      items[i] = smem(i, random_below(&r, 64), first, first + random_below(&r, longest));
+      items[i].align = 8;
+    }
+    arena a;
+    jmp_buf out;
+    arena_init(&a, mem_default(), 0);
+    assert_true(ARENA_GUARD(&a, out));
+    machine m = gpu();
+    alloc_report report;
+    uint32_t culprit;
+    assert_true(alloc_place(&a, &m, items, MANY, &report, &culprit));
+    uint8_t *taken = test_malloc(report.uses[0].peak);
+    for (uint32_t now = 0; now < 2 * MOMENTS; now++) {
+      uint64_t live = 0;
+      memset(taken, 0, report.uses[0].peak);
+      for (uint32_t i = 0; i < MANY; i++) {
+        if (items[i].first > now || items[i].last < now || items[i].size == 0) continue;
+        assert_int_equal(items[i].offset % 8, 0);
+        assert_true(items[i].offset + items[i].size <= report.uses[0].peak);
+        assert_null(memchr(taken + items[i].offset, 1, items[i].size));
+        memset(taken + items[i].offset, 1, items[i].size);
+        live += items[i].size;
+      }
+      assert_true(live <= report.uses[0].live);
+      if (now == report.uses[0].live_at) assert_int_equal(live, report.uses[0].live);
+    }
+    assert_true(report.uses[0].peak < report.uses[0].total);
+    test_free(taken);
+    arena_finish(&a);
+  }
+  test_free(items);
+}
+
 /* ---- the heap ---- */
 
 static alloc_request request(uint32_t serial, uint64_t size, uint32_t sharers) {
@@ -401,6 +443,7 @@ int main(void) {
       cmocka_unit_test(placements_explain_themselves),
       cmocka_unit_test(small_placements_are_nearly_best),
       cmocka_unit_test(large_placements_are_sound_and_repeatable),
+      cmocka_unit_test(very_many_items_do_not_overlap),
       cmocka_unit_test(fresh_memory_is_poisoned),
       cmocka_unit_test(sharers_find_one_block),
       cmocka_unit_test(diverging_sharers_are_told),
