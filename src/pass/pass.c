@@ -1,6 +1,8 @@
 /* The runner: the rows of passes.def, one after the other. */
 #include "pass/pass.h"
 
+#include "base/config.h"
+
 typedef struct pass_info {
   const char *name, *doc;
   uint32_t targets;
@@ -24,25 +26,21 @@ bool pass_find(kiln_str name, pass_id *out) {
 
 /* A wrong kernel after a pass is our mistake: name the pass beside what the verifier says. */
 static bool check_after(const pass_ctx *c, pass_id id) {
-#ifdef KILN_CHECK
-  if (!ir_verify(c->kernel, c->diags)) {
-    diag_report(c->diags, DIAG_broken_by_pass, c->kernel->loc, pass_name(id), STR_FMT(c->kernel->name));
-    return false;
-  }
-#endif
-  (void)c, (void)id;
-  return true;
+  if (ir_verify(c->kernel, c->diags)) return true;
+  diag_report(c->diags, DIAG_broken_by_pass, c->kernel->loc, pass_name(id), STR_FMT(c->kernel->name));
+  return false;
 }
 
 bool pass_run(ir_kernel *kernel, const pass_target *target, diag_sink *diags, pass_id last, pass_dump_fn dump,
               void *user) {
   pass_ctx c = {kernel, target, diags};
   size_t errors = diag_sink_errors(diags);
+  bool checks = config_checks(1, diags);
   for (uint32_t id = 0; id < PASS_COUNT && id <= (uint32_t)last; id++) {
     if (!(passes[id].targets & target->kind)) continue;
     bool changed = passes[id].run(&c);
     if (diag_sink_errors(diags) > errors) return false;
-    if (changed && !check_after(&c, (pass_id)id)) return false;
+    if (changed && checks && !check_after(&c, (pass_id)id)) return false;
     if (dump) dump(user, (pass_id)id, kernel);
   }
   return true;

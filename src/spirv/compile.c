@@ -1,6 +1,7 @@
 /* kiln_compile: bind, run the passes, lower, check; and the program that comes of it. */
 #include <string.h>
 
+#include "base/config.h"
 #include "base/context.h"
 #include "pass/pass.h"
 #include "spirv/check.h"
@@ -91,7 +92,8 @@ static kiln_result lower(compiling *c) {
   size_t bindings = kernel->param_count + (entry.slab_bytes ? 1 : 0);
   kiln_binding *list = ARENA_ARRAY(&program->arena, kiln_binding, bindings + 1);
   for (uint32_t i = 0; i < kernel->param_count; i++)
-    list[i] = (kiln_binding){KILN_BINDING_PARAM, i, bytes_of(&kernel->params[i].ref->type), low->memories.data[i].written};
+    list[i] =
+        (kiln_binding){KILN_BINDING_PARAM, i, bytes_of(&kernel->params[i].ref->type), low->memories.data[i].written};
   if (entry.slab_bytes) list[kernel->param_count] = (kiln_binding){KILN_BINDING_SCRATCH, 0, entry.slab_bytes, true};
   kiln_program_info *info = &program->info;
   info->words = arena_copy(&program->arena, entry.words.data, entry.words.count * sizeof(uint32_t));
@@ -109,9 +111,7 @@ static kiln_result lower(compiling *c) {
 }
 
 static kiln_result check(compiling *c) {
-#ifndef KILN_CHECK
-  if (!c->desc->validate) return KILN_OK;
-#endif
+  if (!c->desc->validate && !config_checks(2, c->context->diags)) return KILN_OK;
   kiln_str message;
   if (spv_check(&c->work, c->program->info.words, c->program->info.word_count, &message)) return KILN_OK;
   const ir_kernel *kernel = c->module->kernels[0];
@@ -135,13 +135,15 @@ static kiln_result run(compiling *c, const ir_kernel *kernel) {
     return KILN_ERROR_MEMORY;
   }
   c->low = ARENA_NEW(&c->work, spv_lower);
-  *c->low = (spv_lower){.arena = &c->work, .diags = c->context->diags, .profile = profile, .lanes = profile.subgroup_size};
+  *c->low =
+      (spv_lower){.arena = &c->work, .diags = c->context->diags, .profile = profile, .lanes = profile.subgroup_size};
   c->low->lane_bits = layout_axis_bits(profile.subgroup_size);
   result = lower(c);
   return result ? result : check(c);
 }
 
-kiln_result kiln_compile(kiln_context *context, const kiln_kernel *kernel, const kiln_compile_desc *desc, kiln_program **out) {
+kiln_result kiln_compile(kiln_context *context, const kiln_kernel *kernel, const kiln_compile_desc *desc,
+                         kiln_program **out) {
   *out = NULL;
   compiling c = {.context = context, .desc = desc};
   c.program = mem_calloc(context->mem, 1, sizeof *c.program);
@@ -169,7 +171,8 @@ const kiln_program_info *kiln_program_get(const kiln_program *program) { return 
 kiln_str kiln_program_text(kiln_program *program) {
   jmp_buf out;
   if (!ARENA_GUARD(&program->arena, out)) return (kiln_str){0};
-  if (!program->text.data) program->text = spv_disassemble(&program->arena, program->info.words, program->info.word_count);
+  if (!program->text.data)
+    program->text = spv_disassemble(&program->arena, program->info.words, program->info.word_count);
   return program->text;
 }
 

@@ -40,7 +40,7 @@ class Devices(CommandTest):
         self.assertIn("agrees", out)
 
     def test_no_such_device(self):
-        self.kiln("run", self.write("add.kiln", ADD), *DATA, "--on", "vulkan:no such name", code=4)
+        self.kiln("run", self.write("add.kiln", ADD), *DATA, "--on", "vulkan:no such name", code=1)
 
     def test_profile_of_a_device(self):
         out, _ = self.kiln("spirv", self.write("add.kiln", ADD), "--set=M=8", "--set=N=8", "--for", "vulkan")
