@@ -106,6 +106,12 @@ static uint32_t writable(const spv_code *c, uint32_t level) {
   return at;
 }
 
+/* One rounding an operation, as on the host: without the decoration drivers fuse, and even cancel `x + c - c`. */
+static void keep_rounding(spv_code *c, SpvOp op, spv_id id) {
+  bool rounds = op == SpvOpFAdd || op == SpvOpFSub || op == SpvOpFMul || op == SpvOpFDiv;
+  if (rounds && !c->free_order) spv_decorate(c->m, id, SpvDecorationNoContraction, NULL, 0);
+}
+
 spv_id spv_pure(spv_code *c, SpvOp op, spv_id type, const uint32_t *operands, size_t count, size_t first_id, size_t id_count) {
   c->key.count = 0;
   VEC_PUSH(c->arena, &c->key, (uint32_t)op);
@@ -121,6 +127,7 @@ spv_id spv_pure(spv_code *c, SpvOp op, spv_id type, const uint32_t *operands, si
   level = writable(c, level);
   id = spv_emit_at(c->m, c->scopes.data[level].stream, op, type, operands, count);
   spv_fact_of(c, id)->level = level;
+  keep_rounding(c, op, id);
   spv_memorize(c, c->key.data, c->key.count, id, level);
   return id;
 }

@@ -28,6 +28,7 @@ typedef struct spv_code {
   VEC(spv_fact) facts; /* by id */
   VEC(spv_scope) scopes;
   spv_words key;
+  bool free_order; /* float arithmetic may be fused: sums whose order is nobody's promise */
   spv_id boolean, u32, f32, u64, f64, words; /* types; 64-bit ones on demand; words: a vector of four u32 */
 } spv_code;
 

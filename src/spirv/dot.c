@@ -59,8 +59,10 @@ static void multiply(spv_lower *low, void *user) {
     for (size_t i = 0; i < p->points.count; i++) {
       const spv_id factors[] = {operand(low, p, true, &p->points.data[i], &step),
                                 operand(low, p, false, &p->points.data[i], &step)};
+      low->code.free_order = true;
       const spv_id terms[] = {p->carry.values[i], spv_map(low, IR_mul, p->dtype, factors, p->op->loc)};
       p->carry.values[i] = spv_map(low, IR_add, p->dtype, terms, p->op->loc);
+      low->code.free_order = false;
     }
   }
 }

@@ -77,7 +77,7 @@ static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
 spv_id spv_mul(spv_code *c, spv_id a, spv_id b) {
-  int64_t x_value, y_value;
+  int64_t x_value = 0, y_value = 0;
   bool x_known = spv_is_int(c, a, &x_value), y_known = spv_is_int(c, b, &y_value);
   if (x_known && y_known) return spv_int(c, (int64_t)((uint64_t)x_value * (uint64_t)y_value));
   if (x_known) return spv_mul(c, b, a);

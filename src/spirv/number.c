@@ -72,7 +72,6 @@ static spv_id round_f16(spv_lower *low, spv_id value) {
                       spv_int(c, 0x7fc00000), normal);
   spv_id half = const_f32(low, 0.5f);
   spv_id up = spv_op2(c, SpvOpFAdd, c->f32, spv_bitcast(c, c->f32, size), half);
-  spv_decorate(c->m, up, SpvDecorationNoContraction, NULL, 0);
   spv_id small = spv_bitcast(c, c->u32, spv_op2(c, SpvOpFSub, c->f32, up, half));
   spv_id chosen = spv_select(c, c->u32, at_least(c, size, 0x38800000), normal, small);
   return spv_bitcast(c, c->f32, spv_op2(c, SpvOpBitwiseOr, c->u32, chosen, sign));
