@@ -109,11 +109,8 @@ static void fold_region(folder *f, ir_region *region);
 
 /* True when the op has been emptied into its surroundings and erased. */
 static bool fold_control_op(folder *f, ir_op *op) {
-  ir_value **replaced = ARENA_ARRAY(f->arena, ir_value *, op->result_count + 1);
   bool gone;
-  f->changed |= fold_control(op, replaced, &gone);
-  for (uint32_t i = 0; i < op->result_count; i++)
-    if (replaced[i]) replace(f, op->results[i], replaced[i]);
+  f->changed |= fold_control(&f->renames, op, &gone);
   if (gone)
     ir_erase(op);
   else

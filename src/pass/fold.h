@@ -13,10 +13,9 @@ ir_value *fold_comparison(ir_builder *b, const ir_op *op); /* of integers whose 
 /* A load or store whose mask is one literal: true drops the mask. A load that reads nothing gives its `other` value. */
 bool fold_mask(ir_builder *b, ir_op *op, ir_value **value);
 
-/* Simplifies a control op. True when something changed. `replaced[i]` is set to what result i is from now on, or left
- * NULL; an op that is not needed any more has been emptied into its surroundings and is to be erased: then *gone is
- * true. */
-bool fold_control(ir_op *op, ir_value **replaced, bool *gone);
+/* Simplifies a control op whose regions are still to be walked; what its results and arguments become is renamed. True
+ * when something changed. An op that has been emptied into its surroundings is to be erased: then *gone is true. */
+bool fold_control(pass_renames *names, ir_op *op, bool *gone);
 
 /* Drops what nobody uses, last to first. `keep_reads`: reads of memory stay. */
 bool fold_drop_dead(ir_region *region, bool keep_reads);

@@ -36,9 +36,9 @@ void fold_remove_carried(ir_op *op, uint32_t at) {
 }
 
 /* Empties a region into the place before `op`; its yields become the op's results. */
-static void splice(ir_region *region, ir_op *op, ir_value **replaced) {
+static void splice(pass_renames *names, ir_region *region, ir_op *op) {
   ir_op *yield = pass_yield_of(region);
-  for (uint32_t i = 0; i < op->result_count; i++) replaced[i] = yield->operands[i];
+  for (uint32_t i = 0; i < op->result_count; i++) pass_rename(names, op->results[i], yield->operands[i]);
   for (ir_op *inner = region->first, *next; inner; inner = next) {
     next = inner->next;
     if (inner != yield) ir_move_before(inner, op);
@@ -49,25 +49,25 @@ static void splice(ir_region *region, ir_op *op, ir_value **replaced) {
 /* ---- branches ---- */
 
 /* All ways yield the same, which must then come from outside: the result does not depend on the branch. */
-static bool join_results(const ir_op *op, ir_value **replaced) {
+static bool join_results(pass_renames *names, const ir_op *op) {
   bool changed = false;
   for (uint32_t i = 0; i < op->result_count; i++) {
     ir_value *first = pass_yield_of(op->regions[0])->operands[i];
     bool same = op->results[i]->uses > 0;
     for (uint32_t r = 1; r < op->region_count; r++) same = same && pass_yield_of(op->regions[r])->operands[i] == first;
     if (!same) continue;
-    replaced[i] = first;
+    pass_rename(names, op->results[i], first);
     changed = true;
   }
   return changed;
 }
 
-static bool fold_branch(ir_op *op, ir_value **replaced, bool *gone) {
+static bool fold_branch(pass_renames *names, ir_op *op, bool *gone) {
   int64_t which = 0;
-  if (op->region_count > 1 && !pass_integer(op->operands[0], &which)) return join_results(op, replaced);
+  if (op->region_count > 1 && !pass_integer(op->operands[0], &which)) return join_results(names, op);
   if (op->code == IR_when) which = which ? 0 : 1;
   if (which >= op->region_count) which = (int64_t)op->region_count - 1; /* as lax.switch: clamped */
-  splice(op->regions[which < 0 ? 0 : which], op, replaced);
+  splice(names, op->regions[which < 0 ? 0 : which], op);
   return *gone = true;
 }
 
@@ -82,15 +82,15 @@ static bool few_trips(const ir_op *op, int64_t *trips) {
   return *trips = 1, true;
 }
 
-static void run_once(ir_op *op, ir_value **replaced) {
+static void run_once(pass_renames *names, ir_op *op) {
   ir_region *body = op->regions[0];
-  pass_replace_within(body, body->args[0], op->operands[0]);
-  for (uint32_t i = 0; i < op->result_count; i++) pass_replace_within(body, body->args[1 + i], op->operands[3 + i]);
-  splice(body, op, replaced);
+  pass_rename(names, body->args[0], op->operands[0]);
+  for (uint32_t i = 0; i < op->result_count; i++) pass_rename(names, body->args[1 + i], op->operands[3 + i]);
+  splice(names, body, op);
 }
 
 /* A carried value that every trip hands on unchanged is its init, inside and after. */
-static bool drop_unchanged(ir_op *op, ir_value **replaced) {
+static bool drop_unchanged(pass_renames *names, ir_op *op) {
   bool changed = false;
   ir_region *body = op->regions[op->region_count - 1];
   uint32_t operands = fixed_operands(op), arguments = fixed_arguments(op);
@@ -98,31 +98,30 @@ static bool drop_unchanged(ir_op *op, ir_value **replaced) {
     ir_value *init = op->operands[operands + i], *handed_on = pass_yield_of(body)->operands[i];
     if (handed_on != body->args[arguments + i] && handed_on != init) continue;
     if (op->results[i]->uses == 0 && body->args[arguments + i]->uses <= 1) continue; /* dead: dropped elsewhere */
-    for (uint32_t r = 0; r < op->region_count; r++)
-      pass_replace_within(op->regions[r], op->regions[r]->args[arguments + i], init);
-    replaced[i] = init;
+    for (uint32_t r = 0; r < op->region_count; r++) pass_rename(names, op->regions[r]->args[arguments + i], init);
+    pass_rename(names, op->results[i], init);
     changed = true;
   }
   return changed;
 }
 
-static bool fold_for(ir_op *op, ir_value **replaced, bool *gone) {
+static bool fold_for(pass_renames *names, ir_op *op, bool *gone) {
   int64_t trips;
-  if (!few_trips(op, &trips)) return drop_unchanged(op, replaced);
+  if (!few_trips(op, &trips)) return drop_unchanged(names, op);
   if (trips == 1)
-    run_once(op, replaced);
+    run_once(names, op);
   else
-    for (uint32_t i = 0; i < op->result_count; i++) replaced[i] = op->operands[3 + i];
+    for (uint32_t i = 0; i < op->result_count; i++) pass_rename(names, op->results[i], op->operands[3 + i]);
   return *gone = true;
 }
 
-bool fold_control(ir_op *op, ir_value **replaced, bool *gone) {
+bool fold_control(pass_renames *names, ir_op *op, bool *gone) {
   *gone = false;
   switch (op->code) {
     case IR_when:
-    case IR_switch: return fold_branch(op, replaced, gone);
-    case IR_for: return fold_for(op, replaced, gone);
-    case IR_while: return drop_unchanged(op, replaced);
+    case IR_switch: return fold_branch(names, op, gone);
+    case IR_for: return fold_for(names, op, gone);
+    case IR_while: return drop_unchanged(names, op);
     default: return false;
   }
 }

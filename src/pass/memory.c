@@ -7,6 +7,11 @@
 
 #include "pass/util.h"
 
+typedef struct open_loop {
+  uint32_t entered; /* the point */
+  uint32_t used;    /* the items it uses that were born right outside it, as a list: item + 1 */
+} open_loop;
+
 typedef struct lifetimes {
   arena *arena;
   const ir_kernel *kernel;
@@ -15,8 +20,8 @@ typedef struct lifetimes {
   uint32_t count;
   uint32_t *item_of;    /* by value id of the ref: item + 1 */
   uint32_t *born_in;    /* by item: loops around its scratch op */
-  bool *until_loop_end; /* by item: used in the current loop of that depth */
-  VEC(uint32_t) loops;  /* the points at which the loops around here were entered */
+  uint32_t *used_next;  /* by item: the next of its list; itself, + 1, at the end; 0 when on none */
+  VEC(open_loop) loops; /* those around here */
   VEC(memory_point) points;
   uint32_t depth;
 } lifetimes;
@@ -29,23 +34,26 @@ static uint32_t add_point(lifetimes *t, const ir_op *op, bool leaves) {
 static void use(lifetimes *t, uint32_t item, uint32_t point) {
   alloc_item *it = &t->items[item];
   bool in_loop = t->loops.count > t->born_in[item];
-  uint32_t first = in_loop ? t->loops.data[t->born_in[item]] : point;
+  uint32_t first = in_loop ? t->loops.data[t->born_in[item]].entered : point;
   if (it->first > first) it->first = first;
   if (it->last < point) it->last = point;
-  if (in_loop) t->until_loop_end[item] = true;
+  if (!in_loop || t->used_next[item]) return;
+  uint32_t *head = &t->loops.data[t->born_in[item]].used;
+  t->used_next[item] = *head ? *head : item + 1;
+  *head = item + 1;
 }
 
 static void visit_region(lifetimes *t, ir_region *region);
 
 static void visit_loop(lifetimes *t, ir_op *op, uint32_t entered) {
-  VEC_PUSH(t->arena, &t->loops, entered);
+  VEC_PUSH(t->arena, &t->loops, (open_loop){entered, 0});
   for (uint32_t r = 0; r < op->region_count; r++) visit_region(t, op->regions[r]);
-  t->loops.count--;
+  uint32_t item = t->loops.data[--t->loops.count].used;
   uint32_t left = (uint32_t)t->points.count; /* the point about to be made */
-  for (uint32_t i = 0; i < t->count; i++) {
-    if (!t->until_loop_end[i] || t->born_in[i] != t->loops.count) continue;
-    t->items[i].last = left;
-    t->until_loop_end[i] = false;
+  for (uint32_t next; item; item = next == item ? 0 : next) {
+    next = t->used_next[item - 1];
+    t->used_next[item - 1] = 0;
+    t->items[item - 1].last = left;
   }
 }
 
@@ -147,7 +155,7 @@ static bool collect_items(lifetimes *t, const machine *m, diag_sink *diags) {
   t->items = ARENA_ARRAY(t->arena, alloc_item, room);
   t->scratch = ARENA_ARRAY(t->arena, const ir_op *, room);
   t->born_in = ARENA_ARRAY(t->arena, uint32_t, room);
-  t->until_loop_end = ARENA_ARRAY(t->arena, bool, room);
+  t->used_next = ARENA_ARRAY(t->arena, uint32_t, room);
   t->item_of = ARENA_ARRAY(t->arena, uint32_t, (size_t)k->value_count + 1);
   collector c = {.times = t, .machine = m, .diags = diags, .ok = true};
   for (uint32_t i = 0; i < k->param_count; i++)

@@ -18,10 +18,14 @@
  * pure and can be computed again from such values and the counter's last value. */
 #include "pass/util.h"
 
+enum { MAX_LOOKED_AT = 256 };
+
 typedef struct loop_ends {
   ir_builder b;
   ir_op *op;
   int64_t first, last; /* values of the counter */
+  uint32_t budget;     /* ops that one branch may still look back at: operands are shared, paths to them are many */
+  pass_renames renames;
   bool changed;
 } loop_ends;
 
@@ -101,27 +105,27 @@ static void settle_first(loop_ends *l, ir_op *when) {
     ir_value *start = pass_yield_of(first)->operands[i];
     if (of_loop(l, start)) continue;
     ir_set_operand(l->op, 3 + carried, start);
-    pass_replace_within(body_of(l), when->results[i], kept);
+    pass_rename(&l->renames, when->results[i], kept);
     l->changed = true;
   }
 }
 
 /* ---- the last trip ---- */
 
-static bool has_value_behind(const loop_ends *l, ir_value *v, uint32_t depth) {
-  enum { MAX_DEPTH = 64 };
+static bool has_value_behind(loop_ends *l, ir_value *v) {
   if (!of_loop(l, v) || v == counter_of(l)) return true;
   const ir_op *yield = pass_yield_of(body_of(l));
   for (uint32_t i = 0; yield && i < yield->operand_count; i++)
     if (yield->operands[i] == v) return true;
-  if (!v->def || depth > MAX_DEPTH || v->def->parent != body_of(l) || !pass_pure(v->def)) return false;
+  if (!v->def || l->budget == 0 || v->def->parent != body_of(l) || !pass_pure(v->def)) return false;
+  l->budget--;
   for (uint32_t i = 0; i < v->def->operand_count; i++)
-    if (!has_value_behind(l, v->def->operands[i], depth + 1)) return false;
+    if (!has_value_behind(l, v->def->operands[i])) return false;
   return true;
 }
 
 typedef struct need_check {
-  const loop_ends *loop;
+  loop_ends *loop;
   const ir_region *branch;
 } need_check;
 
@@ -130,7 +134,7 @@ static bool operands_have_values(void *user, ir_op *op) {
   for (uint32_t i = 0; i < op->operand_count; i++) {
     ir_value *v = op->operands[i];
     const ir_region *home = v->def ? v->def->parent : v->region;
-    if (!inside(c->branch, home) && !has_value_behind(c->loop, v, 0)) return false;
+    if (!inside(c->branch, home) && !has_value_behind(c->loop, v)) return false;
   }
   return true;
 }
@@ -192,6 +196,7 @@ static bool settle_last(loop_ends *l, ir_op *when, ir_op *after) {
   if (when->code != IR_when || when->result_count || !is_trip(l, when->operands[0], l->last, &negated)) return false;
   ir_region *last = when->regions[negated ? 1 : 0], *others = when->regions[negated ? 0 : 1];
   need_check check = {l, last};
+  l->budget = MAX_LOOKED_AT;
   if (others->first || !ir_walk(last, operands_have_values, &check)) return false;
   move_behind(l, last, after);
   ir_erase(when);
@@ -217,15 +222,22 @@ typedef struct settling {
   bool changed;
 } settling;
 
+static bool update(void *user, ir_op *op) {
+  pass_update(user, op);
+  return true;
+}
+
 static bool settle_loop(void *user, ir_op *op) {
   settling *s = user;
   ir_kernel *k = s->c->kernel;
   loop_ends l = {.b = {.module = k->module, .kernel = k, .diags = s->c->diags, .loc = op->loc}, .op = op};
+  l.renames.arena = &k->module->arena;
   if (op->code != IR_for || !read_bounds(&l)) return true;
   for (ir_op *inner = body_of(&l)->first, *next; inner; inner = next) {
     next = inner->next;
     if (inner->code == IR_when) settle_first(&l, inner);
   }
+  ir_walk(body_of(&l), update, &l.renames);
   settle_tail(&l);
   s->changed |= l.changed;
   return true;

@@ -15,6 +15,8 @@
  * - The loop runs at least once, and one of the writes happens in every trip: so the write at the end adds no race. */
 #include "pass/util.h"
 
+enum { MAX_TRIES = 64 }; /* stores of one loop, each of which walks it */
+
 typedef struct staging {
   pass_ctx *c;
   bool changed;
@@ -83,12 +85,14 @@ static void stage(staging *s, ir_op *loop, ir_value *ref) {
 
 /* Whatever is stored at the top of the loop's body, in every trip. */
 static void stage_loop(staging *s, ir_op *loop) {
-  for (ir_op *op = loop->regions[0]->first; op; op = op->next) {
+  uint32_t tries = 0;
+  for (ir_op *op = loop->regions[0]->first; op && tries < MAX_TRIES; op = op->next) {
     if (op->code != IR_store || !pass_whole_access(op) || !made_outside(loop, op->operands[0])) continue;
     traffic t = {.kernel = s->c->kernel, .ref = op->operands[0], .loop = loop};
     t.root = pass_root(t.ref);
     if (!pass_param_of(t.kernel, t.root) || pass_at_edge(t.ref)) continue;
     ir_walk(loop->regions[0], note_access, &t);
+    tries++;
     if (t.reads && t.writes_always && !t.other) stage(s, loop, t.ref);
   }
 }
