@@ -39,7 +39,7 @@ static exit_code run(tool *t) {
   kiln_result result = job_open(t, MISSING_GENERATED, &j);
   if (result == KILN_OK) result = run_schedules(&j, seed, schedules, &o);
   exit_code code = exit_code_of(result);
-  report r = {&j, o.device, code, NULL, 0};
+  report r = {&j, o.device, code, o.ms, NULL, 0};
   if (args_has(t, "--json"))
     report_json(&r);
   else

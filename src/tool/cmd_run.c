@@ -158,7 +158,8 @@ static exit_code run(tool *t) {
   if (!read_wish(t, &s)) return EXIT_USAGE;
   exit_code code = exit_code_of(run_job(t, &s, on));
   kiln_str device = s.outcomes.count == 1 && strcmp(on, "all") != 0 ? s.outcomes.data[0].device : str_from(on);
-  report r = {&s.job, device, code, s.outcomes.data, s.outcomes.count};
+  double ms = s.outcomes.count > 0 ? s.outcomes.data[0].ms : 0;
+  report r = {&s.job, device, code, ms, s.outcomes.data, s.outcomes.count};
   if (args_has(t, "--json"))
     report_json(&r);
   else

@@ -20,12 +20,13 @@ double median(double *values, size_t count) {
 }
 
 /* Timed runs work on arrays of their own: what is read and written must not go on changing. */
-static kiln_result time_host(job *j, kiln_host_plan *plan, uint32_t repeats, double *ms) {
+static kiln_result time_host(job *j, kiln_host_plan *plan, uint32_t repeats, progress *line, double *ms) {
   kiln_array *arrays = job_copy_arrays(j);
   if (!arrays) return KILN_ERROR_MEMORY;
   double *times = ARENA_ARRAY(&j->tool->arena, double, repeats);
   kiln_result result = KILN_OK;
   for (uint32_t i = 0; i < repeats && result == KILN_OK; i++) {
+    progress_part(line, i + 1, repeats + 1);
     uint64_t start = clock_ns();
     result = kiln_host_launch(plan, arrays, j->count);
     times[i] = milliseconds_since(start);
@@ -47,10 +48,11 @@ kiln_result execute_host(job *j, const run_wish *wish, kiln_array *arrays, doubl
   kiln_host_plan *plan;
   kiln_result result = kiln_host_prepare(j->tool->context, s->kernel, &desc, arrays, j->count, &plan);
   if (result != KILN_OK) return result;
+  progress_part(&line, 0, wish->repeats + 1);
   uint64_t start = clock_ns();
   result = kiln_host_launch(plan, arrays, j->count);
   *ms = milliseconds_since(start);
-  if (result == KILN_OK && wish->repeats > 0) result = time_host(j, plan, wish->repeats, ms);
+  if (result == KILN_OK && wish->repeats > 0) result = time_host(j, plan, wish->repeats, &line, ms);
   progress_end(&line);
   kiln_host_plan_destroy(plan);
   return result;

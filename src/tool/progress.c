@@ -11,13 +11,19 @@
 #define WIDTH 30
 
 progress progress_start(const char *what) {
-  return (progress){.what = what, .start = clock_ns(), .on_terminal = isatty(STDERR_FILENO) == 1};
+  return (progress){.what = what, .start = clock_ns(), .share = 1, .on_terminal = isatty(STDERR_FILENO) == 1};
+}
+
+void progress_part(progress *p, uint64_t part, uint64_t parts) {
+  p->share = 1 / (double)parts;
+  p->from = (double)part * p->share;
 }
 
 void progress_show(void *user, double fraction) {
   progress *p = user;
   uint64_t passed = clock_ns() - p->start;
   if (!p->on_terminal || passed < QUIET_NS) return;
+  fraction = p->from + fraction * p->share;
   char bar[WIDTH + 1] = {0};
   for (int i = 0; i < WIDTH; i++) bar[i] = i < (int)(fraction * WIDTH) ? '#' : '.';
   fprintf(stderr, "\r\033[K%s [%s] %3.0f %%  %.0f s", p->what, bar, fraction * 100, (double)passed * 1e-9);

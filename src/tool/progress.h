@@ -7,11 +7,13 @@
 
 typedef struct progress {
   const char *what;
-  uint64_t start; /* ns */
+  uint64_t start;     /* ns */
+  double from, share; /* the part of the whole that fractions are of */
   bool on_terminal, shown;
 } progress;
 
 progress progress_start(const char *what);
+void progress_part(progress *p, uint64_t part, uint64_t parts); /* what follows is one of equal parts */
 void progress_show(void *user, double fraction); /* `user` is the progress: fits kiln_host_desc.progress */
 void progress_end(progress *p);                  /* takes the line away */
 

@@ -52,8 +52,7 @@ void report_print(const report *r) {
   if (r->outcome_count > 1)
     print_comparison(r);
   else if (ran(r))
-    printf("%.*s on %.*s: %.3f ms\n", STR_FMT(r->job->subject.kernel->name), STR_FMT(r->outcomes[0].device),
-           r->outcomes[0].ms);
+    printf("%.*s on %.*s: %.3f ms\n", STR_FMT(r->job->subject.kernel->name), STR_FMT(r->outcomes[0].device), r->ms);
   for (size_t i = 0; ran(r) && i < r->job->count; i++)
     if (is_output(r->job, i)) output_print(r->job->tool, &r->job->arguments[i], &r->job->arrays[i]);
 }
@@ -120,7 +119,7 @@ void report_json(const report *r) {
   json_str(&j, "kernel", r->job->subject.kernel ? r->job->subject.kernel->name : (kiln_str){0});
   json_str(&j, "device", r->device);
   json_bool(&j, "ok", r->code == EXIT_FINE);
-  json_f64(&j, "ms", r->outcome_count > 0 ? r->outcomes[0].ms : 0);
+  json_f64(&j, "ms", r->ms);
   json_object(&j, "outputs");
   for (size_t i = 0; ran(r) && i < r->job->count; i++)
     if (is_output(r->job, i)) output_json(&j, &r->job->arguments[i], &r->job->arrays[i]);

@@ -17,6 +17,7 @@ typedef struct report {
   job *job;
   kiln_str device; /* as asked for, or the one device's name */
   exit_code code;
+  double ms;
   const outcome *outcomes; /* the first one's arrays are the job's */
   size_t outcome_count;
 } report;
