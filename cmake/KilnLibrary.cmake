@@ -21,7 +21,7 @@ target_include_directories(kiln INTERFACE
   $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
 target_link_libraries(kiln PRIVATE kiln_dependencies)
 if(BUILD_SHARED_LIBS AND CMAKE_SYSTEM_NAME STREQUAL Linux AND NOT KILN_SANITIZE)
-  target_link_options(kiln PRIVATE -Wl,--no-undefined)
+  target_link_options(kiln PRIVATE -Wl,--no-undefined -Wl,--exclude-libs,ALL)  # nor the names of archives that it uses
 endif()
 if(KILN_SANITIZE)
   target_link_options(kiln INTERFACE $<BUILD_INTERFACE:-fsanitize=${KILN_SANITIZE}>)
