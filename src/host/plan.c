@@ -34,7 +34,7 @@ static bool count_points(kiln_host_plan *plan) {
 static kiln_result compile_guarded(kiln_host_plan *plan) {
   jmp_buf out;
   ir_kernel *kernel = plan->module->kernels[0];
-  const pass_target target = {.kind = P_HOST};
+  const pass_target target = {.kind = P_HOST, .check = plan->check};
   diag_sink *diags = plan->context->diags;
   plan->module->arena.guard = &out;
   if (!ARENA_GUARD(&plan->arena, out)) return KILN_ERROR_MEMORY;

@@ -27,7 +27,7 @@ static const option *find_option(const tool *t, const char *word) {
 }
 
 const char *suggest(arena *a, kiln_str word, const kiln_str *names, size_t count) {
-  size_t best = word.size / 3 + 2; /* further away than this is another word */
+  size_t best = word.size / 3 + 1; /* this far away it is another word */
   const kiln_str *nearest = NULL;
   for (size_t i = 0; i < count; i++) {
     size_t distance = str_distance(word, names[i]);

@@ -206,6 +206,11 @@ class Checks(CommandTest):
             _, err = self.kiln(*words, code=3)
             self.assertRegex(err, r"outside\.kiln:2:\d+: fault\[5\d\d\d out_of_bounds\]: ")
 
+    def test_memory_that_was_never_written(self):
+        text = "kernel f(x: f32[8]) -> (y: f32[8]) {\n  scratch s: f32[8] in smem\n  y[...] = s[...] + x[...]\n}\n"
+        _, err = self.kiln("check", self.write("f.kiln", text), code=3)
+        self.assertRegex(err, r"f\.kiln:3:\d+: fault\[5004 uninitialized_read\]: ")
+
     def test_a_fault_in_json(self):
         answer = self.json("check", *self.at(5), code=3)
         self.assertFalse(answer["ok"])
