@@ -11,14 +11,16 @@
  *
  * This is the idiom of Pallas kernels whose innermost grid axis is a reduction; afterwards the loop is bare.
  *
- * - Only loops with constant bounds that run at least once.
+ * - A condition on several counters is nested, the innermost loop's outermost, and leaves one loop after the other.
+ * - Scalars and views that no trip changes leave every loop, so that they are known outside.
+ * - Otherwise only loops with constant bounds that run at least once.
  * - First trip: the branch computes values from outside the loop, without memory, and the carried value has no other
  * reader.
  * - Last trip: nothing with effects stands behind the branch; what it uses of the loop is handed on by the yield, or is
  * pure and can be computed again from such values and the counter's last value. */
 #include "pass/util.h"
 
-enum { MAX_LOOKED_AT = 256 };
+enum { MAX_LOOKED_AT = 256, MAX_CONJUNCTS = 8 };
 
 typedef struct loop_ends {
   ir_builder b;
@@ -63,18 +65,95 @@ static bool of_loop(const loop_ends *l, const ir_value *v) {
   return inside(body_of(l), home);
 }
 
+/* ---- conditions on several counters ---- */
+
+/* The operands of a tree of `and`s; 0 when there are too many. */
+static uint32_t conjuncts(ir_value *condition, ir_value **out) {
+  uint32_t count = 0, seen = 0;
+  out[count++] = condition;
+  while (seen < count) {
+    const ir_op *op = out[seen]->def;
+    if (!op || op->code != IR_and) {
+      seen++;
+      continue;
+    }
+    if (count == MAX_CONJUNCTS) return 0;
+    out[seen] = op->operands[0];
+    out[count++] = op->operands[1];
+  }
+  return count;
+}
+
+/* `when a & b` as `when b { when a }`, where b asks for this loop's first or last trip. Both ways out of it hand on the
+ * same else values, so the else branch may have no ops of its own. */
+static void nest_condition(loop_ends *l, ir_op *when) {
+  ir_value *parts[MAX_CONJUNCTS];
+  uint32_t count = conjuncts(when->operands[0], parts), trip = 0;
+  bool negated;
+  while (trip < count &&
+         !((is_trip(l, parts[trip], l->first, &negated) || is_trip(l, parts[trip], l->last, &negated)) && !negated))
+    trip++;
+  const ir_region *others = when->regions[1];
+  if (count < 2 || trip == count || (others->first && others->first->code != IR_yield)) return;
+  l->b.region = when->parent;
+  l->b.before = when;
+  l->b.loc = when->loc;
+  ir_value *rest = NULL;
+  for (uint32_t i = 0; i < count; i++)
+    if (i != trip) rest = rest ? ir_map2(&l->b, IR_and, rest, parts[i]) : parts[i];
+  ir_type *types = ARENA_ARRAY(&l->b.module->arena, ir_type, when->result_count + 1);
+  for (uint32_t i = 0; i < when->result_count; i++) types[i] = when->results[i]->type;
+  ir_region *then = ir_region_new(&l->b, NULL), *otherwise = ir_region_new(&l->b, NULL);
+  ir_op *outer = ir_make_control(&l->b, IR_when, &parts[trip], 1, (ir_region *[]){then, otherwise}, 2, types,
+                                 when->result_count, NULL);
+  ir_builder within = l->b;
+  within.before = NULL;
+  within.region = otherwise;
+  if (when->result_count) ir_yield(&within, others->last->operands, when->result_count);
+  within.region = then;
+  ir_op *inner = ir_make_control(&within, IR_when, &rest, 1, when->regions, 2, types, when->result_count, NULL);
+  if (when->result_count) ir_yield(&within, inner->results, when->result_count);
+  for (uint32_t i = 0; i < when->result_count; i++) pass_rename(&l->renames, when->results[i], outer->results[i]);
+  when->region_count = 0; /* they are the inner one's */
+  ir_erase(when);
+  l->changed = true;
+}
+
 /* ---- the first trip ---- */
 
-/* Ops that may as well run before the loop. */
-static bool movable(const loop_ends *l, const ir_region *branch) {
-  for (const ir_op *op = branch->first; op; op = op->next) {
-    if (op->code == IR_yield) continue;
-    if (!pass_pure(op)) return false;
-    for (uint32_t i = 0; i < op->operand_count; i++) {
-      const ir_value *v = op->operands[i];
-      if (of_loop(l, v) && !(v->def && v->def->parent == branch)) return false;
+typedef struct branch_look {
+  loop_ends *loop;
+  const ir_region *branch;
+} branch_look;
+
+static bool of_branch(const ir_region *branch, const ir_value *v) {
+  return inside(branch, v->def ? v->def->parent : v->region);
+}
+
+/* In the first trip the counter is its first value, and what is carried is what the loop began with. */
+static bool use_first_values(void *user, ir_op *op) {
+  branch_look *look = user;
+  loop_ends *l = look->loop;
+  for (uint32_t i = 0; i < op->operand_count; i++) {
+    const ir_value *v = op->operands[i];
+    if (v->def || v->region != body_of(l)) continue;
+    l->b.region = op->parent;
+    l->b.before = op;
+    for (uint32_t arg = 0; arg < body_of(l)->arg_count; arg++) {
+      if (body_of(l)->args[arg] != v) continue;
+      ir_set_operand(op, i, arg == 0 ? ir_scalar_i32(&l->b, l->first) : l->op->operands[2 + arg]);
+      break;
     }
   }
+  return true;
+}
+
+/* Whether it may as well run before the loop: neither memory nor values of the loop. */
+static bool free_of_loop(void *user, ir_op *op) {
+  const branch_look *look = user;
+  if (!pass_pure(op) && op->code != IR_yield && op->code != IR_when && op->code != IR_switch) return false;
+  for (uint32_t i = 0; i < op->operand_count; i++)
+    if (of_loop(look->loop, op->operands[i]) && !of_branch(look->branch, op->operands[i])) return false;
   return true;
 }
 
@@ -96,7 +175,9 @@ static void settle_first(loop_ends *l, ir_op *when) {
   bool negated;
   if (!is_trip(l, when->operands[0], l->first, &negated)) return;
   ir_region *first = when->regions[negated ? 1 : 0], *later = when->regions[negated ? 0 : 1];
-  if (!movable(l, first)) return;
+  branch_look look = {l, first};
+  ir_walk(first, use_first_values, &look);
+  if (!ir_walk(first, free_of_loop, &look)) return;
   for (uint32_t i = 0; i < when->result_count; i++) {
     uint32_t carried;
     ir_value *kept = pass_yield_of(later)->operands[i];
@@ -124,18 +205,10 @@ static bool has_value_behind(loop_ends *l, ir_value *v) {
   return true;
 }
 
-typedef struct need_check {
-  loop_ends *loop;
-  const ir_region *branch;
-} need_check;
-
 static bool operands_have_values(void *user, ir_op *op) {
-  const need_check *c = user;
-  for (uint32_t i = 0; i < op->operand_count; i++) {
-    ir_value *v = op->operands[i];
-    const ir_region *home = v->def ? v->def->parent : v->region;
-    if (!inside(c->branch, home) && !has_value_behind(c->loop, v)) return false;
-  }
+  const branch_look *look = user;
+  for (uint32_t i = 0; i < op->operand_count; i++)
+    if (!of_branch(look->branch, op->operands[i]) && !has_value_behind(look->loop, op->operands[i])) return false;
   return true;
 }
 
@@ -154,17 +227,11 @@ static ir_value *value_behind(loop_ends *l, ir_value *v) {
   return copy;
 }
 
-typedef struct rebase {
-  loop_ends *loop;
-  const ir_region *branch;
-} rebase;
-
 static bool rebase_operands(void *user, ir_op *op) {
-  rebase *r = user;
+  const branch_look *look = user;
   for (uint32_t i = 0; i < op->operand_count; i++) {
     ir_value *v = op->operands[i];
-    const ir_region *home = v->def ? v->def->parent : v->region;
-    if (!inside(r->branch, home) && of_loop(r->loop, v)) ir_set_operand(op, i, value_behind(r->loop, v));
+    if (!of_branch(look->branch, v) && of_loop(look->loop, v)) ir_set_operand(op, i, value_behind(look->loop, v));
   }
   return true;
 }
@@ -173,8 +240,8 @@ static bool rebase_operands(void *user, ir_op *op) {
 static void move_behind(loop_ends *l, ir_region *branch, ir_op *after) {
   l->b.region = l->op->parent;
   l->b.before = after;
-  rebase r = {l, branch};
-  ir_walk(branch, rebase_operands, &r);
+  branch_look look = {l, branch};
+  ir_walk(branch, rebase_operands, &look);
   for (ir_op *op = branch->first, *next; op; op = next) {
     next = op->next;
     if (after)
@@ -195,9 +262,9 @@ static bool settle_last(loop_ends *l, ir_op *when, ir_op *after) {
   bool negated;
   if (when->code != IR_when || when->result_count || !is_trip(l, when->operands[0], l->last, &negated)) return false;
   ir_region *last = when->regions[negated ? 1 : 0], *others = when->regions[negated ? 0 : 1];
-  need_check check = {l, last};
+  branch_look look = {l, last};
   l->budget = MAX_LOOKED_AT;
-  if (others->first || !ir_walk(last, operands_have_values, &check)) return false;
+  if (others->first || !ir_walk(last, operands_have_values, &look)) return false;
   move_behind(l, last, after);
   ir_erase(when);
   return l->changed = true;
@@ -227,24 +294,53 @@ static bool update(void *user, ir_op *op) {
   return true;
 }
 
-static bool settle_loop(void *user, ir_op *op) {
-  settling *s = user;
+static void for_each_branch(loop_ends *l, void (*fn)(loop_ends *l, ir_op *when)) {
+  for (ir_op *op = body_of(l)->first, *next; op; op = next) {
+    next = op->next;
+    if (op->code == IR_when) fn(l, op);
+  }
+  ir_walk(body_of(l), update, &l->renames);
+}
+
+static void settle_loop(settling *s, ir_op *op) {
   ir_kernel *k = s->c->kernel;
   loop_ends l = {.b = {.module = k->module, .kernel = k, .diags = s->c->diags, .loc = op->loc}, .op = op};
   l.renames.arena = &k->module->arena;
-  if (op->code != IR_for || !read_bounds(&l)) return true;
-  for (ir_op *inner = body_of(&l)->first, *next; inner; inner = next) {
-    next = inner->next;
-    if (inner->code == IR_when) settle_first(&l, inner);
-  }
-  ir_walk(body_of(&l), update, &l.renames);
+  if (!read_bounds(&l)) return;
+  for_each_branch(&l, nest_condition);
+  for_each_branch(&l, settle_first);
   settle_tail(&l);
   s->changed |= l.changed;
-  return true;
+}
+
+/* Scalars and views that are the same in every trip are made once, before the loop. Tiles stay: they would be kept over
+ * all of it. */
+static bool hoist(ir_op *loop) {
+  bool changed = false;
+  ir_region *body = loop->regions[loop->region_count - 1];
+  for (ir_op *op = body->first, *next; op; op = next) {
+    next = op->next;
+    if (!pass_pure(op) || (op->code != IR_view && op->results[0]->type.shape.rank > 0)) continue;
+    bool same = true;
+    for (uint32_t i = 0; i < op->operand_count; i++) same = same && !of_branch(body, op->operands[i]);
+    if (!same) continue;
+    ir_move_before(op, loop);
+    changed = true;
+  }
+  return changed;
+}
+
+/* Inner loops first: what leaves them may leave the loops around them too. */
+static void settle_region(settling *s, ir_region *region) {
+  for (ir_op *op = region->first; op; op = op->next) {
+    for (uint32_t r = 0; r < op->region_count; r++) settle_region(s, op->regions[r]);
+    if (op->code == IR_for || op->code == IR_while) s->changed |= hoist(op);
+    if (op->code == IR_for) settle_loop(s, op);
+  }
 }
 
 bool pass_settle_ends(pass_ctx *c) {
   settling s = {c, false};
-  if (!c->target->check) ir_walk(c->kernel->body, settle_loop, &s);
+  if (!c->target->check) settle_region(&s, c->kernel->body);
   return s.changed;
 }

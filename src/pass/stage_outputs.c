@@ -97,14 +97,16 @@ static void stage_loop(staging *s, ir_op *loop) {
   }
 }
 
-/* Outer loops come first: what they stage, loops inside need not. */
-static bool visit(void *user, ir_op *op) {
-  if (op->code == IR_for && runs(op)) stage_loop(user, op);
-  return true;
+/* Inner loops first: their copies are what the loops around them do in every trip, so that these can stage in turn. */
+static void stage_region(staging *s, ir_region *region) {
+  for (ir_op *op = region->first; op; op = op->next) {
+    for (uint32_t r = 0; r < op->region_count; r++) stage_region(s, op->regions[r]);
+    if (op->code == IR_for && runs(op)) stage_loop(s, op);
+  }
 }
 
 bool pass_stage_outputs(pass_ctx *c) {
   staging s = {c, false};
-  if (!c->target->check) ir_walk(c->kernel->body, visit, &s);
+  if (!c->target->check) stage_region(&s, c->kernel->body);
   return s.changed;
 }
