@@ -38,7 +38,9 @@ static kiln_result compile_guarded(kiln_host_plan *plan) {
   diag_sink *diags = plan->context->diags;
   plan->module->arena.guard = &out;
   if (!ARENA_GUARD(&plan->arena, out)) return KILN_ERROR_MEMORY;
-  if (!pass_run(kernel, &target, diags, PASS_COUNT, NULL, NULL)) return KILN_ERROR_INVALID;
+  /* Checking looks at the accesses as they were written: other passes drop some and add some. */
+  if (!pass_run(kernel, &target, diags, plan->check ? PASS_expand_blocks : PASS_COUNT, NULL, NULL))
+    return KILN_ERROR_INVALID;
   plan->kernel = kernel;
   if (!count_points(plan)) {
     diag_report(diags, DIAG_grid_limit, kernel->loc, STR_FMT(kernel->name));
