@@ -6,7 +6,12 @@
 static bool count_op(void *user, ir_op *op) {
   flat *f = user;
   for (uint32_t k = 0; k < op->operand_count; k++) f->values[op->operands[k]->id].left++;
-  for (uint32_t k = 0; k < op->result_count; k++) f->by_id[op->results[k]->id] = op->results[k];
+  for (uint32_t k = 0; k < op->result_count; k++) {
+    const ir_value *v = op->results[k];
+    f->by_id[v->id] = v;
+    /* Also what never becomes memory must be walked in reasonable time. */
+    if ((uint64_t)ir_count(&v->type) > f->plan->memory_limit / ir_dtype_bytes(v->type.dtype)) f->too_large = true;
+  }
   for (uint32_t r = 0; r < op->region_count; r++)
     for (uint32_t k = 0; k < op->regions[r]->arg_count; k++)
       f->by_id[op->regions[r]->args[k]->id] = op->regions[r]->args[k];
@@ -34,7 +39,7 @@ static void add_axes(flat *f) {
   }
 }
 
-static void prepare(flat *f) {
+static void prepare(flat *f) { /* uses, params, axes */
   f->values = ARENA_ARRAY(f->arena, flat_value, f->kernel->value_count + 1);
   f->by_id = ARENA_ARRAY(f->arena, const ir_value *, f->kernel->value_count + 1);
   for (uint32_t i = 0; i < f->kernel->value_count; i++) f->values[i].tile = f->values[i].box = HOST_NONE;
@@ -87,13 +92,22 @@ void flat_region_end(flat *f, flat_scope scope) {
   f->region = scope.outer;
 }
 
-static bool over_limit(flat *f) {
-  if (!flat_layout(f)) f->too_large = true;
-  if (!f->too_large && f->plan->frame_bytes <= f->plan->memory_limit) return false;
+static bool report_limit(const flat *f) {
   diag_report(f->diags, DIAG_memory_limit, f->kernel->loc, STR_FMT(f->kernel->name),
-              (unsigned long long)(f->too_large ? UINT64_MAX : f->plan->frame_bytes),
               (unsigned long long)f->plan->memory_limit);
-  return true;
+  return false;
+}
+
+static bool settle(flat *f) {
+  kiln_host_plan *plan = f->plan;
+  plan->code = f->code.data;
+  plan->code_count = (uint32_t)f->code.count;
+  plan->boxes = f->boxes.data;
+  plan->box_count = (uint32_t)f->boxes.count;
+  plan->roots = f->roots.data;
+  plan->root_count = (uint32_t)f->roots.count;
+  bool fits = flat_layout(f) && !f->too_large && plan->frame_bytes <= plan->memory_limit;
+  return fits || report_limit(f);
 }
 
 bool host_flatten(kiln_host_plan *plan) {
@@ -103,13 +117,8 @@ bool host_flatten(kiln_host_plan *plan) {
   f->diags = plan->context->diags;
   f->kernel = plan->kernel;
   prepare(f);
+  if (f->too_large) return report_limit(f);
   flat_region_end(f, flat_region_begin(f, plan->kernel->body));
   flat_emit(f, HOST_END, NULL);
-  plan->code = f->code.data;
-  plan->code_count = (uint32_t)f->code.count;
-  plan->boxes = f->boxes.data;
-  plan->box_count = (uint32_t)f->boxes.count;
-  plan->roots = f->roots.data;
-  plan->root_count = (uint32_t)f->roots.count;
-  return !over_limit(f);
+  return settle(f);
 }

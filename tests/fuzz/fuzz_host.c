@@ -1,0 +1,63 @@
+/* libFuzzer over the language and the host executor: whatever parses and binds must run, fast and checked, without a
+ * crash, within its limits of steps and memory. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "fuzz.h"
+#include "ir/ir.h"
+#include "kiln/host.h"
+
+enum { PARAMS_MOST = 16, SYMBOLS_MOST = 16, BYTES_MOST = 1 << 16, STEPS_MOST = 2000, MEMORY_MOST = 1 << 18 };
+
+/* Sizes that divide into each other, and odd ones. */
+static const int64_t size_choices[] = {8, 16, 4, 5, 1, 7, 0, 3};
+
+static bool shape_of(const ir_kernel *k, const ir_type *type, const int64_t *values, kiln_array *out) {
+  *out = (kiln_array){.dtype = (kiln_dtype)type->dtype, .rank = type->shape.rank, .size = ir_dtype_bytes(type->dtype)};
+  for (uint32_t d = 0; d < out->rank; d++) {
+    if (!ir_dim_eval(type->shape.dims[d], k, values, &out->dims[d]) || out->dims[d] < 0 || out->dims[d] > BYTES_MOST)
+      return false;
+    out->size *= (size_t)out->dims[d];
+    if (out->size > BYTES_MOST) return false;
+  }
+  return true;
+}
+
+static void run_kernel(kiln_context *context, const kiln_kernel *k) {
+  kiln_array arrays[PARAMS_MOST] = {0};
+  kiln_size sizes[SYMBOLS_MOST];
+  int64_t values[SYMBOLS_MOST];
+  bool good = k->param_count <= PARAMS_MOST && k->symbol_count <= SYMBOLS_MOST;
+  for (uint32_t s = 0; good && s < k->symbol_count; s++)
+    sizes[s] = (kiln_size){k->symbols[s], values[s] = size_choices[(k->symbols[s].data[0] + s) % 8]};
+  for (uint32_t p = 0; good && p < k->param_count; p++) {
+    good = shape_of(k, &k->params[p].ref->type, values, &arrays[p]);
+    if (good) arrays[p].data = calloc(arrays[p].size + 1, 1);
+  }
+  for (int check = 0; good && check < 2; check++) {
+    kiln_host_desc desc = {.sizes = sizes,
+                           .size_count = k->symbol_count,
+                           .check = check != 0,
+                           .seed = (uint64_t)check,
+                           .step_limit = STEPS_MOST,
+                           .memory_limit = MEMORY_MOST};
+    kiln_result result = kiln_host_run(context, k, &desc, arrays, k->param_count);
+    if (result != KILN_OK && kiln_diag_count(context) == 0) abort();
+    kiln_diag_clear(context);
+  }
+  for (uint32_t p = 0; p < PARAMS_MOST; p++) free(arrays[p].data);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  kiln_context *context;
+  kiln_module *module = NULL;
+  if (kiln_context_create(&(kiln_context_desc){.threads = 2}, &context) != KILN_OK) return 0;
+  kiln_parse_desc desc = {.text = {(const char *)data, size}};
+  if (kiln_module_parse(context, &desc, &module) == KILN_OK) {
+    kiln_diag_clear(context);
+    for (size_t k = 0; k < kiln_module_kernel_count(module); k++) run_kernel(context, kiln_module_kernel(module, k));
+  }
+  kiln_module_destroy(module);
+  kiln_context_destroy(context);
+  return 0;
+}
