@@ -29,7 +29,7 @@ static void run_kernel(kiln_context *context, const kiln_kernel *k) {
   int64_t values[SYMBOLS_MOST];
   bool good = k->param_count <= PARAMS_MOST && k->symbol_count <= SYMBOLS_MOST;
   for (uint32_t s = 0; good && s < k->symbol_count; s++)
-    sizes[s] = (kiln_size){k->symbols[s], values[s] = size_choices[(k->symbols[s].data[0] + s) % 8]};
+    sizes[s] = (kiln_size){k->symbols[s], values[s] = size_choices[((uint8_t)k->symbols[s].data[0] + s) % 8]};
   for (uint32_t p = 0; good && p < k->param_count; p++) {
     good = shape_of(k, &k->params[p].ref->type, values, &arrays[p]);
     if (good) arrays[p].data = calloc(arrays[p].size + 1, 1);
