@@ -46,7 +46,7 @@ def run(kiln, on, folder, expected):
     out = folder / "o.npy"
     out.unlink(missing_ok=True)
     data = [f"{name}={folder / name}.npy" for name in "qkv"]
-    command = [kiln, "run", str(KERNEL), "-k", "attention", "--on", on, "--json", "--time=5", *data, "-o", f"o={out}"]
+    command = [kiln, "run", str(KERNEL), "-k", "attention", "--on", on, "--json", "--time=3", *data, "-o", f"o={out}"]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(done.stderr.strip() or done.stdout.strip())
