@@ -14,6 +14,7 @@ import ctypes.util
 import datetime
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -24,6 +25,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 HOST_FLOORS = {"softmax_4096x1024": ("PyTorch", 0.5), "layernorm_4096x1024": ("PyTorch", 0.5),
                "add_16m": ("PyTorch", 0.5), "reduce_4096x1024": ("PyTorch", 0.5), "matmul_f32_1024": ("OpenBLAS", 0.8)}
 DEVICE_FLOOR = 0.5
+NUMBER = re.compile(r"[0-9.]+(e[+-]?[0-9]+)?")
 DRIVERS = [("SwiftShader", "ss", {}), ("lavapipe, 4 lanes", "lvp", {"LP_NATIVE_VECTOR_WIDTH": "128"}),
            ("lavapipe, 8 lanes", "lvp", {"LP_NATIVE_VECTOR_WIDTH": "256"}),
            ("lavapipe, 16 lanes", "lvp", {"LP_NATIVE_VECTOR_WIDTH": "512"})]
@@ -91,24 +93,32 @@ def pytorch():
 
 
 def csv(command, env=None):
-    """{workload: (ms, rate, unit, ok)} of a command that prints the CSV of `kiln bench`."""
+    """{workload: (ms, rate, unit, ok, ...)} of a command that prints the CSV of `kiln bench`, or that with more behind."""
     done = subprocess.run(command, env={**os.environ, **(env or {})}, text=True, stdout=subprocess.PIPE, check=False)
-    rows = [line.split(",") for line in done.stdout.splitlines() if line and line[0] != "#"][1:]
     if done.returncode:
         print(f"{' '.join(map(str, command))} ended with {done.returncode}", file=sys.stderr)
-    # A device's name may hold commas: count from both ends.
-    return {row[0]: (float(row[-4]), float(row[-3]), row[-2], row[-1] == "yes") for row in rows}
+    rows = {}
+    for line in done.stdout.splitlines()[1:]:
+        # A device's name may hold commas: the number behind it is the first field that is one.
+        name, *fields = line.split(",")
+        while fields and not NUMBER.fullmatch(fields[0]):
+            fields.pop(0)
+        if fields:
+            rows[name] = (float(fields[0]), float(fields[1]), fields[2], fields[3] == "yes", *map(float, fields[4:]))
+    return rows
 
 
-def alternate(first, second, env=None, rounds=2):
-    """The best rows of two such commands, run turn by turn so that both meet the same noise."""
-    results = {}, {}
+def host_rounds(kiln, rounds=3):
+    """(Kiln, PyTorch, OpenBLAS), each run `rounds` times turn by turn, so that all meet the same noise; the best of each."""
+    ours, torch_ms, blas_ms = {}, {}, {}
     for _ in range(rounds):
-        for result, command in zip(results, (first, second)):
-            for workload, row in csv(command, env).items():
-                if workload not in result or row[0] < result[workload][0]:
-                    result[workload] = row
-    return results
+        for workload, row in csv([kiln, "bench", "--csv"]).items():
+            if workload not in ours or row[0] < ours[workload][0]:
+                ours[workload] = row
+        for best_ms, peer in ((torch_ms, pytorch), (blas_ms, openblas)):
+            for workload, ms in peer().items():
+                best_ms[workload] = min(ms, best_ms.get(workload, ms))
+    return ours, torch_ms, blas_ms
 
 
 class Report:
@@ -130,10 +140,7 @@ class Report:
 
 
 def host_table(report, kiln):
-    torch_ms, blas_ms = pytorch(), openblas()
-    ours, _ = alternate([kiln, "bench", "--csv"], ["true"])
-    for times, again in ((torch_ms, pytorch()), (blas_ms, openblas())):
-        times.update({workload: min(ms, times[workload]) for workload, ms in again.items()})
+    ours, torch_ms, blas_ms = host_rounds(kiln)
     report.add("## Host\n")
     report.add("| workload | Kiln, ms | rate | right | PyTorch, ms | Kiln / PyTorch | OpenBLAS, ms | Kiln / OpenBLAS |")
     report.add("| --- | --- | --- | --- | --- | --- | --- | --- |")
@@ -152,15 +159,16 @@ def device_table(report, kiln, baseline, title, icd, env):
         report.add(f"\n{title}: {icd} is not there, not measured")
         return
     env = {"VK_DRIVER_FILES": str(icd), "VK_ICD_FILENAMES": str(icd), "MESA_SHADER_CACHE_DISABLE": "1", **env}
-    theirs, ours = alternate([baseline], [kiln, "bench", "--csv", "--on", "vulkan"], env)
+    duels = csv([baseline], env)  # Kiln and the GLSL turn by turn
+    names = subprocess.run([kiln, "bench", "--list"], text=True, stdout=subprocess.PIPE, check=True).stdout.split()
+    others = csv([kiln, "bench", "--csv", "--on", "vulkan", *(name for name in names if name not in duels)], env)
     report.add(f"\n## {title}\n")
     report.add("| workload | Kiln, ms | rate | right | GLSL, ms | Kiln / GLSL |")
     report.add("| --- | --- | --- | --- | --- | --- |")
-    for workload, (ms, rate, unit, right) in ours.items():
+    for workload, (ms, rate, unit, right, *glsl) in {**duels, **others}.items():
         cells = [workload, f"{ms:.3g}", f"{rate:.3g} {unit}", "yes" if right else "NO", "", ""]
-        if workload in theirs:
-            other = theirs[workload][0]
-            cells[4:] = [f"{other:.3g}", report.ratio(title, workload, other / ms, DEVICE_FLOOR)]
+        if glsl:
+            cells[4:] = [f"{glsl[0]:.3g}", report.ratio(title, workload, glsl[1], DEVICE_FLOOR)]
         report.add(f"| {' | '.join(cells)} |")
 
 

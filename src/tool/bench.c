@@ -5,42 +5,36 @@
 
 #include "base/thread.h"
 
-kiln_result bench_best(bench_run once, void *user, double seconds, double *ms) {
+kiln_result bench_turns(bench_turn *turns, size_t count, double seconds) {
   const uint64_t start = clock_ns();
-  *ms = 0;
   for (uint32_t runs = 0; runs < 3 || (double)(clock_ns() - start) < seconds * 1e9; runs++) {
-    double taken;
-    kiln_result result = once(user, &taken);
-    if (result) return result;
-    if (!runs || taken < *ms) *ms = taken;
+    for (size_t i = 0; i < count; i++) {
+      double taken;
+      kiln_result result = turns[i].run(&turns[i], &taken);
+      if (result) return result;
+      if (turns[i].best == 0 || taken < turns[i].best) turns[i].best = taken;
+    }
   }
   return KILN_OK;
 }
 
 #ifdef KILN_VULKAN
-typedef struct repeated {
-  kiln_launch *launch;
-  uint32_t repeat;
-} repeated;
-
 /* By the device's clock where it has one. */
-static kiln_result run_repeated(void *user, double *ms) {
-  const repeated *self = user;
+static kiln_result run_launch(const bench_turn *self, double *ms) {
   const uint64_t start = clock_ns();
   double ns;
-  kiln_result result = kiln_launch_run(self->launch, self->repeat, &ns);
+  kiln_result result = kiln_launch_run(self->user, self->repeat, &ns);
   *ms = (ns > 0 ? ns : (double)(clock_ns() - start) / self->repeat) / 1e6;
   return result;
 }
 
-kiln_result bench_launch(kiln_launch *launch, double seconds, double *ms) {
-  repeated self = {.launch = launch, .repeat = 1};
-  kiln_result result = run_repeated(&self, ms); /* the driver compiles at the first one */
-  if (!result) result = run_repeated(&self, ms);
-  if (result) return result;
-  double wanted = seconds * 1e3 / 8 / (*ms > 0.001 ? *ms : 0.001);
-  self.repeat = wanted < 1 ? 1 : wanted > 1000 ? 1000 : (uint32_t)wanted;
-  return bench_best(run_repeated, &self, seconds, ms);
+kiln_result bench_launch_turn(kiln_launch *launch, double seconds, bench_turn *out) {
+  *out = (bench_turn){.run = run_launch, .user = launch, .repeat = 1};
+  double ms;
+  kiln_result result = run_launch(out, &ms);
+  double wanted = seconds * 1e3 / (ms > 0.001 ? ms : 0.001);
+  out->repeat = wanted < 1 ? 1 : wanted > 1000 ? 1000 : (uint32_t)wanted;
+  return result;
 }
 #endif
 

@@ -12,13 +12,20 @@ typedef struct bench_result {
   const char *skipped; /* why it was not run; NULL when it was */
 } bench_result;
 
-/* Runs `once` until `seconds` are spent, three times at least, and keeps the best time. */
-typedef kiln_result (*bench_run)(void *user, double *ms);
-kiln_result bench_best(bench_run once, void *user, double seconds, double *ms);
+/* One thing to time again and again. */
+typedef struct bench_turn {
+  kiln_result (*run)(const struct bench_turn *self, double *ms);
+  void *user;
+  uint32_t repeat; /* runs in one submission */
+  double best;     /* ms; 0: none yet */
+} bench_turn;
 
-#ifndef KILN_NO_VULKAN
-/* The time of one run of a launch, from submissions of many. */
-kiln_result bench_launch(kiln_launch *launch, double seconds, double *ms);
+/* Runs them turn by turn until `seconds` are spent, three times each at least, and keeps the best time of each. */
+kiln_result bench_turns(bench_turn *turns, size_t count, double seconds);
+
+#ifdef KILN_VULKAN
+/* A turn of submissions that take about `seconds` each; the launch has run before. */
+kiln_result bench_launch_turn(kiln_launch *launch, double seconds, bench_turn *out);
 #endif
 
 void bench_print_header(bool csv);

@@ -39,8 +39,8 @@ typedef struct host_run {
   const trial *trial;
 } host_run;
 
-static kiln_result run_host_once(void *user, double *ms) {
-  const host_run *self = user;
+static kiln_result run_host_once(const bench_turn *turn, double *ms) {
+  const host_run *self = turn->user;
   const uint64_t start = clock_ns();
   kiln_result result = kiln_host_launch(self->plan, self->trial->arrays, self->trial->workload->param_count);
   *ms = (double)(clock_ns() - start) / 1e6;
@@ -54,13 +54,15 @@ static kiln_result prepare_host(const trial *it, kiln_host_plan **plan) {
 static kiln_result measure_host(trial *it, bool first, bench_result *out) {
   const uint64_t start = clock_ns();
   host_run run = {.trial = it};
+  bench_turn turn = {.run = run_host_once, .user = &run};
   double ms = 0;
   kiln_result result = parse(it);
   if (!result) result = prepare_host(it, &run.plan);
-  if (!result) result = run_host_once(&run, &ms);
+  if (!result) result = run_host_once(&turn, &ms);
   out->ms = (double)(clock_ns() - start) / 1e6;
   if (!result) out->right = workload_check(it->workload, it->arrays, &out->error);
-  if (!result && !first) result = bench_best(run_host_once, &run, seconds_each, &out->ms);
+  if (!result && !first) result = bench_turns(&turn, 1, seconds_each);
+  if (!first) out->ms = turn.best;
   kiln_host_plan_destroy(run.plan);
   return result;
 }
@@ -68,9 +70,10 @@ static kiln_result measure_host(trial *it, bool first, bench_result *out) {
 /* On a device */
 
 #ifdef KILN_VULKAN
-static kiln_result run_launch_once(void *user, double *ms) {
+/* One launch with its wait, by the host's clock. */
+static kiln_result run_launch_once(const bench_turn *turn, double *ms) {
   const uint64_t start = clock_ns();
-  kiln_result result = kiln_launch_run(user, 1, NULL);
+  kiln_result result = kiln_launch_run(turn->user, 1, NULL);
   *ms = (double)(clock_ns() - start) / 1e6;
   return result;
 }
@@ -96,14 +99,15 @@ static kiln_result measure_device(trial *it, bool first, bool single, bench_resu
   const uint32_t output = it->workload->param_count - 1;
   const uint64_t start = clock_ns();
   kiln_launch *launch = NULL;
-  double ms;
   kiln_result result = prepare_launch(it, &launch);
-  if (!result) result = run_launch_once(launch, &ms);
+  if (!result) result = kiln_launch_run(launch, 1, NULL);
   if (!result) result = kiln_launch_download(launch, output, &it->arrays[output]);
   out->ms = (double)(clock_ns() - start) / 1e6;
   if (!result) out->right = workload_check(it->workload, it->arrays, &out->error);
-  if (!result && single) result = bench_best(run_launch_once, launch, seconds_each, &out->ms);
-  if (!result && !single && !first) result = bench_launch(launch, seconds_each, &out->ms);
+  bench_turn turn = {.run = run_launch_once, .user = launch};
+  if (!result && !single && !first) result = bench_launch_turn(launch, seconds_each / 8, &turn);
+  if (!result && !first) result = bench_turns(&turn, 1, seconds_each);
+  if (!first) out->ms = turn.best;
   kiln_launch_destroy(launch);
   return result;
 }

@@ -114,7 +114,7 @@ const workload workloads[] = {
      .param_count = 2,
      .params = {MATRIX(F32, 4096, 1024), MATRIX(F32, 4096, 1024)},
      .element = softmax_element,
-     .tolerance = 1e-6},
+     .tolerance = 1e-8},
     {.name = "layernorm_4096x1024",
      .text = bench_layernorm,
      .work = 2 * 4096 * 1024 * 4 / 1e9,
@@ -177,7 +177,7 @@ const workload workloads[] = {
      .param_count = 2,
      .params = {MATRIX(F32, 64, 1024), MATRIX(F32, 64, 1024)},
      .element = softmax_element,
-     .tolerance = 1e-6},
+     .tolerance = 1e-8},
 };
 const size_t workload_count = sizeof workloads / sizeof *workloads;
 
