@@ -15,6 +15,7 @@
 #include "base/thread.h"
 #include "ir/eval.h"
 #include "kiln/host.h"
+#include "model/step.h"
 
 #define HOST_NONE UINT32_MAX
 
@@ -262,7 +263,8 @@ struct kiln_host_plan {
   uint64_t cell_bytes;    /* of scalars, at the frame's start */
   uint64_t strips_offset; /* of the strip buffers in the frame, behind the slots */
   uint64_t frame_bytes;
-  uint64_t points; /* of the parallel grid */
+  step_grid grid;  /* the parallel one: a unit runs each of its steps */
+  uint64_t points; /* how many those are */
 
   pool *pool;          /* made when first needed */
   host_unit **workers; /* one per thread */

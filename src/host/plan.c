@@ -22,13 +22,14 @@ static kiln_result out_of_memory(kiln_context *context) {
   return KILN_ERROR_MEMORY;
 }
 
-/* The number of parallel grid points; false when it does not fit. */
-static bool count_points(kiln_host_plan *plan) {
-  plan->points = 1;
-  for (uint32_t a = 0; a < plan->kernel->axis_count; a++)
-    if (__builtin_mul_overflow(plan->points, (uint64_t)plan->kernel->axes[a].extent->value, &plan->points))
-      return false;
-  return true;
+/* The passes have left the parallel axes. False when there are more points than can be counted. */
+static bool read_grid(kiln_host_plan *plan) {
+  plan->grid.rank = plan->kernel->axis_count;
+  for (uint32_t a = 0; a < plan->grid.rank; a++) {
+    plan->grid.size[a] = plan->kernel->axes[a].extent->value;
+    plan->grid.parallel[a] = true;
+  }
+  return step_count(&plan->grid, &plan->points);
 }
 
 static kiln_result compile_guarded(kiln_host_plan *plan) {
@@ -42,7 +43,7 @@ static kiln_result compile_guarded(kiln_host_plan *plan) {
   if (!pass_run(kernel, &target, diags, plan->check ? PASS_expand_blocks : PASS_COUNT, NULL, NULL))
     return KILN_ERROR_INVALID;
   plan->kernel = kernel;
-  if (!count_points(plan)) {
+  if (!read_grid(plan)) {
     diag_report(diags, DIAG_grid_limit, kernel->loc, STR_FMT(kernel->name));
     return KILN_ERROR_LIMIT;
   }

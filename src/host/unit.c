@@ -58,11 +58,11 @@ void host_unit_start(host_unit *unit, uint64_t point, const kiln_array *arrays, 
   unit->faults = faults;
   for (uint32_t r = 0; r < plan->root_count; r++)
     if (plan->roots[r].param != HOST_NONE) whole_box(unit, plan->roots[r].box, arrays[plan->roots[r].param].data);
-  for (uint32_t a = plan->kernel->axis_count; a-- > 0;) {
-    uint64_t extent = (uint64_t)plan->kernel->axes[a].extent->value;
-    int32_t index = (int32_t)(point % extent);
-    memcpy(unit->slot[plan->axis_slots[a]], &index, sizeof index);
-    point /= extent;
+  int64_t index[STEP_MAX_AXES];
+  step_unflatten(&plan->grid, point, index);
+  for (uint32_t a = 0; a < plan->grid.rank; a++) {
+    int32_t cell = (int32_t)index[a];
+    memcpy(unit->slot[plan->axis_slots[a]], &cell, sizeof cell);
   }
 }
 

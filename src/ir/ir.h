@@ -38,7 +38,8 @@ bool ir_dtype_find(kiln_str name, ir_dtype *out);
 /* Limits of a kernel text (docs/language.md); going past one is a diagnostic. */
 enum {
   IR_MAX_TEXT = 64 << 20, IR_MAX_TOKENS = 1 << 22, IR_MAX_NAME = 255, IR_MAX_DEPTH = 256, IR_MAX_VALUES = 1 << 20,
-  IR_MAX_INLINE = 64, IR_MAX_SYMBOLS = 256, IR_MAX_ERRORS = 20
+  IR_MAX_INLINE = 64, IR_MAX_SYMBOLS = 256,
+  IR_MAX_AXES = 16, IR_MAX_ERRORS = 20
 };
 
 /* Literals are carried as the bits of their element type, low bits first. */

@@ -107,6 +107,11 @@ static bool parse_axis(parser *p, axis_list *out) {
   if (!axis.extent) return false;
   axis.parallel = parse_accept_word(p, "parallel");
   if (!axis.parallel) parse_accept_word(p, "sequential");
+  if (out->count == IR_MAX_AXES) {
+    diag_report(p->diags, DIAG_text_limit, axis.loc, "grid axes", (unsigned long long)out->count + 1,
+                (unsigned long long)IR_MAX_AXES);
+    return false;
+  }
   axis.index = ir_free_value(&p->b, ir_tile_type(IR_I32, NULL), axis.name);
   VEC_PUSH(p->arena, out, axis);
   return scope_add(p, axis.name, axis.loc, operand_value(axis.index, axis.loc));

@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "kiln/kernel.h"
 
-#define STEP_MAX_AXES 8
+#define STEP_MAX_AXES 16
 #define STEP_MAX_OPERANDS 64
 
 /* The axes of a walk, the last one fastest. No axes: exactly one step. */

@@ -7,6 +7,7 @@
 #include "pass/util.h"
 
 enum { MAX_STEPS_FOLLOWED = 1 << 20 };
+_Static_assert((int)STEP_MAX_AXES >= (int)IR_MAX_AXES, "a grid fits a step");
 
 /* ---- index maps by number ---- */
 
@@ -106,7 +107,6 @@ static void follow_walk(arena *a, plan *p) {
 /* ---- what the kernel says ---- */
 
 static bool read_grid(arena *a, const ir_kernel *k, plan *p) {
-  if (k->axis_count > STEP_MAX_AXES) return false;
   p->axis_names = ARENA_ARRAY(a, kiln_str, (size_t)k->axis_count + 1);
   p->grid.rank = k->axis_count;
   for (uint32_t i = 0; i < k->axis_count; i++) {
@@ -145,7 +145,7 @@ static void read_blocks(arena *a, const ir_kernel *k, plan *p) {
 bool plan_make(arena *a, ir_kernel *k, const pass_target *target, diag_sink *diags, plan *out) {
   *out = (plan){.kernel = k};
   if (!read_grid(a, k, out)) {
-    diag_report(diags, DIAG_grid_too_large, k->loc, STEP_MAX_AXES);
+    diag_report(diags, DIAG_grid_limit, k->loc, STR_FMT(k->name));
     return false;
   }
   read_blocks(a, k, out);
