@@ -30,6 +30,7 @@ static kiln_result time_host(job *j, kiln_host_plan *plan, uint32_t repeats, pro
     uint64_t start = clock_ns();
     result = kiln_host_launch(plan, arrays, j->count);
     times[i] = milliseconds_since(start);
+    progress_show(line, 1);
   }
   job_free_arrays(j, arrays);
   if (result == KILN_OK) *ms = median(times, repeats);

@@ -8,6 +8,7 @@
 #include "base/thread.h"
 
 #define QUIET_NS 1000000000u
+#define PERIOD_NS 100000000u
 #define WIDTH 30
 
 progress progress_start(const char *what) {
@@ -21,8 +22,9 @@ void progress_part(progress *p, uint64_t part, uint64_t parts) {
 
 void progress_show(void *user, double fraction) {
   progress *p = user;
-  uint64_t passed = clock_ns() - p->start;
-  if (!p->on_terminal || passed < QUIET_NS) return;
+  uint64_t now = clock_ns(), passed = now - p->start;
+  if (!p->on_terminal || passed < QUIET_NS || now - p->last < PERIOD_NS) return;
+  p->last = now;
   fraction = p->from + fraction * p->share;
   char bar[WIDTH + 1] = {0};
   for (int i = 0; i < WIDTH; i++) bar[i] = i < (int)(fraction * WIDTH) ? '#' : '.';

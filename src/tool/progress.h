@@ -7,8 +7,8 @@
 
 typedef struct progress {
   const char *what;
-  uint64_t start;     /* ns */
-  double from, share; /* the part of the whole that fractions are of */
+  uint64_t start, last; /* ns: of the work, of the last drawing */
+  double from, share;   /* the part of the whole that fractions are of */
   bool on_terminal, shown;
 } progress;
 

@@ -1,12 +1,15 @@
 """kiln run and kiln check on the host: data in, data out, JSON, faults."""
 import os
+import pty
+import select
 import struct
+import subprocess
 import unittest
 import zlib
 
 import numpy
 
-from command import ADD, OUTSIDE, CommandTest
+from command import ADD, KILN, OUTSIDE, CommandTest
 
 TYPES = {"bool": "?", "i8": "i1", "i16": "<i2", "i32": "<i4", "i64": "<i8", "u8": "u1", "u16": "<u2", "u32": "<u4",
          "u64": "<u8", "f16": "<f2", "f32": "<f4", "f64": "<f8"}
@@ -164,6 +167,21 @@ class Output(CommandTest):
         for words in (["--time"], ["--time=3"]):
             answer = self.json("run", self.write("add.kiln", ADD), "x=ones", "y=ones", "--set=M=8", "--set=N=8", *words)
             self.assertGreater(answer["ms"], 0)
+
+    def test_progress_is_for_terminals(self):
+        words = ["run", self.write("add.kiln", ADD), "x=ones", "y=ones", "--set=M=4096", "--set=N=1024"]
+        _, err = self.kiln(*words, "--time=20")
+        self.assertEqual(err, "")
+        ours, theirs = pty.openpty()
+        done = subprocess.Popen([KILN, *words, "--time=100000"], stdout=subprocess.DEVNULL, stderr=theirs)
+        try:
+            self.assertTrue(select.select([ours], [], [], 20)[0], "nothing shown")
+            self.assertIn(b"running on the host [", os.read(ours, 1000))
+        finally:
+            done.kill()
+            done.wait()
+            os.close(ours)
+            os.close(theirs)
 
     def png(self, name):
         """(width, height, colour type, rows of bytes) of a PNG whose rows are stored unfiltered or filtered simply."""
