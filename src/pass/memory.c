@@ -16,15 +16,17 @@ typedef struct lifetimes {
   arena *arena;
   const ir_kernel *kernel;
   alloc_item *items;
-  const ir_op **scratch;
+  const ir_op **made_by;
   uint32_t count;
-  uint32_t *item_of;    /* by value id of the ref: item + 1 */
+  uint32_t *item_of;    /* by value id of ref or loop result: item + 1 */
   uint32_t *born_in;    /* by item: loops around its scratch op */
   uint32_t *used_next;  /* by item: the next of its list; itself, + 1, at the end; 0 when on none */
   VEC(open_loop) loops; /* those around here */
   VEC(memory_point) points;
   uint32_t depth;
 } lifetimes;
+
+static bool is_loop(const ir_op *op) { return op->code == IR_for || op->code == IR_while; }
 
 static uint32_t add_point(lifetimes *t, const ir_op *op, bool leaves) {
   VEC_PUSH(t->arena, &t->points, (memory_point){op, t->depth, leaves});
@@ -60,12 +62,16 @@ static void visit_loop(lifetimes *t, ir_op *op, uint32_t entered) {
 static void visit_control(lifetimes *t, ir_op *op) {
   uint32_t entered = add_point(t, op, false);
   t->depth++;
-  if (op->code == IR_for || op->code == IR_while)
+  if (is_loop(op))
     visit_loop(t, op, entered);
   else
     for (uint32_t r = 0; r < op->region_count; r++) visit_region(t, op->regions[r]);
   t->depth--;
-  add_point(t, op, true);
+  uint32_t left = add_point(t, op, true);
+  for (uint32_t i = 0; i < op->result_count; i++) {
+    uint32_t item = t->item_of[op->results[i]->id];
+    if (item) t->items[item - 1].first = entered, t->items[item - 1].last = left;
+  }
 }
 
 static void visit_region(lifetimes *t, ir_region *region) {
@@ -108,12 +114,12 @@ static bool find_space(machine_kind kind, ir_space space, space_id *out) {
 }
 
 typedef struct counter {
-  uint32_t scratch;
+  size_t items;
 } counter;
 
-static bool count_scratch(void *user, ir_op *op) {
+static bool count_items(void *user, ir_op *op) {
   counter *c = user;
-  c->scratch += op->code == IR_scratch;
+  c->items += op->code == IR_scratch ? 1 : is_loop(op) ? op->result_count : 0;
   return true;
 }
 
@@ -125,42 +131,58 @@ typedef struct collector {
   bool ok;
 } collector;
 
-static bool add_item(collector *c, const ir_value *ref, kiln_str name, const ir_op *op, loc at) {
+static void add_item(collector *c, const ir_value *v, kiln_str name, space_id space, const ir_op *op) {
   lifetimes *t = c->times;
-  space_id space;
-  if (!find_space(c->machine->kind, ref->type.space, &space)) {
-    diag_report(c->diags, DIAG_space_of_other_machine, at, ir_space_name(ref->type.space),
-                machine_info_of(c->machine->kind)->name);
-    return c->ok = false;
-  }
   unit_id program = unit_at(c->machine, level_info_of(machine_info_of(c->machine->kind)->program)->depth, 0);
   t->items[t->count] = (alloc_item){.key = key_take(c->machine, &c->serials, program, space),
                                     .name = name,
-                                    .size = (uint64_t)ir_count(&ref->type) * ir_dtype_bytes(ref->type.dtype),
+                                    .size = (uint64_t)ir_count(&v->type) * ir_dtype_bytes(v->type.dtype),
                                     .first = UINT32_MAX};
-  t->scratch[t->count++] = op;
-  t->item_of[ref->id] = t->count;
-  return true;
+  t->made_by[t->count++] = op;
+  t->item_of[v->id] = t->count;
 }
 
-static bool add_scratch(void *user, ir_op *op) {
-  return op->code != IR_scratch || add_item(user, op->results[0], op->results[0]->name, op, op->loc);
+static bool add_ref(collector *c, const ir_value *ref, kiln_str name, const ir_op *op, loc at) {
+  space_id space;
+  c->ok = find_space(c->machine->kind, ref->type.space, &space);
+  if (c->ok)
+    add_item(c, ref, name, space, op);
+  else
+    diag_report(c->diags, DIAG_space_of_other_machine, at, ir_space_name(ref->type.space),
+                machine_info_of(c->machine->kind)->name);
+  return c->ok;
+}
+
+static void add_carried(collector *c, const ir_op *loop) {
+  const ir_region *body = loop->regions[loop->region_count - 1];
+  for (uint32_t i = 0; i < loop->result_count; i++) {
+    const ir_value *result = loop->results[i], *arg = body->args[body->arg_count - loop->result_count + i];
+    if (result->type.shape.rank == 0) continue;
+    space_id space = c->machine->kind == MACHINE_GPU ? SPACE_GPU_ACC : SPACE_TPU_VMEM;
+    add_item(c, result, arg->name.size ? arg->name : result->name, space, loop);
+  }
+}
+
+static bool add_op(void *user, ir_op *op) {
+  if (op->code == IR_scratch) return add_ref(user, op->results[0], op->results[0]->name, op, op->loc);
+  if (is_loop(op)) add_carried(user, op);
+  return true;
 }
 
 static bool collect_items(lifetimes *t, const machine *m, diag_sink *diags) {
   const ir_kernel *k = t->kernel;
   counter counts = {0};
-  ir_walk(k->body, count_scratch, &counts);
-  size_t room = (size_t)k->param_count + counts.scratch + 1;
+  ir_walk(k->body, count_items, &counts);
+  size_t room = (size_t)k->param_count + counts.items + 1;
   t->items = ARENA_ARRAY(t->arena, alloc_item, room);
-  t->scratch = ARENA_ARRAY(t->arena, const ir_op *, room);
+  t->made_by = ARENA_ARRAY(t->arena, const ir_op *, room);
   t->born_in = ARENA_ARRAY(t->arena, uint32_t, room);
   t->used_next = ARENA_ARRAY(t->arena, uint32_t, room);
   t->item_of = ARENA_ARRAY(t->arena, uint32_t, (size_t)k->value_count + 1);
   collector c = {.times = t, .machine = m, .diags = diags, .ok = true};
   for (uint32_t i = 0; i < k->param_count; i++)
-    if (!add_item(&c, k->params[i].ref, k->params[i].name, NULL, k->params[i].loc)) return false;
-  ir_walk(k->body, add_scratch, &c);
+    if (!add_ref(&c, k->params[i].ref, k->params[i].name, NULL, k->params[i].loc)) return false;
+  ir_walk(k->body, add_op, &c);
   return c.ok;
 }
 
@@ -168,7 +190,7 @@ static bool collect_items(lifetimes *t, const machine *m, diag_sink *diags) {
 static void settle_lifetimes(lifetimes *t) {
   uint32_t end = add_point(t, NULL, true);
   for (uint32_t i = 0; i < t->count; i++) {
-    if (!t->scratch[i])
+    if (!t->made_by[i])
       t->items[i].first = 0, t->items[i].last = end;
     else if (t->items[i].first == UINT32_MAX)
       t->items[i].first = t->items[i].last = 0;
@@ -184,12 +206,12 @@ bool pass_memory_of(arena *a, const ir_kernel *k, const pass_target *target, dia
   add_point(&t, NULL, false);
   visit_region(&t, k->body);
   settle_lifetimes(&t);
-  out->scratch = t.scratch;
+  out->made_by = t.made_by;
   out->points = t.points.data;
   out->point_count = (uint32_t)t.points.count;
   uint32_t culprit;
   if (alloc_place(a, &out->machine, t.items, t.count, &out->report, &culprit)) return true;
-  diag_report(diags, DIAG_memory_too_large, t.scratch[culprit] ? t.scratch[culprit]->loc : k->loc,
+  diag_report(diags, DIAG_memory_too_large, t.made_by[culprit] ? t.made_by[culprit]->loc : k->loc,
               STR_FMT(t.items[culprit].name));
   return false;
 }

@@ -1,4 +1,5 @@
-/* Who needs which memory when: the lifetimes of a kernel's params and scratch, placed by the allocator. */
+/* Who needs which memory when: the lifetimes of a kernel's params, scratch and tiles that loops carry, placed by the
+ * allocator. */
 #ifndef KILN_SRC_PASS_MEMORY_H
 #define KILN_SRC_PASS_MEMORY_H
 
@@ -15,10 +16,10 @@ typedef struct memory_point {
 
 typedef struct pass_memory {
   machine machine;
-  const ir_op **scratch; /* beside items: the op, or NULL for a param */
+  const ir_op **made_by; /* beside items: the scratch, the loop that carries a tile, or NULL for a param */
   memory_point *points;
   uint32_t point_count;
-  alloc_report report; /* items: params first, then scratch in order of appearance */
+  alloc_report report; /* items: params first, then scratch and carried tiles in order of appearance */
 } pass_memory;
 
 /* The machine a kernel is written for, by the spaces it names, and the unit that runs its first program. */

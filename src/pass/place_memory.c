@@ -13,8 +13,9 @@ bool pass_place_memory(pass_ctx *c) {
   if (!pass_memory_of(a, c->kernel, c->target, c->diags, &memory)) return false;
   bool changed = false;
   for (uint32_t i = 0; i < memory.report.item_count; i++) {
-    if (!memory.scratch[i]) continue;
-    int64_t *offset = &memory.scratch[i]->attrs->offset;
+    const ir_op *op = memory.made_by[i];
+    if (!op || op->code != IR_scratch) continue;
+    int64_t *offset = &op->attrs->offset;
     changed |= *offset != (int64_t)memory.report.items[i].offset;
     *offset = (int64_t)memory.report.items[i].offset;
   }

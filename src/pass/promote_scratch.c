@@ -26,6 +26,7 @@ typedef struct promotion {
   bool *in_condition;    /* by value id: written in a condition */
   uint32_t variables;
   ir_value **current; /* by variable */
+  kiln_str *names;    /* by variable */
   pass_renames renames;
 } promotion;
 
@@ -102,7 +103,7 @@ static void rename_and_yield(promotion *p, ir_region *region, const uint32_t *wh
 static void rename_loop(promotion *p, ir_op *op, const uint32_t *which, uint32_t count) {
   for (uint32_t r = 0; r < op->region_count; r++) {
     for (uint32_t i = 0; i < count; i++)
-      p->current[which[i]] = ir_region_arg(&p->b, op->regions[r], p->current[which[i]]->type, (kiln_str){0});
+      p->current[which[i]] = ir_region_arg(&p->b, op->regions[r], p->current[which[i]]->type, p->names[which[i]]);
     bool condition = op->code == IR_while && r == 0;
     if (condition)
       rename_region(p, op->regions[r]);
@@ -160,7 +161,10 @@ static void rename_control(promotion *p, ir_op *op) {
   else
     rename_branches(p, op, which, count);
   ir_op *by = remake(p, op, inits, loop ? count : 0, count);
-  for (uint32_t i = 0; i < count; i++) p->current[which[i]] = by->results[op->result_count + i];
+  for (uint32_t i = 0; i < count; i++) {
+    p->current[which[i]] = by->results[op->result_count + i];
+    p->current[which[i]]->name = p->names[which[i]];
+  }
   replace_op(p, op, by);
 }
 
@@ -180,7 +184,7 @@ static void rename_op(promotion *p, ir_op *op) {
     p->b.before = op;
     p->b.loc = op->loc;
     p->current[which - 1] = ir_full(&p->b, ref->type.dtype, &ref->type.shape, ir_fill_bits(ref->type.dtype));
-    p->current[which - 1]->name = ref->name;
+    p->current[which - 1]->name = p->names[which - 1] = ref->name;
     return; /* erased at the end, when nobody refers to it */
   }
   if (writes(op))
@@ -250,6 +254,7 @@ bool pass_promote_scratch(pass_ctx *c) {
   ir_walk(k->body, name_variable, &p);
   if (p.variables == 0) return changed;
   p.current = ARENA_ARRAY(a, ir_value *, p.variables);
+  p.names = ARENA_ARRAY(a, kiln_str, p.variables);
   rename_region(&p, k->body);
   ir_walk(k->body, erase_promoted, &p);
   return true;
