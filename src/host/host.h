@@ -155,11 +155,11 @@ typedef struct host_reg {
 typedef struct host_sink {
   uint32_t reg;
   uint32_t bytes;
-  uint32_t strip;       /* reductions: a buffer to combine in */
-  host_operand to;      /* over the collapsed dimensions; reduced ones have stride 0 */
-  ir_lanes_fn combine;  /* reductions */
-  uint64_t identity;    /* reductions: bits of the start value */
-  int64_t result_count; /* reductions: elements of the result */
+  uint32_t strip;              /* reductions: a buffer to combine in */
+  host_operand to;             /* over the collapsed dimensions; reduced ones have stride 0 */
+  ir_lanes_fn combine, reduce; /* reductions */
+  uint64_t identity;           /* reductions: bits of the start value */
+  int64_t result_count;        /* reductions: elements of the result */
 } host_sink;
 
 typedef struct host_fused {
@@ -184,7 +184,7 @@ typedef struct host_arg { /* argmax, argmin over the middle of (outer, count, in
 
 typedef struct host_scan {
   uint32_t in, out, spare; /* slots, dense; spare: one row */
-  ir_lanes_fn combine;
+  ir_lanes_fn combine, reduce;
   uint32_t bytes;
   bool reverse;
   int64_t outer, count, inner;
@@ -318,10 +318,18 @@ void host_fill(void *out, uint64_t bits, uint32_t bytes, int64_t count);
 void host_copy_strided(uint8_t *to, int64_t to_row, int64_t to_column, const uint8_t *from, int64_t from_row,
                        int64_t from_column, int64_t rows, int64_t columns, uint32_t bytes);
 
+/* One element's bits. A load of its own width: reading eight bytes of which four were just stored would stall. */
+static inline uint64_t host_bits(const void *from, uint32_t bytes) {
+  switch (bytes) {
+    case 1: return *(const uint8_t *)from;
+    case 2: return *(const uint16_t *)from;
+    case 4: return *(const uint32_t *)from;
+    default: return *(const uint64_t *)from;
+  }
+}
+
 /* strip.c, reduce.c, dot.c */
 void host_run_fused(host_unit *unit, const host_fused *f);
-void host_combine_all(ir_lanes_fn combine, uint32_t bytes, const uint8_t *in, int64_t count, uint8_t *strip,
-                      uint8_t *accumulator);
 void host_run_arg(host_unit *unit, const host_arg *arg);
 void host_run_scan(host_unit *unit, const host_scan *scan);
 void host_run_dot(host_unit *unit, const host_dot *dot);

@@ -198,7 +198,6 @@ void flat_standalone(flat *f, const flat_group *g) {
   find_last_uses(h);
   for (uint32_t r = 0; r < g->reg_count; r++) give_home(h, f, r);
   give_strips(h);
-  for (uint32_t s = 0; s < fused->sink_count; s++) fused->sinks[s].strip = h->strips;
-  flat_count_strips(f, h->strips + 1);
+  flat_count_strips(f, h->strips);
   flat_emit(f, HOST_FUSED, fused);
 }

@@ -212,6 +212,7 @@ static void reduce_op(flat *f, const ir_op *op) {
   host_operand to = reduced_operand(op, dims, rank, slot, bytes);
   flat_sink *sink = flat_group_sink(f, reg, &to, bytes);
   sink->sink.combine = ir_lanes((ir_code)ir_op_get(op->code)->combine, dtype);
+  sink->sink.reduce = ir_reduce_lanes(op->code, dtype);
   sink->sink.identity = ir_identity_bits(op->code, dtype);
   sink->sink.result_count = ir_count(&v->type);
   sink->result = v->id;

@@ -18,9 +18,7 @@ static void copy_row(uint8_t *to, int64_t to_stride, const uint8_t *from, int64_
     return;
   }
   if (from_stride == 0 && to_stride == (int64_t)bytes && count > 0) {
-    uint64_t bits = 0;
-    memcpy(&bits, from, bytes);
-    host_fill(to, bits, bytes, count);
+    host_fill(to, host_bits(from, bytes), bytes, count);
     return;
   }
   switch (bytes) {

@@ -1,21 +1,8 @@
-/* Reductions, scans, argmax and argmin at run time, made of the same lane loops as elementwise ops: halves of a row are
- * combined until one element is left, which is fast for every type, and keeps the error of float sums small. */
+/* Scans, argmax and argmin at run time. Scans are made of the same lane loops as elementwise ops, in a number of passes
+ * that is the logarithm of the row, or row by row. */
 #include <string.h>
 
 #include "host/host.h"
-
-/* accumulator = combine(accumulator, all of `in`). `strip` may be overwritten; it may not be `in`. */
-void host_combine_all(ir_lanes_fn combine, uint32_t bytes, const uint8_t *in, int64_t count, uint8_t *strip,
-                      uint8_t *accumulator) {
-  while (count > 1) {
-    int64_t half = count / 2, rest = count - half;
-    combine(strip, (const void *const[]){in, in + rest * (int64_t)bytes}, (size_t)half);
-    if (rest > half && in != strip) memcpy(strip + half * (int64_t)bytes, in + half * (int64_t)bytes, bytes);
-    in = strip;
-    count = rest;
-  }
-  if (count == 1) combine(accumulator, (const void *const[]){accumulator, in}, 1);
-}
 
 /* ---- scans ---- */
 

@@ -55,9 +55,7 @@ static void fetch(walk *w, const host_input *input, lanes_at *at) {
                       w->columns, input->bytes);
     return;
   }
-  uint64_t bits = 0;
-  memcpy(&bits, from, input->bytes);
-  host_fill(strip, bits, input->bytes, w->f->rows * w->f->columns);
+  host_fill(strip, host_bits(from, input->bytes), input->bytes, w->f->rows * w->f->columns);
   at->filled = from;
 }
 
@@ -90,17 +88,19 @@ static void compute(walk *w) {
 
 /* ---- sinks ---- */
 
+static void combine_row(const host_sink *sink, uint8_t *to, const uint8_t *from, int64_t columns, bool to_one) {
+  uint64_t total;
+  if (to_one) sink->reduce(&total, (const void *const[]){from}, (size_t)columns);
+  const void *part = to_one ? (const void *)&total : from;
+  sink->combine(to, (const void *const[]){to, part}, to_one ? 1 : (size_t)columns);
+}
+
 static void combine_rows(const walk *w, const host_sink *sink, uint8_t *to, const int64_t *strides) {
   const uint8_t *from = w->reg[sink->reg];
-  uint8_t *strip = strip_of(w, sink->strip);
   int64_t rows = w->rows, columns = w->columns;
   if (strides[0] == 0 && strides[1] == 0) columns *= rows, rows = 1;
-  for (int64_t row = 0; row < rows; row++, to += strides[0], from += columns * (int64_t)sink->bytes) {
-    if (strides[1] == 0)
-      host_combine_all(sink->combine, sink->bytes, from, columns, strip, to);
-    else
-      sink->combine(to, (const void *const[]){to, from}, (size_t)columns);
-  }
+  for (int64_t row = 0; row < rows; row++, to += strides[0], from += columns * (int64_t)sink->bytes)
+    combine_row(sink, to, from, columns, strides[1] == 0);
 }
 
 static void drain(walk *w, uint32_t index) {

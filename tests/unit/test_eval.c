@@ -308,6 +308,49 @@ static void test_zero_lanes(void **context) {
   assert_true(untouched == 3);
 }
 
+/* Reductions of every length up to some registers: integers must be exact; floats are whole numbers, so that sums are,
+ * too. */
+static void check_reduction(ir_code code, ir_dtype d) {
+  static lanes in;
+  const ir_op_info *info = ir_op_get(code);
+  const char *combine = ir_op_get((ir_code)info->combine)->id;
+  uint64_t state = (uint64_t)code * 13 + (uint64_t)d, out;
+  fill(d, &in, 0, &state);
+  for (size_t i = 0; is_float(d) && i < LANES; i++) {
+    uint64_t bits = ir_bits_from_f64(d, (double)(next_random(&state) % 5) - 2);
+    memcpy((char *)in.words + i * ir_dtype_bytes(d), &bits, ir_dtype_bytes(d));
+  }
+  for (size_t count = 1; count < (d == IR_F16 || d == IR_BF16 ? 60 : 700); count += count < 140 ? 1 : 61) {
+    number want = decode(d, in.words, 0), got;
+    for (size_t i = 1; i < count; i++) {
+      number next = decode(d, in.words, i);
+      if (is_float(d))
+        want.f = float_reference(combine, want.f, next.f, 0);
+      else
+        want.i = wrap(d, int_reference(combine, d, want.i, next.i, 0));
+    }
+    ir_reduce_lanes(code, d)(&out, (const void *const[]){in.words}, count);
+    got = decode(d, &out, 0);
+    if (is_float(d) ? !(got.f == round_to(d, want.f)) : got.i != want.i)
+      fail_msg("%s %s of %zu: %lld %Lg, expected %lld %Lg", info->id, ir_dtype_get(d)->name, count, (long long)got.i,
+               got.f, (long long)want.i, want.f);
+  }
+}
+
+static void test_every_reduction(void **context) {
+  (void)context;
+  for (ir_code code = 0; code < IR_CODE_COUNT; code++) {
+    const ir_op_info *info = ir_op_get(code);
+    for (ir_dtype d = 0; info->form == IR_FORM_REDUCE && d < IR_DTYPE_COUNT; d++) {
+      bool accepted = info->combine >= 0 && (info->types & (uint32_t)ir_dtype_get(d)->class) != 0;
+      if (accepted)
+        check_reduction(code, d);
+      else
+        assert_null(ir_reduce_lanes(code, d));
+    }
+  }
+}
+
 static number convert_reference(ir_dtype from, ir_dtype to, number v) {
   long double value = is_float(from) ? v.f : from == IR_U64 ? (long double)(uint64_t)v.i : (long double)v.i;
   if (is_float(to)) return (number){0, value};
@@ -376,6 +419,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_every_row),        cmocka_unit_test(test_in_place),    cmocka_unit_test(test_zero_lanes),
       cmocka_unit_test(test_every_conversion), cmocka_unit_test(test_rounds_once), cmocka_unit_test(test_identities),
+      cmocka_unit_test(test_every_reduction),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
