@@ -82,10 +82,13 @@ static void add_support(text *t, const ir_op_info *op, const support *s) {
 }
 
 static void add_error(text *t, const ir_op_info *op) {
+  const char *each = op->form == IR_FORM_MAP ? "" : " per element";
   if (op->host_ulp == 0 && op->device_ulp == 0)
     text_format(t, "exact");
+  else if (op->host_ulp == 0)
+    text_format(t, "exact, %u%s", op->device_ulp, each);
   else
-    text_format(t, "%u, %u%s", op->host_ulp, op->device_ulp, op->form == IR_FORM_MAP ? "" : " per element");
+    text_format(t, "%u, %u%s", op->host_ulp, op->device_ulp, each);
 }
 
 static void add_name(text *t, const ir_op_info *op) {
