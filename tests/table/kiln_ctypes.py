@@ -84,16 +84,15 @@ class Kiln:
     def __init__(self, library, device=False):
         self.lib = ctypes.CDLL(str(pathlib.Path(library).resolve()))
         pointer = ctypes.c_void_p
-        for name in ("kiln_module_find", "kiln_diag_get", "kiln_device_get"):
-            getattr(self.lib, name).restype = pointer
         self.lib.kiln_diag_get.restype = ctypes.POINTER(Diag)
-        self.lib.kiln_device_get.restype = ctypes.POINTER(DeviceInfo)
+        self.lib.kiln_module_find.restype = pointer
         self.lib.kiln_diag_count.restype = ctypes.c_size_t
         self.lib.kiln_module_find.argtypes = [pointer, Str]
         self.context, self.device = pointer(), pointer()
         self.check(self.lib.kiln_context_create(None, ctypes.byref(self.context)))
         self.name, self.i64, self.f64 = "host", True, True
         if device:
+            self.lib.kiln_device_get.restype = ctypes.POINTER(DeviceInfo)
             self.check(self.lib.kiln_device_open(self.context, ctypes.byref(DeviceDesc()), ctypes.byref(self.device)))
             info = self.lib.kiln_device_get(self.device).contents
             self.name, self.i64, self.f64 = str(info.name), info.profile.i64, info.profile.f64

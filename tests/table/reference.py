@@ -23,7 +23,7 @@ def element_class(dtype):
 def widen(data, dtype):
     """Storage -> the type that references are computed in: f64, or the x87 long double for f64."""
     if dtype == "bf16":
-        return (data.astype(np.uint32) << 16).view(np.float32).astype(np.float64)
+        return (np.atleast_1d(data).astype(np.uint32) << 16).view(np.float32).astype(np.float64).reshape(np.shape(data))
     if dtype == "f64":
         return data.astype(np.longdouble)
     return data.astype(np.float64) if dtype in FLOATS else data
@@ -227,7 +227,8 @@ def convert(data, source, target):
         if source in FLOATS:
             info, out = INTS[target], np.zeros(data.shape, STORAGE[target])
             for i, value in np.ndenumerate(wide):
-                out[i] = 0 if np.isnan(value) else info.max if value >= info.max else info.min if value <= info.min else int(value)
+                whole = 0 if np.isnan(value) else int(np.clip(value, -np.longdouble(2)**70, np.longdouble(2)**70))
+                out[i] = min(max(whole, info.min), info.max)
             return out
         return data.astype(STORAGE[target])
 
