@@ -27,10 +27,9 @@ from reference import FLOATS, INTS
 
 POISON = 0xC7
 SIZES = [1, 7, 611]
-GROUP = 6
+GROUP = 8
 FLOAT_EDGES = [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -2.5, 3.0, np.inf, -np.inf, np.nan, 1e-3, 88.0, -103.0, 1e4, 1e-30, 3e38, -3e38]
 
-# ops whose meaning is a matter of rounding alone only near ordinary arguments
 Row = collections.namedtuple("Row", "id name form arity types host_ulp device_ulp")
 # One output of a kernel: its text, the expected values, how they are compared.
 Piece = collections.namedtuple("Piece", "label text expected dtype exact tolerance scale doubtful")
@@ -203,11 +202,20 @@ def kernel_text(inputs, pieces):
     return f"kernel k({ins}) -> ({params}) {{\n" + "\n".join(body) + "\n}\n", outs, places
 
 
+def can_run(executor, tally, inputs, pieces):
+    """The pieces that the executor has the types for; the others are counted as skipped."""
+    able = []
+    for piece in pieces:
+        reason = executor.missing([dtype for _, _, dtype in inputs] + [piece.dtype])
+        tally.skip(reason, 1) if reason else able.append(piece)
+    return able
+
+
 def run_pieces(executor, tally, label, inputs, pieces):
     """Runs pieces in one kernel and checks each; after a failure to run at all, each alone."""
-    reason = executor.missing([dtype for _, _, dtype in inputs] + [piece.dtype for piece in pieces])
-    if reason:
-        return tally.skip(reason, len(pieces))
+    pieces = can_run(executor, tally, inputs, pieces)
+    if not pieces:
+        return None
     text, outs, places = kernel_text(inputs, pieces)
     data = [(values, dtype) for _, values, dtype in inputs]
     try:
@@ -228,6 +236,12 @@ def run_pieces(executor, tally, label, inputs, pieces):
     return None
 
 
+def run_groups(executor, tally, label, inputs, pieces):
+    """Many pieces, GROUP to a kernel."""
+    for start in range(0, len(pieces), GROUP):
+        run_pieces(executor, tally, label, inputs, pieces[start:start + GROUP])
+
+
 def same_bits(piece, found, host):
     wrong = np.atleast_1d(found != host)
     if piece.dtype in FLOATS:
@@ -246,9 +260,6 @@ def tolerance_of(row, dtype, device, extent=1):
 
 
 # ---- the rows ----
-
-MAP_TEXT = {2: "({a} {infix} {b})", 1: "{infix}{a}"}
-
 
 def map_text(row, infix):
     names = ["a", "b", "c"][:row.arity]
@@ -281,10 +292,7 @@ def test_maps(executor, tally, rows, infixes, dtype):
         operands = operands_of(label + " 2", dtype, 2, size) + operands[:1] if size > 600 else operands
         operands.append(random_values("bool", size, random_of(label)))
         names = [("a", operands[0], dtype), ("b", operands[1], dtype), ("c", operands[2], dtype), ("m", operands[3], "bool")]
-        for start in range(0, len(rows), GROUP):
-            part = rows[start:start + GROUP]
-            pieces = [map_piece(row, infixes[row.id], dtype, operands, executor.on_device) for row in part]
-            run_pieces(executor, tally, label, names, pieces)
+        run_groups(executor, tally, label, names, [map_piece(row, infixes[row.id], dtype, operands, executor.on_device) for row in rows])
 
 
 REDUCE_SHAPES = [(1, 1), (3, 17), (5, 130), (2, 1027)]
@@ -326,11 +334,13 @@ def test_folds(executor, tally, rows, dtype):
     for shape in REDUCE_SHAPES + EMPTY_SHAPES:
         label = f"{dtype}{list(shape)}"
         data = reduction_input(label, dtype, shape)
+        pieces = []
         for row in rows:
             if 0 in shape and (row.form == "scan" or row.id in ("argmax", "argmin")):
                 continue
             make = reduce_pieces if row.form == "reduce" else scan_pieces
-            run_pieces(executor, tally, label, [("x", data, dtype)], make(row, dtype, data, executor.on_device))
+            pieces += make(row, dtype, data, executor.on_device)
+        run_groups(executor, tally, label, [("x", data, dtype)], pieces)
     test_fold_edges(executor, tally, rows, dtype)
 
 
@@ -339,11 +349,12 @@ def test_fold_edges(executor, tally, rows, dtype):
     rows = [row for row in rows if row.host_ulp == 0]
     edges = edges_of(dtype)
     data = np.stack([np.roll(edges, shift) for shift in range(4)] + [np.repeat(edges[:1], len(edges))])
+    pieces = []
     for row in rows:
         make = reduce_pieces if row.form == "reduce" else scan_pieces
-        pieces = [p._replace(doubtful=is_subnormal(p.expected, dtype) if p.dtype in FLOATS else None)
-                  for p in make(row, dtype, data, executor.on_device)]
-        run_pieces(executor, tally, f"{dtype} edges", [("x", data, dtype)], pieces)
+        pieces += [p._replace(doubtful=is_subnormal(p.expected, dtype) if p.dtype in FLOATS else None)
+                   for p in make(row, dtype, data, executor.on_device)]
+    run_groups(executor, tally, f"{dtype} edges", [("x", data, dtype)], pieces)
 
 
 def shape_pieces(dtype, x, v):
@@ -396,14 +407,15 @@ def test_converts(executor, tally, dtype):
     """From one type to every type; bit casts to those of its width."""
     data = np.concatenate([edges_of(dtype), random_values(dtype, 60, random_of(dtype))])
     subnormal = is_subnormal(data, dtype) if dtype in FLOATS else np.zeros(data.shape, bool)
+    pieces = []
     for target in DTYPES:
         expected = reference.convert(data, dtype, target)
         doubtful = subnormal | is_subnormal(expected, target) if target in FLOATS else subnormal
-        pieces = [Piece(f"convert to {target}", f"{target}(x[...])", expected, target, True, 0, None, doubtful)]
+        pieces.append(Piece(f"convert to {target}", f"{target}(x[...])", expected, target, True, 0, None, doubtful))
         if STORAGE[target]().itemsize == data.itemsize and "bool" not in (dtype, target):
             pieces.append(Piece(f"bitcast to {target}", f"bitcast(x[...], type: {target})", data.view(STORAGE[target]), target, True, 0,
                                 None, doubtful))
-        run_pieces(executor, tally, dtype, [("x", data, dtype)], pieces)
+    run_groups(executor, tally, dtype, [("x", data, dtype)], pieces)
 
 
 def accumulator(dtype):
