@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "host/host.h"
+#include "ir/eval_float.h"
 
 /* ---- scans ---- */
 
@@ -79,6 +80,8 @@ ARG_FN(arg_U8, uint8_t, PLAIN)
 ARG_FN(arg_U16, uint16_t, PLAIN)
 ARG_FN(arg_U32, uint32_t, PLAIN)
 ARG_FN(arg_U64, uint64_t, PLAIN)
+ARG_FN(arg_F16, uint16_t, f32_from_f16)
+ARG_FN(arg_BF16, uint16_t, f32_from_bf16)
 ARG_FN(arg_F32, float, PLAIN)
 ARG_FN(arg_F64, double, PLAIN)
 
@@ -91,6 +94,8 @@ static int32_t arg_lane_of(ir_dtype dtype, arg_lane lane) {
     case IR_U16: return arg_U16(lane);
     case IR_U32: return arg_U32(lane);
     case IR_U64: return arg_U64(lane);
+    case IR_F16: return arg_F16(lane);
+    case IR_BF16: return arg_BF16(lane);
     case IR_F32: return arg_F32(lane);
     case IR_F64: return arg_F64(lane);
     default: return arg_U8(lane);

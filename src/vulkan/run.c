@@ -1,4 +1,6 @@
 /* From a kernel and arrays to results in one call: sizes solved, compiled for the device, uploaded, run, downloaded. */
+#include <string.h>
+
 #include "ir/ir.h"
 #include "vulkan/vulkan.h"
 
@@ -59,11 +61,27 @@ static kiln_result transfer_all(kiln_launch *launch, const kiln_kernel *kernel, 
   return KILN_OK;
 }
 
+/* An aliased output starts with the contents of its input. */
+static kiln_result upload_aliases(kiln_launch *launch, const kiln_kernel *kernel, const kiln_array *arrays) {
+  for (uint32_t i = 0; i < kernel->param_count; i++) {
+    const int32_t alias = kernel->params[i].alias;
+    if (alias < 0) continue;
+    if (!vk_launch_uses(launch, i)) {
+      memmove(arrays[i].data, arrays[alias].data, arrays[i].size);
+      continue;
+    }
+    kiln_result result = kiln_launch_upload(launch, i, &arrays[alias]);
+    if (result) return result;
+  }
+  return KILN_OK;
+}
+
 static kiln_result run_program(kiln_device *device, const kiln_kernel *kernel, const kiln_program *program,
                                const kiln_array *arrays) {
   kiln_launch *launch = NULL;
   kiln_result result = kiln_launch_create(device, program, &launch);
   if (!result) result = transfer_all(launch, kernel, arrays, KILN_OUT, kiln_launch_upload);
+  if (!result) result = upload_aliases(launch, kernel, arrays);
   if (!result) result = kiln_launch_run(launch, 1, NULL);
   if (!result) result = transfer_all(launch, kernel, arrays, KILN_IN, kiln_launch_download);
   kiln_launch_destroy(launch);

@@ -1,11 +1,13 @@
 /* Runs a launch on the best Vulkan device of the drivers that the environment names (VK_DRIVER_FILES). */
 #include "ktest.h"
 
-/* Outputs are uploaded too: what a kernel leaves alone must show the poison, not what the device happened to hold. */
+/* Outputs are uploaded too: what a kernel leaves alone must show the poison, not what the device happened to hold; one
+ * that is an alias starts with the contents of its input. */
 static kiln_result upload_all(kiln_launch *launched, const launch *l) {
   kiln_result result = KILN_OK;
   for (uint32_t i = 0; i < l->param_count && result == KILN_OK; i++)
-    result = kiln_launch_upload(launched, i, &l->arrays[i]);
+    result = kiln_launch_upload(launched, i,
+                                &l->arrays[l->kernel->params[i].alias < 0 ? (int32_t)i : l->kernel->params[i].alias]);
   return result;
 }
 

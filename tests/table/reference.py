@@ -139,12 +139,16 @@ FLOAT = {
 }
 
 
+# In f64 these are NumPy's own: rounding a long double again would round twice.
+ROUNDED_ONCE = {"add", "sub", "mul", "div", "sqrt"}
+
+
 def elementwise(op, dtype, operands):
     """(result, its dtype, is it exact storage?) of a MAP op; select's condition is operand 0."""
     with np.errstate(all="ignore"):
         if op == "select":
             return np.where(operands[0] != 0, operands[1], operands[2]), dtype, True
-        wide = [widen(o, dtype) for o in operands]
+        wide = [o if dtype == "f64" and op in ROUNDED_ONCE else widen(o, dtype) for o in operands]
         if op == "is_finite":
             return np.isfinite(wide[0]).astype(np.uint8), "bool", True
         if op in COMPARE:
