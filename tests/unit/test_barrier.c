@@ -129,6 +129,9 @@ static void arrays_of_any_rank(void **state) {
   assert_int_equal(barrier_array_finish(&array, true).state, SYNC_READY);
   one->arrived = 1;
   assert_int_equal(barrier_array_finish(&array, true).rule, SYNC_PENDING_ARRIVALS);
+  one->arrived = 0;
+  array.elements[0].arrived = 1;
+  assert_int_equal(barrier_array_finish(&array, true).rule, SYNC_PENDING_ARRIVALS);
   barrier_array_free(&array);
   assert_int_equal(barrier_array_init(&array, mem_default(), 0, NULL, 1).state, SYNC_READY);
   assert_non_null(barrier_at(&array, NULL));

@@ -110,41 +110,64 @@ static void reading_may_be_awaited_alone(void **state) {
 typedef struct past_copy {
   uint64_t group;
   int stage;
+  bool told; /* a semaphore hears of its end: nobody waits for it here */
 } past_copy;
+
+typedef struct history {
+  past_copy past[64];
+  uint32_t started;
+  uint64_t group;
+} history;
+
+/* The oldest copy that a wait for all but the newest `left` groups (or copies) must wait for; UINT64_MAX: none. */
+static uint64_t oldest_unfinished(const history *h, bool groups, uint32_t left, int stage) {
+  for (uint32_t i = 0; i < h->started; i++) {
+    bool old = groups ? h->past[i].group + left < h->group : i + left < h->started;
+    if (old && !h->past[i].told && h->past[i].stage < stage) return i;
+  }
+  return UINT64_MAX;
+}
+
+static void check_wait(random_state *r, copy_queue *q, const history *h) {
+  uint32_t left = random_below(r, 4);
+  bool read_only = random_below(r, 2), groups = random_below(r, 2);
+  uint64_t oldest = oldest_unfinished(h, groups, left, read_only ? COPY_READ : COPY_WRITTEN), next = UINT64_MAX;
+  sync_result result =
+      groups ? copy_wait_groups(q, left, read_only, &next) : copy_wait_copies(q, left, read_only, &next);
+  assert_int_equal(result.state, oldest == UINT64_MAX ? SYNC_READY : SYNC_BLOCKED);
+  assert_int_equal(next, oldest);
+}
 
 static void random_queues_agree_with_history(void **state) {
   (void)state;
   random_state r = random_start("copies");
   for (int round = 0; round < 300; round++) {
-    past_copy past[64];
-    uint32_t started = 0;
-    uint64_t group = 0;
+    history h = {.started = 0};
+    semaphore arrived = {0};
+    uint32_t told = 0;
     copy_queue q;
     copy_queue_init(&q, mem_default());
     for (int step = 0; step < 60; step++) {
-      uint32_t action = random_below(&r, 4), which = started ? random_below(&r, started) : 0;
-      if (action == 0 || started == 0) {
-        bool commit = random_below(&r, 2);
-        past[started] = (past_copy){group, COPY_STARTED};
-        assert_int_equal(start(&q, (copy_desc){.bytes = 1, .commit = commit}), started++);
-        group += commit;
+      uint32_t action = random_below(&r, 4), which = h.started ? random_below(&r, h.started) : 0;
+      if (action == 0 || h.started == 0) {
+        copy_desc desc = {.bytes = 1, .commit = random_below(&r, 2)};
+        if (random_below(&r, 3) == 0) desc.destination = &arrived;
+        h.past[h.started] = (past_copy){h.group, COPY_STARTED, desc.destination != NULL};
+        assert_int_equal(start(&q, desc), h.started++);
+        h.group += desc.commit;
       } else if (action == 1) {
         copy_commit(&q);
-        group++;
-      } else if (action == 2 && past[which].stage < COPY_WRITTEN) {
-        past[which].stage++;
-        assert_int_equal(copy_advance(&q, which, (copy_stage)past[which].stage).state, SYNC_READY);
+        h.group++;
+      } else if (action == 2 && h.past[which].stage < COPY_WRITTEN) {
+        h.past[which].stage++;
+        assert_int_equal(copy_advance(&q, which, (copy_stage)h.past[which].stage).state, SYNC_READY);
+        told += h.past[which].told && h.past[which].stage == COPY_WRITTEN;
       } else if (action == 3) {
-        uint32_t left = random_below(&r, 4);
-        bool read_only = random_below(&r, 2);
-        int stage = read_only ? COPY_READ : COPY_WRITTEN;
-        uint64_t oldest = UINT64_MAX, next = UINT64_MAX;
-        for (uint32_t i = started; i-- > 0;)
-          if (past[i].group + left < group && past[i].stage < stage) oldest = i;
-        sync_state wanted = oldest == UINT64_MAX ? SYNC_READY : SYNC_BLOCKED;
-        assert_int_equal(copy_wait_groups(&q, left, read_only, &next).state, wanted);
-        assert_int_equal(next, oldest);
+        check_wait(&r, &q, &h);
       }
+      for (uint32_t i = 0; i < h.started; i++)
+        if (h.past[i].stage < COPY_WRITTEN) assert_non_null(copy_find(&q, i));
+      assert_int_equal(semaphore_read(&arrived), told);
     }
     copy_queue_free(&q);
   }

@@ -110,6 +110,10 @@ static void unit_arithmetic_agrees_with_a_tree(void **state) {
     assert_int_equal(build_tree(&m, nodes), m.units);
     for (unit_id u = 0; u < m.units; u++) check_unit(&m, nodes, u);
     assert_int_equal(unit_child(&m, m.units - 1, 0), UNIT_NONE);
+    for (uint32_t depth = 0; depth < m.levels; depth++) assert_int_equal(unit_at(&m, depth, m.count[depth]), UNIT_NONE);
+    assert_int_equal(unit_at(&m, m.levels, 0), UNIT_NONE);
+    assert_int_equal(unit_below(&m, 0, m.levels).count, 0);
+    assert_int_equal(unit_below(&m, m.units - 1, 0).count, 0);
     assert_int_equal(unit_child(&m, 0, sizes[1]), UNIT_NONE);
   }
 }
@@ -191,6 +195,13 @@ static void split_units_do_not_reuse_keys(void **state) {
   alloc_key after = key_take(&m, &thread, unit_at(&m, 3, 0), SPACE_GPU_SMEM);
   assert_false(key_equal(before, inside));
   assert_false(key_equal(inside, after));
+  key_serials behind = {0};
+  key_take(&m, &thread, 0, SPACE_GPU_GMEM);
+  key_serials ahead = key_fork(&thread);
+  key_take(&m, &ahead, 0, SPACE_GPU_GMEM);
+  key_join(&ahead, &behind); /* who counted less changes nothing */
+  key_join(&thread, &ahead);
+  assert_int_equal(key_take(&m, &thread, 0, SPACE_GPU_GMEM).serial, 2);
 }
 
 int main(void) {

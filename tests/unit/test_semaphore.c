@@ -55,7 +55,22 @@ static void leak_is_found_at_the_end(void **state) {
   assert_int_equal(leak.have, 5);
   assert_string_equal(sync_rule_fault(leak.rule), "semaphore_leak");
   assert_null(semaphore_at(&array, (int64_t[]){2, 0}));
+  assert_int_equal(semaphore_wait(semaphore_at(&array, (int64_t[]){1, 0}), 5, false, NULL).state, SYNC_READY);
+  semaphore_signal(semaphore_at(&array, (int64_t[]){0, 0}), 1, NULL);
+  assert_int_equal(semaphore_array_finish(&array).have, 1);
   semaphore_array_free(&array);
+}
+
+static void arrays_have_any_rank(void **state) {
+  (void)state;
+  semaphore_array array;
+  int64_t dims[KILN_MAX_RANK + 1] = {1, 2, 1, 3, 1, 1, 2, 1, 1}, last[KILN_MAX_RANK] = {0, 1, 0, 2, 0, 0, 1, 0};
+  assert_int_equal(semaphore_array_init(&array, mem_default(), KILN_MAX_RANK, dims).state, SYNC_READY);
+  assert_int_equal(array.count, 12);
+  assert_ptr_equal(semaphore_at(&array, last), &array.elements[11]);
+  semaphore_array_free(&array);
+  assert_int_equal(semaphore_array_init(&array, mem_default(), KILN_MAX_RANK + 1, dims).rule, SYNC_OUTSIDE);
+  assert_int_equal(semaphore_array_init(&array, mem_default(), 2, (int64_t[]){INT64_MAX, 4}).state, SYNC_FAULT);
 }
 
 /* The reference keeps each unit of count with the number of the signal that gave it. */
@@ -89,9 +104,10 @@ static void spans_name_the_signals_that_paid(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(wait_takes_what_was_signalled), cmocka_unit_test(keeping_wait_leaves_the_count),
-      cmocka_unit_test(zero_wait_never_blocks),        cmocka_unit_test(overflow_is_a_fault_and_drops_the_signal),
-      cmocka_unit_test(leak_is_found_at_the_end),      cmocka_unit_test(spans_name_the_signals_that_paid),
+      cmocka_unit_test(wait_takes_what_was_signalled),    cmocka_unit_test(keeping_wait_leaves_the_count),
+      cmocka_unit_test(zero_wait_never_blocks),           cmocka_unit_test(overflow_is_a_fault_and_drops_the_signal),
+      cmocka_unit_test(leak_is_found_at_the_end),         cmocka_unit_test(arrays_have_any_rank),
+      cmocka_unit_test(spans_name_the_signals_that_paid),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -111,6 +111,10 @@ static void random_walks_agree_with_loops(void **state) {
       assert_int_equal(step->flat, flat);
       assert_int_equal(step->local, flat - begin);
       assert_int_equal(step_flatten(&grid, step->index), flat);
+      for (uint32_t axis = 0; axis < grid.rank; axis++) {
+        assert_int_equal(step->axis_first[axis], step->index[axis] == 0);
+        assert_int_equal(step->axis_last[axis], step->index[axis] == grid.size[axis] - 1);
+      }
       assert_int_equal(step->first, flat == begin);
       assert_int_equal(step->last, flat + 1 == end);
       int64_t block, following, index[STEP_MAX_AXES];
