@@ -53,12 +53,11 @@ static bool compare(run_state *s, outcome *o, const kiln_array *arrays) {
   for (size_t i = 0; i < j->count; i++) {
     if (j->arguments[i].param.direction == KILN_IN) continue;
     difference *d = &o->differences[i];
-    double tolerance = tolerance_of(s, arrays[i].dtype);
-    *d = array_difference(&j->arrays[i], &arrays[i], tolerance);
+    *d = array_difference(&j->arrays[i], &arrays[i], tolerance_of(s, arrays[i].dtype));
     if (d->beyond == 0) continue;
     agrees = false;
     TOOL_REPORT(j->tool, DIAG_devices_disagree, NULL, STR_FMT(o->device), STR_FMT(j->arguments[i].param.name),
-                d->largest, (unsigned long long)d->largest_ulp, (unsigned long long)d->where, tolerance * d->scale);
+                d->largest, (unsigned long long)d->largest_ulp, (unsigned long long)d->where, d->allowed);
   }
   return agrees;
 }

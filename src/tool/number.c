@@ -79,8 +79,7 @@ static double distance(bool is_float, double x, double y) {
   return isfinite(x) && isfinite(y) ? fabs(x - y) : INFINITY;
 }
 
-static void compare_element(difference *d, const kiln_array *reference, const kiln_array *other, size_t i,
-                            double allowed) {
+static void compare_element(difference *d, const kiln_array *reference, const kiln_array *other, size_t i) {
   uint64_t a = array_bits(reference, i), b = array_bits(other, i);
   if (a == b) return;
   bool is_float = dtype_is_float(reference->dtype);
@@ -93,16 +92,18 @@ static void compare_element(difference *d, const kiln_array *reference, const ki
     d->largest = apart;
     d->where = i;
   }
-  d->beyond += apart > allowed;
+  d->beyond += apart > d->allowed;
 }
 
 difference array_difference(const kiln_array *reference, const kiln_array *other, double tolerance) {
   difference d = {0};
   size_t count = array_count(reference);
+  double scale = 0;
   for (size_t i = 0; i < count; i++) {
     double magnitude = fabs(array_number(reference, i));
-    if (isfinite(magnitude) && magnitude > d.scale) d.scale = magnitude;
+    if (isfinite(magnitude) && magnitude > scale) scale = magnitude;
   }
-  for (size_t i = 0; i < count; i++) compare_element(&d, reference, other, i, tolerance * d.scale);
+  d.allowed = tolerance * scale;
+  for (size_t i = 0; i < count; i++) compare_element(&d, reference, other, i);
   return d;
 }

@@ -26,8 +26,8 @@ typedef struct difference {
   double largest;       /* absolute */
   uint64_t largest_ulp; /* in units of the last place; integers and bools: absolute */
   size_t where;         /* element of `largest` */
-  uint64_t beyond;      /* elements further apart than the tolerance times `scale` */
-  double scale;         /* the largest finite magnitude of the reference */
+  uint64_t beyond;      /* elements further apart than `allowed` */
+  double allowed;       /* the tolerance times the largest finite magnitude of the reference */
 } difference;
 difference array_difference(const kiln_array *reference, const kiln_array *other, double tolerance);
 /* Of what differs only in rounding and order of sums: relative to the output's largest magnitude; 0 = bit for bit. */

@@ -14,14 +14,13 @@ static void add_difference(table *t, const report *r, const outcome *o, size_t i
   const difference *d = &o->differences[index];
   table_cell(t, "%.*s", STR_FMT(r->job->arguments[index].param.name));
   table_cell(t, "%.3g", d->largest);
+  table_cell(t, "%.3g", d->allowed);
   table_cell(t, "%llu", (unsigned long long)d->largest_ulp);
   table_cell(t, "%s", d->beyond > 0 ? "DISAGREES" : "agrees");
 }
 
 static void add_plain(table *t, const outcome *o) {
-  table_cell(t, "-");
-  table_cell(t, "-");
-  table_cell(t, "-");
+  for (size_t i = 0; i < 4; i++) table_cell(t, "-");
   table_cell(t, "%s", o->result == KILN_OK ? "reference" : kiln_result_name(o->result));
 }
 
@@ -42,7 +41,7 @@ static void add_outcome(table *t, const report *r, const outcome *o) {
 }
 
 static void print_comparison(const report *r) {
-  static const char *const titles[] = {"device", ">ms", "output", ">largest error", ">ulp", "verdict"};
+  static const char *const titles[] = {"device", ">ms", "output", ">largest error", ">allowed", ">ulp", "verdict"};
   table t = TABLE_NEW(&r->job->tool->arena, titles);
   for (size_t i = 0; i < r->outcome_count; i++) add_outcome(&t, r, &r->outcomes[i]);
   tool_print_table(&t);
@@ -92,6 +91,7 @@ static void add_differences(json *j, const report *r, const outcome *o) {
     if (!is_output(r->job, i)) continue;
     json_object(j, str_format(&r->job->tool->arena, "%.*s", STR_FMT(r->job->arguments[i].param.name)).data);
     json_f64(j, "largest", o->differences[i].largest);
+    json_f64(j, "allowed", o->differences[i].allowed);
     json_u64(j, "ulp", o->differences[i].largest_ulp);
     json_bool(j, "agrees", o->differences[i].beyond == 0);
     json_object_end(j);
