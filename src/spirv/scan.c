@@ -91,7 +91,10 @@ static void scan_group(spv_lower *low, scan *s, uint32_t kept, uint32_t first) {
     uint32_t number = spv_nest_number(&s->nest, s->kept, kept, first + k);
     if (!spv_nest_point(low, &s->nest, s->kept | 1u << s->axis, number, point)) continue;
     inside[used] = spv_inside(low, point->at[s->axis], axis->extent);
-    if (s->op->attrs->reverse) point->at[s->axis] = spv_sub(c, spv_int(c, axis->extent - 1), point->at[s->axis]);
+    if (s->op->attrs->reverse) { /* past the end stays past the end: before the beginning there is no room */
+      spv_id back = spv_sub(c, spv_int(c, axis->extent - 1), point->at[s->axis]);
+      point->at[s->axis] = spv_select(c, c->u32, inside[used], back, point->at[s->axis]);
+    }
     spv_id value = spv_eval(low, s->value, point);
     value = spv_select(c, spv_num_type(low, s->dtype), inside[used], value, nothing(low, s));
     sums[used] = used ? join(low, s, sums[used - 1], value) : value;
