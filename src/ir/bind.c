@@ -8,6 +8,7 @@
 
 typedef struct binding {
   ir_module *module;
+  ir_builder builder;
   ir_kernel *to;
   const ir_kernel *from;
   const int64_t *values;
@@ -16,20 +17,29 @@ typedef struct binding {
   bool failed;
 } binding;
 
+/* Adds "N = 100" for the symbols of `d`, each once. */
+static void print_values(const binding *b, ir_dim d, text *out) {
+  for (uint32_t i = 0; i < b->from->symbol_count; i++) {
+    if (!ir_dim_mentions(d, b->from->symbols[i])) continue;
+    text_format(out, "%s%.*s = %lld", out->size ? ", " : "", STR_FMT(b->from->symbols[i]), (long long)b->values[i]);
+  }
+}
+
 static ir_dim bind_dim(void *user, ir_dim d) {
   binding *b = user;
   int64_t value = 0;
   if (!ir_dim_eval(d, b->from, b->values, &value) && !b->failed) {
-    text shown = text_new(&b->module->arena);
-    ir_dim_print(&shown, d);
-    diag_report(b->diags, DIAG_size_expression, b->from->loc, STR_FMT(text_str(&shown)));
+    text values = text_new(&b->module->arena);
+    print_values(b, d, &values);
+    diag_report(b->diags, DIAG_size_expression, b->builder.loc, STR_FMT(ir_dim_text(b->module, d)),
+                STR_FMT(text_str(&values)));
     b->failed = true;
   }
   return ir_dim_const(b->module, value);
 }
 
-static ir_value *bind_value(binding *b, ir_builder *builder, const ir_cloner *c, const ir_value *v) {
-  ir_value *copy = ir_free_value(builder, ir_clone_type(c, &v->type), v->name);
+static ir_value *bind_value(binding *b, const ir_cloner *c, const ir_value *v) {
+  ir_value *copy = ir_free_value(&b->builder, ir_clone_type(c, &v->type), str_copy(&b->module->arena, v->name));
   b->map[v->id] = copy;
   return copy;
 }
@@ -39,29 +49,29 @@ static loc bind_loc(const binding *b, loc at) {
   return at;
 }
 
-static void bind_params(binding *b, ir_builder *builder, const ir_cloner *c) {
+static void bind_params(binding *b, const ir_cloner *c) {
   ir_kernel *to = b->to;
   to->params = arena_copy(&b->module->arena, b->from->params, b->from->param_count * sizeof *to->params);
   to->param_count = b->from->param_count;
   for (uint32_t i = 0; i < to->param_count; i++) {
-    to->params[i].ref = bind_value(b, builder, c, b->from->params[i].ref);
+    to->params[i].ref = bind_value(b, c, b->from->params[i].ref);
     to->params[i].loc = bind_loc(b, to->params[i].loc);
     to->params[i].name = str_copy(&b->module->arena, to->params[i].name);
     memset(to->params[i].dim_text, 0, sizeof to->params[i].dim_text);
   }
 }
 
-static bool bind_axes(binding *b, ir_builder *builder, const ir_cloner *c) {
+static bool bind_axes(binding *b, const ir_cloner *c) {
   ir_kernel *to = b->to;
   int64_t steps = 1;
   to->axes = arena_copy(&b->module->arena, b->from->axes, b->from->axis_count * sizeof *to->axes);
   to->axis_count = b->from->axis_count;
   for (uint32_t i = 0; i < to->axis_count; i++) {
     ir_axis *axis = &to->axes[i];
+    b->builder.loc = axis->loc = bind_loc(b, axis->loc);
     axis->extent = bind_dim(b, axis->extent);
-    axis->loc = bind_loc(b, axis->loc);
     axis->name = str_copy(&b->module->arena, axis->name);
-    axis->index = bind_value(b, builder, c, b->from->axes[i].index);
+    axis->index = bind_value(b, c, b->from->axes[i].index);
     if (axis->extent->value < 0 || axis->extent->value > INT32_MAX || !i64_mul(steps, axis->extent->value, &steps)) {
       diag_report(b->diags, DIAG_grid_too_big, axis->loc, STR_FMT(axis->name), (long long)axis->extent->value,
                   INT32_MAX);
@@ -71,10 +81,10 @@ static bool bind_axes(binding *b, ir_builder *builder, const ir_cloner *c) {
   return true;
 }
 
-static ir_region *bind_region(binding *b, ir_builder *builder, const ir_cloner *c, const ir_region *from) {
-  ir_region *to = ir_region_new(builder, NULL);
-  builder->region = to;
-  builder->before = NULL;
+static ir_region *bind_region(binding *b, const ir_cloner *c, const ir_region *from) {
+  ir_region *to = ir_region_new(&b->builder, NULL);
+  b->builder.region = to;
+  b->builder.before = NULL;
   if (!ir_clone_ops(c, from)) b->failed = true;
   return to;
 }
@@ -90,17 +100,17 @@ static bool check_block(const binding *b, const ir_block *block) {
   return array->shape.rank == block->size.rank;
 }
 
-static bool bind_blocks(binding *b, ir_builder *builder, const ir_cloner *c) {
+static bool bind_blocks(binding *b, const ir_cloner *c) {
   ir_kernel *to = b->to;
   to->blocks = arena_copy(&b->module->arena, b->from->blocks, b->from->block_count * sizeof *to->blocks);
   to->block_count = b->from->block_count;
   for (uint32_t i = 0; i < to->block_count; i++) {
     ir_block *block = &to->blocks[i];
+    b->builder.loc = block->loc = bind_loc(b, block->loc);
     for (uint32_t d = 0; d < block->size.rank; d++) block->size.dims[d] = bind_dim(b, block->size.dims[d]);
-    block->loc = bind_loc(b, block->loc);
-    block->ref = bind_value(b, builder, c, b->from->blocks[i].ref);
+    block->ref = bind_value(b, c, b->from->blocks[i].ref);
     if (!check_block(b, block)) return false;
-    block->map = bind_region(b, builder, c, b->from->blocks[i].map);
+    block->map = bind_region(b, c, b->from->blocks[i].map);
   }
   return true;
 }
@@ -122,12 +132,11 @@ static bool check_counts(const binding *b) {
 
 static bool bind_kernel(binding *b) {
   ir_kernel *to = b->to;
-  ir_builder builder = {.module = b->module, .kernel = to, .loc = bind_loc(b, b->from->loc), .diags = b->diags};
-  ir_cloner c = {.builder = &builder, .map = b->map, .dim = bind_dim, .user = b, .source = &b->module->source};
-  bind_params(b, &builder, &c);
-  if (b->failed || !check_counts(b) || !bind_axes(b, &builder, &c) || b->failed || !bind_blocks(b, &builder, &c))
-    return false;
-  to->body = bind_region(b, &builder, &c, b->from->body);
+  b->builder = (ir_builder){.module = b->module, .kernel = to, .loc = bind_loc(b, b->from->loc), .diags = b->diags};
+  ir_cloner c = {.builder = &b->builder, .map = b->map, .dim = bind_dim, .user = b, .source = &b->module->source};
+  bind_params(b, &c);
+  if (b->failed || !check_counts(b) || !bind_axes(b, &c) || b->failed || !bind_blocks(b, &c)) return false;
+  to->body = bind_region(b, &c, b->from->body);
   return !b->failed;
 }
 

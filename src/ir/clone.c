@@ -19,6 +19,11 @@ static loc clone_loc(const ir_cloner *c, loc at) {
   return at;
 }
 
+/* A copy in another module must outlive the text that names point into. */
+static kiln_str clone_name(const ir_cloner *c, kiln_str name) {
+  return c->source && name.size ? str_copy(&c->builder->module->arena, name) : name;
+}
+
 static ir_attrs *clone_attrs(const ir_cloner *c, const ir_op *op, ir_attrs *copy) {
   if (!op->attrs) return NULL;
   *copy = *op->attrs;
@@ -45,7 +50,7 @@ static ir_region *clone_region(const ir_cloner *c, const ir_region *from) {
   ir_region *to = ir_region_new(b, NULL);
   for (uint32_t i = 0; i < from->arg_count; i++) {
     const ir_value *arg = from->args[i];
-    c->map[arg->id] = ir_region_arg(b, to, ir_clone_type(c, &arg->type), arg->name);
+    c->map[arg->id] = ir_region_arg(b, to, ir_clone_type(c, &arg->type), clone_name(c, arg->name));
   }
   b->region = to;
   b->before = NULL;
@@ -87,7 +92,7 @@ static bool copy_op(const ir_cloner *c, const ir_op *op) {
   ir_op *copy = clone_op(c, op);
   if (!copy) return false;
   for (uint32_t i = 0; i < op->result_count; i++) {
-    copy->results[i]->name = op->results[i]->name;
+    copy->results[i]->name = clone_name(c, op->results[i]->name);
     c->map[op->results[i]->id] = copy->results[i];
   }
   return true;

@@ -5,6 +5,7 @@
 
 #include "ir/infer.h"
 #include "ir/parse.h"
+#include "ir/print.h"
 
 operand operand_none(void) { return (operand){.kind = OPERAND_NONE}; }
 
@@ -43,7 +44,11 @@ bool operand_is_untyped(const operand *o) {
 
 static kiln_str literal_text(const parser *p, const operand *o) {
   if (o->kind == OPERAND_BOOL) return o->truth ? STR("true") : STR("false");
-  if (o->kind == OPERAND_FLOAT) return str_format(p->scratch, "%.9g", o->number);
+  if (o->kind == OPERAND_FLOAT) {
+    text t = text_new(p->scratch);
+    print_literal(&t, IR_F64, ir_bits_from_f64(IR_F64, o->number));
+    return text_str(&t);
+  }
   return str_format(p->scratch, "%s%llu", o->negative ? "-" : "", (unsigned long long)o->magnitude);
 }
 
@@ -114,13 +119,13 @@ static bool wrong_type(parser *p, const operand *o, const char *what, const ir_t
   return false;
 }
 
-ir_value *parse_fit(parser *p, const operand *o, const ir_type *type) {
+ir_value *parse_fit(parser *p, const operand *o, const ir_type *type, const char *what) {
   ir_shape shape;
   if (operand_is_untyped(o)) return parse_constant(p, o, type->dtype, &type->shape);
   ir_value *v = parse_value(p, o);
   if (!v) return NULL;
   bool fits = ir_shape_broadcast(&v->type.shape, &type->shape, &shape) && ir_shape_equal(&shape, &type->shape) != IR_NO;
-  if (!fits || v->type.dtype != type->dtype) return wrong_type(p, o, "the value", type, &v->type), NULL;
+  if (!fits || v->type.dtype != type->dtype) return wrong_type(p, o, what, type, &v->type), NULL;
   p->b.loc = o->loc;
   return ir_broadcast_to(&p->b, v, &type->shape);
 }

@@ -235,6 +235,11 @@ bool ir_dim_eval(ir_dim d, const ir_kernel *k, const int64_t *values, int64_t *o
   return ir_dim_eval(d->a, k, values, &a) && ir_dim_eval(d->b, k, values, &b) && compute(d->op, a, b, out);
 }
 
+bool ir_dim_mentions(ir_dim d, kiln_str symbol) {
+  if (d->op == IR_DIM_SYMBOL) return str_equal(d->symbol, symbol);
+  return d->op != IR_DIM_CONST && (ir_dim_mentions(d->a, symbol) || ir_dim_mentions(d->b, symbol));
+}
+
 /* ---- text ---- */
 
 static const struct {

@@ -286,6 +286,7 @@ ir_dim ir_dim_symbol(ir_module *m, kiln_str name);
 ir_dim ir_dim_make(ir_module *m, ir_dim_op op, ir_dim a, ir_dim b);            /* simplified, interned */
 typedef enum ir_truth { IR_NO, IR_YES, IR_UNKNOWN } ir_truth;
 ir_truth ir_dim_equal(ir_dim a, ir_dim b);                                   /* UNKNOWN: cannot be told before binding */
+bool ir_dim_mentions(ir_dim d, kiln_str symbol);
 void ir_dim_print(text *t, ir_dim d);
 void ir_type_print(text *t, const ir_type *type);
 ir_truth ir_shape_equal(const ir_shape *a, const ir_shape *b);

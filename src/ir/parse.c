@@ -349,12 +349,16 @@ static bool add_func(parser *p, kiln_str name, loc at) {
   return true;
 }
 
-static bool add_kernel(parser *p, map *seen, kiln_str name, loc at) {
-  while (parse_is_sign(p, SIGN_PAREN) || parse_is_sign(p, SIGN_BRACE) || parse_is_sign(p, SIGN_ARROW)) {
-    bool body = parse_is_sign(p, SIGN_BRACE);
+/* Steps over the head to the body. */
+static bool skip_params(parser *p) {
+  while (parse_is_sign(p, SIGN_PAREN) || parse_is_sign(p, SIGN_ARROW))
     p->at = parse_is_sign(p, SIGN_ARROW) ? p->at + 1 : parse_peek(p, 0)->match + 1;
-    if (body) break;
-  }
+  return parse_is_sign(p, SIGN_BRACE) || parse_expected(p, "`{`");
+}
+
+static bool add_kernel(parser *p, map *seen, kiln_str name, loc at) {
+  if (!skip_params(p)) return false;
+  p->at = parse_peek(p, 0)->match + 1;
   if (map_has(seen, name)) return diag_report(p->diags, DIAG_duplicate_func, at, STR_FMT(name)), false;
   map_put(seen, name, p);
   return true;
@@ -405,6 +409,8 @@ static bool parse_source(ir_module *m) {
   p.tokens = tokens.at;
   p.token_count = tokens.count;
   bool ok = parse_module(&p);
+  if (diag_sink_errors(p.diags) - p.errors_before >= IR_MAX_ERRORS)
+    diag_report(p.diags, DIAG_too_many_mistakes, (loc){0}, IR_MAX_ERRORS);
   m->kernels = p.kernels.data;
   m->kernel_count = (uint32_t)p.kernels.count;
   return ok;

@@ -127,8 +127,8 @@ ir_dim operand_dim(parser *p, const operand *o);    /* of an INT or SIZE; NULL w
 bool operand_is_untyped(const operand *o);          /* a literal */
 ir_value *parse_value(parser *p, const operand *o); /* as a tile; a literal becomes a constant of its own type */
 ir_value *parse_constant(parser *p, const operand *o, ir_dtype dtype, const ir_shape *shape); /* of a literal */
-ir_value *parse_fit(parser *p, const operand *o,
-                    const ir_type *type); /* broadcast to the type's shape; its dtype must agree */
+/* Broadcast to the type's shape; its dtype must agree. */
+ir_value *parse_fit(parser *p, const operand *o, const ir_type *type, const char *what);
 ir_value *parse_exact(parser *p, const operand *o, const ir_type *type, const char *what);
 ir_value *parse_scalar(parser *p, const operand *o, ir_dtype dtype, const char *what);
 operand parse_map(parser *p, ir_code code, const operand *operands, uint32_t count, loc at);

@@ -176,7 +176,7 @@ static operand make_full(parser *p, call *c) {
     return ir_need_count(&p->b, &(ir_op){.code = IR_full, .operand_count = (uint32_t)c->operands.count, .loc = c->loc},
                          1),
            none;
-  ir_value *v = parse_fit(p, &c->operands.data[0], c->type.type);
+  ir_value *v = parse_fit(p, &c->operands.data[0], c->type.type, "the value");
   return operand_value(v, c->loc);
 }
 

@@ -6,7 +6,7 @@
 
 static bool yield_count(parser *p, const yields *y, size_t found, loc at) {
   if (found == y->count) return true;
-  diag_report(p->diags, DIAG_yielded_values, at, (long long)y->count, (long long)found);
+  diag_report(p->diags, DIAG_yielded_values, at, (long long)found, (long long)y->count);
   return false;
 }
 
@@ -38,7 +38,7 @@ static bool parse_region_end(parser *p, yields *y, uint32_t open) {
   loc close = parse_loc(p, &p->tokens[p->tokens[open].match]);
   if (parse_is_word(p, "yield")) return parse_yield(p, y) && parse_expect(p, SIGN_BRACE_END);
   if (parse_is_word(p, "return")) return diag_report(p->diags, DIAG_misplaced_return, parse_here(p)), false;
-  if (y->fixed && y->count > 0) return diag_report(p->diags, DIAG_missing_yield, close, (long long)y->count), false;
+  if (y->fixed && y->count > 0) return diag_report(p->diags, DIAG_missing_yield, close), false;
   if (!y->fixed) fix_types(p, y, NULL, 0);
   return parse_expect(p, SIGN_BRACE_END);
 }
@@ -214,13 +214,23 @@ static bool parse_else_when(parser *p, ir_region *region, yields *y) {
   return ok;
 }
 
+/* A wrong condition is stepped over, so that it hides no mistake below it. */
+static bool find_block(parser *p) {
+  while (!parse_is_sign(p, SIGN_BRACE)) {
+    const token *t = parse_peek(p, 0);
+    if (t->kind == TOKEN_END || t->first || parse_is_sign(p, SIGN_BRACE_END)) return false;
+    p->at = t->match > p->at ? t->match + 1 : p->at + 1;
+  }
+  return true;
+}
+
 static bool parse_when(parser *p, loc at, operand_list *results) {
   yields y = {0};
   ir_region *regions[2] = {ir_region_new(&p->b, NULL), ir_region_new(&p->b, NULL)};
   operand o = parse_expr(p);
   ir_value *condition = parse_scalar(p, &o, IR_BOOL, "the condition");
-  if (!condition) return false;
-  bool ok = parse_block(p, regions[0], &y);
+  if (!condition && !find_block(p)) return false;
+  bool ok = parse_block(p, regions[0], &y) && condition;
   if (parse_accept_word(p, "else")) {
     bool chained = parse_is_word(p, "when");
     ok = (chained ? parse_else_when(p, regions[1], &y) : parse_block(p, regions[1], &y)) && ok;

@@ -155,9 +155,9 @@ static ir_op *make_access(parser *p, ir_code code, const place *at, ir_value *co
   }
   for (uint32_t i = 0; i < at->start_count; i++) operands[count++] = at->starts[i];
   attrs.masked = at->mask.kind != OPERAND_NONE;
-  if (attrs.masked && !(operands[count++] = parse_fit(p, &at->mask, &mask_type))) return NULL;
+  if (attrs.masked && !(operands[count++] = parse_fit(p, &at->mask, &mask_type, "the mask"))) return NULL;
   attrs.other = at->other.kind != OPERAND_NONE && code == IR_load;
-  if (attrs.other && !(operands[count++] = parse_fit(p, &at->other, &other_type))) return NULL;
+  if (attrs.other && !(operands[count++] = parse_fit(p, &at->other, &other_type, "`other`"))) return NULL;
   p->b.loc = at->loc;
   return ir_make(&p->b, code, operands, count, &attrs);
 }
@@ -274,6 +274,6 @@ bool parse_store(parser *p) {
     value = old.kind == OPERAND_NONE ? old : parse_map(p, code, (operand[]){old, value}, 2, here);
   }
   ir_type type = ir_tile_type(ref->type.dtype, &at.shape);
-  ir_value *fitted = value.kind == OPERAND_NONE ? NULL : parse_fit(p, &value, &type);
+  ir_value *fitted = value.kind == OPERAND_NONE ? NULL : parse_fit(p, &value, &type, "the value");
   return fitted && make_access(p, IR_store, &at, (ir_value *[]){ref, fitted}, 2, ref->type.dtype);
 }

@@ -110,6 +110,10 @@ static void consider(kiln_str name, kiln_str candidate, size_t *best, kiln_str *
   }
 }
 
+static void consider_types(kiln_str name, size_t *best, kiln_str *out) {
+  for (uint32_t i = 0; i < IR_DTYPE_COUNT; i++) consider(name, str_from(ir_dtype_get((ir_dtype)i)->name), best, out);
+}
+
 static const char *meant(const parser *p, kiln_str best) {
   return best.size ? str_format(p->scratch, "did you mean `%.*s`?", STR_FMT(best)).data : NULL;
 }
@@ -127,6 +131,7 @@ bool parse_unknown_name(parser *p, const token *t) {
   for (size_t i = 0; i < p->names.count; i++) {
     if (scope_find(p, p->names.entries[i].key)) consider(name, p->names.entries[i].key, &distance, &best);
   }
+  consider_types(name, &distance, &best);
   diag_report_with(p->diags, DIAG_unknown_name, parse_loc(p, t), &(diag_extra){.hint = meant(p, best)}, STR_FMT(name));
   return false;
 }
@@ -139,8 +144,7 @@ bool parse_unknown_call(parser *p, const token *t) {
       consider(name, str_from(ir_op_get((ir_code)i)->text), &distance, &best);
   }
   for (size_t i = 0; i < p->funcs.count; i++) consider(name, p->funcs.entries[i].key, &distance, &best);
-  for (uint32_t i = 0; i < IR_DTYPE_COUNT; i++)
-    consider(name, str_from(ir_dtype_get((ir_dtype)i)->name), &distance, &best);
+  consider_types(name, &distance, &best);
   diag_report_with(p->diags, DIAG_unknown_op, parse_loc(p, t), &(diag_extra){.hint = meant(p, best)}, STR_FMT(name));
   return false;
 }

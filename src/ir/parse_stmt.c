@@ -88,7 +88,7 @@ static bool parse_control_statement(parser *p) {
   loc at = parse_here(p);
   if (!parse_control(p, &results)) return false;
   if (results.count == 0) return true;
-  return diag_report(p->diags, DIAG_unused_results, at, (long long)results.count), false;
+  return diag_report(p->diags, DIAG_unused_results, at), false;
 }
 
 static bool at_header(const parser *p) {

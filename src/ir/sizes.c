@@ -1,6 +1,7 @@
 /* Solving symbolic sizes: what the shapes of the inputs and the caller's own values say about M and N, checked against
  * each other and against every parameter. */
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "ir/sizes.h"
 
@@ -88,30 +89,77 @@ static bool take_given(solver *s, const kiln_size *sizes, size_t size_count) {
   return true;
 }
 
-static bool require_known(const solver *s) {
+/* An input whose shape no value of the symbol explains: `2 * N` against 7. */
+static bool report_unsolvable(const solver *s, const kiln_array *arrays, kiln_str symbol) {
+  for (uint32_t i = 0; arrays && i < s->kernel->param_count; i++) {
+    const ir_param *p = &s->kernel->params[i];
+    for (uint32_t d = 0; is_input(p) && d < p->ref->type.shape.rank; d++) {
+      if (!ir_dim_mentions(p->ref->type.shape.dims[d], symbol)) continue;
+      diag_report(s->diags, DIAG_size_unsolvable, p->loc, STR_FMT(p->name), (long long)arrays[i].dims[d], d,
+                  STR_FMT(p->dim_text[d]), STR_FMT(symbol));
+      return true;
+    }
+  }
+  return false;
+}
+
+static bool require_known(const solver *s, const kiln_array *arrays) {
   bool ok = true;
   for (uint32_t i = 0; i < s->kernel->symbol_count; i++) {
     if (s->known[i].how != IR_SIZE_UNKNOWN) continue;
     kiln_str name = s->kernel->symbols[i];
-    diag_report(s->diags, DIAG_size_unknown, s->kernel->loc, STR_FMT(name), STR_FMT(s->kernel->name));
+    if (!report_unsolvable(s, arrays, name))
+      diag_report(s->diags, DIAG_size_unknown, s->kernel->loc, STR_FMT(name), STR_FMT(s->kernel->name));
     ok = false;
   }
   return ok;
 }
 
-static bool check_dim(const solver *s, const ir_param *p, uint32_t axis, const kiln_array *array) {
-  int64_t wanted;
-  if (!ir_dim_eval(p->ref->type.shape.dims[axis], s->kernel, s->values, &wanted) || wanted < 0) {
-    diag_report(s->diags, DIAG_size_uneven, p->loc, STR_FMT(p->name), axis);
-    return false;
+/* ---- conflicts ---- */
+
+enum { NOTES = 4, LABEL = 640 };
+
+typedef struct origins {
+  kiln_place notes[NOTES];
+  char labels[NOTES][LABEL];
+  size_t count;
+} origins;
+
+/* Says where each symbol of `d` got its value. */
+static void explain(const solver *s, ir_dim d, origins *out) {
+  for (uint32_t i = 0; i < s->kernel->symbol_count && out->count < NOTES; i++) {
+    kiln_str symbol = s->kernel->symbols[i];
+    const ir_known *known = &s->known[i];
+    char *label = out->labels[out->count];
+    if (!ir_dim_mentions(d, symbol)) continue;
+    const ir_param *from = known->how == IR_SIZE_FROM_INPUT ? &s->kernel->params[known->param] : NULL;
+    if (from)
+      snprintf(label, LABEL, "%.*s is %" PRId64 " by dimension %u of `%.*s`", STR_FMT(symbol), s->values[i],
+               known->axis, STR_FMT(from->name));
+    else
+      snprintf(label, LABEL, "%.*s was given as %" PRId64, STR_FMT(symbol), s->values[i]);
+    out->notes[out->count++] = loc_place(from ? from->loc : s->kernel->loc, str_from(label));
   }
-  if (!array || array->dims[axis] == wanted) return true;
-  diag_report(s->diags, DIAG_array_extent, p->loc, STR_FMT(p->name), (long long)array->dims[axis], axis,
-              (long long)wanted);
+}
+
+static bool check_dim(const solver *s, const ir_param *p, uint32_t axis, const kiln_array *array) {
+  ir_dim d = p->ref->type.shape.dims[axis];
+  origins from = {.count = 0};
+  diag_extra extra = {.notes = from.notes};
+  int64_t wanted;
+  bool whole = ir_dim_eval(d, s->kernel, s->values, &wanted) && wanted >= 0;
+  if (whole && (!array || array->dims[axis] == wanted)) return true;
+  explain(s, d, &from);
+  extra.note_count = from.count;
+  if (!whole)
+    diag_report_with(s->diags, DIAG_size_uneven, p->loc, &extra, STR_FMT(p->name), axis);
+  else
+    diag_report_with(s->diags, DIAG_array_extent, p->loc, &extra, STR_FMT(p->name), (long long)array->dims[axis], axis,
+                     (long long)wanted);
   return false;
 }
 
-static bool check_param(const solver *s, const ir_param *p, const kiln_array *array) {
+static bool check_type(const solver *s, const ir_param *p, const kiln_array *array) {
   const ir_type *type = &p->ref->type;
   if (array && (ir_dtype)array->dtype != type->dtype) {
     diag_report(s->diags, DIAG_array_dtype, p->loc, STR_FMT(p->name), kiln_dtype_name(array->dtype),
@@ -122,8 +170,25 @@ static bool check_param(const solver *s, const ir_param *p, const kiln_array *ar
     diag_report(s->diags, DIAG_array_rank, p->loc, STR_FMT(p->name), array->rank, type->shape.rank);
     return false;
   }
+  return true;
+}
+
+typedef bool (*check_fn)(const solver *s, const ir_param *p, const kiln_array *array);
+
+static bool check_shape(const solver *s, const ir_param *p, const kiln_array *array) {
   bool ok = true;
-  for (uint32_t d = 0; d < type->shape.rank; d++) ok &= check_dim(s, p, d, array);
+  for (uint32_t d = 0; d < p->ref->type.shape.rank; d++) ok &= check_dim(s, p, d, array);
+  return ok;
+}
+
+/* Every parameter, with its array where there is one. */
+static bool check_params(const solver *s, const ir_size_request *r, check_fn check) {
+  bool ok = true;
+  for (uint32_t i = 0; i < s->kernel->param_count; i++) {
+    const ir_param *p = &s->kernel->params[i];
+    bool given = r->arrays && (is_input(p) || r->check_outputs);
+    ok &= check(s, p, given ? &r->arrays[i] : NULL);
+  }
   return ok;
 }
 
@@ -134,14 +199,7 @@ bool ir_sizes_solve(const ir_size_request *r, diag_sink *diags, int64_t *values,
                 (unsigned)r->array_count);
     return false;
   }
-  if (!take_given(&s, r->sizes, r->size_count)) return false;
+  if (!take_given(&s, r->sizes, r->size_count) || !check_params(&s, r, check_type)) return false;
   while (r->arrays && solve_round(&s, r->arrays)) continue;
-  if (!require_known(&s)) return false;
-  bool ok = true;
-  for (uint32_t i = 0; i < r->kernel->param_count; i++) {
-    const ir_param *p = &r->kernel->params[i];
-    bool given = r->arrays && (is_input(p) || r->check_outputs);
-    ok &= check_param(&s, p, given ? &r->arrays[i] : NULL);
-  }
-  return ok;
+  return require_known(&s, r->arrays) && check_params(&s, r, check_shape);
 }

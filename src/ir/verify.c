@@ -8,6 +8,7 @@ typedef struct verifier {
   diag_sink *diags;
   uint8_t *visible; /* by value id */
   uint32_t *uses;   /* by value id: operands seen */
+  uint8_t *written; /* by param */
   bool ok;
 } verifier;
 
@@ -192,6 +193,23 @@ static void check_blocks(verifier *v) {
   }
 }
 
+static bool mark_written(void *user, ir_op *op) {
+  verifier *v = user;
+  const ir_param *p = op->code == IR_store ? param_of(v->kernel, op->operands[0]) : NULL;
+  if (p) v->written[p - v->kernel->params] = 1;
+  return true;
+}
+
+/* Asked of texts only: a pass may find out that a store never runs. */
+static void check_written(verifier *v) {
+  const ir_kernel *k = v->kernel;
+  ir_walk(k->body, mark_written, v);
+  for (uint32_t i = 0; i < k->param_count; i++) {
+    const ir_param *p = &k->params[i];
+    if (p->direction == KILN_OUT && p->alias < 0 && !v->written[i]) REJECT(v, p->loc, never_written, STR_FMT(p->name));
+  }
+}
+
 /* Our own bookkeeping: `uses` must count operands. */
 static bool check_uses(void *user, ir_op *op) {
   verifier *v = user;
@@ -207,12 +225,14 @@ bool ir_verify(const ir_kernel *k, diag_sink *diags) {
   verifier v = {.kernel = k, .diags = diags, .ok = true};
   v.visible = ARENA_ARRAY(a, uint8_t, k->value_count);
   v.uses = ARENA_ARRAY(a, uint32_t, k->value_count);
+  v.written = ARENA_ARRAY(a, uint8_t, k->param_count);
   for (uint32_t i = 0; i < k->param_count; i++) define(&v, k->params[i].ref);
   for (uint32_t i = 0; i < k->axis_count; i++) define(&v, k->axes[i].index);
   check_aliases(&v);
   check_blocks(&v);
   for (uint32_t i = 0; i < k->block_count; i++) define(&v, k->blocks[i].ref);
   check_region(&v, k->body);
+  if (v.ok && !k->bound) check_written(&v);
   if (v.ok) ir_walk(k->body, check_uses, &v);
   return v.ok;
 }

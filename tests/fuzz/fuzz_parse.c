@@ -1,5 +1,5 @@
-/* libFuzzer over kernel texts: what is accepted prints to a text that parses to the same text, and binds or says why not; what is
- * refused says why. */
+/* libFuzzer over kernel texts: what is accepted prints to a text that parses to the same text, and binds or says why
+ * not; what is refused says why. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,9 +11,9 @@ static void expect(bool condition) {
   if (!condition) abort();
 }
 
-static kiln_module *parse(kiln_context *context, kiln_str text) {
+static kiln_module *parse(kiln_context *context, kiln_str words) {
   kiln_module *module = NULL;
-  kiln_parse_desc desc = {.text = text};
+  kiln_parse_desc desc = {.text = words};
   kiln_result result = kiln_module_parse(context, &desc, &module);
   expect((result == KILN_OK) == (kiln_diag_count(context) == 0));
   for (size_t i = 0; i < kiln_diag_count(context); i++) kiln_diag_render(context, kiln_diag_get(context, i));
@@ -34,9 +34,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   expect(kiln_context_create(NULL, &context) == KILN_OK);
   kiln_module *module = parse(context, (kiln_str){(const char *)data, size});
   if (module) {
-    kiln_str text = kiln_module_text(module);
-    kiln_module *again = parse(context, text);
-    expect(again && str_equal(text, kiln_module_text(again)));
+    kiln_str printed = kiln_module_text(module);
+    kiln_module *again = parse(context, printed);
+    expect(again && str_equal(printed, kiln_module_text(again)));
     kiln_module_destroy(again);
     for (size_t i = 0; i < kiln_module_kernel_count(module); i++) bind(context, kiln_module_kernel(module, i));
   }
