@@ -13,7 +13,7 @@ sync_result barrier_arrive(barrier *b) {
   b->arrived = 0;
   b->phase++;
   for (uint32_t i = 0; i < b->waiter_count; i++)
-    if (b->waiters[i].observed + 1 < b->phase)
+    if (!b->waiters[i].split && b->waiters[i].observed + 1 < b->phase)
       return sync_fault(SYNC_OVER_ARRIVAL, b->waiters[i].unit, b->waiters[i].observed, b->phase);
   return sync_ready();
 }
@@ -37,7 +37,7 @@ static barrier_waiter *add_waiter(barrier *b, mem m, unit_id u) {
     b->waiters = waiters;
     b->waiter_capacity = capacity;
   }
-  b->waiters[b->waiter_count] = (barrier_waiter){u, 0};
+  b->waiters[b->waiter_count] = (barrier_waiter){.unit = u};
   return &b->waiters[b->waiter_count++];
 }
 
@@ -72,29 +72,17 @@ static sync_result observed_by(const barrier *b, const machine *on, unit_id u, b
   return sync_ready();
 }
 
-/* A unit has observed what all its parts have. */
-static void lift_to_whole(barrier *b, const machine *on, unit_id part) {
-  unit_id whole = unit_parent(on, part);
-  barrier_waiter *waiter = whole == UNIT_NONE ? NULL : find_waiter(b, whole);
-  if (!waiter) return;
-  uint64_t least = UINT64_MAX;
-  for (uint32_t i = 0; i < part_count(on, whole); i++) {
-    const barrier_waiter *sibling = find_waiter(b, unit_child(on, whole, i));
-    if (!sibling) return;
-    if (sibling->observed < least) least = sibling->observed;
-  }
-  waiter->observed = least;
-}
-
 static sync_result observe(barrier *b, mem m, const machine *on, unit_id u, uint64_t observed) {
   barrier_waiter *waiter = add_waiter(b, m, u);
   if (!waiter) return sync_fault(SYNC_MEMORY, u, 0, 0);
   waiter->observed = observed;
+  waiter->split = false;
   for (uint32_t i = 0; i < part_count(on, u); i++) {
     barrier_waiter *part = find_waiter(b, unit_child(on, u, i));
     if (part) part->observed = observed;
   }
-  lift_to_whole(b, on, u);
+  barrier_waiter *whole = unit_parent(on, u) == UNIT_NONE ? NULL : find_waiter(b, unit_parent(on, u));
+  if (whole) whole->split = true;
   return sync_ready();
 }
 
@@ -120,7 +108,7 @@ sync_result barrier_wait_parity(const barrier *b, uint32_t parity) {
 sync_result barrier_finish(const barrier *b, bool strict) {
   if (b->arrived) return sync_fault(SYNC_PENDING_ARRIVALS, UNIT_NONE, b->arrived, b->expected);
   for (uint32_t i = 0; strict && i < b->waiter_count; i++)
-    if (b->waiters[i].observed != b->phase)
+    if (!b->waiters[i].split && b->waiters[i].observed != b->phase)
       return sync_fault(SYNC_UNOBSERVED_PHASE, b->waiters[i].unit, b->waiters[i].observed, b->phase);
   return sync_ready();
 }

@@ -13,6 +13,7 @@
 typedef struct barrier_waiter {
   unit_id unit;
   uint64_t observed; /* phases */
+  bool split;        /* since then its parts wait for themselves: nobody is behind here */
 } barrier_waiter;
 
 typedef struct barrier {

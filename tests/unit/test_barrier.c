@@ -108,12 +108,33 @@ static void warps_inherit_and_give_back(void **state) {
   barrier_init(&b, 1);
   barrier_arrive(&b);
   assert_int_equal(wait_on(&b, &m, thread), SYNC_READY);
-  barrier_arrive(&b);
+  assert_int_equal(barrier_arrive(&b).state, SYNC_READY);
   for (uint32_t i = 0; i < 4; i++) assert_int_equal(wait_on(&b, &m, unit_child(&m, thread, i)), SYNC_READY);
   assert_int_equal(wait_on(&b, &m, thread), SYNC_BLOCKED); /* its warps have observed phase 2 for it */
-  barrier_arrive(&b);
+  assert_int_equal(barrier_arrive(&b).state, SYNC_READY);  /* and it is not left behind */
+  assert_int_equal(wait_on(&b, &m, thread), SYNC_READY);
+  assert_int_equal(wait_on(&b, &m, unit_child(&m, thread, 3)), SYNC_BLOCKED); /* nor are its warps, when it waits */
+  assert_int_equal(barrier_arrive(&b).state, SYNC_READY);
   assert_int_equal(wait_on(&b, &m, unit_child(&m, thread, 2)), SYNC_READY);
   assert_int_equal(barrier_wait(&b, mem_default(), &m, thread).rule, SYNC_SPLIT_WAIT);
+  barrier_free(&b, mem_default());
+}
+
+static void one_warp_may_wait_for_a_thread_that_waited_before(void **state) {
+  (void)state;
+  machine m = gpu_of(1, 1);
+  unit_id thread = unit_at(&m, 3, 0), warp = unit_child(&m, thread, 1);
+  barrier b;
+  barrier_init(&b, 1);
+  barrier_arrive(&b);
+  assert_int_equal(wait_on(&b, &m, thread), SYNC_READY);
+  for (int phase = 0; phase < 3; phase++) {
+    assert_int_equal(barrier_arrive(&b).state, SYNC_READY);
+    assert_int_equal(wait_on(&b, &m, warp), SYNC_READY);
+  }
+  assert_int_equal(barrier_finish(&b, true).state, SYNC_READY);
+  assert_int_equal(barrier_arrive(&b).state, SYNC_READY);
+  assert_int_equal(barrier_arrive(&b).unit, warp); /* now it is the warp that is left behind */
   barrier_free(&b, mem_default());
 }
 
@@ -218,6 +239,7 @@ int main(void) {
       cmocka_unit_test(parity_is_the_phase_bit),
       cmocka_unit_test(ends_are_checked),
       cmocka_unit_test(warps_inherit_and_give_back),
+      cmocka_unit_test(one_warp_may_wait_for_a_thread_that_waited_before),
       cmocka_unit_test(arrays_of_any_rank),
       cmocka_unit_test(cluster_arrivals_reach_a_plus),
       cmocka_unit_test(leader_tracked_arrivals_reach_the_leader),
