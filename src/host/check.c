@@ -175,13 +175,12 @@ static uint8_t *shadow_of(const host_unit *unit, const host_access *access) {
   return root->param == HOST_NONE ? unit->slot[root->shadow] : unit->faults->shadows[which];
 }
 
-static int64_t element_number(const host_unit *unit, const host_access *access, const uint8_t *element,
-                              uint32_t bytes) {
-  return (element - unit->box[access->box].root) / (int64_t)bytes;
+static int64_t element_number(const host_row *row, int64_t i) {
+  return (host_row_element(row, i) - row->root) / (int64_t)row->bytes;
 }
 
-static bool takes_part(const host_unit *unit, const host_access *access, int64_t at) {
-  return access->mask == HOST_NONE || unit->slot[access->mask][at];
+static bool takes_part(const host_unit *unit, const host_access *access, const host_row *row, int64_t i) {
+  return access->mask == HOST_NONE || unit->slot[access->mask][row->at + i];
 }
 
 typedef struct search {
@@ -189,18 +188,16 @@ typedef struct search {
   int64_t found; /* number of an unwritten element; -1: none */
 } search;
 
-static void find_unwritten(void *user, host_unit *unit, const host_access *access, int64_t at, uint8_t *element,
-                           uint32_t bytes) {
+static void find_unwritten(void *user, host_unit *unit, const host_access *access, const host_row *row) {
   search *s = user;
-  if (s->found >= 0 || !element || !takes_part(unit, access, at)) return;
-  int64_t number = element_number(unit, access, element, bytes);
-  if (!s->shadow[number]) s->found = number;
+  for (int64_t i = row->low; i < row->high && s->found < 0; i++)
+    if (takes_part(unit, access, row, i) && !s->shadow[element_number(row, i)]) s->found = element_number(row, i);
 }
 
 void host_check_read(host_unit *unit, const host_access *access, const ir_op *op) {
   search s = {shadow_of(unit, access), -1};
   if (!s.shadow) return;
-  host_each_element(unit, access, find_unwritten, &s);
+  host_each_row(unit, access, find_unwritten, &s);
   if (s.found < 0) return;
   const host_root *root = &unit->plan->roots[unit->plan->boxes[access->box].root];
   const host_box_info *whole = &unit->plan->boxes[root->box];
@@ -212,12 +209,13 @@ void host_check_read(host_unit *unit, const host_access *access, const ir_op *op
   report(unit, DIAG_uninitialized_read, op, &words, root);
 }
 
-static void mark(void *user, host_unit *unit, const host_access *access, int64_t at, uint8_t *element, uint32_t bytes) {
+static void mark(void *user, host_unit *unit, const host_access *access, const host_row *row) {
   uint8_t *shadow = user;
-  if (element && takes_part(unit, access, at)) shadow[element_number(unit, access, element, bytes)] = 1;
+  for (int64_t i = row->low; i < row->high; i++)
+    if (takes_part(unit, access, row, i)) shadow[element_number(row, i)] = 1;
 }
 
 void host_mark_written(host_unit *unit, const host_access *access) {
   uint8_t *shadow = shadow_of(unit, access);
-  if (shadow) host_each_element(unit, access, mark, shadow);
+  if (shadow) host_each_row(unit, access, mark, shadow);
 }

@@ -273,7 +273,7 @@ struct kiln_host_plan {
 
 /* ---- a unit: a resumable interpreter ---- */
 
-typedef enum host_status { HOST_RUNNING, HOST_BLOCKED, HOST_DONE, HOST_STOPPED } host_status;
+typedef enum host_status { HOST_RUNNING, HOST_BLOCKED, HOST_DONE } host_status; /* nothing blocks yet */
 
 struct host_unit {
   const kiln_host_plan *plan;
@@ -300,10 +300,19 @@ host_status host_unit_step(host_unit *unit, uint64_t budget);
 void host_place_box(host_unit *unit, const host_place *place);
 void host_box_read(host_unit *unit, uint32_t box, uint8_t *tile);
 void host_box_write(host_unit *unit, uint32_t box, const uint8_t *tile);
-/* Calls `each` for every element of the box in row-major order; `element` is NULL where none exists. */
-typedef void (*host_element_fn)(void *user, host_unit *unit, const host_access *access, int64_t at, uint8_t *element,
-                                uint32_t bytes);
-void host_each_element(host_unit *unit, const host_access *access, host_element_fn each, void *user);
+/* A row of a box: element i lies at root + offset + i * stride and exists where low <= i < high. */
+typedef struct host_row {
+  uint8_t *root;
+  int64_t offset, stride, low, high, columns;
+  int64_t at; /* number of its first element in the dense tile */
+  uint32_t bytes;
+} host_row;
+static inline uint8_t *host_row_element(const host_row *row, int64_t i) {
+  return row->root + row->offset + i * row->stride;
+}
+/* Calls `each` for every row of the box in row-major order. */
+typedef void (*host_row_fn)(void *user, host_unit *unit, const host_access *access, const host_row *row);
+void host_each_row(host_unit *unit, const host_access *access, host_row_fn each, void *user);
 void host_masked_read(host_unit *unit, const host_access *access);
 void host_masked_write(host_unit *unit, const host_access *access);
 void host_point_read(host_unit *unit, const host_point *point);

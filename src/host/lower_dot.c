@@ -216,10 +216,11 @@ void flat_product(flat *f, const ir_value *v) {
   narrow_result(f, v, wide, slot);
 }
 
-/* The op that alone uses a value; NULL when there are more, or it is elsewhere. */
+/* The op that alone uses a value; NULL when there are more, or it is elsewhere, or far away. */
 static const ir_op *only_user(const flat *f, const ir_op *op) {
+  uint32_t near = 256;
   if (f->values[op->results[0]->id].left != 1) return NULL;
-  for (const ir_op *user = op->next; user; user = user->next)
+  for (const ir_op *user = op->next; user && near > 0; user = user->next, near--)
     for (uint32_t k = 0; k < user->operand_count; k++)
       if (user->operands[k] == op->results[0]) return user;
   return NULL;

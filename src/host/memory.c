@@ -210,51 +210,63 @@ void host_box_write(host_unit *unit, uint32_t box, const uint8_t *tile) {
 
 /* ---- under a mask ---- */
 
-void host_each_element(host_unit *unit, const host_access *access, host_element_fn each, void *user) {
+void host_each_row(host_unit *unit, const host_access *access, host_row_fn each, void *user) {
   const host_box *box = &unit->box[access->box];
   const host_box_info *info = &unit->plan->boxes[access->box];
-  const uint32_t bytes = (uint32_t)ir_dtype_bytes(info->dtype);
-  int64_t index[KILN_MAX_RANK] = {0}, count = count_of(info);
-  for (int64_t at = 0; at < count; at++) {
-    int64_t offset = box->offset;
-    bool exists = info->rank > 0 || box->inside;
-    for (uint32_t d = 0; d < info->rank; d++) {
+  const uint32_t outer = info->rank > 0 ? info->rank - 1 : 0;
+  int64_t index[KILN_MAX_RANK] = {0}, rows = 1;
+  host_row row = {.root = box->root, .columns = 1, .high = box->inside, .bytes = (uint32_t)ir_dtype_bytes(info->dtype)};
+  for (uint32_t d = 0; d < outer; d++) rows *= info->dims[d];
+  if (info->rank > 0) row.columns = info->dims[outer], row.stride = info->strides[outer];
+  for (int64_t r = 0; r < rows; r++, row.at += row.columns) {
+    bool exists = true;
+    row.offset = box->offset;
+    for (uint32_t d = 0; d < outer; d++) {
       exists = exists && index[d] >= box->low[d] && index[d] < box->high[d];
-      offset = wrapping_add(offset, index[d], info->strides[d]);
+      row.offset = wrapping_add(row.offset, index[d], info->strides[d]);
     }
-    each(user, unit, access, at, exists ? box->root + offset : NULL, bytes);
-    for (uint32_t d = info->rank; d-- > 0 && ++index[d] == info->dims[d];) index[d] = 0;
+    if (info->rank > 0) row.low = box->low[outer], row.high = exists ? box->high[outer] : 0;
+    each(user, unit, access, &row);
+    for (uint32_t d = outer; d-- > 0 && ++index[d] == info->dims[d];) index[d] = 0;
   }
 }
 
-static void read_masked(void *user, host_unit *unit, const host_access *access, int64_t at, uint8_t *element,
-                        uint32_t bytes) {
-  uint64_t fill = 0;
-  const void *from = &fill;
+/* In a lane that is masked off no memory is touched. */
+#define READ_MASKED(type)                                                                    \
+  do {                                                                                       \
+    type *to = (type *)(void *)unit->slot[access->tile] + row->at;                           \
+    const type *rest = other ? (const type *)(const void *)other + row->at : NULL;           \
+    for (int64_t i = 0; i < row->columns; i++) {                                             \
+      bool exists = i >= row->low && i < row->high;                                          \
+      if (!mask[i])                                                                          \
+        to[i] = rest ? rest[i] : 0;                                                          \
+      else                                                                                   \
+        to[i] = exists ? *(const type *)(const void *)host_row_element(row, i) : (type)fill; \
+    }                                                                                        \
+  } while (0)
+
+static void read_masked(void *user, host_unit *unit, const host_access *access, const host_row *row) {
+  const uint8_t *mask = unit->slot[access->mask] + row->at;
+  const uint8_t *other = access->other == HOST_NONE ? NULL : unit->slot[access->other];
+  const uint64_t fill = ir_fill_bits(unit->plan->boxes[access->box].dtype);
   (void)user;
-  if (!unit->slot[access->mask][at]) {
-    if (access->other != HOST_NONE) from = unit->slot[access->other] + at * (int64_t)bytes;
-  } else if (element) {
-    from = element;
-  } else {
-    fill = ir_fill_bits(unit->plan->boxes[access->box].dtype);
+  switch (row->bytes) {
+    case 1: READ_MASKED(uint8_t); break;
+    case 2: READ_MASKED(uint16_t); break;
+    case 4: READ_MASKED(uint32_t); break;
+    default: READ_MASKED(uint64_t); break;
   }
-  copy_element(unit->slot[access->tile] + at * (int64_t)bytes, from, bytes);
 }
 
-static void write_masked(void *user, host_unit *unit, const host_access *access, int64_t at, uint8_t *element,
-                         uint32_t bytes) {
+static void write_masked(void *user, host_unit *unit, const host_access *access, const host_row *row) {
+  const uint8_t *mask = unit->slot[access->mask] + row->at, *from = unit->slot[access->tile];
   (void)user;
-  if (element && unit->slot[access->mask][at])
-    copy_element(element, unit->slot[access->tile] + at * (int64_t)bytes, bytes);
+  for (int64_t i = row->low; i < row->high; i++)
+    if (mask[i]) copy_element(host_row_element(row, i), from + (row->at + i) * (int64_t)row->bytes, row->bytes);
 }
 
-void host_masked_read(host_unit *unit, const host_access *access) {
-  host_each_element(unit, access, read_masked, NULL);
-}
-void host_masked_write(host_unit *unit, const host_access *access) {
-  host_each_element(unit, access, write_masked, NULL);
-}
+void host_masked_read(host_unit *unit, const host_access *access) { host_each_row(unit, access, read_masked, NULL); }
+void host_masked_write(host_unit *unit, const host_access *access) { host_each_row(unit, access, write_masked, NULL); }
 
 /* ---- operands ---- */
 
