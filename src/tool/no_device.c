@@ -11,6 +11,7 @@ size_t device_list(tool *t, const kiln_device_info **out) {
   t->mild = true;
   refuse(t);
   t->mild = false;
+  kiln_diag_clear(t->context); /* said already, and no error of the command's */
   return 0;
 }
 

@@ -11,7 +11,9 @@ size_t device_list(tool *t, const kiln_device_info **out) {
   t->mild = true;
   kiln_result result = kiln_devices(t->context, &desc, out, &count);
   t->mild = false;
-  return result == KILN_OK ? count : 0;
+  if (result == KILN_OK) return count;
+  kiln_diag_clear(t->context); /* said already, and no error of the command's */
+  return 0;
 }
 
 static kiln_result open_device(tool *t, kiln_str select, kiln_device **out) {

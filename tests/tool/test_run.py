@@ -1,4 +1,5 @@
 """kiln run and kiln check on the host: data in, data out, JSON, faults."""
+import json
 import os
 import pty
 import select
@@ -162,6 +163,14 @@ class Output(CommandTest):
         answer = self.json("run", self.write("add.kiln", ADD), "x=ones", code=1)
         self.assertFalse(answer["ok"])
         self.assertEqual([e["name"] for e in answer["errors"]], ["data_missing"])
+
+    def test_everywhere_is_the_host_where_there_is_no_vulkan(self):
+        words = ["run", self.write("add.kiln", ADD), "x=iota", "y=ones", "--set=M=3", "--set=N=4", "--on", "all"]
+        nothing = {"VK_DRIVER_FILES": self.path("none.json"), "VK_ICD_FILENAMES": self.path("none.json")}
+        out, err = self.kiln(*words, "--json", env=nothing)
+        answer = json.loads(out)
+        self.assertEqual((answer["ok"], answer["errors"], answer["device"]), (True, [], "all"))
+        self.assertIn("note[", err)
 
     def test_time(self):
         for words in (["--time"], ["--time=3"]):
