@@ -74,10 +74,8 @@ spv_id spv_word_pointer(spv_lower *low, const spv_memory *memory, spv_id index) 
   spv_code *c = &low->code;
   if (memory->kind == SPV_SHARED)
     return spv_op2(c, SpvOpAccessChain, spv_type_pointer(c->m, SpvStorageClassWorkgroup, c->u32), memory->variable, index);
-  spv_id type = spv_type_pointer(c->m, SpvStorageClassStorageBuffer, c->u32);
-  spv_id group = spv_op2(c, SpvOpShiftRightLogical, c->u32, index, spv_int(c, 2));
-  spv_id component = spv_and_const(c, index, 3);
-  return spv_pure(c, SpvOpAccessChain, type, SPV_LIST(memory->variable, spv_int(c, 0), group, component), 0, 4);
+  spv_id type = spv_type_pointer(c->m, SpvStorageClassStorageBuffer, c->u32), single = spv_single_words(low, memory->binding);
+  return spv_op3(c, SpvOpAccessChain, type, single, spv_int(c, 0), index);
 }
 
 spv_id spv_group_pointer(spv_lower *low, const spv_memory *memory, spv_id group) {

@@ -27,9 +27,10 @@ typedef struct compiling {
 
 /* ---- what the profile must allow ---- */
 
+/* Whole vectors, and a spare one that takes what is written out of range. */
 static uint64_t bytes_of(const ir_type *type) {
   uint64_t bytes = (uint64_t)ir_count(type) * ir_dtype_bytes(type->dtype);
-  return bytes < 16 ? 16 : (bytes + 15) / 16 * 16;
+  return (bytes + 15) / 16 * 16 + 16;
 }
 
 static bool check_params(const compiling *c, const ir_kernel *kernel, const kiln_profile *profile) {
@@ -84,6 +85,7 @@ static kiln_result lower(compiling *c) {
   low->kernel = kernel;
   low->homes = ARENA_ARRAY(&c->work, spv_home, kernel->value_count + 1);
   low->memory_of = ARENA_ARRAY(&c->work, uint32_t, kernel->value_count + 1);
+  low->singles = ARENA_ARRAY(&c->work, spv_id, kernel->param_count + 1);
   low->seen = ARENA_ARRAY(&c->work, uint32_t, kernel->value_count + 1);
   spv_module_init(&low->module, &c->work, !c->desc->no_debug_info);
   spv_code_init(&low->code, &low->module);

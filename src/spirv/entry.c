@@ -9,25 +9,33 @@ _Noreturn void spv_give_up(spv_lower *low) {
 
 /* ---- variables ---- */
 
-static spv_id storage_buffer(spv_lower *low, uint32_t binding, kiln_str name, bool written) {
+static spv_id storage_buffer(spv_lower *low, uint32_t binding, spv_id element, uint32_t stride, bool written) {
   spv_code *c = &low->code;
-  spv_id id = spv_variable(c->m, SpvStorageClassStorageBuffer, spv_type_buffer(c->m, c->words, 16));
+  spv_id id = spv_variable(c->m, SpvStorageClassStorageBuffer, spv_type_buffer(c->m, element, stride));
   spv_decorate(c->m, id, SpvDecorationDescriptorSet, SPV_LIST(0));
   spv_decorate(c->m, id, SpvDecorationBinding, SPV_LIST(binding));
-  if (!written) spv_decorate(c->m, id, SpvDecorationNonWritable, NULL, 0);
-  spv_name(c->m, id, name);
+  spv_decorate(c->m, id, written ? SpvDecorationAliased : SpvDecorationNonWritable, NULL, 0);
   return id;
+}
+
+/* The same buffer as single words: vectors with a component chosen at run time cost some drivers four accesses. */
+spv_id spv_single_words(spv_lower *low, uint32_t binding) {
+  bool written = binding == low->kernel->param_count || low->memories.data[binding].written;
+  if (!low->singles[binding]) low->singles[binding] = storage_buffer(low, binding, low->code.u32, 4, written);
+  return low->singles[binding];
 }
 
 static void declare_params(spv_lower *low) {
   for (uint32_t i = 0; i < low->kernel->param_count; i++) {
     const ir_value *ref = low->kernel->params[i].ref;
-    spv_memory memory = {.kind = SPV_BUFFER, .packed = true, .rank = ref->type.shape.rank};
+    spv_memory memory = {.kind = SPV_BUFFER, .packed = true, .binding = i, .rank = ref->type.shape.rank};
     int64_t count = 1;
     for (uint32_t axis = memory.rank; axis-- > 0;) {
       memory.strides[axis] = count;
       count *= ir_extent(&ref->type, axis);
     }
+    uint64_t bytes = (uint64_t)count * ir_dtype_bytes(ref->type.dtype);
+    memory.spare = (uint32_t)((bytes + 15) / 16 * 4);
     VEC_PUSH(low->arena, &low->memories, memory);
     low->memory_of[ref->id] = (uint32_t)low->memories.count;
   }
@@ -37,7 +45,8 @@ static void declare_params(spv_lower *low) {
 static void declare_buffers(spv_lower *low) {
   for (uint32_t i = 0; i < low->kernel->param_count; i++) {
     spv_memory *memory = &low->memories.data[i];
-    memory->variable = storage_buffer(low, i, low->kernel->params[i].name, memory->written);
+    memory->variable = storage_buffer(low, i, low->code.words, 16, memory->written);
+    spv_name(&low->module, memory->variable, low->kernel->params[i].name);
   }
 }
 
@@ -59,7 +68,8 @@ spv_id spv_shared_variable(spv_lower *low) {
 
 spv_id spv_slab_variable(spv_lower *low) {
   if (!low->slab) {
-    low->slab = storage_buffer(low, low->kernel->param_count, STR("scratch"), true);
+    low->slab = storage_buffer(low, low->kernel->param_count, low->code.words, 16, true);
+    spv_name(&low->module, low->slab, STR("scratch"));
     low->slab_stride = spv_new(&low->module);
   }
   return low->slab;

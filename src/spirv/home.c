@@ -90,11 +90,13 @@ uint32_t spv_memory_new(spv_lower *low, ir_dtype dtype, const int64_t *extents, 
     }
   }
   uint32_t words = (uint32_t)count * (ir_dtype_get(dtype)->bits == 64 ? 2 : 1);
-  words = (words + 3) / 4 * 4;
+  memory.spare = (words + 3) / 4 * 4;
+  words = memory.spare + 4;
   bool shared = low->shared_words + words <= low->profile.shared_memory / 4;
   memory.kind = shared ? SPV_SHARED : SPV_SLAB;
   uint32_t *used = shared ? &low->shared_words : &low->slab_words;
   memory.offset = *used;
+  memory.binding = low->kernel->param_count;
   *used += words;
   memory.variable = shared ? spv_shared_variable(low) : spv_slab_variable(low);
   low->exchanges = true;

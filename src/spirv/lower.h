@@ -27,8 +27,10 @@ typedef enum spv_memory_kind { SPV_BUFFER, SPV_SHARED, SPV_SLAB } spv_memory_kin
 /* A piece of memory: a parameter, a scratch, or a value's home. In shared memory and the slab an element has words of its own. */
 typedef struct spv_memory {
   spv_memory_kind kind;
-  spv_id variable;
+  spv_id variable;  /* of whole vectors, in shared memory of words */
+  uint32_t binding;
   uint32_t offset;  /* words, in shared memory or the unit's slice of the slab */
+  uint32_t spare;   /* word after the elements: four that writes out of range go to */
   bool packed;      /* elements narrower than a word share one */
   bool written;     /* somewhere in the kernel */
   bool own;         /* every element is touched by one lane only */
@@ -53,10 +55,9 @@ typedef struct spv_home {
 /* Scalars a lane, by use. */
 enum {
   SPV_REPLICATED = 16,  /* elements: tiles up to this size are held whole by every lane */
-  SPV_STRIP = 32,       /* worked on at once in a loop */
-  SPV_FLAT = 64,        /* written out without loops */
+  SPV_STRIP = 16,       /* worked on at once in a loop that only writes kept tiles */
   SPV_KEEP = 32,        /* kept from one root to the next */
-  SPV_ACCUMULATE = 128, /* carried by loops, accumulated in dots */
+  SPV_ACCUMULATE = 64, /* carried by loops, accumulated in dots */
   SPV_MAX_SCRATCH = 1 << 26 /* elements in one scratch or kept tile */
 };
 
@@ -72,9 +73,11 @@ typedef struct spv_lower {
   spv_home *homes;        /* by value id */
   uint32_t *memory_of;    /* by value id of params and scratch refs: index + 1 */
   uint32_t *seen, walk;   /* by value id: visited in the present walk over operands */
+  uint32_t cost;          /* of the present walk */
   VEC(spv_memory) memories;
   uint32_t shared_words, slab_words;
-  spv_id shared, slab, slab_base, slab_stride; /* once used; the stride is a constant that is written last */
+  spv_id shared, slab, slab_stride; /* once used; the stride is a constant that is written last */
+  spv_id *singles;                  /* by binding: the buffer seen as single words, once used */
   spv_id fmod;                                 /* helper function, once used */
   spv_ids interface;
   bool exchanges; /* lanes meet at barriers: one unit per workgroup */
@@ -132,12 +135,16 @@ void spv_store_op(spv_lower *low, const ir_op *op);
 void spv_barrier(spv_lower *low);
 void spv_before_read(spv_lower *low, uint32_t memory);
 void spv_before_write(spv_lower *low, uint32_t memory);
-void spv_prepare(spv_lower *low, const ir_value *value); /* before a root evaluates it */
+/* Before a root evaluates a value; tells how many memory instructions four elements of it take. */
+uint32_t spv_prepare(spv_lower *low, const ir_value *value);
+uint32_t spv_access_cost(spv_lower *low, const ir_value *ref);
+uint32_t spv_strip_budget(uint32_t cost);
 
 /* ---- nest.c: loops over the elements of a tile ---- */
 typedef struct spv_nest_axis {
   int64_t extent, step; /* step: elements per strip */
   uint32_t vector, lanes, unroll, lane_shift;
+  bool backward;        /* strips from last to first */
   spv_id base;          /* of the strip being written */
 } spv_nest_axis;
 typedef struct spv_nest {
@@ -191,6 +198,7 @@ typedef struct spv_entry_info {
 spv_entry_info spv_lower_kernel(spv_lower *low);
 spv_id spv_shared_variable(spv_lower *low);
 spv_id spv_slab_variable(spv_lower *low);
+spv_id spv_single_words(spv_lower *low, uint32_t binding);
 spv_id spv_slab_base(spv_lower *low); /* of the unit's slice, in words */
 
 #endif

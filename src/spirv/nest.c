@@ -84,7 +84,7 @@ static void walk_loop(walk *w, uint32_t axis, int64_t strips) {
   spv_loop_test(c->m, &loop, false);
   spv_id more = SPV(c->m, SpvOpULessThan, c->boolean, phis[count], spv_int(c, strips * of->step));
   spv_loop_body(c->m, &loop, more);
-  of->base = phis[count];
+  of->base = of->backward ? spv_sub(c, spv_int(c, (strips - 1) * of->step), phis[count]) : phis[count];
   walk_axis(w, axis + 1);
   next[0] = spv_add(c, phis[count], spv_int(c, of->step));
   for (uint32_t i = 0; i < count; i++) {
@@ -94,23 +94,29 @@ static void walk_loop(walk *w, uint32_t axis, int64_t strips) {
   spv_code_loop_end(c, &loop, phis, next, count + 1);
 }
 
-static void walk_axis(walk *w, uint32_t axis) {
+/* The strips of an axis: all full ones, and the last if it is not. */
+static void walk_strips(walk *w, uint32_t axis) {
+  spv_code *c = &w->low->code;
   spv_nest_axis *of = &w->nest->axes[axis];
-  if (axis == w->nest->rank) {
-    w->fn(w->low, w->user);
-  } else if (!(w->mask >> axis & 1)) {
-    walk_axis(w, axis + 1);
-  } else if (of->extent <= of->step) {
-    of->base = spv_int(&w->low->code, 0);
-    walk_axis(w, axis + 1);
-  } else {
-    int64_t strips = of->extent / of->step;
-    if (strips > 1) walk_loop(w, axis, strips);
-    of->base = spv_int(&w->low->code, 0);
-    if (strips == 1) walk_axis(w, axis + 1);
-    of->base = spv_int(&w->low->code, strips * of->step);
-    if (of->extent % of->step) walk_axis(w, axis + 1);
+  int64_t strips = of->extent / of->step;
+  bool partial = of->extent % of->step;
+  for (int part = 0; part < 2; part++) {
+    bool full = (part == 0) != of->backward;
+    of->base = spv_int(c, full ? 0 : strips * of->step);
+    if (full && strips > 1)
+      walk_loop(w, axis, strips);
+    else if (full ? strips == 1 : partial)
+      walk_axis(w, axis + 1);
   }
+}
+
+static void walk_axis(walk *w, uint32_t axis) {
+  if (axis == w->nest->rank)
+    w->fn(w->low, w->user);
+  else if (w->mask >> axis & 1)
+    walk_strips(w, axis);
+  else
+    walk_axis(w, axis + 1);
 }
 
 void spv_nest_walk(spv_lower *low, spv_nest *nest, uint32_t mask, spv_carry *carry, spv_strip_fn fn, void *user) {

@@ -26,21 +26,41 @@ void spv_before_write(spv_lower *low, uint32_t memory) {
   if (of->read && !of->own) spv_barrier(low);
 }
 
+/* Whether the rows of a memory begin at whole vectors, so that four elements in a row can be one access. */
+static bool is_aligned(const spv_memory *memory) {
+  for (uint32_t axis = 0; axis + 1 < memory->rank; axis++)
+    if (memory->strides[axis] % 4) return false;
+  return memory->kind != SPV_SHARED;
+}
+
+/* Memory instructions for four elements of the last axis. */
+uint32_t spv_access_cost(spv_lower *low, const ir_value *ref) {
+  return is_aligned(&low->memories.data[spv_memory_of_ref(low, ref)]) ? 1 : 4;
+}
+
 static void prepare_value(spv_lower *low, const ir_value *value) {
   if (low->seen[value->id] == low->walk) return;
   low->seen[value->id] = low->walk;
   const spv_home *home = &low->homes[value->id];
+  if (home->kind == SPV_MEMORY) low->cost += 4;
   if (home->kind == SPV_MEMORY) spv_before_read(low, home->memory);
   if (home->kind != SPV_VIRTUAL || !value->def) return;
   if (value->def->code == IR_load) {
     uint32_t memory = spv_memory_of_ref(low, value->def->operands[0]);
     if (!low->memories.data[memory].own) spv_before_read(low, memory);
+    if (value->type.shape.rank > 0) low->cost += spv_access_cost(low, value->def->operands[0]);
   }
   for (uint32_t i = 0; i < value->def->operand_count; i++)
     if (value->def->operands[i]->type.kind == IR_TILE) prepare_value(low, value->def->operands[i]);
 }
 
-void spv_prepare(spv_lower *low, const ir_value *value) {
+uint32_t spv_prepare(spv_lower *low, const ir_value *value) {
   low->walk++;
+  low->cost = 0;
   prepare_value(low, value);
+  return low->cost;
 }
+
+/* Elements a lane works on at once, given the memory instructions for four: compilers of CPU drivers take far more than twice the
+ * time for twice the accesses. */
+uint32_t spv_strip_budget(uint32_t cost) { return cost <= 2 ? 32 : cost <= 4 ? 16 : cost <= 8 ? 8 : 4; }

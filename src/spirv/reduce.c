@@ -224,15 +224,15 @@ static uint32_t reduced_axes(const ir_op *op, uint32_t rank) {
 }
 
 /* Few enough kept elements are all worked on at once and stay in registers; else loops run over them and write memory. */
-static void plan(spv_lower *low, reduction *r) {
+static void plan(spv_lower *low, reduction *r, uint32_t budget) {
   int64_t extents[KILN_MAX_RANK];
   uint32_t rank = r->value->type.shape.rank;
   spv_extents(&r->value->type, extents);
-  r->nest = spv_nest_plan(low, extents, rank, SPV_STRIP, r->kept);
+  r->nest = spv_nest_plan(low, extents, rank, budget, r->kept);
   bool fits = spv_nest_count(&r->nest, r->kept) <= SPV_KEEP;
   uint32_t all = r->kept | r->reduced;
-  if (!fits) r->nest = spv_nest_plan(low, extents, rank, SPV_STRIP, 0);
-  if (fits && spv_register_count(low, &r->value->type) <= SPV_FLAT) r->nest = spv_nest_plan(low, extents, rank, SPV_STRIP, all);
+  if (!fits) r->nest = spv_nest_plan(low, extents, rank, budget, 0);
+  if (fits && spv_register_count(low, &r->value->type) <= budget * 2) r->nest = spv_nest_plan(low, extents, rank, budget, all);
   r->kept_count = spv_nest_count(&r->nest, r->kept);
   r->chains = 1;
   while (r->chains * 2 <= spv_nest_count(&r->nest, r->reduced) && r->chains < CHAINS) r->chains *= 2;
@@ -248,8 +248,8 @@ void spv_reduce_op(spv_lower *low, const ir_op *op) {
   r.arg = ir_op_get(op->code)->combine < 0;
   r.reduced = reduced_axes(op, rank);
   r.kept = ((1u << rank) - 1) & ~r.reduced;
-  spv_prepare(low, r.value);
-  plan(low, &r);
+  uint32_t cost = spv_prepare(low, r.value);
+  plan(low, &r, spv_strip_budget(cost));
   if (r.memory) spv_before_write(low, r.memory - 1);
   spv_nest_walk(low, &r.nest, r.kept, NULL, reduce_strip, &r);
 }

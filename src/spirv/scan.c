@@ -34,36 +34,45 @@ static spv_id shuffle(spv_lower *low, const scan *s, spv_id value, spv_id lane) 
   return id;
 }
 
-/* Joins every lane's `total` with those of the lanes before it along the axis. */
-static spv_id scan_lanes(spv_lower *low, const scan *s, spv_id total) {
+static spv_id lane_along(spv_lower *low, const spv_nest_axis *axis) {
+  spv_code *c = &low->code;
+  return spv_mod_const(c, spv_shr_const(c, low->lane, axis->lane_shift), axis->lanes);
+}
+
+/* The lane `distance` before this one along the axis (after it in reverse), and whether there is one. */
+static spv_id lane_before(spv_lower *low, const scan *s, uint32_t distance, spv_id *exists) {
   spv_code *c = &low->code;
   const spv_nest_axis *axis = &s->nest.axes[s->axis];
-  spv_id along = spv_mod_const(c, spv_shr_const(c, low->lane, axis->lane_shift), axis->lanes);
-  for (uint32_t distance = 1; distance < axis->lanes; distance *= 2) {
-    spv_id from = spv_and_const(c, spv_sub(c, low->lane, spv_int(c, (int64_t)distance << axis->lane_shift)), low->lanes - 1);
+  bool back = s->op->attrs->reverse;
+  spv_id along = lane_along(low, axis), limit = spv_int(c, back ? axis->lanes - distance : distance);
+  *exists = spv_op2(c, back ? SpvOpULessThan : SpvOpUGreaterThanEqual, c->boolean, along, limit);
+  int64_t step = (int64_t)distance << axis->lane_shift;
+  return spv_and_const(c, spv_add(c, low->lane, spv_int(c, back ? step : -step)), low->lanes - 1);
+}
+
+/* Joins every lane's `total` with those of the lanes before it along the axis. */
+static spv_id scan_lanes(spv_lower *low, const scan *s, spv_id total) {
+  for (uint32_t distance = 1; distance < s->nest.axes[s->axis].lanes; distance *= 2) {
+    spv_id exists, from = lane_before(low, s, distance, &exists);
     spv_id joined = join(low, s, shuffle(low, s, total, from), total);
-    spv_id has_one = spv_op2(c, SpvOpUGreaterThanEqual, c->boolean, along, spv_int(c, distance));
-    total = spv_select(c, spv_num_type(low, s->dtype), has_one, joined, total);
+    total = spv_select(&low->code, spv_num_type(low, s->dtype), exists, joined, total);
   }
   return total;
 }
 
 /* What the lanes before this one have together, given every lane's running `total`. */
 static spv_id lanes_before(spv_lower *low, const scan *s, spv_id total) {
-  spv_code *c = &low->code;
-  const spv_nest_axis *axis = &s->nest.axes[s->axis];
-  spv_id along = spv_mod_const(c, spv_shr_const(c, low->lane, axis->lane_shift), axis->lanes);
-  spv_id from = spv_and_const(c, spv_sub(c, low->lane, spv_int(c, INT64_C(1) << axis->lane_shift)), low->lanes - 1);
-  spv_id before = shuffle(low, s, total, from);
-  spv_id is_first = spv_op2(c, SpvOpIEqual, c->boolean, along, spv_int(c, 0));
-  return spv_select(c, spv_num_type(low, s->dtype), is_first, nothing(low, s), before);
+  spv_id exists, from = lane_before(low, s, 1, &exists);
+  return spv_select(&low->code, spv_num_type(low, s->dtype), exists, shuffle(low, s, total, from), nothing(low, s));
 }
 
-static spv_id last_lane(spv_lower *low, const scan *s, spv_id total) {
+/* The total of the last lane along the axis: that of all. */
+static spv_id all_lanes(spv_lower *low, const scan *s, spv_id total) {
   spv_code *c = &low->code;
   const spv_nest_axis *axis = &s->nest.axes[s->axis];
-  spv_id last = spv_op2(c, SpvOpBitwiseOr, c->u32, low->lane, spv_int(c, (int64_t)(axis->lanes - 1) << axis->lane_shift));
-  return shuffle(low, s, total, last);
+  uint32_t bits = (axis->lanes - 1) << axis->lane_shift;
+  if (s->op->attrs->reverse) return shuffle(low, s, total, spv_and_const(c, low->lane, (low->lanes - 1) & ~bits));
+  return shuffle(low, s, total, spv_op2(c, SpvOpBitwiseOr, c->u32, low->lane, spv_int(c, bits)));
 }
 
 /* ---- strips ---- */
@@ -83,18 +92,15 @@ static void keep(spv_lower *low, scan *s, const spv_point *point, spv_id id, spv
 static void scan_group(spv_lower *low, scan *s, uint32_t kept, uint32_t first) {
   spv_code *c = &low->code;
   const spv_nest_axis *axis = &s->nest.axes[s->axis];
-  spv_point points[16];
-  spv_id sums[16], inside[16];
+  spv_point points[4];
+  spv_id sums[4], inside[4];
   uint32_t used = 0;
   for (uint32_t k = 0; k < axis->vector; k++) {
     spv_point *point = &points[used];
-    uint32_t number = spv_nest_number(&s->nest, s->kept, kept, first + k);
+    uint32_t along = first + (s->op->attrs->reverse ? axis->vector - 1 - k : k);
+    uint32_t number = spv_nest_number(&s->nest, s->kept, kept, along);
     if (!spv_nest_point(low, &s->nest, s->kept | 1u << s->axis, number, point)) continue;
     inside[used] = spv_inside(low, point->at[s->axis], axis->extent);
-    if (s->op->attrs->reverse) { /* past the end stays past the end: before the beginning there is no room */
-      spv_id back = spv_sub(c, spv_int(c, axis->extent - 1), point->at[s->axis]);
-      point->at[s->axis] = spv_select(c, c->u32, inside[used], back, point->at[s->axis]);
-    }
     spv_id value = spv_eval(low, s->value, point);
     value = spv_select(c, spv_num_type(low, s->dtype), inside[used], value, nothing(low, s));
     sums[used] = used ? join(low, s, sums[used - 1], value) : value;
@@ -104,7 +110,7 @@ static void scan_group(spv_lower *low, scan *s, uint32_t kept, uint32_t first) {
   spv_id total = sums[used - 1], before = s->carry.values[kept];
   if (axis->lanes > 1) {
     total = scan_lanes(low, s, total);
-    s->carry.values[kept] = join(low, s, before, last_lane(low, s, total));
+    s->carry.values[kept] = join(low, s, before, all_lanes(low, s, total));
     before = join(low, s, before, lanes_before(low, s, total));
   } else {
     s->carry.values[kept] = join(low, s, before, total);
@@ -116,7 +122,10 @@ static void scan_strip(spv_lower *low, void *user) {
   scan *s = user;
   const spv_nest_axis *axis = &s->nest.axes[s->axis];
   for (uint32_t kept = 0; kept < s->kept_count; kept++)
-    for (uint32_t group = 0; group < axis->unroll; group++) scan_group(low, s, kept, group * axis->vector);
+    for (uint32_t k = 0; k < axis->unroll; k++) {
+      uint32_t group = s->op->attrs->reverse ? axis->unroll - 1 - k : k;
+      scan_group(low, s, kept, group * axis->vector);
+    }
 }
 
 static void scan_rows(spv_lower *low, void *user) {
@@ -140,6 +149,7 @@ void spv_scan_op(spv_lower *low, const ir_op *op) {
   spv_prepare(low, s.value);
   bool flat = spv_register_count(low, &s.value->type) <= SPV_KEEP && ir_count(&s.value->type) > 0;
   s.nest = spv_nest_plan(low, extents, rank, SPV_STRIP / 2, flat ? all : 0);
+  s.nest.axes[s.axis].backward = op->attrs->reverse;
   s.kept_count = spv_nest_count(&s.nest, s.kept);
   if (!flat) {
     spv_set_memory(low, op->results[0]);

@@ -9,16 +9,12 @@ typedef struct write {
 
 /* ---- words ---- */
 
+/* What must not be written goes to the memory's spare words: without branches the code stays one block, which the compilers of
+ * CPU drivers take far less time for. */
 static void write_word(spv_lower *low, const spv_memory *memory, const write *one) {
   spv_code *c = &low->code;
-  spv_id pointer = spv_word_pointer(low, memory, one->index);
-  if (!one->inside) {
-    SPV_DO(c->m, SpvOpStore, pointer, one->word);
-    return;
-  }
-  spv_if branch = spv_code_if(c, one->inside);
-  SPV_DO(c->m, SpvOpStore, pointer, one->word);
-  spv_code_end(c, &branch);
+  spv_id index = spv_select(c, c->u32, one->inside, one->index, spv_word_index(low, memory, spv_int(c, memory->spare)));
+  SPV_DO(c->m, SpvOpStore, spv_word_pointer(low, memory, index), one->word);
 }
 
 /* Whether four writes fill one vector: consecutive, aligned, all under one condition. */
@@ -36,11 +32,9 @@ static void write_vector(spv_lower *low, const spv_memory *memory, const write *
   spv_code *c = &low->code;
   const uint32_t parts[] = {four[0].word, four[1].word, four[2].word, four[3].word};
   spv_id vector = spv_pure(c, SpvOpCompositeConstruct, c->words, parts, 4, 0, 4);
-  spv_id pointer = spv_group_pointer(low, memory, spv_div_const(c, four[0].index, 4));
-  spv_if branch;
-  if (four[0].inside) branch = spv_code_if(c, four[0].inside);
-  SPV_DO(c->m, SpvOpStore, pointer, vector);
-  if (four[0].inside) spv_code_end(c, &branch);
+  spv_id spare = spv_div_const(c, spv_word_index(low, memory, spv_int(c, memory->spare)), 4);
+  spv_id group = spv_select(c, c->u32, four[0].inside, spv_div_const(c, four[0].index, 4), spare);
+  SPV_DO(c->m, SpvOpStore, spv_group_pointer(low, memory, group), vector);
 }
 
 static void write_all(spv_lower *low, const spv_memory *memory, const write *writes, uint32_t count) {
@@ -65,12 +59,10 @@ static void write_part(spv_lower *low, const spv_memory *memory, const spv_place
   spv_id kept = spv_op1(c, SpvOpNot, c->u32, field);
   spv_id moved = spv_op2(c, SpvOpShiftLeftLogical, c->u32, packed, shift);
   spv_id index = spv_word_index(low, memory, spv_div_const(c, place->element, per_word));
+  index = spv_select(c, c->u32, place->inside, index, spv_word_index(low, memory, spv_int(c, memory->spare)));
   spv_id pointer = spv_word_pointer(low, memory, index), scope = spv_int(c, SpvScopeDevice), relaxed = spv_int(c, 0);
-  spv_if branch;
-  if (place->inside) branch = spv_code_if(c, place->inside);
   SPV(c->m, SpvOpAtomicAnd, c->u32, pointer, scope, relaxed, kept);
   SPV(c->m, SpvOpAtomicOr, c->u32, pointer, scope, relaxed, moved);
-  if (place->inside) spv_code_end(c, &branch);
 }
 
 /* Whether `count` places fill one word: consecutive, aligned, all under one condition. */
@@ -179,17 +171,17 @@ static void store_scalar(spv_lower *low, const store_nest *s) {
 void spv_store_op(spv_lower *low, const ir_op *op) {
   store_nest s = {.op = op, .value = op->operands[1]};
   if (op->attrs->masked) s.mask = op->operands[op->operand_count - 1];
-  for (uint32_t i = 1; i < op->operand_count; i++) spv_prepare(low, op->operands[i]);
+  uint32_t cost = spv_access_cost(low, op->operands[0]);
+  for (uint32_t i = 1; i < op->operand_count; i++) cost += spv_prepare(low, op->operands[i]);
   spv_before_write(low, spv_memory_of_ref(low, op->operands[0]));
   if (s.value->type.shape.rank == 0) {
     store_scalar(low, &s);
     return;
   }
   int64_t extents[KILN_MAX_RANK];
+  uint32_t rank = s.value->type.shape.rank, all = (1u << rank) - 1, budget = spv_strip_budget(cost);
   spv_extents(&s.value->type, extents);
-  s.nest = spv_nest_plan(low, extents, s.value->type.shape.rank, SPV_STRIP, 0);
-  uint32_t all = (1u << s.nest.rank) - 1;
-  if (spv_register_count(low, &s.value->type) <= SPV_FLAT)
-    s.nest = spv_nest_plan(low, extents, s.value->type.shape.rank, SPV_STRIP, all);
+  bool flat = spv_register_count(low, &s.value->type) <= budget * 2;
+  s.nest = spv_nest_plan(low, extents, rank, budget, flat ? all : 0);
   spv_nest_walk(low, &s.nest, all, NULL, store_strip, &s);
 }
