@@ -27,10 +27,9 @@ typedef struct compiling {
 
 /* ---- what the profile must allow ---- */
 
-/* Whole vectors, and a spare one that takes what is written out of range. */
 static uint64_t bytes_of(const ir_type *type) {
   uint64_t bytes = (uint64_t)ir_count(type) * ir_dtype_bytes(type->dtype);
-  return (bytes + 15) / 16 * 16 + 16;
+  return bytes < 16 ? 16 : (bytes + 15) / 16 * 16;
 }
 
 static bool check_params(const compiling *c, const ir_kernel *kernel, const kiln_profile *profile) {
@@ -74,6 +73,13 @@ static bool check_op(void *user, ir_op *op) {
 
 /* ---- stages ---- */
 
+/* Whole vectors, and a spare one where writes out of range have to go somewhere. */
+static void bind_param(const spv_lower *low, uint32_t index, kiln_binding *out) {
+  const spv_memory *memory = &low->memories.data[index];
+  uint64_t bytes = bytes_of(&low->kernel->params[index].ref->type) + (memory->uses_spare ? 16 : 0);
+  *out = (kiln_binding){KILN_BINDING_PARAM, index, bytes, memory->written};
+}
+
 static kiln_result lower(compiling *c) {
   spv_lower *low = c->low;
   kiln_program *program = c->program;
@@ -94,8 +100,7 @@ static kiln_result lower(compiling *c) {
   size_t bindings = kernel->param_count + (entry.slab_bytes ? 1 : 0);
   kiln_binding *list = ARENA_ARRAY(&program->arena, kiln_binding, bindings + 1);
   for (uint32_t i = 0; i < kernel->param_count; i++)
-    list[i] =
-        (kiln_binding){KILN_BINDING_PARAM, i, bytes_of(&kernel->params[i].ref->type), low->memories.data[i].written};
+    bind_param(low, i, &list[i]);
   if (entry.slab_bytes) list[kernel->param_count] = (kiln_binding){KILN_BINDING_SCRATCH, 0, entry.slab_bytes, true};
   kiln_program_info *info = &program->info;
   info->words = arena_copy(&program->arena, entry.words.data, entry.words.count * sizeof(uint32_t));

@@ -31,6 +31,7 @@ typedef struct spv_memory {
   uint32_t binding;
   uint32_t offset;  /* words, in shared memory or the unit's slice of the slab */
   uint32_t spare;   /* word after the elements: four that writes out of range go to */
+  bool uses_spare;
   bool packed;      /* elements narrower than a word share one */
   bool written;     /* somewhere in the kernel */
   bool own;         /* every element is touched by one lane only */

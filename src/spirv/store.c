@@ -9,11 +9,17 @@ typedef struct write {
 
 /* ---- words ---- */
 
+/* The index to write at when `inside` may fail. */
+static spv_id spare_word(spv_lower *low, spv_memory *memory, spv_id inside) {
+  if (inside) memory->uses_spare = true;
+  return spv_word_index(low, memory, spv_int(&low->code, memory->spare));
+}
+
 /* What must not be written goes to the memory's spare words: without branches the code stays one block, which the compilers of
  * CPU drivers take far less time for. */
-static void write_word(spv_lower *low, const spv_memory *memory, const write *one) {
+static void write_word(spv_lower *low, spv_memory *memory, const write *one) {
   spv_code *c = &low->code;
-  spv_id index = spv_select(c, c->u32, one->inside, one->index, spv_word_index(low, memory, spv_int(c, memory->spare)));
+  spv_id index = spv_select(c, c->u32, one->inside, one->index, spare_word(low, memory, one->inside));
   SPV_DO(c->m, SpvOpStore, spv_word_pointer(low, memory, index), one->word);
 }
 
@@ -28,16 +34,16 @@ static bool fills_vector(spv_lower *low, const spv_memory *memory, const write *
   return true;
 }
 
-static void write_vector(spv_lower *low, const spv_memory *memory, const write *four) {
+static void write_vector(spv_lower *low, spv_memory *memory, const write *four) {
   spv_code *c = &low->code;
   const uint32_t parts[] = {four[0].word, four[1].word, four[2].word, four[3].word};
   spv_id vector = spv_pure(c, SpvOpCompositeConstruct, c->words, parts, 4, 0, 4);
-  spv_id spare = spv_div_const(c, spv_word_index(low, memory, spv_int(c, memory->spare)), 4);
+  spv_id spare = spv_div_const(c, spare_word(low, memory, four[0].inside), 4);
   spv_id group = spv_select(c, c->u32, four[0].inside, spv_div_const(c, four[0].index, 4), spare);
   SPV_DO(c->m, SpvOpStore, spv_group_pointer(low, memory, group), vector);
 }
 
-static void write_all(spv_lower *low, const spv_memory *memory, const write *writes, uint32_t count) {
+static void write_all(spv_lower *low, spv_memory *memory, const write *writes, uint32_t count) {
   for (uint32_t i = 0; i < count;) {
     if (i + 4 <= count && fills_vector(low, memory, writes + i)) {
       write_vector(low, memory, writes + i);
@@ -51,7 +57,7 @@ static void write_all(spv_lower *low, const spv_memory *memory, const write *wri
 /* ---- parts of words ---- */
 
 /* Replaces `bits` bits of a word that other lanes may be writing the rest of. */
-static void write_part(spv_lower *low, const spv_memory *memory, const spv_place *place, spv_id packed, uint32_t bits) {
+static void write_part(spv_lower *low, spv_memory *memory, const spv_place *place, spv_id packed, uint32_t bits) {
   spv_code *c = &low->code;
   uint32_t per_word = 32 / bits;
   spv_id shift = spv_mul(c, spv_mod_const(c, place->element, per_word), spv_int(c, bits));
@@ -59,7 +65,7 @@ static void write_part(spv_lower *low, const spv_memory *memory, const spv_place
   spv_id kept = spv_op1(c, SpvOpNot, c->u32, field);
   spv_id moved = spv_op2(c, SpvOpShiftLeftLogical, c->u32, packed, shift);
   spv_id index = spv_word_index(low, memory, spv_div_const(c, place->element, per_word));
-  index = spv_select(c, c->u32, place->inside, index, spv_word_index(low, memory, spv_int(c, memory->spare)));
+  index = spv_select(c, c->u32, place->inside, index, spare_word(low, memory, place->inside));
   spv_id pointer = spv_word_pointer(low, memory, index), scope = spv_int(c, SpvScopeDevice), relaxed = spv_int(c, 0);
   SPV(c->m, SpvOpAtomicAnd, c->u32, pointer, scope, relaxed, kept);
   SPV(c->m, SpvOpAtomicOr, c->u32, pointer, scope, relaxed, moved);
@@ -86,7 +92,7 @@ static spv_id join_parts(spv_lower *low, const spv_id *packed, uint32_t count, u
   return word;
 }
 
-static void store_narrow(spv_lower *low, const spv_memory *memory, const spv_place *places, const spv_id *packed, uint32_t count,
+static void store_narrow(spv_lower *low, spv_memory *memory, const spv_place *places, const spv_id *packed, uint32_t count,
                          uint32_t bits) {
   uint32_t per_word = 32 / bits, used = 0;
   write writes[MAX_WRITES];
