@@ -168,17 +168,12 @@ static kiln_result bind_guarded(kiln_context *context, const ir_size_request *re
   return bind_kernel(&b) ? KILN_OK : KILN_ERROR_INVALID;
 }
 
-static kiln_result out_of_memory(kiln_context *context) {
-  diag_report(context->diags, DIAG_out_of_memory, (loc){0});
-  return KILN_ERROR_MEMORY;
-}
-
 kiln_result ir_bind(kiln_context *context, const ir_kernel *k, const kiln_size *sizes, size_t size_count,
                     const kiln_array *arrays, size_t array_count, ir_module **out) {
   *out = NULL;
   ir_size_request request = {k, sizes, size_count, arrays, array_count, true};
   ir_module *m = ir_module_create(context);
-  if (!m) return out_of_memory(context);
+  if (!m) return ir_out_of_memory(context);
   kiln_result result = bind_guarded(context, &request, m);
   m->arena.guard = NULL; /* the next user sets its own */
   if (result == KILN_OK) {
@@ -186,7 +181,7 @@ kiln_result ir_bind(kiln_context *context, const ir_kernel *k, const kiln_size *
     return KILN_OK;
   }
   ir_module_destroy(m);
-  return result == KILN_ERROR_MEMORY ? out_of_memory(context) : result;
+  return result == KILN_ERROR_MEMORY ? ir_out_of_memory(context) : result;
 }
 
 /* ---- shapes alone ---- */
@@ -227,7 +222,7 @@ kiln_result kiln_kernel_shapes(kiln_context *context, const kiln_kernel *kernel,
   ir_size_request request = {kernel, sizes, size_count, arrays, array_count, false};
   kiln_result result = shapes_guarded(context, &request, arrays, &a);
   arena_finish(&a);
-  return result == KILN_ERROR_MEMORY ? out_of_memory(context) : result;
+  return result == KILN_ERROR_MEMORY ? ir_out_of_memory(context) : result;
 }
 
 static kiln_result solve_guarded(kiln_context *context, const ir_size_request *request, int64_t *values, arena *a) {
@@ -244,5 +239,5 @@ kiln_result ir_solve_sizes(kiln_context *context, const ir_kernel *k, const kiln
   ir_size_request request = {k, sizes, size_count, arrays, array_count, true};
   kiln_result result = solve_guarded(context, &request, values, &a);
   arena_finish(&a);
-  return result == KILN_ERROR_MEMORY ? out_of_memory(context) : result;
+  return result == KILN_ERROR_MEMORY ? ir_out_of_memory(context) : result;
 }

@@ -1,13 +1,14 @@
-/* The language in memory. The words: a *kernel* has *params* (refs to whole arrays), a *grid* of *axes*, *blocks* (the part of a
- * param that one grid step sees, found by an index map), and a *body*: a region of ops. A *value* is what an op makes: a
- * *tile* (immutable array, rank 0 = scalar) or a *ref* (mutable memory; a *view* is a ref onto part of another).
- * Structured control only: ops own *regions*; a region has arguments and ends with `yield` where its op has results.
+/* The language in memory. The words: a *kernel* has *params* (refs to whole arrays), a *grid* of *axes*, *blocks* (the
+ * part of a param that one grid step sees, found by an index map), and a *body*: a region of ops. A *value* is what an
+ * op makes: a *tile* (immutable array, rank 0 = scalar) or a *ref* (mutable memory; a *view* is a ref onto part of
+ * another). Structured control only: ops own *regions*; a region has arguments and ends with `yield` where its op has
+ * results.
  *
  * Life: parse -> verify -> bind (every symbolic size becomes a number) -> passes -> host plan or SPIR-V.
  * Before binding a dimension may be an expression of sizes; afterwards every ir_dim is a constant.
  *
- * Everything lives in the module's arena; nothing is freed singly. Modules are immutable once verified: binding and passes
- * work on a copy of one kernel in an arena of its own. */
+ * Everything lives in the module's arena; nothing is freed singly. Modules are immutable once verified: binding and
+ * passes work on a copy of one kernel in an arena of its own. */
 #ifndef KILN_SRC_IR_IR_H
 #define KILN_SRC_IR_IR_H
 
@@ -37,14 +38,20 @@ bool ir_dtype_find(kiln_str name, ir_dtype *out);
 
 /* Limits of a kernel text (docs/language.md); going past one is a diagnostic. */
 enum {
-  IR_MAX_TEXT = 64 << 20, IR_MAX_TOKENS = 1 << 22, IR_MAX_NAME = 255, IR_MAX_DEPTH = 256, IR_MAX_VALUES = 1 << 20,
-  IR_MAX_INLINE = 64, IR_MAX_SYMBOLS = 256,
-  IR_MAX_AXES = 16, IR_MAX_ERRORS = 20
+  IR_MAX_TEXT = 64 << 20,
+  IR_MAX_TOKENS = 1 << 22,
+  IR_MAX_NAME = 255,
+  IR_MAX_DEPTH = 256,
+  IR_MAX_VALUES = 1 << 20,
+  IR_MAX_INLINE = 64,
+  IR_MAX_SYMBOLS = 256,
+  IR_MAX_AXES = 16,
+  IR_MAX_ERRORS = 20
 };
 
 /* Literals are carried as the bits of their element type, low bits first. */
-uint64_t ir_bits_from_f64(ir_dtype dtype, double value);   /* rounds to nearest even; integers saturate; bool: != 0 */
-uint64_t ir_bits_from_i64(ir_dtype dtype, int64_t value);  /* wraps */
+uint64_t ir_bits_from_f64(ir_dtype dtype, double value);  /* rounds to nearest even; integers saturate; bool: != 0 */
+uint64_t ir_bits_from_i64(ir_dtype dtype, int64_t value); /* wraps */
 double ir_bits_to_f64(ir_dtype dtype, uint64_t bits);
 int64_t ir_bits_to_i64(ir_dtype dtype, uint64_t bits);
 /* What reads outside an array give: NaN, the smallest integer, false (jax pallas uninitialized_value). */
@@ -52,15 +59,26 @@ uint64_t ir_fill_bits(ir_dtype dtype);
 
 /* ---- sizes ---- */
 
-/* A size: a constant or an expression of symbolic sizes. Interned: equal expressions are one node. Division `/` must come out even
- * when bound (diagnostic otherwise); cdiv rounds up. */
-typedef enum ir_dim_op { IR_DIM_CONST, IR_DIM_SYMBOL, IR_DIM_ADD, IR_DIM_SUB, IR_DIM_MUL, IR_DIM_DIV, IR_DIM_CDIV, IR_DIM_MOD, IR_DIM_MIN, IR_DIM_MAX } ir_dim_op;
+/* A size: a constant or an expression of symbolic sizes. Interned: equal expressions are one node. Division `/` must
+ * come out even when bound (diagnostic otherwise); cdiv rounds up. */
+typedef enum ir_dim_op {
+  IR_DIM_CONST,
+  IR_DIM_SYMBOL,
+  IR_DIM_ADD,
+  IR_DIM_SUB,
+  IR_DIM_MUL,
+  IR_DIM_DIV,
+  IR_DIM_CDIV,
+  IR_DIM_MOD,
+  IR_DIM_MIN,
+  IR_DIM_MAX
+} ir_dim_op;
 typedef struct ir_dim_node {
   ir_dim_op op;
-  int64_t value;                      /* CONST */
-  kiln_str symbol;                    /* SYMBOL */
+  int64_t value;   /* CONST */
+  kiln_str symbol; /* SYMBOL */
   const struct ir_dim_node *a, *b;
-  uint32_t depth;                     /* 1 for a leaf; the parser keeps it under IR_MAX_DEPTH */
+  uint32_t depth; /* 1 for a leaf; the parser keeps it under IR_MAX_DEPTH */
 } ir_dim_node;
 typedef const ir_dim_node *ir_dim;
 
@@ -85,13 +103,14 @@ typedef enum ir_kind { IR_TILE, IR_REF } ir_kind;
 typedef struct ir_type {
   ir_kind kind;
   ir_dtype dtype;
-  ir_space space;                     /* REF */
+  ir_space space; /* REF */
   ir_shape shape;
 } ir_type;
 
 static inline bool ir_dim_known(ir_dim d) { return d->op == IR_DIM_CONST; }
-static inline int64_t ir_extent(const ir_type *t, uint32_t axis) { return t->shape.dims[axis]->value; } /* bound kernels only */
-int64_t ir_count(const ir_type *t);                               /* elements; bound kernels only; verified to fit */
+/* Bound kernels only, as ir_count. */
+static inline int64_t ir_extent(const ir_type *t, uint32_t axis) { return t->shape.dims[axis]->value; }
+int64_t ir_count(const ir_type *t); /* elements; bound kernels only; verified to fit */
 
 /* ---- ops ---- */
 
@@ -112,28 +131,42 @@ typedef enum ir_form { IR_FORM_MAP, IR_FORM_REDUCE, IR_FORM_SCAN, IR_FORM_SHAPE,
 enum { T_BOOL = 1, T_SINT = 2, T_UINT = 4, T_FLOAT = 8, T_INT = 6, T_NUM = 14, T_BITS = 7, T_ANY = 15 };
 /* Attributes an op may carry (SHAPE_OP rows; reductions have AXES and KEEP, scans AXIS and REVERSE). */
 enum {
-  A_TYPE = 1 << 0, A_SHAPE = 1 << 1, A_AXIS = 1 << 2, A_AXES = 1 << 3, A_KEEP = 1 << 4, A_REVERSE = 1 << 5, A_START = 1 << 6,
-  A_SIZE = 1 << 7, A_STRIDE = 1 << 8, A_LOW = 1 << 9, A_HIGH = 1 << 10, A_INTERIOR = 1 << 11, A_DOT = 1 << 12, A_VALUE = 1 << 13, A_DIM = 1 << 14
+  A_TYPE = 1 << 0,
+  A_SHAPE = 1 << 1,
+  A_AXIS = 1 << 2,
+  A_AXES = 1 << 3,
+  A_KEEP = 1 << 4,
+  A_REVERSE = 1 << 5,
+  A_START = 1 << 6,
+  A_SIZE = 1 << 7,
+  A_STRIDE = 1 << 8,
+  A_LOW = 1 << 9,
+  A_HIGH = 1 << 10,
+  A_INTERIOR = 1 << 11,
+  A_DOT = 1 << 12,
+  A_VALUE = 1 << 13,
+  A_DIM = 1 << 14
 };
 enum { E_READS = 1, E_WRITES = 2, E_ALLOCATES = 4, E_CONTROL = 8, E_TERMINATOR = 16 };
 typedef enum ir_result_rule { IR_RESULT_SAME, IR_RESULT_BOOL, IR_RESULT_SELECT, IR_RESULT_OTHER } ir_result_rule;
 
 /* Everything the tables say of an op except its C meaning (ir/eval.c) and SPIR-V cells (spirv/). */
 typedef struct ir_op_info {
-  const char *id, *text;              /* enum name; name in kernel texts (differs for reductions) */
+  const char *id, *text; /* enum name; name in kernel texts (differs for reductions) */
   ir_form form;
-  int32_t arity;                      /* -1: any */
-  const char *infix;                  /* "" when none */
-  uint32_t types;                     /* T_* classes of the operands */
+  int32_t arity;     /* -1: any */
+  const char *infix; /* "" when none */
+  uint32_t types;    /* T_* classes of the operands */
   ir_result_rule result;
-  uint32_t attrs;                     /* A_* */
-  uint32_t effects;                   /* E_* */
-  int32_t combine;                    /* REDUCE, SCAN: ir_code that joins two lanes; -1: argmax, argmin */
+  uint32_t attrs;   /* A_* */
+  uint32_t effects; /* E_* */
+  int32_t combine;  /* REDUCE, SCAN: ir_code that joins two lanes; -1: argmax, argmin */
   uint32_t host_ulp, device_ulp;
   const char *jax, *doc;
 } ir_op_info;
 const ir_op_info *ir_op_get(ir_code code);
-/* By its name in kernel texts; `max(a)` and `max(a, b)` are two ops. A wrong count gives the nearest op of that name. */
+/* By its name in kernel texts; `max(a)` and `max(a, b)` are two ops. A wrong count gives the nearest op of that name.
+ */
 bool ir_op_find(kiln_str text, uint32_t operand_count, ir_code *out);
 
 typedef struct ir_op ir_op;
@@ -141,11 +174,11 @@ typedef struct ir_region ir_region;
 
 typedef struct ir_value {
   ir_type type;
-  ir_op *def;                         /* NULL for region arguments, params, block refs and axis indices */
-  ir_region *region;                  /* arguments: their region; else NULL */
-  kiln_str name;                      /* as written; may be empty */
-  uint32_t id;                        /* unique in the kernel: index for side tables */
-  uint32_t uses;                      /* operands that refer to it; kept by the builder functions */
+  ir_op *def;        /* NULL for region arguments, params, block refs and axis indices */
+  ir_region *region; /* arguments: their region; else NULL */
+  kiln_str name;     /* as written; may be empty */
+  uint32_t id;       /* unique in the kernel: index for side tables */
+  uint32_t uses;     /* operands that refer to it; kept by the builder functions */
 } ir_value;
 
 typedef struct ir_list {
@@ -153,37 +186,44 @@ typedef struct ir_list {
   int64_t at[KILN_MAX_RANK];
 } ir_list;
 
-/* One dimension of an indexed access: a point (dropped from the result's shape) or a range of `size` elements `stride` apart. The
- * start is operand `operand` of the op (an i32 scalar), or the constant `start` when `operand` is -1. */
+/* One dimension of an indexed access: a point (dropped from the result's shape) or a range of `size` elements `stride`
+ * apart. The start is operand `operand` of the op (an i32 scalar), or the constant `start` when `operand` is -1. */
 typedef struct ir_index {
   bool point;
   int32_t operand;
   ir_dim start;
-  ir_dim size;                        /* range */
-  int64_t stride;                     /* range: at least 1 */
+  ir_dim size;    /* range */
+  int64_t stride; /* range: at least 1 */
 } ir_index;
 
-/* What an op carries beside its operands; which fields count follows from the op's row. Fields that no op has together share their place.
- * Once an op is made its lists are complete and its axes count from 0: `axis: -1` and left-out axes exist in kernel texts only. */
+/* What an op carries beside its operands; which fields count follows from the op's row. Fields that no op has together
+ * share their place. Once an op is made its lists are complete and its axes count from 0: `axis: -1` and left-out axes
+ * exist in kernel texts only. */
 typedef struct ir_attrs {
-  ir_dtype type;                      /* convert, bitcast, iota, full, dot, scratch */
-  ir_space space;                     /* scratch */
-  ir_shape shape;                     /* full, iota, broadcast, reshape, scratch */
-  int64_t axis;                       /* iota, concatenate, scans */
-  bool keep, reverse;                 /* reductions, scans */
-  bool masked, other;                 /* load, store: operands after the starts */
-  bool edge;                          /* view: may reach outside */
-  int32_t grid_axis;                  /* for: the grid axis it came from, +1; 0: none */
-  int64_t offset;                     /* scratch: placed by place_memory; -1 before */
-  uint64_t bits;                      /* full */
-  ir_dim dim;                         /* size */
-  ir_list axes;                       /* reductions, broadcast, transpose, reverse */
-  uint32_t index_count;               /* load, store, view: one per dimension of the ref */
+  ir_dtype type;        /* convert, bitcast, iota, full, dot, scratch */
+  ir_space space;       /* scratch */
+  ir_shape shape;       /* full, iota, broadcast, reshape, scratch */
+  int64_t axis;         /* iota, concatenate, scans */
+  bool keep, reverse;   /* reductions, scans */
+  bool masked, other;   /* load, store: operands after the starts */
+  bool edge;            /* view: may reach outside */
+  int32_t grid_axis;    /* for: the grid axis it came from, +1; 0: none */
+  int64_t offset;       /* scratch: placed by place_memory; -1 before */
+  uint64_t bits;        /* full */
+  ir_dim dim;           /* size */
+  ir_list axes;         /* reductions, broadcast, transpose, reverse */
+  uint32_t index_count; /* load, store, view: one per dimension of the ref */
   union {
     ir_index index[KILN_MAX_RANK];
-    struct { ir_list start, size, stride; };     /* slice; a size of -1 is the rest of a dimension, before binding only */
-    struct { ir_list low, high, interior; };     /* pad */
-    struct { ir_list lhs_contract, rhs_contract, lhs_batch, rhs_batch; }; /* dot */
+    struct {
+      ir_list start, size, stride;
+    }; /* slice; a size of -1 is the rest of a dimension, before binding only */
+    struct {
+      ir_list low, high, interior;
+    }; /* pad */
+    struct {
+      ir_list lhs_contract, rhs_contract, lhs_batch, rhs_batch;
+    }; /* dot */
   };
 } ir_attrs;
 
@@ -194,9 +234,9 @@ typedef struct ir_attrs {
  *   view    ref, starts..                            -> ref
  *   scratch                                          -> ref
  *   for     begin, end, step, inits..                -> carried;  region: (i, carried..) yields carried
- *   while   inits..                                  -> carried;  regions: condition (carried..) yields bool; body (carried..) yields carried
- *   when    condition                                -> results;  regions: then, else (present even when empty) yield results
- *   switch  index                                    -> results;  regions: one per case
+ *   while   inits..                                  -> carried;  regions: condition (carried..) yields bool; body
+ * (carried..) yields carried when    condition                                -> results;  regions: then, else (present
+ * even when empty) yield results switch  index                                    -> results;  regions: one per case
  *   yield   values.. */
 struct ir_op {
   ir_code code;
@@ -204,7 +244,7 @@ struct ir_op {
   ir_value **operands;
   ir_value **results;
   ir_region **regions;
-  ir_attrs *attrs;                    /* NULL when the row has none */
+  ir_attrs *attrs; /* NULL when the row has none */
   loc loc;
   ir_region *parent;
   ir_op *prev, *next;
@@ -214,7 +254,7 @@ struct ir_region {
   uint32_t arg_count;
   ir_value **args;
   ir_op *first, *last;
-  ir_op *owner;                       /* NULL: a kernel's body or an index map */
+  ir_op *owner; /* NULL: a kernel's body or an index map */
 };
 
 /* ---- kernels ---- */
@@ -222,35 +262,35 @@ struct ir_region {
 typedef struct ir_param {
   kiln_str name;
   kiln_direction direction;
-  bool prefetch;                      /* may be read in index maps */
-  int32_t alias;                      /* outputs: the input whose contents it starts with; -1: none */
-  ir_value *ref;                      /* whole array, in gmem */
-  kiln_str dim_text[KILN_MAX_RANK];   /* dimensions that are no constants, as text */
+  bool prefetch;                    /* may be read in index maps */
+  int32_t alias;                    /* outputs: the input whose contents it starts with; -1: none */
+  ir_value *ref;                    /* whole array, in gmem */
+  kiln_str dim_text[KILN_MAX_RANK]; /* dimensions that are no constants, as text */
   loc loc;
 } ir_param;
 
 typedef struct ir_axis {
   kiln_str name;
   ir_dim extent;
-  bool parallel;                      /* else sequential, in order */
-  ir_value *index;                    /* i32 scalar */
+  bool parallel;   /* else sequential, in order */
+  ir_value *index; /* i32 scalar */
   loc loc;
 } ir_axis;
 
-/* The part of a param that one step sees. `size` has one entry per dimension of the param; squeezed ones have size 1 and are dropped from
- * the block ref's shape. The map is a region without arguments that yields one i32 block index per dimension (in units of blocks),
- * and may use axis indices and prefetch params. */
+/* The part of a param that one step sees. `size` has one entry per dimension of the param; squeezed ones have size 1
+ * and are dropped from the block ref's shape. The map is a region without arguments that yields one i32 block index per
+ * dimension (in units of blocks), and may use axis indices and prefetch params. */
 typedef struct ir_block {
   uint32_t param;
   ir_shape size;
-  uint32_t squeezed;                  /* bit per dimension */
+  uint32_t squeezed; /* bit per dimension */
   ir_region *map;
-  ir_value *ref;                      /* what the body sees under the param's name */
+  ir_value *ref; /* what the body sees under the param's name */
   loc loc;
 } ir_block;
 
 struct kiln_kernel {
-  kiln_module *module;                /* arena, source */
+  kiln_module *module; /* arena, source */
   kiln_str name;
   ir_param *params;
   uint32_t param_count;
@@ -259,10 +299,10 @@ struct kiln_kernel {
   ir_block *blocks;
   uint32_t block_count;
   ir_region *body;
-  kiln_str *symbols;                  /* symbolic sizes in order of appearance; none once bound */
+  kiln_str *symbols; /* symbolic sizes in order of appearance; none once bound */
   uint32_t symbol_count;
-  uint32_t value_count;               /* ids run from 0 */
-  kiln_str comment;                   /* the `//` lines directly above it; may be empty */
+  uint32_t value_count; /* ids run from 0 */
+  kiln_str comment;     /* the `//` lines directly above it; may be empty */
   loc loc;
   bool bound;
 };
@@ -271,9 +311,9 @@ typedef kiln_kernel ir_kernel;
 struct kiln_module {
   kiln_context *context;
   arena arena;
-  arena scratch;                      /* for the time of a parse */
+  arena scratch; /* for the time of a parse */
   source source;
-  map dims;                           /* interned sizes */
+  map dims; /* interned sizes */
   ir_kernel **kernels;
   uint32_t kernel_count;
   kiln_str printed;
@@ -283,14 +323,14 @@ typedef kiln_module ir_module;
 /* ---- sizes ---- */
 ir_dim ir_dim_const(ir_module *m, int64_t value);
 ir_dim ir_dim_symbol(ir_module *m, kiln_str name);
-ir_dim ir_dim_make(ir_module *m, ir_dim_op op, ir_dim a, ir_dim b);            /* simplified, interned */
+ir_dim ir_dim_make(ir_module *m, ir_dim_op op, ir_dim a, ir_dim b); /* simplified, interned */
 typedef enum ir_truth { IR_NO, IR_YES, IR_UNKNOWN } ir_truth;
-ir_truth ir_dim_equal(ir_dim a, ir_dim b);                                   /* UNKNOWN: cannot be told before binding */
+ir_truth ir_dim_equal(ir_dim a, ir_dim b); /* UNKNOWN: cannot be told before binding */
 bool ir_dim_mentions(ir_dim d, kiln_str symbol);
 void ir_dim_print(text *t, ir_dim d);
 void ir_type_print(text *t, const ir_type *type);
 ir_truth ir_shape_equal(const ir_shape *a, const ir_shape *b);
-ir_type ir_tile_type(ir_dtype dtype, const ir_shape *shape);                  /* NULL shape: a scalar */
+ir_type ir_tile_type(ir_dtype dtype, const ir_shape *shape); /* NULL shape: a scalar */
 ir_type ir_ref_type(ir_dtype dtype, ir_space space, const ir_shape *shape);
 kiln_str ir_type_text(ir_module *m, const ir_type *type);
 kiln_str ir_dim_text(ir_module *m, ir_dim d);
@@ -311,14 +351,17 @@ typedef struct ir_builder {
 
 ir_region *ir_region_new(ir_builder *b, ir_op *owner);
 ir_value *ir_region_arg(ir_builder *b, ir_region *r, ir_type type, kiln_str name);
-ir_value *ir_free_value(ir_builder *b, ir_type type, kiln_str name); /* neither result nor argument: param, block ref, axis index */
+ir_value *ir_free_value(ir_builder *b, ir_type type,
+                        kiln_str name); /* neither result nor argument: param, block ref, axis index */
 void ir_add_results(ir_builder *b, ir_op *op, uint32_t count, const ir_type *types);
-/* Makes an op, checks it and infers its result types (ir_infer). NULL after a diagnostic. Regions are added by the caller before it is
- * inserted: control ops take their result types from `inits` or the yields. */
+/* Makes an op, checks it and infers its result types (ir_infer). NULL after a diagnostic. Regions are added by the
+ * caller before it is inserted: control ops take their result types from `inits` or the yields. */
 ir_op *ir_make(ir_builder *b, ir_code code, ir_value *const *operands, uint32_t operand_count, const ir_attrs *attrs);
-ir_value *ir_make1(ir_builder *b, ir_code code, ir_value *const *operands, uint32_t operand_count, const ir_attrs *attrs); /* its one result */
-ir_op *ir_make_control(ir_builder *b, ir_code code, ir_value *const *operands, uint32_t operand_count, ir_region *const *regions,
-                       uint32_t region_count, const ir_type *result_types, uint32_t result_count, const ir_attrs *attrs);
+ir_value *ir_make1(ir_builder *b, ir_code code, ir_value *const *operands, uint32_t operand_count,
+                   const ir_attrs *attrs); /* its one result */
+ir_op *ir_make_control(ir_builder *b, ir_code code, ir_value *const *operands, uint32_t operand_count,
+                       ir_region *const *regions, uint32_t region_count, const ir_type *result_types,
+                       uint32_t result_count, const ir_attrs *attrs);
 void ir_yield(ir_builder *b, ir_value *const *values, uint32_t count);
 /* Shorthands used by parser and passes. */
 ir_value *ir_scalar_i32(ir_builder *b, int64_t value);
@@ -326,16 +369,17 @@ ir_value *ir_map1(ir_builder *b, ir_code code, ir_value *a);
 ir_value *ir_map2(ir_builder *b, ir_code code, ir_value *a, ir_value *c);
 ir_value *ir_map3(ir_builder *b, ir_code code, ir_value *a, ir_value *c, ir_value *d);
 ir_value *ir_full(ir_builder *b, ir_dtype dtype, const ir_shape *shape, uint64_t bits);
-ir_value *ir_convert(ir_builder *b, ir_value *v, ir_dtype dtype);            /* v itself when already so */
-ir_value *ir_broadcast_to(ir_builder *b, ir_value *v, const ir_shape *shape); /* NumPy rules; v itself when already so */
+ir_value *ir_convert(ir_builder *b, ir_value *v, ir_dtype dtype); /* v itself when already so */
+ir_value *ir_broadcast_to(ir_builder *b, ir_value *v,
+                          const ir_shape *shape); /* NumPy rules; v itself when already so */
 
 void ir_set_operand(ir_op *op, uint32_t index, ir_value *v);
-void ir_replace_uses(ir_kernel *k, ir_value *old, ir_value *new_value);      /* walks the kernel */
-void ir_erase(ir_op *op);                                                    /* unlinks, drops its uses, regions included */
+void ir_replace_uses(ir_kernel *k, ir_value *old, ir_value *new_value); /* walks the kernel */
+void ir_erase(ir_op *op);                                               /* unlinks, drops its uses, regions included */
 void ir_move_before(ir_op *op, ir_op *before);
 
-/* Result types of one op from its operands and attributes; diagnostics name operand, expected and found. Dimensions that cannot be
- * compared before binding are let through, and checked again after it. */
+/* Result types of one op from its operands and attributes; diagnostics name operand, expected and found. Dimensions
+ * that cannot be compared before binding are let through, and checked again after it. */
 bool ir_infer(ir_builder *b, ir_op *op);
 
 /* Walks every op, outer before inner, in order; stops when fn returns false. */
@@ -352,18 +396,22 @@ void ir_print_kernel(text *t, const ir_kernel *k);
 void ir_print_module(text *t, const ir_module *m);
 /* Checks every rule of docs/language.md; collects, never stops at the first. */
 bool ir_verify(const ir_kernel *k, diag_sink *diags);
-/* A copy of `k` in a new module in which every size is a number. Values from the arrays' shapes and `sizes` must agree. */
-kiln_result ir_bind(kiln_context *context, const ir_kernel *k, const kiln_size *sizes, size_t size_count, const kiln_array *arrays,
-                    size_t array_count, ir_module **out);
+/* A copy of `k` in a new module in which every size is a number. Values from the arrays' shapes and `sizes` must agree.
+ */
+kiln_result ir_bind(kiln_context *context, const ir_kernel *k, const kiln_size *sizes, size_t size_count,
+                    const kiln_array *arrays, size_t array_count, ir_module **out);
 /* Solves the symbolic sizes only. `values` has one entry per k->symbols. */
 kiln_result ir_solve_sizes(kiln_context *context, const ir_kernel *k, const kiln_size *sizes, size_t size_count,
                            const kiln_array *arrays, size_t array_count, int64_t *values);
-bool ir_dim_eval(ir_dim d, const ir_kernel *k, const int64_t *values, int64_t *out); /* false: overflow or uneven division */
-ir_module *ir_module_create(kiln_context *context);      /* empty; NULL when memory is out */
+bool ir_dim_eval(ir_dim d, const ir_kernel *k, const int64_t *values,
+                 int64_t *out);                     /* false: overflow or uneven division */
+ir_module *ir_module_create(kiln_context *context); /* empty; NULL when memory is out */
 void ir_module_destroy(ir_module *m);
+kiln_result ir_out_of_memory(kiln_context *context); /* says so; KILN_ERROR_MEMORY */
 
-/* Copies a region's ops, but not its yield, to the builder's place, for inlining and unrolling. `map_value` is indexed by old value
- * id and has room for all of them: entries say what stands for a value (NULL: itself) and are added for what is copied. */
+/* Copies a region's ops, but not its yield, to the builder's place, for inlining and unrolling. `map_value` is indexed
+ * by old value id and has room for all of them: entries say what stands for a value (NULL: itself) and are added for
+ * what is copied. */
 void ir_clone_region(ir_builder *b, const ir_region *from, ir_value **map_value);
 
 #endif

@@ -26,6 +26,11 @@ void ir_module_destroy(ir_module *m) {
   mem_free(owner, m, sizeof *m);
 }
 
+kiln_result ir_out_of_memory(kiln_context *context) {
+  diag_report(context->diags, DIAG_out_of_memory, (loc){0});
+  return KILN_ERROR_MEMORY;
+}
+
 const char *kiln_dtype_name(kiln_dtype dtype) { return ir_dtype_get((ir_dtype)dtype)->name; }
 size_t kiln_dtype_size(kiln_dtype dtype) { return ir_dtype_bytes((ir_dtype)dtype); }
 
@@ -69,7 +74,7 @@ kiln_result kiln_module_parse(kiln_context *context, const kiln_parse_desc *desc
   *out = NULL;
   kiln_result result = ir_parse(context, desc->text, desc->name, &m);
   if (result != KILN_OK) return result;
-  if (!ARENA_GUARD(&m->arena, guard)) return ir_module_destroy(m), KILN_ERROR_MEMORY;
+  if (!ARENA_GUARD(&m->arena, guard)) return ir_module_destroy(m), ir_out_of_memory(context);
   bool ok = verify_all(m);
   m->arena.guard = NULL;
   if (ok) return *out = m, KILN_OK;

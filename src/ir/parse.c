@@ -420,8 +420,8 @@ kiln_result ir_parse(kiln_context *context, kiln_str text_bytes, kiln_str name, 
   jmp_buf guard;
   ir_module *m = ir_module_create(context);
   *out = NULL;
-  if (!m) return KILN_ERROR_MEMORY;
-  if (!ARENA_GUARD(&m->arena, guard)) return ir_module_destroy(m), KILN_ERROR_MEMORY;
+  if (!m) return ir_out_of_memory(context);
+  if (!ARENA_GUARD(&m->arena, guard)) return ir_module_destroy(m), ir_out_of_memory(context);
   m->scratch.guard = m->arena.guard;
   m->source = (source){str_copy(&m->arena, name.size ? name : STR("<kernel>")), str_copy(&m->arena, text_bytes)};
   bool ok = parse_source(m);

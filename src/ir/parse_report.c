@@ -3,7 +3,7 @@
 
 #include "ir/parse.h"
 
-static const uint64_t most_steps = UINT64_C(1) << 26; /* tokens read, those of inlined functions each time */
+static const uint64_t most_steps = UINT64_C(1) << 23; /* tokens read, those of inlined functions each time */
 
 const token *parse_peek(const parser *p, uint32_t ahead) {
   uint32_t left = p->token_count - p->at;
