@@ -133,11 +133,12 @@ typedef struct host_input {
   host_operand at; /* over the loop's collapsed dimensions */
   uint32_t bytes;  /* of an element */
   uint32_t reg;
+  ir_lanes_fn splat; /* repeats one element */
 } host_input;
 
 /* A lane loop over one strip. */
 typedef struct host_micro {
-  ir_lanes_fn fn; /* NULL: nothing to do, the register is another name of in[0] (bitcast) */
+  ir_lanes_fn fn;
   uint16_t out, in[3];
 } host_micro;
 

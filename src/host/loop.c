@@ -135,6 +135,10 @@ static void give_strips(homes *h) {
 
 /* ---- emitting ---- */
 
+static ir_lanes_fn splat_of(uint32_t bytes) {
+  return ir_splat_lanes(bytes == 1 ? IR_U8 : bytes == 2 ? IR_U16 : bytes == 4 ? IR_U32 : IR_U64);
+}
+
 static host_fused *new_fused(flat *f, const flat_group *g) {
   host_fused *fused = ARENA_NEW(f->arena, host_fused);
   fused->inputs = ARENA_ARRAY(f->arena, host_input, g->input_count + 1);
@@ -146,7 +150,10 @@ static host_fused *new_fused(flat *f, const flat_group *g) {
   fused->micro_count = g->micro_count;
   fused->sink_count = g->sink_count;
   for (uint32_t i = 0; i < g->input_count; i++)
-    fused->inputs[i] = (host_input){.at = g->inputs[i].at, .bytes = g->inputs[i].bytes, .reg = g->inputs[i].reg};
+    fused->inputs[i] = (host_input){.at = g->inputs[i].at,
+                                    .bytes = g->inputs[i].bytes,
+                                    .reg = g->inputs[i].reg,
+                                    .splat = splat_of(g->inputs[i].bytes)};
   for (uint32_t s = 0; s < g->sink_count; s++) fused->sinks[s] = g->sinks[s].sink;
   return fused;
 }

@@ -9,6 +9,7 @@ typedef struct lanes_at { /* an input or a sink */
   uint8_t *base;
   const int64_t *strides;
   int64_t outer;   /* offset of the current outer index */
+  bool dense;      /* the elements of every strip follow one another */
   bool staged;     /* sink: written to its box at the end */
   uint8_t *filled; /* input: the one element that the strip buffer repeats */
 } lanes_at;
@@ -19,8 +20,9 @@ typedef struct walk {
   uint8_t *strips;
   lanes_at inputs[HOST_MAX_REGS], sinks[HOST_MAX_REGS];
   uint8_t *reg[HOST_MAX_REGS];
-  int64_t outer;                      /* rows before the current outer index */
-  int64_t row, column, rows, columns; /* the strip within the last two dimensions */
+  uint32_t moving[HOST_MAX_REGS], moving_count; /* registers in memory: at another place for every strip */
+  int64_t outer;                                /* rows before the current outer index */
+  int64_t row, column, rows, columns;           /* the strip within the last two dimensions */
 } walk;
 
 static uint8_t *strip_of(const walk *w, uint32_t index) { return w->strips + (size_t)index * HOST_STRIP_PITCH; }
@@ -31,10 +33,10 @@ static uint8_t *address(const walk *w, const lanes_at *at) {
   return at->base + at->outer + w->row * at->strides[rank - 2] + w->column * at->strides[rank - 1];
 }
 
-/* Whether the strip's elements follow one another there. */
-static bool is_dense(const walk *w, const lanes_at *at, uint32_t bytes) {
-  const int64_t *strides = at->strides + w->f->rank - 2;
-  return strides[1] == (int64_t)bytes && (w->rows == 1 || strides[0] == w->columns * (int64_t)bytes);
+/* Strips of several rows have whole rows, so one answer holds for all of them. */
+static bool is_dense(const host_fused *f, const int64_t *strides, uint32_t bytes) {
+  const int64_t row = strides[f->rank - 2], column = strides[f->rank - 1];
+  return column == (int64_t)bytes && (f->rows == 1 || row == f->columns * (int64_t)bytes);
 }
 
 /* ---- inputs ---- */
@@ -43,7 +45,7 @@ static void fetch(walk *w, const host_input *input, lanes_at *at) {
   const host_reg *reg = &w->f->regs[input->reg];
   const int64_t *strides = at->strides + w->f->rank - 2;
   uint8_t *from = address(w, at), *strip = strip_of(w, reg->strip);
-  if (is_dense(w, at, input->bytes)) {
+  if (at->dense) {
     w->reg[input->reg] = from;
     return;
   }
@@ -55,7 +57,7 @@ static void fetch(walk *w, const host_input *input, lanes_at *at) {
                       w->columns, input->bytes);
     return;
   }
-  host_fill(strip, host_bits(from, input->bytes), input->bytes, w->f->rows * w->f->columns);
+  input->splat(strip, (const void *const[]){from}, (size_t)(w->f->rows * w->f->columns));
   at->filled = from;
 }
 
@@ -63,24 +65,20 @@ static void fetch(walk *w, const host_input *input, lanes_at *at) {
 
 static void home_values(walk *w) {
   int64_t linear = ((w->outer + w->row) * last_dim(w)) + w->column;
-  for (uint32_t r = 0; r < w->f->reg_count; r++) {
+  for (uint32_t k = 0; k < w->moving_count; k++) {
+    const uint32_t r = w->moving[k];
     const host_reg *reg = &w->f->regs[r];
-    if (reg->home == HOST_HOME_TILE) w->reg[r] = w->unit->slot[reg->index] + linear * reg->bytes;
-    if (reg->home == HOST_HOME_SINK) {
-      const lanes_at *sink = &w->sinks[reg->index];
-      w->reg[r] = is_dense(w, sink, reg->bytes) ? address(w, sink) : strip_of(w, reg->strip);
-    }
+    if (reg->home == HOST_HOME_TILE)
+      w->reg[r] = w->unit->slot[reg->index] + linear * reg->bytes;
+    else
+      w->reg[r] = address(w, &w->sinks[reg->index]);
   }
 }
 
-static void compute(walk *w) {
+static void compute(const walk *w) {
   const size_t count = (size_t)(w->rows * w->columns);
   for (uint32_t m = 0; m < w->f->micro_count; m++) {
     const host_micro *micro = &w->f->micros[m];
-    if (!micro->fn) {
-      w->reg[micro->out] = w->reg[micro->in[0]];
-      continue;
-    }
     micro->fn(w->reg[micro->out],
               (const void *const[]){w->reg[micro->in[0]], w->reg[micro->in[1]], w->reg[micro->in[2]]}, count);
   }
@@ -124,21 +122,37 @@ static void run_strip(walk *w) {
 
 /* ---- the walk ---- */
 
-static void begin(walk *w) {
+static void begin_inputs(walk *w) {
   const host_fused *f = w->f;
-  for (uint32_t r = 0; r < f->reg_count; r++)
-    if (f->regs[r].home == HOST_HOME_STRIP) w->reg[r] = strip_of(w, f->regs[r].strip);
   for (uint32_t i = 0; i < f->input_count; i++) {
-    w->inputs[i] = (lanes_at){0};
-    w->inputs[i].base = host_resolve(w->unit, &f->inputs[i].at, &w->inputs[i].strides);
+    lanes_at *at = &w->inputs[i];
+    *at = (lanes_at){0};
+    at->base = host_resolve(w->unit, &f->inputs[i].at, &at->strides);
+    at->dense = is_dense(f, at->strides, f->inputs[i].bytes);
   }
+}
+
+static void begin_sinks(walk *w) {
+  const host_fused *f = w->f;
   for (uint32_t s = 0; s < f->sink_count; s++) {
     const host_operand *to = &f->sinks[s].to;
-    w->sinks[s] = (lanes_at){0};
-    w->sinks[s].staged = to->box != HOST_NONE && !w->unit->box[to->box].inside;
-    w->sinks[s].base = host_target(w->unit, to, &w->sinks[s].strides);
-    if (f->sinks[s].combine)
-      host_fill(w->sinks[s].base, f->sinks[s].identity, f->sinks[s].bytes, f->sinks[s].result_count);
+    lanes_at *at = &w->sinks[s];
+    *at = (lanes_at){0};
+    at->staged = to->box != HOST_NONE && !w->unit->box[to->box].inside;
+    at->base = host_target(w->unit, to, &at->strides);
+    at->dense = is_dense(f, at->strides, f->sinks[s].bytes);
+    if (f->sinks[s].combine) host_fill(at->base, f->sinks[s].identity, f->sinks[s].bytes, f->sinks[s].result_count);
+  }
+}
+
+static void begin_regs(walk *w) {
+  for (uint32_t r = 0; r < w->f->reg_count; r++) {
+    const host_reg *reg = &w->f->regs[r];
+    bool in_place = reg->home == HOST_HOME_TILE || (reg->home == HOST_HOME_SINK && w->sinks[reg->index].dense);
+    if (in_place)
+      w->moving[w->moving_count++] = r;
+    else if (reg->home != HOST_HOME_INPUT)
+      w->reg[r] = strip_of(w, reg->strip);
   }
 }
 
@@ -163,9 +177,15 @@ static void walk_plane(walk *w) {
 }
 
 void host_run_fused(host_unit *unit, const host_fused *f) {
-  walk w = {.unit = unit, .f = f, .strips = unit->frame + unit->plan->strips_offset};
+  walk w; /* large, and mostly not used: filled as far as the loop goes */
+  w.unit = unit;
+  w.f = f;
+  w.strips = unit->frame + unit->plan->strips_offset;
+  w.moving_count = 0;
   int64_t index[KILN_MAX_RANK] = {0}, outer_count = 1;
-  begin(&w);
+  begin_inputs(&w);
+  begin_sinks(&w);
+  begin_regs(&w);
   for (uint32_t d = 0; d + 2 < f->rank; d++) outer_count *= f->dims[d];
   for (int64_t outer = 0; outer < outer_count; outer++) {
     set_outer(&w, index);

@@ -24,6 +24,7 @@ ir_lanes_fn ir_lanes(ir_code code, ir_dtype dtype) { return find(table(), code, 
 ir_lanes_fn ir_reduce_lanes(ir_code code, ir_dtype dtype) {
   return ir_op_get(code)->combine < 0 ? NULL : table()->reduce[dtype][code];
 }
+ir_lanes_fn ir_splat_lanes(ir_dtype dtype) { return table()->splat[dtype]; }
 ir_lanes_fn ir_convert_lanes(ir_dtype from, ir_dtype to) { return table()->convert[from][to]; }
 
 size_t ir_eval_set_count(void) {

@@ -16,6 +16,8 @@ ir_lanes_fn ir_lanes(ir_code code, ir_dtype dtype);
 /* The loop that reduces: out[0] = in[0][0] + .. + in[0][count - 1], count at least 1. NULL for argmax and argmin, and
  * when the row does not accept the type. f16 and bf16 are rounded at every step: reduce them in f32. */
 ir_lanes_fn ir_reduce_lanes(ir_code code, ir_dtype dtype);
+/* out[i] = in[0][0]. */
+ir_lanes_fn ir_splat_lanes(ir_dtype dtype);
 /* The loop for convert; never NULL. */
 ir_lanes_fn ir_convert_lanes(ir_dtype from, ir_dtype to);
 /* What a reduction or scan starts with, as bits. */

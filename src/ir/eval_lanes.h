@@ -9,7 +9,8 @@ typedef struct eval_table {
   const ir_lanes_fn *map[IR_DTYPE_COUNT]; /* by operand type, then op; NULL where the row does not accept the type */
   const ir_lanes_fn
       *vector[IR_DTYPE_COUNT]; /* elementary functions from the vector library; before `map` where there is one */
-  const ir_lanes_fn *reduce[IR_DTYPE_COUNT];  /* by operand type, then reduction */
+  const ir_lanes_fn *reduce[IR_DTYPE_COUNT]; /* by operand type, then reduction */
+  ir_lanes_fn splat[IR_DTYPE_COUNT];
   const ir_lanes_fn *convert[IR_DTYPE_COUNT]; /* from, then to */
 } eval_table;
 
