@@ -5,6 +5,7 @@ A job prints its failures and its skips with their reasons. A table of all jobs 
 last the line `N passed, N failed, N skipped`. Set-up is ci/test's; run alone, this expects it done.
 """
 import concurrent.futures
+import itertools
 import os
 import pathlib
 import re
@@ -33,7 +34,10 @@ class Count:
     """What a job came to."""
 
     def __init__(self, passed=0, failed=0, skipped=0):
-        self.passed, self.failed, self.skipped = passed, failed, skipped
+        self.passed, self.failed, self.skipped = int(passed), int(failed), int(skipped)
+
+    def __str__(self):
+        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
 
     def __iadd__(self, other):
         self.passed += other.passed
@@ -46,7 +50,7 @@ def tail(text, lines=60):
     return "\n".join(text.rstrip().splitlines()[-lines:])
 
 
-def run(command, env=None, timeout=1500):
+def run(command, env=None, timeout=2400):
     """(exit status, output) of a command run in the root; a hang counts as failure."""
     try:
         done = subprocess.run(command, cwd=ROOT, env={**os.environ, **(env or {})}, timeout=timeout,
@@ -95,9 +99,8 @@ def count_case(case, forbid=None):
 
 def ctest(preset, label, env=None, without=None, parallel=CORES, forbid=None):
     """Runs the preset's tests that carry a label."""
-    report = ROOT / "build" / preset / "report.xml"
-    report.unlink(missing_ok=True)
-    command = ["ctest", "--test-dir", f"build/{preset}", "-L", f"^({label})$", "-j", str(parallel), "--timeout", "300",
+    report = ROOT / "build" / preset / f"report-{os.getpid()}.xml"
+    command = ["ctest", "--test-dir", f"build/{preset}", "-L", f"^({label})$", "-j", str(parallel), "--timeout", "900",
                "--test-output-size-passed", "4000000", "--test-output-size-failed", "4000000",
                "--output-junit", str(report)]
     status, output = run(command + (["-LE", without] if without else []), env)
@@ -107,6 +110,7 @@ def ctest(preset, label, env=None, without=None, parallel=CORES, forbid=None):
     total = Count()
     for case in xml.etree.ElementTree.parse(report).getroot().iter("testcase"):
         total += count_case(case, forbid)
+    report.unlink()
     if total.passed + total.failed + total.skipped == 0:
         print(f"FAIL no test in build/{preset} has the label {label}")
         total.failed = 1
@@ -118,8 +122,10 @@ def built(preset, label, env=None, options=(), **rest):
     return lambda: build(preset, *options) or ctest(preset, label, env, **rest)
 
 
-def driver(name, layer=None, forbid=None, **env):
-    """A job that runs the Vulkan tests on one driver, under a layer if asked; output that `forbid` matches is a failure."""
+def driver(name, layer=None, without=None, forbid=None, **env):
+    """A job that runs the Vulkan tests on one driver, under a layer if asked; output that `forbid` matches is a failure.
+
+    The dev build must be there: several such jobs run at a time (see together)."""
     icd = DRIVERS / f"{name}.json"
     shader_cache = ROOT / "build" / "shader_cache"
     env = {"VK_DRIVER_FILES": str(icd), "VK_ICD_FILENAMES": str(icd), "MESA_SHADER_CACHE_DIR": str(shader_cache), **env}
@@ -131,7 +137,7 @@ def driver(name, layer=None, forbid=None, **env):
         if layer and layer not in run(["vulkaninfo", "--summary"], env)[1]:
             print(f"SKIP {name}: the layer {layer} is not installed")
             return Count(skipped=1)
-        return build("dev") or ctest("dev", "vulkan", env, forbid=forbid)
+        return ctest("dev", "vulkan", env, without, parallel=1, forbid=forbid)
 
     return job
 
@@ -190,16 +196,19 @@ def script(*command, env=None):
     return job
 
 
-JOBS = {
-    "host": built("dev", "quick|host"),
-    "lint": script("ci/lint"),
+DEVICE_JOBS = {
     "swiftshader": driver("ss"),
     "lavapipe4": driver("lvp", LP_NATIVE_VECTOR_WIDTH="128"),
     "lavapipe8": driver("lvp", LP_NATIVE_VECTOR_WIDTH="256"),
     "lavapipe16": driver("lvp", LP_NATIVE_VECTOR_WIDTH="512"),
-    "validation": driver("ss", layer=VALIDATION, forbid="VUID-|SYNC-HAZARD|Validation Error",
+    "validation": driver("ss", layer=VALIDATION, without="^slow$", forbid="VUID-|SYNC-HAZARD|Validation Error",
                          VK_INSTANCE_LAYERS=VALIDATION,
                          VK_LAYER_ENABLES="VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT"),
+}
+JOBS = {
+    "host": built("dev", "quick|host"),
+    "lint": script("ci/lint"),
+    **DEVICE_JOBS,
     "novulkan": no_vulkan,
     "asan": built("asan", "host", SANITIZED, without="^slow$"),
     "tsan": built("tsan", "host", SANITIZED, without="^slow$"),
@@ -209,31 +218,68 @@ JOBS = {
 }
 
 
-def main(names):
-    if names == ["--list"]:
+def timed(job):
+    """(Count, seconds) of a job."""
+    start = time.monotonic()
+    return job(), time.monotonic() - start
+
+
+def together(names):
+    """Runs jobs on devices as many at a time as there are cores, each in a process of its own: a CPU driver compiles on
+    one core only. Gives (Count, seconds) in order, and prints what each printed."""
+    failed = build("dev")
+    if failed:
+        yield from ((failed, 0) for _ in names)
+        return
+    with concurrent.futures.ThreadPoolExecutor(CORES) as pool:
+        one = lambda name: timed(lambda: run([sys.executable, __file__, "--alone", name]))
+        for (_, output), seconds in pool.map(one, names):
+            *said, last = output.rstrip().splitlines() or [""]
+            print("\n".join(said))
+            totals = TOTALS.match(last)
+            yield (Count(*totals.groups()) if totals else Count(failed=1)), seconds
+
+
+def alone(name):
+    """One job on a device, for together: what it prints, then its totals."""
+    count = JOBS[name]()
+    print(count)
+    return count.failed > 0
+
+
+def run_jobs(names):
+    """(name, Count, seconds) of every job, which are printed as they end."""
+    rows = []
+    for device, group in itertools.groupby(names, lambda name: name in DEVICE_JOBS):
+        group = list(group)
+        print(f"== {', '.join(group)}")
+        results = together(group) if device else (timed(JOBS[name]) for name in group)
+        for name, (count, seconds) in zip(group, results):
+            print(f"== {name}: {count} ({seconds:.0f} s)\n")
+            rows.append((name, count, seconds))
+    return rows
+
+
+def main(arguments):
+    sys.stdout.reconfigure(line_buffering=True)
+    if arguments == ["--list"]:
         print("\n".join(JOBS))
         return 0
-    unknown = [name for name in names if name not in JOBS]
+    if arguments[:1] == ["--alone"]:
+        return alone(arguments[1])
+    unknown = [name for name in arguments if name not in JOBS]
     if unknown:
         sys.exit(f"no job {unknown[0]}; there are: {' '.join(JOBS)}")
-    sys.stdout.reconfigure(line_buffering=True)
-    total, rows = Count(), []
-    for name in names or JOBS:
-        print(f"== {name}")
-        start = time.monotonic()
-        count = JOBS[name]()
-        rows.append((name, count, time.monotonic() - start))
-        print(f"== {name}: {count.passed} passed, {count.failed} failed, {count.skipped} skipped "
-              f"({rows[-1][2]:.0f} s)\n")
-        total += count
+    (rows, total), seconds = timed(lambda: (run_jobs(arguments or JOBS), Count()))
     print(f"{'job':<14}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}")
     if "KILN_SETUP_SECONDS" in os.environ:
         print(f"{'setup':<14}{'':>25}{os.environ['KILN_SETUP_SECONDS']:>9}")
-    for name, count, seconds in rows:
-        print(f"{name:<14}{count.passed:>8}{count.failed:>8}{count.skipped:>9}{seconds:>9.0f}")
-    print(f"{'all':<14}{total.passed:>8}{total.failed:>8}{total.skipped:>9}{sum(row[2] for row in rows):>9.0f}")
-    print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped")
-    return 1 if total.failed else 0
+    for name, count, took in rows:
+        print(f"{name:<14}{count.passed:>8}{count.failed:>8}{count.skipped:>9}{took:>9.0f}")
+        total += count
+    print(f"{'all':<14}{total.passed:>8}{total.failed:>8}{total.skipped:>9}{seconds:>9.0f}")
+    print(total)
+    return total.failed > 0
 
 
 if __name__ == "__main__":

@@ -95,8 +95,8 @@ static void draw_walk(picture *pic) {
   for (uint32_t i = 0; i < p->block_count; i++) known += p->blocks[i].known;
   if (known == 0 || p->steps_shown == 0) return;
   text note = text_new(pic->out->arena);
-  text_format(&note, "which block each operand has, over %s %u steps",
-              p->steps_shown < p->steps ? "the first" : "all", p->steps_shown);
+  text_format(&note, "which block each operand has, over %s %u steps", p->steps_shown < p->steps ? "the first" : "all",
+              p->steps_shown);
   section(pic, STR("walk"), text_str(&note));
   double cell = fmin((double)(WIDTH - MARGIN - CHART_LEFT) / p->steps_shown, 64);
   for (uint32_t i = 0; i < p->block_count; i++) {

@@ -97,7 +97,7 @@ struct kiln_launch {
   vk_buffer staging; /* made at the first transfer that needs it */
   uint32_t unit_count, units_per_workgroup, push_constant_size;
   uint32_t max_workgroups; /* of one dispatch, when each has a slice of a scratch buffer; else 0 */
-  uint32_t recorded; /* repetitions in the command buffer; 0: nothing, or a transfer */
+  uint32_t recorded;       /* repetitions in the command buffer; 0: nothing, or a transfer */
   size_t count;
   vk_bound bounds[];
 };
