@@ -44,7 +44,7 @@ static void add_indent(text *t, kiln_str line, size_t column) {
 static void add_snippet(text *t, const kiln_place *place) {
   kiln_str line = place->line_text;
   if (place->line == 0 || place->column > line.size + 1) return;
-  text_format(t, "%5u | ", place->line);
+  text_format(t, line.size ? "%5u | " : "%5u |", place->line);
   add_clean(t, line);
   text_add(t, STR("\n      | "));
   add_indent(t, line, place->column);
