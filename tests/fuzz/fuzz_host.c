@@ -43,7 +43,8 @@ static void free_arrays(arrays *a) {
   for (uint32_t p = 0; p < PARAMS_MOST; p++) free(a->at[p].data);
 }
 
-/* One unit after another, and numbers that have no rounding: then no pass, no fused loop and no check may change them. */
+/* One unit after another, and numbers that have no rounding: then no pass, no fused loop and no check may change them.
+ */
 static bool is_exact(const ir_kernel *k) {
   for (uint32_t p = 0; p < k->param_count; p++)
     if (ir_dtype_get(k->params[p].ref->type.dtype)->class == IR_CLASS_FLOAT) return false;
