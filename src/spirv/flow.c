@@ -154,7 +154,7 @@ spv_id spv_loop_phi(spv_module *m, spv_loop *loop, spv_id type, spv_id first) {
 }
 
 void spv_loop_test(spv_module *m, spv_loop *loop, bool unroll) {
-  SPV_DO(m, SpvOpLoopMerge, loop->merge, loop->next, unroll ? SpvLoopControlUnrollMask : SpvLoopControlMaskNone);
+  SPV_DO(m, SpvOpLoopMerge, loop->merge, loop->next, unroll ? SpvLoopControlUnrollMask : SpvLoopControlDontUnrollMask);
   spv_label(m, spv_new(m));
 }
 
