@@ -138,9 +138,10 @@ static void draw_axes(picture *pic, const chart *c) {
   label(pic, CHART_RIGHT - 4, y_of(c, c->use->limit) - 5, "over", STR("limit"));
 }
 
-/* Loops as shaded spans behind the boxes. */
+/* Loops as shaded spans behind the boxes, where there is room to see them. */
 static void draw_loops(picture *pic, const chart *c) {
   const pass_memory *memory = &pic->plan->memory;
+  if (memory->point_count > CHART_RIGHT - CHART_LEFT) return;
   for (uint32_t i = 0; i < memory->point_count; i++) {
     const memory_point *at = &memory->points[i];
     if (!at->op || at->leaves || (at->op->code != IR_for && at->op->code != IR_while)) continue;
