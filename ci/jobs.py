@@ -227,6 +227,7 @@ def timed(job):
 def together(names):
     """Runs jobs on devices as many at a time as there are cores, each in a process of its own: a CPU driver compiles on
     one core only. Gives (Count, seconds) in order, and prints what each printed."""
+    print(f"== {', '.join(names)}")
     failed = build("dev")
     if failed:
         yield from ((failed, 0) for _ in names)
@@ -238,6 +239,13 @@ def together(names):
             print("\n".join(said))
             totals = TOTALS.match(last)
             yield (Count(*totals.groups()) if totals else Count(failed=1)), seconds
+
+
+def in_turn(names):
+    """Runs jobs one after the other: (Count, seconds) of each."""
+    for name in names:
+        print(f"== {name}")
+        yield timed(JOBS[name])
 
 
 def alone(name):
@@ -252,9 +260,7 @@ def run_jobs(names):
     rows = []
     for device, group in itertools.groupby(names, lambda name: name in DEVICE_JOBS):
         group = list(group)
-        print(f"== {', '.join(group)}")
-        results = together(group) if device else (timed(JOBS[name]) for name in group)
-        for name, (count, seconds) in zip(group, results):
+        for name, (count, seconds) in zip(group, together(group) if device else in_turn(group)):
             print(f"== {name}: {count} ({seconds:.0f} s)\n")
             rows.append((name, count, seconds))
     return rows
