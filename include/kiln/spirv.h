@@ -52,11 +52,11 @@ typedef struct kiln_program_info {
   uint32_t workgroup_size;      /* invocations, along x */
   uint32_t units_per_workgroup; /* grid points that one workgroup handles */
   uint64_t unit_count;          /* grid points in all, after splitting */
-  uint32_t max_workgroups;        /* in one dispatch, each having a slice of the scratch buffer; dispatches must not overlap then.
-                                     0: no limit but the device's */
-  uint32_t subgroup_size;       /* required; full subgroups */
-  uint32_t push_constant_size;  /* 8 */
-  uint32_t shared_memory;       /* bytes */
+  uint32_t max_workgroups; /* in one dispatch, each having a slice of the scratch buffer; dispatches must not overlap
+                              then. 0: no limit but the device's */
+  uint32_t subgroup_size;  /* required; full subgroups */
+  uint32_t push_constant_size; /* 8 */
+  uint32_t shared_memory;      /* bytes */
   bool needs_f64, needs_i64;
 } kiln_program_info;
 

@@ -73,8 +73,10 @@ spv_id spv_word_index(spv_lower *low, const spv_memory *memory, spv_id word) {
 spv_id spv_word_pointer(spv_lower *low, const spv_memory *memory, spv_id index) {
   spv_code *c = &low->code;
   if (memory->kind == SPV_SHARED)
-    return spv_op2(c, SpvOpAccessChain, spv_type_pointer(c->m, SpvStorageClassWorkgroup, c->u32), memory->variable, index);
-  spv_id type = spv_type_pointer(c->m, SpvStorageClassStorageBuffer, c->u32), single = spv_single_words(low, memory->binding);
+    return spv_op2(c, SpvOpAccessChain, spv_type_pointer(c->m, SpvStorageClassWorkgroup, c->u32), memory->variable,
+                   index);
+  spv_id type = spv_type_pointer(c->m, SpvStorageClassStorageBuffer, c->u32),
+         single = spv_single_words(low, memory->binding);
   return spv_op3(c, SpvOpAccessChain, type, single, spv_int(c, 0), index);
 }
 
@@ -84,7 +86,8 @@ spv_id spv_group_pointer(spv_lower *low, const spv_memory *memory, spv_id group)
   return spv_op3(c, SpvOpAccessChain, type, memory->variable, spv_int(c, 0), group);
 }
 
-/* Where nothing is ever written a load is as pure as arithmetic; elsewhere it holds until the memory's version changes. */
+/* Where nothing is ever written a load is as pure as arithmetic; elsewhere it holds until the memory's version changes.
+ */
 static spv_id load_from(spv_lower *low, const spv_memory *memory, uint32_t kind, spv_id type, spv_id pointer) {
   spv_code *c = &low->code;
   if (!memory->written) return spv_op1(c, SpvOpLoad, type, pointer);

@@ -112,7 +112,8 @@ static void keep_rounding(spv_code *c, SpvOp op, spv_id id) {
   if (rounds && !c->free_order) spv_decorate(c->m, id, SpvDecorationNoContraction, NULL, 0);
 }
 
-spv_id spv_pure(spv_code *c, SpvOp op, spv_id type, const uint32_t *operands, size_t count, size_t first_id, size_t id_count) {
+spv_id spv_pure(spv_code *c, SpvOp op, spv_id type, const uint32_t *operands, size_t count, size_t first_id,
+                size_t id_count) {
   c->key.count = 0;
   VEC_PUSH(c->arena, &c->key, (uint32_t)op);
   VEC_PUSH(c->arena, &c->key, type);

@@ -1,7 +1,7 @@
-/* Writing code that does not repeat itself: pure instructions are looked up before they are made, made as far out of the
- * loops as their operands allow, and folded when they are integer arithmetic on constants. What is known of each integer (its range,
- * what it is a multiple of, how it differs from another by a constant) is kept beside its id: bounds checks and the
- * alignment of memory accesses are decided from that alone. */
+/* Writing code that does not repeat itself: pure instructions are looked up before they are made, made as far out of
+ * the loops as their operands allow, and folded when they are integer arithmetic on constants. What is known of each
+ * integer (its range, what it is a multiple of, how it differs from another by a constant) is kept beside its id:
+ * bounds checks and the alignment of memory accesses are decided from that alone. */
 #ifndef KILN_SRC_SPIRV_CODE_H
 #define KILN_SRC_SPIRV_CODE_H
 
@@ -18,8 +18,8 @@ typedef struct spv_fact {
 
 /* Where pure instructions made now are known: one per branch side and loop body. */
 typedef struct spv_scope {
-  map known;       /* the instruction's words -> id */
-  size_t stream;   /* body it writes into, as a depth of spv_emit_at */
+  map known;     /* the instruction's words -> id */
+  size_t stream; /* body it writes into, as a depth of spv_emit_at */
 } spv_scope;
 
 typedef struct spv_code {
@@ -28,18 +28,19 @@ typedef struct spv_code {
   VEC(spv_fact) facts; /* by id */
   VEC(spv_scope) scopes;
   spv_words key;
-  bool free_order; /* float arithmetic may be fused: sums whose order is nobody's promise */
+  bool free_order;                           /* float arithmetic may be fused: sums whose order is nobody's promise */
   spv_id boolean, u32, f32, u64, f64, words; /* types; 64-bit ones on demand; words: a vector of four u32 */
 } spv_code;
 
 void spv_code_init(spv_code *c, spv_module *m);
-uint32_t spv_level(const spv_code *c);          /* of the innermost scope */
+uint32_t spv_level(const spv_code *c); /* of the innermost scope */
 spv_fact *spv_fact_of(spv_code *c, spv_id id);
 void spv_range(spv_code *c, spv_id id, int64_t low, int64_t high, uint32_t multiple);
-void spv_here(spv_code *c, spv_id id);          /* was made in the innermost scope, and must not be used outside */
+void spv_here(spv_code *c, spv_id id); /* was made in the innermost scope, and must not be used outside */
 
 /* ---- pure instructions: the id of an equal one, or a new one as far out as possible ---- */
-spv_id spv_pure(spv_code *c, SpvOp op, spv_id type, const uint32_t *operands, size_t count, size_t first_id, size_t id_count);
+spv_id spv_pure(spv_code *c, SpvOp op, spv_id type, const uint32_t *operands, size_t count, size_t first_id,
+                size_t id_count);
 spv_id spv_op1(spv_code *c, SpvOp op, spv_id type, spv_id a);
 spv_id spv_op2(spv_code *c, SpvOp op, spv_id type, spv_id a, spv_id b);
 spv_id spv_op3(spv_code *c, SpvOp op, spv_id type, spv_id a, spv_id b, spv_id d);
@@ -48,8 +49,9 @@ spv_id spv_glsl2(spv_code *c, enum GLSLstd450 op, spv_id type, spv_id a, spv_id 
 spv_id spv_glsl3(spv_code *c, enum GLSLstd450 op, spv_id type, spv_id a, spv_id b, spv_id d);
 spv_id spv_bitcast(spv_code *c, spv_id type, spv_id a);
 spv_id spv_extract(spv_code *c, spv_id type, spv_id composite, uint32_t index);
-spv_id spv_select(spv_code *c, spv_id type, spv_id condition, spv_id yes, spv_id no); /* folds constant and equal sides */
-spv_id spv_both(spv_code *c, spv_id a, spv_id b);                                    /* and of bools; 0 stands for true */
+spv_id spv_select(spv_code *c, spv_id type, spv_id condition, spv_id yes,
+                  spv_id no);                     /* folds constant and equal sides */
+spv_id spv_both(spv_code *c, spv_id a, spv_id b); /* and of bools; 0 stands for true */
 
 /* What the memory of results of other kinds is kept in: keys of the caller's own making. */
 spv_id spv_recall(spv_code *c, const uint32_t *key, size_t count);
@@ -73,7 +75,7 @@ spv_id spv_below(spv_code *c, spv_id a, spv_id b); /* a < b signed, as a bool; 0
 /* ---- scopes around structured control flow ---- */
 void spv_scope_push(spv_code *c);
 void spv_scope_pop(spv_code *c);
-spv_loop spv_code_loop(spv_code *c);                                                 /* opens the loop and its scope */
+spv_loop spv_code_loop(spv_code *c); /* opens the loop and its scope */
 spv_id spv_code_phi(spv_code *c, spv_loop *loop, spv_id type, spv_id first);
 void spv_code_loop_end(spv_code *c, spv_loop *loop, const spv_id *phis, const spv_id *next, size_t count);
 spv_if spv_code_if(spv_code *c, spv_id condition);

@@ -1,5 +1,6 @@
-/* Matrix products: the accumulators stay in registers in the result's usual layout (lanes and vectors along its last axis, rows written
- * out); the operands are evaluated, and so streamed from memory, along the contracted axes, four steps at a time. */
+/* Matrix products: the accumulators stay in registers in the result's usual layout (lanes and vectors along its last
+ * axis, rows written out); the operands are evaluated, and so streamed from memory, along the contracted axes, four
+ * steps at a time. */
 #include "spirv/lower.h"
 
 #define STEPS 4 /* of the last contracted axis written out: one vector of an operand that is contiguous along it */
@@ -10,8 +11,8 @@ typedef struct product {
   spv_points points; /* of the result */
   spv_nest inner;    /* over the contracted axes */
   spv_carry carry;
-  spv_nest outer;    /* over the result when it does not fit registers */
-  uint32_t memory;   /* + 1 */
+  spv_nest outer;  /* over the result when it does not fit registers */
+  uint32_t memory; /* + 1 */
 } product;
 
 static bool holds(const ir_list *list, uint32_t axis, uint32_t *where) {

@@ -1,5 +1,5 @@
-/* The module around a kernel: builtins, buffers, the number of the unit and its place in the grid, and the counts that are
- * only known when all is written. */
+/* The module around a kernel: builtins, buffers, the number of the unit and its place in the grid, and the counts that
+ * are only known when all is written. */
 #include "spirv/lower.h"
 
 _Noreturn void spv_give_up(spv_lower *low) {
@@ -164,8 +164,8 @@ static void write_body(spv_lower *low, uint64_t unit_count, spv_id units_per_wor
   spv_return(c->m);
 }
 
-/* Several units share a workgroup when they need no barrier: drivers start few large workgroups faster than many small ones, but
- * every processor should have some. */
+/* Several units share a workgroup when they need no barrier: drivers start few large workgroups faster than many small
+ * ones, but every processor should have some. */
 static uint32_t choose_units(const spv_lower *low, uint64_t unit_count) {
   uint32_t most = low->profile.max_workgroup_size < 256 ? low->profile.max_workgroup_size : 256;
   uint64_t units = most / low->lanes;

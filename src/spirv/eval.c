@@ -1,5 +1,5 @@
-/* One element of a tile: virtual values are computed from the elements of their operands, at coordinates that shape ops only
- * rename. What was computed once in reach is not computed again. */
+/* One element of a tile: virtual values are computed from the elements of their operands, at coordinates that shape ops
+ * only rename. What was computed once in reach is not computed again. */
 #include "spirv/lower.h"
 
 #define EVAL_KEY 0x10001u /* no opcode: apart from the keys of instructions */
@@ -9,8 +9,8 @@ static spv_id clamp_to(spv_lower *low, spv_id at, int64_t extent) {
   return spv_max(c, spv_min(c, at, spv_int(c, extent - 1)), spv_int(c, 0));
 }
 
-/* Aligned groups share one comparison: with the base and the extent multiples of m, at < extent just when at rounded down
- * to a multiple of m is. */
+/* Aligned groups share one comparison: with the base and the extent multiples of m, at < extent just when at rounded
+ * down to a multiple of m is. */
 spv_id spv_inside(spv_lower *low, spv_id at, int64_t extent) {
   spv_code *c = &low->code;
   spv_fact fact = *spv_fact_of(c, at);
@@ -166,8 +166,10 @@ static spv_id eval_op(spv_lower *low, const ir_op *op, const spv_point *at) {
     case IR_full: return spv_num_const(low, type->dtype, op->attrs->bits);
     case IR_size: return spv_int(&low->code, op->attrs->dim->value);
     case IR_iota: return spv_num_convert(low, IR_I32, type->dtype, at->at[op->attrs->axis]);
-    case IR_convert: return spv_num_convert(low, op->operands[0]->type.dtype, type->dtype, spv_eval(low, op->operands[0], at));
-    case IR_bitcast: return spv_num_bitcast(low, op->operands[0]->type.dtype, type->dtype, spv_eval(low, op->operands[0], at));
+    case IR_convert:
+      return spv_num_convert(low, op->operands[0]->type.dtype, type->dtype, spv_eval(low, op->operands[0], at));
+    case IR_bitcast:
+      return spv_num_bitcast(low, op->operands[0]->type.dtype, type->dtype, spv_eval(low, op->operands[0], at));
     case IR_broadcast: return eval_broadcast(low, op, at);
     case IR_reshape: return eval_reshape(low, op, at);
     case IR_transpose: return eval_transpose(low, op, at);
@@ -176,7 +178,8 @@ static spv_id eval_op(spv_lower *low, const ir_op *op, const spv_point *at) {
     case IR_pad: return eval_pad(low, op, at);
     case IR_concatenate: return eval_concatenate(low, op, at);
     default:
-      diag_report(low->diags, DIAG_spirv_unsupported_op, op->loc, ir_op_get(op->code)->text, ir_dtype_get(type->dtype)->name);
+      diag_report(low->diags, DIAG_spirv_unsupported_op, op->loc, ir_op_get(op->code)->text,
+                  ir_dtype_get(type->dtype)->name);
       spv_give_up(low);
   }
 }

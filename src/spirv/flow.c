@@ -76,7 +76,8 @@ void spv_function_end(spv_module *m) {
 }
 
 spv_aside spv_aside_begin(spv_module *m) {
-  spv_aside aside = {.head = m->sections[SPV_HEAD], .body = m->sections[SPV_BODY], .outer = m->outer, .block = m->block};
+  spv_aside aside = {
+      .head = m->sections[SPV_HEAD], .body = m->sections[SPV_BODY], .outer = m->outer, .block = m->block};
   m->outer = (spv_streams){0};
   m->sections[SPV_HEAD] = m->sections[SPV_BODY] = (spv_words){0};
   return aside;

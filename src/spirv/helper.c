@@ -15,7 +15,8 @@ static parts take_apart(spv_code *c, spv_id size) {
   spv_id biased = int2(c, SpvOpShiftRightLogical, size, spv_int(c, 23));
   spv_id fraction = spv_and_const(c, size, 0x7fffff), normal = test(c, SpvOpINotEqual, biased, spv_int(c, 0));
   spv_id with_bit = int2(c, SpvOpBitwiseOr, fraction, spv_int(c, 0x800000));
-  return (parts){spv_select(c, c->u32, normal, with_bit, fraction), spv_select(c, c->u32, normal, biased, spv_int(c, 1))};
+  return (parts){spv_select(c, c->u32, normal, with_bit, fraction),
+                 spv_select(c, c->u32, normal, biased, spv_int(c, 1))};
 }
 
 /* The bits of mantissa * 2^(exponent - 150). */

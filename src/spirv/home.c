@@ -1,9 +1,10 @@
-/* Tiles that are kept: in registers at the points of their usual layout, or in memory. A tile in registers that is asked for
- * at other points is picked from when every lane has all of it, and otherwise written to memory once, where it was made. */
+/* Tiles that are kept: in registers at the points of their usual layout, or in memory. A tile in registers that is
+ * asked for at other points is picked from when every lane has all of it, and otherwise written to memory once, where
+ * it was made. */
 #include "spirv/lower.h"
 
 #define SPILL_KEY 0x10004u
-#define PICKED 64u     /* elements that are worth picking from */
+#define PICKED 64u /* elements that are worth picking from */
 
 /* ---- the usual layout ---- */
 

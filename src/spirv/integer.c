@@ -43,7 +43,8 @@ static spv_id add_const(spv_code *c, spv_id a, int64_t value) {
   bool exact = fits(fact.low + value, fact.high + value);
   if (exact && fact.base != a) return add_const(c, fact.base, fact.add + value);
   spv_id id = spv_op2(c, SpvOpIAdd, c->u32, a, spv_int(c, value));
-  know(c, id, fact.low + value, fact.high + value, common_divisor(fact.multiple, (uint64_t)(value < 0 ? -value : value)));
+  know(c, id, fact.low + value, fact.high + value,
+       common_divisor(fact.multiple, (uint64_t)(value < 0 ? -value : value)));
   if (exact) {
     spv_fact *result = spv_fact_of(c, id);
     result->base = a;
@@ -93,7 +94,8 @@ spv_id spv_mul(spv_code *c, spv_id a, spv_id b) {
   return know(c, id, low, high, (uint64_t)x.multiple * y.multiple);
 }
 
-/* a = base + quotient * b + rest, with base a multiple of b and rest in [0, b): division and remainder take it apart. */
+/* a = base + quotient * b + rest, with base a multiple of b and rest in [0, b): division and remainder take it apart.
+ */
 static bool takes_apart(spv_code *c, spv_id a, uint32_t b, spv_fact *fact, int64_t *quotient, int64_t *rest) {
   *fact = *spv_fact_of(c, a);
   if (!fact->base || fact->base == a || fact->low < 0) return false;

@@ -4,8 +4,9 @@
  *   virtual    evaluated where it is needed, at the coordinates that are needed (eval.c)
  *   registers  one scalar per (register, lane) of a layout
  *   memory     shared memory, or a slice of a scratch buffer, when registers do not do
- * What must happen at its place (stores, reductions, dots, scans, control flow) is a root: a nest of loops over its elements (nest.c),
- * in whose body virtual operands are evaluated. Everything is scalar; vectors exist at memory only (access.c). */
+ * What must happen at its place (stores, reductions, dots, scans, control flow) is a root: a nest of loops over its
+ * elements (nest.c), in whose body virtual operands are evaluated. Everything is scalar; vectors exist at memory only
+ * (access.c). */
 #ifndef KILN_SRC_SPIRV_LOWER_H
 #define KILN_SRC_SPIRV_LOWER_H
 
@@ -24,13 +25,14 @@ typedef VEC(spv_id) spv_ids;
 
 typedef enum spv_memory_kind { SPV_BUFFER, SPV_SHARED, SPV_SLAB } spv_memory_kind;
 
-/* A piece of memory: a parameter, a scratch, or a value's home. In shared memory and the slab an element has words of its own. */
+/* A piece of memory: a parameter, a scratch, or a value's home. In shared memory and the slab an element has words of
+ * its own. */
 typedef struct spv_memory {
   spv_memory_kind kind;
-  spv_id variable;  /* of whole vectors, in shared memory of words */
+  spv_id variable; /* of whole vectors, in shared memory of words */
   uint32_t binding;
-  uint32_t offset;  /* words, in shared memory or the unit's slice of the slab */
-  uint32_t spare;   /* word after the elements: four that writes out of range go to */
+  uint32_t offset; /* words, in shared memory or the unit's slice of the slab */
+  uint32_t spare;  /* word after the elements: four that writes out of range go to */
   bool uses_spare;
   bool packed;      /* elements narrower than a word share one */
   bool written;     /* somewhere in the kernel */
@@ -45,8 +47,8 @@ typedef enum spv_home_kind { SPV_VIRTUAL, SPV_REGISTERS, SPV_MEMORY } spv_home_k
 
 typedef struct spv_home {
   spv_home_kind kind;
-  bool must_keep;    /* virtual, but to be materialized where it stands */
-  bool replicated;   /* registers: every lane holds the whole tile, at constant coordinates */
+  bool must_keep;  /* virtual, but to be materialized where it stands */
+  bool replicated; /* registers: every lane holds the whole tile, at constant coordinates */
   uint32_t memory;
   uint32_t level;    /* registers: the scope that they were made in */
   spv_points points; /* registers */
@@ -55,10 +57,10 @@ typedef struct spv_home {
 
 /* Scalars a lane, by use. */
 enum {
-  SPV_REPLICATED = 16,  /* elements: tiles up to this size are held whole by every lane */
-  SPV_STRIP = 16,       /* worked on at once in a loop that only writes kept tiles */
-  SPV_KEEP = 32,        /* kept from one root to the next */
-  SPV_ACCUMULATE = 64, /* carried by loops, accumulated in dots */
+  SPV_REPLICATED = 16,      /* elements: tiles up to this size are held whole by every lane */
+  SPV_STRIP = 16,           /* worked on at once in a loop that only writes kept tiles */
+  SPV_KEEP = 32,            /* kept from one root to the next */
+  SPV_ACCUMULATE = 64,      /* carried by loops, accumulated in dots */
   SPV_MAX_SCRATCH = 1 << 26 /* elements in one scratch or kept tile */
 };
 
@@ -79,7 +81,7 @@ typedef struct spv_lower {
   uint32_t shared_words, slab_words;
   spv_id shared, slab, slab_stride; /* once used; the stride is a constant that is written last */
   spv_id *singles;                  /* by binding: the buffer seen as single words, once used */
-  spv_id fmod;                                 /* helper function, once used */
+  spv_id fmod;                      /* helper function, once used */
   spv_ids interface;
   bool exchanges; /* lanes meet at barriers: one unit per workgroup */
   kiln_result failure;
@@ -106,7 +108,8 @@ spv_id spv_fmod(spv_lower *low, spv_id a, spv_id b); /* helper.c: f32, exact */
 /* ---- eval.c: an element of any tile ---- */
 spv_id spv_eval(spv_lower *low, const ir_value *value, const spv_point *point);
 spv_id spv_eval_scalar(spv_lower *low, const ir_value *value);
-spv_id spv_eval_like(spv_lower *low, const ir_value *value, const spv_point *element); /* or a scalar for every element */
+spv_id spv_eval_like(spv_lower *low, const ir_value *value,
+                     const spv_point *element);               /* or a scalar for every element */
 spv_id spv_inside(spv_lower *low, spv_id at, int64_t extent); /* 0 <= at < extent as a bool; 0: certainly */
 size_t spv_eval_key(const ir_value *value, const spv_point *point, uint32_t *key);
 
@@ -145,8 +148,8 @@ uint32_t spv_strip_budget(uint32_t cost);
 typedef struct spv_nest_axis {
   int64_t extent, step; /* step: elements per strip */
   uint32_t vector, lanes, unroll, lane_shift;
-  bool backward;        /* strips from last to first */
-  spv_id base;          /* of the strip being written */
+  bool backward; /* strips from last to first */
+  spv_id base;   /* of the strip being written */
 } spv_nest_axis;
 typedef struct spv_nest {
   uint32_t rank;

@@ -17,7 +17,9 @@ static spv_id test(call *x, SpvOp op, spv_id a, spv_id b) { return spv_op2(x->c,
 static spv_id pick(call *x, spv_id condition, spv_id yes, spv_id no) {
   return spv_select(x->c, x->type, condition, yes, no);
 }
-static spv_id number(call *x, int64_t value) { return spv_num_const(x->low, x->dtype, ir_bits_from_i64(x->dtype, value)); }
+static spv_id number(call *x, int64_t value) {
+  return spv_num_const(x->low, x->dtype, ir_bits_from_i64(x->dtype, value));
+}
 static spv_id real(call *x, double value) { return spv_num_const(x->low, x->dtype, ir_bits_from_f64(x->dtype, value)); }
 static uint32_t width(const call *x) { return ir_dtype_get(x->dtype)->bits; }
 static spv_id is_nan(call *x, spv_id a) { return test(x, SpvOpFUnordNotEqual, a, a); }
@@ -114,15 +116,20 @@ typedef struct cell {
   map_fn fn;
 } cell;
 
-#define OP(name) {CELL_OP, SpvOp##name, NULL}
-#define EXT(name) {CELL_EXT, GLSLstd450##name, NULL}
-#define FN(name) {CELL_FN, 0, fn_##name}
-#define NOT {CELL_NONE, 0, NULL}
+#define OP(name) \
+  { CELL_OP, SpvOp##name, NULL }
+#define EXT(name) \
+  { CELL_EXT, GLSLstd450##name, NULL }
+#define FN(name) \
+  { CELL_FN, 0, fn_##name }
+#define NOT \
+  { CELL_NONE, 0, NULL }
 typedef struct row {
   cell sint, uint, real, boolean;
 } row;
 static const row rows[] = {
-#define MAP_OP(id, arity, infix, types, result, S, U, F, spvS, spvU, spvF, spvB, ...) [IR_##id] = {spvS, spvU, spvF, spvB},
+#define MAP_OP(id, arity, infix, types, result, S, U, F, spvS, spvU, spvF, spvB, ...) \
+  [IR_##id] = {spvS, spvU, spvF, spvB},
 #include "ir/tile_ops.def"
 };
 #undef OP

@@ -38,9 +38,10 @@ typedef enum spv_section {
 typedef struct spv_module {
   arena *arena;
   spv_words sections[SPV_SECTION_COUNT];
-  spv_streams outer; /* bodies around the open loops, outermost first: where what does not change in a loop can still go */
-  map unique;       /* opcode, operands -> id of a type, a constant or a string */
-  spv_words key;    /* of the lookup under way */
+  spv_streams
+      outer;     /* bodies around the open loops, outermost first: where what does not change in a loop can still go */
+  map unique;    /* opcode, operands -> id of a type, a constant or a string */
+  spv_words key; /* of the lookup under way */
   uint32_t next_id; /* the bound */
   spv_id block;     /* label of the block being written; 0 between blocks */
   spv_id glsl;      /* the GLSL.std.450 import, once used */
@@ -99,16 +100,16 @@ spv_id spv_glsl(spv_module *m); /* the GLSL.std.450 import */
 spv_id spv_ext(spv_module *m, enum GLSLstd450 op, spv_id type, const uint32_t *operands, size_t count);
 
 /* The same with the operands in place: SPV(m, SpvOpIAdd, type, a, b). */
-#define SPV_LIST(...)              (const uint32_t[]){__VA_ARGS__}, sizeof((const uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t)
-#define SPV(m, op, type, ...)      spv_emit((m), (op), (type), SPV_LIST(__VA_ARGS__))
-#define SPV_DO(m, op, ...)         spv_do((m), (op), SPV_LIST(__VA_ARGS__))
+#define SPV_LIST(...) (const uint32_t[]){__VA_ARGS__}, sizeof((const uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t)
+#define SPV(m, op, type, ...) spv_emit((m), (op), (type), SPV_LIST(__VA_ARGS__))
+#define SPV_DO(m, op, ...) spv_do((m), (op), SPV_LIST(__VA_ARGS__))
 #define SPV_GLSL(m, op, type, ...) spv_ext((m), (op), (type), SPV_LIST(__VA_ARGS__))
 
 /* ---- functions and structured control flow ---- */
 spv_id spv_function_begin(spv_module *m, spv_id result, spv_id function_type);
 spv_id spv_param(spv_module *m, spv_id type); /* of the function just begun */
 void spv_function_enter(spv_module *m);       /* after its parameters: starts the first block */
-void spv_function_end(spv_module *m); /* the last block must be ended by the caller */
+void spv_function_end(spv_module *m);         /* the last block must be ended by the caller */
 void spv_return(spv_module *m);
 void spv_label(spv_module *m, spv_id label); /* starts a block; branches to it if one is still open */
 void spv_branch(spv_module *m, spv_id label);

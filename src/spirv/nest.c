@@ -1,6 +1,7 @@
-/* Nests: the loops over a tile's elements. A strip is what the lanes do at once: a few consecutive elements of the last axis
- * each (layout_stream of ir/linear.h says which), several such groups written out one after the other; loops run over
- * the strips, and a last strip that is not full is written separately, with masks, so that the full ones need none. */
+/* Nests: the loops over a tile's elements. A strip is what the lanes do at once: a few consecutive elements of the last
+ * axis each (layout_stream of ir/linear.h says which), several such groups written out one after the other; loops run
+ * over the strips, and a last strip that is not full is written separately, with masks, so that the full ones need
+ * none. */
 #include "spirv/lower.h"
 
 void spv_extents(const ir_type *type, int64_t *extents) {

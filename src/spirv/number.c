@@ -44,8 +44,8 @@ static spv_id at_least(spv_code *c, spv_id value, uint32_t limit) {
 
 /* Drops the low `bits` bits of a float's pattern, to nearest, ties to even. */
 static spv_id drop_bits(spv_code *c, spv_id pattern, uint32_t bits) {
-  spv_id odd = spv_op2(c, SpvOpBitwiseAnd, c->u32, spv_op2(c, SpvOpShiftRightLogical, c->u32, pattern, spv_int(c, bits)),
-                       spv_int(c, 1));
+  spv_id odd = spv_op2(c, SpvOpBitwiseAnd, c->u32,
+                       spv_op2(c, SpvOpShiftRightLogical, c->u32, pattern, spv_int(c, bits)), spv_int(c, 1));
   spv_id bias = spv_op2(c, SpvOpIAdd, c->u32, odd, spv_int(c, (INT64_C(1) << (bits - 1)) - 1));
   spv_id sum = spv_op2(c, SpvOpIAdd, c->u32, pattern, bias);
   return spv_op2(c, SpvOpBitwiseAnd, c->u32, sum, spv_int(c, -(INT64_C(1) << bits)));
@@ -60,7 +60,8 @@ static spv_id round_bf16(spv_lower *low, spv_id value) {
   return spv_select(c, c->f32, nan, spv_bitcast(c, c->f32, spv_int(c, 0x7fc00000)), rounded);
 }
 
-/* f16: 11 significant bits; below 2^-14 multiples of 2^-24, which is what adding and taking away 0.5 leaves; above 65520 infinity. */
+/* f16: 11 significant bits; below 2^-14 multiples of 2^-24, which is what adding and taking away 0.5 leaves; above
+ * 65520 infinity. */
 static spv_id round_f16(spv_lower *low, spv_id value) {
   spv_code *c = &low->code;
   spv_id pattern = spv_bitcast(c, c->u32, value);
@@ -195,7 +196,8 @@ static spv_id float_to_int(spv_lower *low, ir_dtype from, ir_dtype to, spv_id va
 static spv_id int_to_int(spv_lower *low, ir_dtype from, ir_dtype to, spv_id value) {
   spv_code *c = &low->code;
   bool wide_from = bits_of(from) == 64, wide_to = bits_of(to) == 64;
-  if (wide_from != wide_to) value = spv_op1(c, is_signed(from) ? SpvOpSConvert : SpvOpUConvert, spv_num_type(low, to), value);
+  if (wide_from != wide_to)
+    value = spv_op1(c, is_signed(from) ? SpvOpSConvert : SpvOpUConvert, spv_num_type(low, to), value);
   return spv_num_round(low, to, value);
 }
 
@@ -211,6 +213,7 @@ spv_id spv_num_convert(spv_lower *low, ir_dtype from, ir_dtype to, spv_id value)
 }
 
 spv_id spv_num_bitcast(spv_lower *low, ir_dtype from, ir_dtype to, spv_id value) {
-  if (bits_of(from) == 64) return from == to || is_float(from) == is_float(to) ? value : spv_bitcast(&low->code, spv_num_type(low, to), value);
+  if (bits_of(from) == 64)
+    return from == to || is_float(from) == is_float(to) ? value : spv_bitcast(&low->code, spv_num_type(low, to), value);
   return spv_num_unpack(low, to, spv_num_pack(low, from, value));
 }

@@ -1,12 +1,12 @@
-/* The order of memory between lanes: a barrier stands before what other lanes wrote is read, and before what they may still have
- * to read is written. Everything is decided at the start of a root, outside of its loops. */
+/* The order of memory between lanes: a barrier stands before what other lanes wrote is read, and before what they may
+ * still have to read is written. Everything is decided at the start of a root, outside of its loops. */
 #include "spirv/lower.h"
 
 void spv_barrier(spv_lower *low) {
   spv_code *c = &low->code;
   spv_id scope = spv_int(c, SpvScopeWorkgroup);
-  uint32_t semantics =
-      SpvMemorySemanticsAcquireReleaseMask | SpvMemorySemanticsUniformMemoryMask | SpvMemorySemanticsWorkgroupMemoryMask;
+  uint32_t semantics = SpvMemorySemanticsAcquireReleaseMask | SpvMemorySemanticsUniformMemoryMask |
+                       SpvMemorySemanticsWorkgroupMemoryMask;
   SPV_DO(c->m, SpvOpControlBarrier, scope, scope, spv_int(c, semantics));
   low->exchanges = true;
   for (size_t i = 0; i < low->memories.count; i++) {
@@ -61,6 +61,6 @@ uint32_t spv_prepare(spv_lower *low, const ir_value *value) {
   return low->cost;
 }
 
-/* Elements a lane works on at once, given the memory instructions for four: compilers of CPU drivers take far more than twice the
- * time for twice the accesses. */
+/* Elements a lane works on at once, given the memory instructions for four: compilers of CPU drivers take far more than
+ * twice the time for twice the accesses. */
 uint32_t spv_strip_budget(uint32_t cost) { return cost <= 2 ? 32 : cost <= 4 ? 16 : cost <= 8 ? 8 : 4; }

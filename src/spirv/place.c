@@ -1,6 +1,6 @@
-/* What may wait. A virtual value is computed where it is used, so a load among its parts happens there too: allowed as long as
- * nothing writes the same memory in between. Loads that may not wait, and chains too long to walk, are materialized where
- * they stand. Memory whose every element only ever one lane touches needs no barriers. */
+/* What may wait. A virtual value is computed where it is used, so a load among its parts happens there too: allowed as
+ * long as nothing writes the same memory in between. Loads that may not wait, and chains too long to walk, are
+ * materialized where they stand. Memory whose every element only ever one lane touches needs no barriers. */
 #include "spirv/lower.h"
 
 #define DEEPEST 200 /* virtual values on one another */
@@ -9,11 +9,11 @@ typedef VEC(const ir_op *) op_list;
 
 typedef struct placing {
   spv_lower *low;
-  op_list *users;       /* by value id */
-  map numbers;          /* op -> its number + 1 */
+  op_list *users; /* by value id */
+  map numbers;    /* op -> its number + 1 */
   uint32_t next;
   op_list stores, loads;
-  uint32_t *depth;      /* by value id */
+  uint32_t *depth;               /* by value id */
   uint32_t *stamp, *known, walk; /* by value id: answers of the present walk over users */
 } placing;
 
@@ -49,7 +49,8 @@ static uint32_t end_of(const placing *p, const ir_op *op) {
 /* When `user` reads what was defined in `home`: its own number, or the end of the outermost loop between the two. */
 static uint32_t time_of_use(const placing *p, const ir_op *user, const ir_region *home) {
   uint32_t when = number_of(p, user);
-  for (const ir_region *region = user->parent; region && region != home; region = region->owner ? region->owner->parent : NULL)
+  for (const ir_region *region = user->parent; region && region != home;
+       region = region->owner ? region->owner->parent : NULL)
     if (region->owner && is_loop(region->owner)) when = end_of(p, region->owner);
   return when;
 }
@@ -103,7 +104,8 @@ static bool stays_in_lane(const placing *p, const ir_value *value) {
     const ir_op *user = users->data[i];
     if (user->code == IR_store && user->operands[1] == value) continue;
     bool moves = ir_op_get(user->code)->form != IR_FORM_MAP && user->code != IR_convert;
-    if (moves || !same_extents(&value->type, &user->results[0]->type) || !stays_in_lane(p, user->results[0])) return false;
+    if (moves || !same_extents(&value->type, &user->results[0]->type) || !stays_in_lane(p, user->results[0]))
+      return false;
   }
   return true;
 }

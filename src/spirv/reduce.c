@@ -1,5 +1,5 @@
-/* Reductions: every lane joins what it holds, strip by strip, into a few accumulators per kept element; those are joined, and
- * then the lanes along the reduced axes. argmax and argmin carry an index beside each value. */
+/* Reductions: every lane joins what it holds, strip by strip, into a few accumulators per kept element; those are
+ * joined, and then the lanes along the reduced axes. argmax and argmin carry an index beside each value. */
 #include "ir/eval.h"
 #include "spirv/lower.h"
 
@@ -13,8 +13,8 @@ typedef struct reduction {
   uint32_t reduced, kept; /* masks of axes */
   spv_nest nest;
   uint32_t kept_count, chains;
-  spv_carry carry;        /* values, then (arg) indices */
-  uint32_t memory;        /* + 1: where results go when they do not stay in registers */
+  spv_carry carry; /* values, then (arg) indices */
+  uint32_t memory; /* + 1: where results go when they do not stay in registers */
 } reduction;
 
 /* ---- joining two ---- */
@@ -24,10 +24,13 @@ static spv_id join_values(spv_lower *low, const reduction *r, spv_id a, spv_id b
   return spv_map(low, (ir_code)ir_op_get(r->op->code)->combine, r->dtype, pair, r->op->loc);
 }
 
-static spv_id test(spv_lower *low, SpvOp op, spv_id a, spv_id b) { return spv_op2(&low->code, op, low->code.boolean, a, b); }
+static spv_id test(spv_lower *low, SpvOp op, spv_id a, spv_id b) {
+  return spv_op2(&low->code, op, low->code.boolean, a, b);
+}
 
 /* Whether (value, index) comes before (best, best_index): NaN first, then the greater, then the smaller index. */
-static spv_id comes_first(spv_lower *low, const reduction *r, spv_id value, spv_id index, spv_id best, spv_id best_index) {
+static spv_id comes_first(spv_lower *low, const reduction *r, spv_id value, spv_id index, spv_id best,
+                          spv_id best_index) {
   spv_code *c = &low->code;
   const spv_id pair[] = {value, best};
   spv_id better = spv_map(low, r->op->code == IR_argmax ? IR_gt : IR_lt, r->dtype, pair, r->op->loc);
@@ -67,10 +70,13 @@ static spv_id number_along(spv_lower *low, const reduction *r, const spv_point *
 }
 
 static spv_id first_value(spv_lower *low, const reduction *r) {
-  return spv_num_const(low, r->dtype, ir_identity_bits(r->arg ? (r->op->code == IR_argmax ? IR_reduce_max : IR_reduce_min) : r->op->code, r->dtype));
+  return spv_num_const(
+      low, r->dtype,
+      ir_identity_bits(r->arg ? (r->op->code == IR_argmax ? IR_reduce_max : IR_reduce_min) : r->op->code, r->dtype));
 }
 
-/* The number among the strip's kept elements of element `number` of the strip, and its number among the reduced ones. */
+/* The number among the strip's kept elements of element `number` of the strip, and its number among the reduced ones.
+ */
 static void split_number(const reduction *r, uint32_t number, uint32_t *kept, uint32_t *rest) {
   uint32_t kept_scale = 1, rest_scale = 1;
   *kept = *rest = 0;
@@ -95,7 +101,8 @@ static void accumulate(spv_lower *low, void *user) {
     uint32_t slot = kept * r->chains + rest % r->chains;
     spv_id inside = 0;
     for (uint32_t axis = 0; axis < r->nest.rank; axis++)
-      if (r->reduced >> axis & 1) inside = spv_both(c, inside, spv_inside(low, point.at[axis], r->nest.axes[axis].extent));
+      if (r->reduced >> axis & 1)
+        inside = spv_both(c, inside, spv_inside(low, point.at[axis], r->nest.axes[axis].extent));
     spv_id value = spv_eval(low, r->value, &point);
     value = spv_select(c, spv_num_type(low, r->dtype), inside, value, first_value(low, r));
     spv_id index = 0;
@@ -154,7 +161,8 @@ static spv_id from_lane(spv_lower *low, spv_id type, spv_id value, uint32_t dist
     spv_id word = from_lane(low, c->u32, spv_num_pack(low, IR_BOOL, value), distance);
     return spv_num_unpack(low, IR_BOOL, word);
   }
-  spv_id id = SPV(c->m, SpvOpGroupNonUniformShuffleXor, type, spv_int(c, SpvScopeSubgroup), value, spv_int(c, distance));
+  spv_id id =
+      SPV(c->m, SpvOpGroupNonUniformShuffleXor, type, spv_int(c, SpvScopeSubgroup), value, spv_int(c, distance));
   spv_here(c, id);
   return id;
 }
@@ -223,7 +231,8 @@ static uint32_t reduced_axes(const ir_op *op, uint32_t rank) {
   return op->attrs->axes.count ? mask : all;
 }
 
-/* Few enough kept elements are all worked on at once and stay in registers; else loops run over them and write memory. */
+/* Few enough kept elements are all worked on at once and stay in registers; else loops run over them and write memory.
+ */
 static void plan(spv_lower *low, reduction *r, uint32_t budget) {
   int64_t extents[KILN_MAX_RANK];
   uint32_t rank = r->value->type.shape.rank;
@@ -232,7 +241,8 @@ static void plan(spv_lower *low, reduction *r, uint32_t budget) {
   bool fits = spv_nest_count(&r->nest, r->kept) <= SPV_KEEP;
   uint32_t all = r->kept | r->reduced;
   if (!fits) r->nest = spv_nest_plan(low, extents, rank, budget, 0);
-  if (fits && spv_register_count(low, &r->value->type) <= budget * 2) r->nest = spv_nest_plan(low, extents, rank, budget, all);
+  if (fits && spv_register_count(low, &r->value->type) <= budget * 2)
+    r->nest = spv_nest_plan(low, extents, rank, budget, all);
   r->kept_count = spv_nest_count(&r->nest, r->kept);
   r->chains = 1;
   while (r->chains * 2 <= spv_nest_count(&r->nest, r->reduced) && r->chains < CHAINS) r->chains *= 2;

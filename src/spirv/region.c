@@ -1,14 +1,14 @@
-/* Ops in order, and control flow. Every lane of a unit takes the same way, so branches and loops are plain ones; what they carry is
- * one scalar per register of a tile, or a place in memory for tiles that do not fit registers. */
+/* Ops in order, and control flow. Every lane of a unit takes the same way, so branches and loops are plain ones; what
+ * they carry is one scalar per register of a tile, or a place in memory for tiles that do not fit registers. */
 #include "spirv/lower.h"
 
 /* Values that leave a region: where they live, and their registers. */
 typedef struct carried {
-  uint32_t count;         /* values */
+  uint32_t count; /* values */
   const ir_type *types[64];
   spv_points points[64];
-  uint32_t memories[64];  /* + 1 */
-  spv_carry flat;         /* all registers, value after value */
+  uint32_t memories[64]; /* + 1 */
+  spv_carry flat;        /* all registers, value after value */
 } carried;
 
 static void op(spv_lower *low, const ir_op *of);
@@ -76,7 +76,8 @@ static void evaluate(spv_lower *low, const carried *all, ir_value *const *values
       spv_to_memory(low, values[i], all->memories[i] - 1);
       continue;
     }
-    for (size_t k = 0; k < all->points[i].count; k++) registers[next++] = spv_eval(low, values[i], &all->points[i].data[k]);
+    for (size_t k = 0; k < all->points[i].count; k++)
+      registers[next++] = spv_eval(low, values[i], &all->points[i].data[k]);
   }
 }
 

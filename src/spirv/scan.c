@@ -1,5 +1,5 @@
-/* Running sums and the like: strips follow one another along the axis, each with what came before. Within a strip every lane
- * joins its own consecutive elements, then the lanes along the axis join theirs by doubling distances. */
+/* Running sums and the like: strips follow one another along the axis, each with what came before. Within a strip every
+ * lane joins its own consecutive elements, then the lanes along the axis join theirs by doubling distances. */
 #include "ir/eval.h"
 #include "spirv/lower.h"
 
@@ -13,7 +13,7 @@ typedef struct scan {
   spv_carry carry;   /* what came before, per kept element */
   spv_points points; /* registers: results */
   spv_ids ids;
-  uint32_t memory;   /* + 1 */
+  uint32_t memory; /* + 1 */
 } scan;
 
 static spv_id join(spv_lower *low, const scan *s, spv_id a, spv_id b) {
@@ -21,7 +21,9 @@ static spv_id join(spv_lower *low, const scan *s, spv_id a, spv_id b) {
   return spv_map(low, (ir_code)ir_op_get(s->op->code)->combine, s->dtype, pair, s->op->loc);
 }
 
-static spv_id nothing(spv_lower *low, const scan *s) { return spv_num_const(low, s->dtype, ir_identity_bits(s->op->code, s->dtype)); }
+static spv_id nothing(spv_lower *low, const scan *s) {
+  return spv_num_const(low, s->dtype, ir_identity_bits(s->op->code, s->dtype));
+}
 
 /* ---- lanes ---- */
 
@@ -141,7 +143,8 @@ static void scan_rows(spv_lower *low, void *user) {
 }
 
 void spv_scan_op(spv_lower *low, const ir_op *op) {
-  scan s = {.op = op, .value = op->operands[0], .dtype = op->operands[0]->type.dtype, .axis = (uint32_t)op->attrs->axis};
+  scan s = {
+      .op = op, .value = op->operands[0], .dtype = op->operands[0]->type.dtype, .axis = (uint32_t)op->attrs->axis};
   int64_t extents[KILN_MAX_RANK];
   uint32_t rank = s.value->type.shape.rank, all = (1u << rank) - 1;
   spv_extents(&s.value->type, extents);

@@ -15,8 +15,8 @@ static spv_id spare_word(spv_lower *low, spv_memory *memory, spv_id inside) {
   return spv_word_index(low, memory, spv_int(&low->code, memory->spare));
 }
 
-/* What must not be written goes to the memory's spare words: without branches the code stays one block, which the compilers of
- * CPU drivers take far less time for. */
+/* What must not be written goes to the memory's spare words: without branches the code stays one block, which the
+ * compilers of CPU drivers take far less time for. */
 static void write_word(spv_lower *low, spv_memory *memory, const write *one) {
   spv_code *c = &low->code;
   spv_id index = spv_select(c, c->u32, one->inside, one->index, spare_word(low, memory, one->inside));
@@ -26,7 +26,8 @@ static void write_word(spv_lower *low, spv_memory *memory, const write *one) {
 /* Whether four writes fill one vector: consecutive, aligned, all under one condition. */
 static bool fills_vector(spv_lower *low, const spv_memory *memory, const write *four) {
   int64_t component;
-  if (memory->kind == SPV_SHARED || !spv_component_of(low, memory, four[0].index, &component) || component) return false;
+  if (memory->kind == SPV_SHARED || !spv_component_of(low, memory, four[0].index, &component) || component)
+    return false;
   for (int k = 1; k < 4; k++) {
     if (four[k].inside != four[0].inside) return false;
     if (four[k].index != spv_add(&low->code, four[0].index, spv_int(&low->code, k))) return false;
@@ -78,7 +79,8 @@ static bool fills_word(spv_lower *low, const spv_place *places, uint32_t count) 
   if (spv_fact_of(c, places[0].element)->low < 0) return false;
   if (!spv_is_int(c, spv_mod_const(c, places[0].element, count), &part) || part) return false;
   for (uint32_t k = 1; k < count; k++)
-    if (places[k].inside != places[0].inside || places[k].element != spv_add(c, places[0].element, spv_int(c, k))) return false;
+    if (places[k].inside != places[0].inside || places[k].element != spv_add(c, places[0].element, spv_int(c, k)))
+      return false;
   return true;
 }
 
@@ -92,8 +94,8 @@ static spv_id join_parts(spv_lower *low, const spv_id *packed, uint32_t count, u
   return word;
 }
 
-static void store_narrow(spv_lower *low, spv_memory *memory, const spv_place *places, const spv_id *packed, uint32_t count,
-                         uint32_t bits) {
+static void store_narrow(spv_lower *low, spv_memory *memory, const spv_place *places, const spv_id *packed,
+                         uint32_t count, uint32_t bits) {
   uint32_t per_word = 32 / bits, used = 0;
   write writes[MAX_WRITES];
   for (uint32_t i = 0; i < count;) {
