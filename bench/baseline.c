@@ -1,6 +1,7 @@
-/* kiln_baseline [WORKLOAD]... [--on DEV]: times Kiln's own code and the hand-written GLSL of shaders/baseline on a
- * device, turn by turn in one process, so that what else the machine does meets both. Both results are checked first.
- * Prints workload,device,ms,rate,unit,ok,glsl_ms,ratio: a ratio above 1 means that Kiln is faster. */
+/* kiln_baseline [WORKLOAD]... [--on DEV] [--processor]: times Kiln's own code and the hand-written GLSL of
+ * shaders/baseline on a device, turn by turn in one process, so that what else the machine does meets both. Both
+ * results are checked first. Prints workload,device,ms,rate,unit,ok,glsl_ms,ratio: a ratio above 1 means that Kiln is
+ * faster. */
 #include <stdio.h>
 #include <string.h>
 
@@ -46,6 +47,7 @@ typedef struct duel {
   kiln_launch *launches[2]; /* Kiln's own, the baseline */
   double ms[2];
   bool right;
+  bool processor;
 } duel;
 
 static kiln_result create_baseline(duel *d) {
@@ -100,6 +102,7 @@ static kiln_result fight(duel *d) {
   d->right = true;
   for (int i = 0; !result && i < 2; i++) result = prove(d, d->launches[i]);
   for (int i = 0; !result && i < 2; i++) result = bench_launch_turn(d->launches[i], 0.03, &turns[i]);
+  turns[0].processor = turns[1].processor = d->processor;
   if (!result) result = bench_turns(turns, 2, 3.0);
   for (int i = 0; !result && i < 2; i++) d->ms[i] = turns[i].best;
   return result;
@@ -123,10 +126,17 @@ static bool asked(const char *name, int count, char *const names[]) {
       i++;
       continue;
     }
+    if (!strcmp(names[i], "--processor")) continue;
     any = true;
     if (!strcmp(names[i], name)) return true;
   }
   return !any;
+}
+
+static bool has(const char *option, int count, char *const words[]) {
+  for (int i = 1; i < count; i++)
+    if (!strcmp(words[i], option)) return true;
+  return false;
 }
 
 static kiln_result run_all(kiln_context *context, kiln_device *device, int count, char *const names[]) {
@@ -134,7 +144,11 @@ static kiln_result run_all(kiln_context *context, kiln_device *device, int count
   for (size_t i = 0; i < BASELINE_COUNT; i++) {
     if (!asked(baselines[i].workload, count, names)) continue;
     const workload *w = workload_find(str_from(baselines[i].workload));
-    duel d = {.context = context, .device = device, .baseline = &baselines[i], .workload = w};
+    duel d = {.context = context,
+              .device = device,
+              .baseline = &baselines[i],
+              .workload = w,
+              .processor = has("--processor", count, names)};
     kiln_result result = run_duel(&d);
     if (result) return result;
     printf("%s,%s,%.5g,%.5g,%s,%s,%.5g,%.3g\n", w->name, kiln_device_get(device)->name.data, d.ms[0],

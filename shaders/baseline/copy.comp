@@ -1,18 +1,20 @@
-// Copies floats: eight vec4 per invocation, 2048 floats per workgroup.
+// Copies floats: eight vec4 per invocation, 2048 floats per workgroup. A subgroup's part is contiguous.
 #version 450
+#extension GL_KHR_shader_subgroup_basic : require
 layout(local_size_x = 64) in;
 layout(set = 0, binding = 0) readonly buffer X { vec4 x[]; };
 layout(set = 0, binding = 1) writeonly buffer Y { vec4 y[]; };
 layout(push_constant) uniform Range { uint first_unit, unit_end; };
 
 void main() {
-  uint i = (first_unit + gl_WorkGroupID.x) * 512u + gl_LocalInvocationIndex;
+  uint s = gl_SubgroupSize;
+  uint i = (first_unit + gl_WorkGroupID.x) * 512u + gl_SubgroupID * s * 8u + gl_SubgroupInvocationID;
   y[i] = x[i];
-  y[i + 64u] = x[i + 64u];
-  y[i + 128u] = x[i + 128u];
-  y[i + 192u] = x[i + 192u];
-  y[i + 256u] = x[i + 256u];
-  y[i + 320u] = x[i + 320u];
-  y[i + 384u] = x[i + 384u];
-  y[i + 448u] = x[i + 448u];
+  y[i + s] = x[i + s];
+  y[i + 2u * s] = x[i + 2u * s];
+  y[i + 3u * s] = x[i + 3u * s];
+  y[i + 4u * s] = x[i + 4u * s];
+  y[i + 5u * s] = x[i + 5u * s];
+  y[i + 6u * s] = x[i + 6u * s];
+  y[i + 7u * s] = x[i + 7u * s];
 }

@@ -17,6 +17,7 @@ typedef struct bench_turn {
   kiln_result (*run)(const struct bench_turn *self, double *ms);
   void *user;
   uint32_t repeat; /* runs in one submission */
+  bool processor;  /* count this process's processor time: what a CPU driver takes, whatever else runs */
   double best;     /* ms; 0: none yet */
 } bench_turn;
 
