@@ -12,6 +12,7 @@ import argparse
 import ctypes
 import ctypes.util
 import datetime
+import functools
 import os
 import pathlib
 import re
@@ -31,7 +32,7 @@ DRIVERS = [("SwiftShader", "ss", {}), ("lavapipe, 4 lanes", "lvp", {"LP_NATIVE_V
            ("lavapipe, 16 lanes", "lvp", {"LP_NATIVE_VECTOR_WIDTH": "512"})]
 
 
-def best(run, seconds=1.0):
+def best(run, seconds=0.7):
     """The best time of `run` in milliseconds, over `seconds` and at least five runs."""
     run()
     times, start = [], time.perf_counter()
@@ -47,23 +48,24 @@ def normal(*shape):
 
 
 def openblas():
-    """{workload: ms} of cblas_sgemm."""
+    """{workload: call} of cblas_sgemm."""
     path = ctypes.util.find_library("openblas")
     if not path:
         return {}
     gemm = ctypes.CDLL(path).cblas_sgemm
     pointer, real = ctypes.c_void_p, ctypes.c_float
-    times = {}
+    calls = {}
     for n in (512, 1024, 2048):
         a, b, c = normal(n, n), normal(n, n), np.empty((n, n), np.float32)
         arguments = (101, 111, 111, n, n, n, real(1), a.ctypes.data_as(pointer), n, b.ctypes.data_as(pointer), n, real(0),
                      c.ctypes.data_as(pointer), n)
-        times[f"matmul_f32_{n}"] = best(lambda: gemm(*arguments))
-    return times
+        # The arrays must outlive the call's raw pointers.
+        calls[f"matmul_f32_{n}"] = functools.partial(lambda keep, all_of: gemm(*all_of), (a, b, c), arguments)
+    return calls
 
 
 def pytorch():
-    """{workload: ms} of PyTorch on the CPU; outputs are reused where its calls allow it."""
+    """{workload: call} of PyTorch on the CPU; outputs are reused where its calls allow it."""
     try:
         import torch
     except ImportError:
@@ -75,21 +77,20 @@ def pytorch():
     a, b, c = tensor(1 << 24), tensor(1 << 24), torch.empty(1 << 24)
     q, k, v = (tensor(1, 8, 1024, 64) for _ in range(3))
     image, filters = tensor(1, 64, 58, 58), tensor(64, 64, 3, 3)
-    times = {
-        "softmax_4096x1024": best(lambda: torch.softmax(x, -1, out=y)),
-        "layernorm_4096x1024": best(lambda: torch.nn.functional.layer_norm(x, (1024,), scale, shift)),
-        "copy_16m": best(lambda: c.copy_(a)),
-        "add_16m": best(lambda: torch.add(a, b, out=c)),
-        "reduce_4096x1024": best(lambda: torch.sum(x, -1, out=sums)),
-        "attention_1x8x1024x64": best(lambda: torch.nn.functional.scaled_dot_product_attention(q, k, v)),
-        "conv3x3": best(lambda: torch.nn.functional.conv2d(image, filters)),
+    calls = {
+        "softmax_4096x1024": lambda: torch.softmax(x, -1, out=y),
+        "layernorm_4096x1024": lambda: torch.nn.functional.layer_norm(x, (1024,), scale, shift),
+        "copy_16m": lambda: c.copy_(a),
+        "add_16m": lambda: torch.add(a, b, out=c),
+        "reduce_4096x1024": lambda: torch.sum(x, -1, out=sums),
+        "attention_1x8x1024x64": lambda: torch.nn.functional.scaled_dot_product_attention(q, k, v),
+        "conv3x3": lambda: torch.nn.functional.conv2d(image, filters),
     }
     for n in (512, 1024, 2048):
-        left, right, out = tensor(n, n), tensor(n, n), torch.empty(n, n)
-        times[f"matmul_f32_{n}"] = best(lambda: torch.mm(left, right, out=out))
+        calls[f"matmul_f32_{n}"] = functools.partial(torch.mm, tensor(n, n), tensor(n, n), out=torch.empty(n, n))
     half = tensor(1024, 1024).half()
-    times["matmul_f16_1024"] = best(lambda: torch.mm(half, half))
-    return times
+    calls["matmul_f16_1024"] = lambda: torch.mm(half, half)
+    return calls
 
 
 def csv(command, env=None):
@@ -108,17 +109,20 @@ def csv(command, env=None):
     return rows
 
 
-def host_rounds(kiln, rounds=3):
-    """(Kiln, PyTorch, OpenBLAS), each run `rounds` times turn by turn, so that all meet the same noise; the best of each."""
-    ours, torch_ms, blas_ms = {}, {}, {}
-    for _ in range(rounds):
-        for workload, row in csv([kiln, "bench", "--csv"]).items():
-            if workload not in ours or row[0] < ours[workload][0]:
-                ours[workload] = row
-        for best_ms, peer in ((torch_ms, pytorch), (blas_ms, openblas)):
-            for workload, ms in peer().items():
-                best_ms[workload] = min(ms, best_ms.get(workload, ms))
-    return ours, torch_ms, blas_ms
+def host_rounds(kiln, rounds=4):
+    """(Kiln, PyTorch, OpenBLAS), workload by workload and turn by turn, so that all meet the same noise; the best of each."""
+    ours, peer_ms = {}, ({}, {})
+    peers = pytorch(), openblas()
+    names = subprocess.run([kiln, "bench", "--list"], text=True, stdout=subprocess.PIPE, check=True).stdout.split()
+    for workload in names:
+        for _ in range(rounds):
+            for row in csv([kiln, "bench", "--csv", workload]).values():
+                if workload not in ours or row[0] < ours[workload][0]:
+                    ours[workload] = row
+            for best_ms, calls in zip(peer_ms, peers):
+                if workload in calls:
+                    best_ms[workload] = min(best(calls[workload]), best_ms.get(workload, float("inf")))
+    return ours, *peer_ms
 
 
 class Report:
@@ -155,11 +159,12 @@ def host_table(report, kiln):
 
 
 def device_table(report, kiln, baseline, title, icd, env):
+    """`baseline` is the command of kiln_baseline, with its options."""
     if not icd.exists():
         report.add(f"\n{title}: {icd} is not there, not measured")
         return
     env = {"VK_DRIVER_FILES": str(icd), "VK_ICD_FILENAMES": str(icd), "MESA_SHADER_CACHE_DISABLE": "1", **env}
-    duels = csv([baseline], env)  # Kiln and the GLSL turn by turn
+    duels = csv(baseline, env)  # Kiln and the GLSL turn by turn
     names = subprocess.run([kiln, "bench", "--list"], text=True, stdout=subprocess.PIPE, check=True).stdout.split()
     others = csv([kiln, "bench", "--csv", "--on", "vulkan", *(name for name in names if name not in duels)], env)
     report.add(f"\n## {title}\n")
@@ -182,17 +187,22 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release")
     parser.add_argument("--drivers", type=pathlib.Path, default=ROOT / "build/drivers", help="what `ci/setup drivers` made")
+    parser.add_argument("--processor", action="store_true",
+                        help="beside GLSL, compare processor time: right for CPU drivers when other programs run too")
     parser.add_argument("--write", type=pathlib.Path, help="also write the tables to this file, as bench/RESULTS.md")
     options = parser.parse_args()
     report = Report()
     report.add("# Results\n")
     commit = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"], text=True, stdout=subprocess.PIPE).stdout
-    report.add(f"Machine: {machine()}. Date: {datetime.date.today()}. Commit: {commit.strip()}. Command: `bench/compare.py`.")
+    report.add(f"Machine: {machine()}. Date: {datetime.date.today()}. Commit: {commit.strip()}. "
+               f"Command: `{' '.join(['bench/compare.py', *sys.argv[1:]])}`.")
     report.add("Best of several runs; a ratio above 1 means that Kiln is faster. GB/s count every array once.\n")
+    if options.processor:
+        report.add("Beside GLSL both times are processor time, all threads together: other programs were running.\n")
+    baseline = [options.build / "bench/kiln_baseline", *(["--processor"] if options.processor else [])]
     host_table(report, options.build / "kiln")
     for title, name, env in DRIVERS:
-        device_table(report, options.build / "kiln", options.build / "bench/kiln_baseline", title,
-                     options.drivers / f"{name}.json", env)
+        device_table(report, options.build / "kiln", baseline, title, options.drivers / f"{name}.json", env)
     report.add("\n## Floors\n")
     report.add("\n".join(f"- missed: {line}" for line in report.missed) or "All met.")
     if options.write:
