@@ -109,7 +109,7 @@ def csv(command, env=None):
     return rows
 
 
-def host_rounds(kiln, rounds=4):
+def host_rounds(kiln, rounds=3):
     """(Kiln, PyTorch, OpenBLAS), workload by workload and turn by turn, so that all meet the same noise; the best of each."""
     ours, peer_ms = {}, ({}, {})
     peers = pytorch(), openblas()
