@@ -5,10 +5,13 @@
 #include "host/host.h"
 
 /* OpenBLAS keeps its thread count for the whole process: a launch sets it and puts it back. Other libraries have no
- * such call, and no such declaration. NOLINTBEGIN(readability-redundant-declaration) */
-extern int openblas_get_num_threads(void) __attribute__((weak));
-extern void openblas_set_num_threads(int threads) __attribute__((weak));
-/* NOLINTEND(readability-redundant-declaration) */
+ * such calls; weak symbols are then NULL. */
+#if !defined(OPENBLAS_VERSION)
+int openblas_get_num_threads(void);
+void openblas_set_num_threads(int threads);
+#endif
+#pragma weak openblas_get_num_threads
+#pragma weak openblas_set_num_threads
 
 void host_blas_threads(int threads, int *before) {
   if (!openblas_get_num_threads || !openblas_set_num_threads) return;

@@ -37,8 +37,6 @@ typedef struct flat_sink {
   uint32_t result; /* reductions: value id */
   bool narrow;     /* reductions of f16 and bf16 are made in f32 */
   uint32_t memory; /* stores: what is written; HOST_NONE otherwise */
-  const host_place *place;
-  uint32_t from; /* stores: the ref's box */
 } flat_sink;
 
 typedef struct flat_reg {

@@ -191,11 +191,6 @@ typedef struct host_scan {
   int64_t outer, count, inner;
 } host_scan;
 
-/* One matrix per batch index: element (row, column) at row * row_stride + column * column_stride. */
-typedef struct host_matrix {
-  host_operand at; /* dims: batch, rows, columns */
-} host_matrix;
-
 typedef enum host_dot_kind {
   HOST_DOT_F32,
   HOST_DOT_F64,
