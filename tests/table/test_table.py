@@ -33,6 +33,8 @@ HOST = Plan([1, 7, 611], [(1, 1), (3, 17), (5, 130), (2, 1027), (3, 0), (0, 5)],
             [(1, 1, 1), (5, 7, 3), (16, 32, 24), (33, 65, 17), (3, 0, 4)], 8, 280)
 DEVICE = Plan([67], [(3, 17), (3, 0)], [(5, 7, 3), (3, 0, 4)], 4, 80)
 LATE = "out of time"
+ORDER = ["f32", "i32", "u8", "f16", "bool", "u32", "bf16", "i8", "i16", "u16", "i64", "u64", "f64"]  # devices may not get to the end
+TRIG_RANGE = 1e4  # docs/language.md: beyond it a device's sin, cos and tan lose accuracy
 FLOAT_EDGES = [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -2.5, 3.0, np.inf, -np.inf, np.nan, 1e-3, 88.0, -103.0, 1e4, 1e-30, 3e38, -3e38]
 
 Row = collections.namedtuple("Row", "id name form arity types host_ulp device_ulp")
@@ -263,9 +265,9 @@ def same_bits(piece, found, host):
 
 
 def tolerance_of(row, dtype, device, extent=1):
-    """In units of the output type: f16 and bf16 are computed in f32 and rounded at the end; scans, at every step."""
+    """In units of the output type. f16 and bf16 are computed in f32 and rounded at the end; by scans, and by devices, at every step."""
     units = row.device_ulp if device else row.host_ulp
-    if units and dtype in ("f16", "bf16") and row.form != "scan":
+    if units and dtype in ("f16", "bf16") and (row.form == "map" or not device and row.form == "reduce"):
         return max(1, -(-units * extent // 256))
     return units * extent
 
@@ -290,6 +292,8 @@ def map_piece(row, infix, dtype, operands, device):
     tolerance, doubtful = tolerance_of(row, dtype, device), None
     if dtype in FLOATS and device:
         doubtful = np.any([is_subnormal(o, dtype) for o in operands[:arity]], axis=0)
+        if row.id in ("sin", "cos", "tan"):
+            doubtful |= ~(np.abs(reference.widen(operands[0], dtype)) <= TRIG_RANGE) & np.isfinite(reference.widen(operands[0], dtype))
     if result in FLOATS and not exact and (device or tolerance):
         tiny = is_subnormal(expected, dtype) | (np.abs(expected) < np.ldexp(1.0, FLOATS[dtype][1] + 1)) & (expected != 0)
         doubtful = tiny if doubtful is None else doubtful | tiny
@@ -356,12 +360,12 @@ def test_fold_edges(executor, tally, rows, dtype):
     """NaN, infinities and ties: what an order-free reduction must still get right."""
     rows = [row for row in rows if row.host_ulp == 0]
     edges = edges_of(dtype)
+    if executor.on_device and dtype in FLOATS:
+        edges = edges[~is_subnormal(edges, dtype)]
     data = np.stack([np.roll(edges, shift) for shift in range(2)] + [np.repeat(edges[:1], len(edges))])
     pieces = []
     for row in rows:
-        make = reduce_pieces if row.form == "reduce" else scan_pieces
-        pieces += [p._replace(doubtful=is_subnormal(p.expected, dtype) if p.dtype in FLOATS and executor.on_device else None)
-                   for p in make(row, dtype, data, executor.on_device)]
+        pieces += (reduce_pieces if row.form == "reduce" else scan_pieces)(row, dtype, data, executor.on_device)
     run_groups(executor, tally, f"{dtype} edges", [("x", data, dtype)], pieces)
 
 
@@ -477,7 +481,8 @@ def main():
         return 0
     executor = Executor(kiln, chosen.on == "vulkan")
     check_rows(tally, rows)
-    for dtype in DTYPES:
+    assert sorted(ORDER) == sorted(DTYPES)
+    for dtype in ORDER:
         if not re.search(chosen.only, dtype):
             continue
         test_maps(executor, tally, rows, infixes, dtype)
