@@ -299,8 +299,30 @@ static void rewrite(split *s) {
   }
 }
 
+/* ---- what only looks shared ---- */
+
+/* Whether `op` makes a tile out of nothing, or out of one scalar: two users of it need not agree on its dimensions. */
+static bool makes_shape(const ir_op *op) {
+  if (op->code == IR_full || op->code == IR_iota) return true;
+  return op->code == IR_broadcast && op->operands[0]->type.shape.rank == 0;
+}
+
+/* Gives every user a copy of its own, since fold has joined equal ones: a mask over keys and one over rows may be as large. */
+static bool copy_for_user(void *user, ir_op *op) {
+  pass_ctx *c = user;
+  for (uint32_t i = 0; i < op->operand_count; i++) {
+    const ir_op *def = op->operands[i]->def;
+    if (!def || !makes_shape(def) || op->operands[i]->uses < 2) continue;
+    ir_builder at = {c->kernel->module, c->kernel, op->parent, op, def->loc, c->diags};
+    ir_value *copy = ir_make1(&at, def->code, def->operands, def->operand_count, def->attrs);
+    if (copy) ir_set_operand(op, i, copy);
+  }
+  return true;
+}
+
 bool pass_split_blocks(pass_ctx *c) {
   arena *a = &c->kernel->module->arena;
+  ir_walk(c->kernel->body, copy_for_user, c);
   split s = {.c = c, .classes = dim_classes_of(c->kernel)};
   s.parts = ARENA_ARRAY(a, int64_t, s.classes.count);
   s.offset = ARENA_ARRAY(a, ir_value *, s.classes.count);

@@ -176,10 +176,17 @@ static void store_scalar(spv_lower *low, const store_nest *s) {
   spv_store(low, &place, &value, 1, s->value->type.dtype);
 }
 
+/* Elements of part of a word that do not follow one another: each takes two atomic updates. */
+static bool is_scattered(spv_lower *low, const ir_op *op) {
+  uint32_t count = op->attrs->index_count, bits = ir_dtype_get(op->operands[1]->type.dtype)->bits;
+  if (count == 0 || bits >= 32 || !low->memories.data[spv_memory_of_ref(low, op->operands[0])].packed) return false;
+  return op->attrs->index[count - 1].point || op->attrs->index[count - 1].stride != 1;
+}
+
 void spv_store_op(spv_lower *low, const ir_op *op) {
   store_nest s = {.op = op, .value = op->operands[1]};
   if (op->attrs->masked) s.mask = op->operands[op->operand_count - 1];
-  uint32_t cost = spv_access_cost(low, op->operands[0]);
+  uint32_t cost = spv_access_cost(low, op->operands[0]) + (is_scattered(low, op) ? 8 : 0);
   for (uint32_t i = 1; i < op->operand_count; i++) cost += spv_prepare(low, op->operands[i]);
   spv_before_write(low, spv_memory_of_ref(low, op->operands[0]));
   if (s.value->type.shape.rank == 0) {
