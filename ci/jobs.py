@@ -24,7 +24,7 @@ VALIDATION = "VK_LAYER_KHRONOS_validation"
 TOTALS = re.compile(r"^(\d+) passed, (\d+) failed, (\d+) skipped$", re.M)
 CMOCKA_PASSED = re.compile(r"^\[  PASSED  \] (\d+) test\(s\)\.", re.M)
 UNITTEST_PASSED = re.compile(r"^Ran (\d+) tests? in .*\n\nOK$", re.M)
-SKIP = re.compile(r"^(?:SKIP |\[  SKIPPED \] )(.*)$", re.M)
+SKIP = re.compile(r"^SKIP (.*)$", re.M)
 
 SANITIZED = {"ASAN_OPTIONS": "detect_leaks=1:detect_stack_use_after_return=1", "UBSAN_OPTIONS": "print_stacktrace=1",
              "TSAN_OPTIONS": "halt_on_error=1", "OPENBLAS_NUM_THREADS": "1"}
@@ -234,10 +234,10 @@ def together(names):
         return
     with concurrent.futures.ThreadPoolExecutor(CORES) as pool:
         one = lambda name: timed(lambda: run([sys.executable, __file__, "--alone", name]))
-        for (_, output), seconds in pool.map(one, names):
+        for name, ((status, output), seconds) in zip(names, pool.map(one, names)):
             *said, last = output.rstrip().splitlines() or [""]
-            print("\n".join(said))
             totals = TOTALS.match(last)
+            print("\n".join(said if totals else [*said, last, f"FAIL {name} ended with {status} and no totals"]))
             yield (Count(*totals.groups()) if totals else Count(failed=1)), seconds
 
 
