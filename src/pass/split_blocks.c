@@ -307,7 +307,8 @@ static bool makes_shape(const ir_op *op) {
   return op->code == IR_broadcast && op->operands[0]->type.shape.rank == 0;
 }
 
-/* Gives every user a copy of its own, since fold has joined equal ones: a mask over keys and one over rows may be as large. */
+/* Gives every user a copy of its own, since fold has joined equal ones: a mask over keys and one over rows may be as
+ * large. */
 static bool copy_for_user(void *user, ir_op *op) {
   pass_ctx *c = user;
   for (uint32_t i = 0; i < op->operand_count; i++) {
