@@ -1,0 +1,126 @@
+/* Kernels compiled for every profile: valid modules, and the shape that the lowering promises. What they compute is
+ * tested by tests/run. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "kiln/spirv.h"
+
+static const char *const profiles[] = {"baseline",   "swiftshader", "lavapipe4", "lavapipe8",
+                                       "lavapipe16", "gpu32",       "gpu64"};
+#define PROFILE_COUNT (sizeof profiles / sizeof profiles[0])
+
+typedef struct compiled {
+  kiln_context *context;
+  kiln_module *module;
+  kiln_program *program;
+  kiln_result result;
+} compiled;
+
+static compiled compile(const char *kernel, const char *name) {
+  compiled c = {0};
+  kiln_compile_desc desc = {.validate = true};
+  assert_int_equal(kiln_context_create(NULL, &c.context), KILN_OK);
+  assert_int_equal(kiln_profile_find(str_from(name), &desc.profile), KILN_OK);
+  assert_int_equal(kiln_module_parse(c.context, &(kiln_parse_desc){.text = str_from(kernel)}, &c.module), KILN_OK);
+  c.result = kiln_compile(c.context, kiln_module_kernel(c.module, 0), &desc, &c.program);
+  return c;
+}
+
+static void finish(compiled *c) {
+  kiln_program_destroy(c->program);
+  kiln_module_destroy(c->module);
+  kiln_context_destroy(c->context);
+}
+
+static bool has(compiled *c, const char *word) {
+  kiln_str listing = kiln_program_text(c->program);
+  size_t size = strlen(word);
+  for (size_t i = 0; i + size <= listing.size; i++)
+    if (memcmp(listing.data + i, word, size) == 0) return true;
+  return false;
+}
+
+/* Whole rows in registers: no shared memory, no barrier, several units to a workgroup. */
+static void rows_need_no_barrier(void **unused) {
+  (void)unused;
+  for (size_t i = 0; i < PROFILE_COUNT; i++) {
+    compiled c = compile(
+        "kernel k(x: f32[64, 256]) -> (y: f32[64, 256]) {\n  grid i: 8 parallel\n  block x (8, 256) at (i, 0)\n"
+        "  block y (8, 256) at (i, 0)\n  let v = x[...]\n  y[...] = v / sum(v, axis: 1, keep)\n}\n",
+        profiles[i]);
+    assert_int_equal(c.result, KILN_OK);
+    const kiln_program_info *info = kiln_program_get(c.program);
+    assert_int_equal(info->shared_memory, 0);
+    assert_int_equal(info->binding_count, 2);
+    assert_int_equal(info->bindings[0].size, 64 * 256 * 4);
+    assert_true(info->bindings[1].written && !info->bindings[0].written);
+    assert_int_equal(info->workgroup_size, info->units_per_workgroup * info->subgroup_size);
+    assert_false(has(&c, "OpControlBarrier"));
+    assert_true(has(&c, "OpGroupNonUniformFAdd"));
+    finish(&c);
+  }
+}
+
+/* A product keeps its sums in registers: the only stores are those of the result, all of whole vectors. */
+static void products_stay_in_registers(void **unused) {
+  (void)unused;
+  for (size_t i = 0; i < PROFILE_COUNT; i++) {
+    compiled c =
+        compile("kernel k(a: f32[64, 64], b: f32[64, 64]) -> (c: f32[64, 64]) {\n  c[...] = dot(a[...], b[...])\n}\n",
+                profiles[i]);
+    assert_int_equal(c.result, KILN_OK);
+    assert_false(has(&c, "Workgroup__arr"));
+    assert_false(has(&c, "Function\n"));
+    finish(&c);
+  }
+}
+
+/* A tile that one lane computes and another needs goes through memory, with one unit to a workgroup. */
+static void exchange_takes_a_barrier(void **unused) {
+  (void)unused;
+  compiled c = compile(
+      "kernel k(x: f32[32, 32]) -> (y: f32[32, 32]) {\n  scratch s: f32[32, 32] in smem\n  s[...] = x[...]\n"
+      "  for i in 0 .. 2 { s[...] = transpose(s[...]) + 1.0 }\n  y[...] = s[...]\n}\n",
+      "lavapipe8");
+  assert_int_equal(c.result, KILN_OK);
+  assert_true(has(&c, "OpControlBarrier"));
+  assert_int_equal(kiln_program_get(c.program)->units_per_workgroup, 1);
+  finish(&c);
+}
+
+/* Writes that may fall outside ask for spare words behind the array; edges are masked without branches. */
+static void ragged_edges_ask_for_spare_words(void **unused) {
+  (void)unused;
+  compiled c = compile(
+      "kernel k(x: f32[61]) -> (y: f32[61]) {\n  grid i: 2 parallel\n  block x (32) at (i)\n  block y (32) at (i)\n"
+      "  y[...] = x[...] + 1.0\n}\n",
+      "baseline");
+  assert_int_equal(c.result, KILN_OK);
+  const kiln_program_info *info = kiln_program_get(c.program);
+  assert_int_equal(info->bindings[0].size, 256);
+  assert_int_equal(info->bindings[1].size, 272);
+  finish(&c);
+}
+
+static void missing_widths_are_refused(void **unused) {
+  (void)unused;
+  compiled c = compile("kernel k(x: f64[8]) -> (y: f64[8]) {\n  y[...] = x[...] + x[...]\n}\n", "swiftshader");
+  assert_int_equal(c.result, KILN_ERROR_UNSUPPORTED);
+  assert_string_equal(kiln_diag_get(c.context, 0)->name, "spirv_no_64_bit");
+  finish(&c);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(rows_need_no_barrier),       cmocka_unit_test(products_stay_in_registers),
+      cmocka_unit_test(exchange_takes_a_barrier),   cmocka_unit_test(ragged_edges_ask_for_spare_words),
+      cmocka_unit_test(missing_widths_are_refused),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
