@@ -1,4 +1,5 @@
 /* The command's start and end: finds the subcommand, gives it a context, prints diagnostics as they come. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "tool/tool.h"
@@ -98,6 +99,14 @@ static exit_code flush(tool *t, exit_code code) {
   return EXIT_SYSTEM;
 }
 
+/* Whether a launch may still be running on some device. It cannot be stopped, and drivers crash when the process ends in
+ * good order under it. */
+static bool left_running(const kiln_context *context) {
+  for (size_t i = 0; i < kiln_diag_count(context); i++)
+    if (kiln_diag_get(context, i)->code == diag_code(DIAG_launch_timeout)) return true;
+  return false;
+}
+
 int main(int count, char **words) {
   static tool t;
   kiln_context_desc desc = {.diag = print_diag, .diag_user = &t};
@@ -110,6 +119,7 @@ int main(int count, char **words) {
   for (size_t i = 0; i < kiln_diag_count(context); i++) print_diag(&t, kiln_diag_get(context, i));
   arena_init(&t.arena, context->mem, 0);
   exit_code code = flush(&t, start(&t, count, words));
+  if (left_running(context)) _Exit((int)code);
   arena_finish(&t.arena);
   kiln_context_destroy(context);
   return (int)code;
