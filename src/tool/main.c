@@ -99,8 +99,8 @@ static exit_code flush(tool *t, exit_code code) {
   return EXIT_SYSTEM;
 }
 
-/* Whether a launch may still be running on some device. It cannot be stopped, and drivers crash when the process ends in
- * good order under it. */
+/* Whether a launch may still be running on some device. It cannot be stopped, and drivers crash when the process ends
+ * in good order under it. */
 static bool left_running(const kiln_context *context) {
   for (size_t i = 0; i < kiln_diag_count(context); i++)
     if (kiln_diag_get(context, i)->code == diag_code(DIAG_launch_timeout)) return true;
