@@ -258,7 +258,10 @@ def run_groups(executor, tally, label, inputs, pieces):
 def same_bits(piece, found, host):
     wrong = np.atleast_1d(found != host)
     if piece.dtype in FLOATS:
-        wrong &= ~(np.isnan(reference.widen(found, piece.dtype)) & np.isnan(reference.widen(host, piece.dtype)))
+        ours, theirs = reference.widen(found, piece.dtype), reference.widen(host, piece.dtype)
+        wrong &= ~(np.isnan(ours) & np.isnan(theirs))
+        if " axis " in piece.label:  # a reduction of zeros of both signs gives one of them: its order is not promised
+            wrong &= ~((ours == 0) & (theirs == 0))
     if piece.doubtful is not None:
         wrong &= ~piece.doubtful
     return f"{wrong.sum()} of {wrong.size} differ from the host" if wrong.any() else ""
