@@ -1,6 +1,5 @@
-/* exp and its family. x = n ln 2 + r with |r| <= ln 2 / 2; e^r - 1 is the Taylor series to r^7 (error under 1e-8); ln 2
- * is kept in two parts, the first short enough that n times it is exact. n is found by adding 1.5 * 2^23: the sum's
- * last bits are n, rounded. */
+/* exp and its family. x = n ln 2 + r with |r| <= ln 2 / 2; e^r - 1 is a polynomial; ln 2 is kept in two parts, the
+ * first short enough that n times it is exact. n is found by adding 1.5 * 2^23: the sum's last bits are n, rounded. */
 #include "pass/math.h"
 
 #define LN2_HIGH 0.693145751953125 /* 16 bits of ln 2 */
@@ -11,11 +10,12 @@
 #define MOST 88.72283172607421875 /* e to this is the largest number */
 #define LEAST -87.3365478515625   /* e to less is subnormal */
 
-/* e^r - 1 for |r| <= 0.35 */
+/* e^r - 1 for |r| <= 0.3466: the polynomial of least greatest error, 3e-9 of e^r, found by reweighted least squares */
 static val small_expm1(math *m, val r) {
-  static const double series[] = {1.0 / 2, 1.0 / 6, 1.0 / 24, 1.0 / 120, 1.0 / 720, 1.0 / 5040};
+  static const double fit[] = {0.4999999403953552, 0.1666652113199234, 0.04166838899254799, 0.008368710987269878,
+                               0.0013814608100801706};
   val square = math_mul(m, r, r);
-  return math_add(m, r, math_mul(m, square, math_poly(m, r, series, 6)));
+  return math_add(m, r, math_mul(m, square, math_poly(m, r, fit, 5)));
 }
 
 typedef struct reduced {

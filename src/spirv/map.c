@@ -49,18 +49,22 @@ static spv_id fn_div_u(call *x) { return divide_unsigned(x, SpvOpUDiv, number(x,
 static spv_id fn_rem_u(call *x) { return divide_unsigned(x, SpvOpUMod, x->a); }
 static spv_id fn_sign_u(call *x) { return pick(x, test(x, SpvOpIEqual, x->a, number(x, 0)), x->a, number(x, 1)); }
 
+/* Shifts: SPIR-V leaves amounts past the width undefined, so what lies beyond is picked, unless the amount is known. */
+static bool shift_known(call *x) {
+  const spv_fact *amount = spv_fact_of(x->c, x->b);
+  return width(x) <= 32 && amount->low >= 0 && amount->high < (int64_t)width(x);
+}
 static spv_id shift_fits(call *x) { return test(x, SpvOpULessThan, x->b, number(x, width(x))); }
-static spv_id shift_amount(call *x) { return op2(x, SpvOpBitwiseAnd, x->b, number(x, (int64_t)width(x) - 1)); }
-
-static spv_id fn_shl(call *x) {
-  return pick(x, shift_fits(x), op2(x, SpvOpShiftLeftLogical, x->a, shift_amount(x)), number(x, 0));
+static spv_id shift(call *x, SpvOp op) {
+  if (shift_known(x)) return op2(x, op, x->a, x->b);
+  spv_id amount = op2(x, SpvOpBitwiseAnd, x->b, number(x, (int64_t)width(x) - 1));
+  return pick(x, shift_fits(x), op2(x, op, x->a, amount), number(x, 0));
 }
+static spv_id fn_shl(call *x) { return shift(x, SpvOpShiftLeftLogical); }
+static spv_id fn_shr_u(call *x) { return shift(x, SpvOpShiftRightLogical); }
 static spv_id fn_shr_s(call *x) {
-  spv_id amount = pick(x, shift_fits(x), x->b, number(x, (int64_t)width(x) - 1));
+  spv_id amount = shift_known(x) ? x->b : pick(x, shift_fits(x), x->b, number(x, (int64_t)width(x) - 1));
   return op2(x, SpvOpShiftRightArithmetic, x->a, amount);
-}
-static spv_id fn_shr_u(call *x) {
-  return pick(x, shift_fits(x), op2(x, SpvOpShiftRightLogical, x->a, shift_amount(x)), number(x, 0));
 }
 static spv_id fn_shr_logical(call *x) {
   if (width(x) < 32) x->a = spv_and_const(x->c, x->a, (1u << width(x)) - 1);
