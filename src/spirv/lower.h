@@ -143,6 +143,7 @@ void spv_before_write(spv_lower *low, uint32_t memory);
 uint32_t spv_prepare(spv_lower *low, const ir_value *value);
 uint32_t spv_access_cost(spv_lower *low, const ir_value *ref);
 uint32_t spv_strip_budget(uint32_t cost);
+uint32_t spv_whole_limit(uint32_t cost);
 
 /* ---- nest.c: loops over the elements of a tile ---- */
 typedef struct spv_nest_axis {

@@ -65,3 +65,7 @@ uint32_t spv_prepare(spv_lower *low, const ir_value *value) {
  * drivers spill what 16 chains of arithmetic keep alive, and take far more than twice the time for twice the accesses.
  */
 uint32_t spv_strip_budget(uint32_t cost) { return cost <= 8 ? 8 : 4; }
+
+/* Elements of a lane up to which a tile is worked on whole, without loops: what lies in registers need not move then.
+ */
+uint32_t spv_whole_limit(uint32_t cost) { return cost <= 2 ? 64 : cost <= 4 ? 32 : cost <= 8 ? 16 : 8; }

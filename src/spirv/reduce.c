@@ -233,15 +233,15 @@ static uint32_t reduced_axes(const ir_op *op, uint32_t rank) {
 
 /* Few enough kept elements are all worked on at once and stay in registers; else loops run over them and write memory.
  */
-static void plan(spv_lower *low, reduction *r, uint32_t budget) {
+static void plan(spv_lower *low, reduction *r, uint32_t cost) {
   int64_t extents[KILN_MAX_RANK];
-  uint32_t rank = r->value->type.shape.rank;
+  uint32_t rank = r->value->type.shape.rank, budget = spv_strip_budget(cost);
   spv_extents(&r->value->type, extents);
   r->nest = spv_nest_plan(low, extents, rank, budget, r->kept);
   bool fits = spv_nest_count(&r->nest, r->kept) <= SPV_KEEP;
   uint32_t all = r->kept | r->reduced;
   if (!fits) r->nest = spv_nest_plan(low, extents, rank, budget, 0);
-  if (fits && spv_register_count(low, &r->value->type) <= budget * 2)
+  if (fits && spv_register_count(low, &r->value->type) <= spv_whole_limit(cost))
     r->nest = spv_nest_plan(low, extents, rank, budget, all);
   r->kept_count = spv_nest_count(&r->nest, r->kept);
   r->chains = 1;
@@ -259,7 +259,7 @@ void spv_reduce_op(spv_lower *low, const ir_op *op) {
   r.reduced = reduced_axes(op, rank);
   r.kept = ((1u << rank) - 1) & ~r.reduced;
   uint32_t cost = spv_prepare(low, r.value);
-  plan(low, &r, spv_strip_budget(cost));
+  plan(low, &r, cost);
   if (r.memory) spv_before_write(low, r.memory - 1);
   spv_nest_walk(low, &r.nest, r.kept, NULL, reduce_strip, &r);
 }
