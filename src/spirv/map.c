@@ -92,6 +92,17 @@ static spv_id fn_sign_f(call *x) {
   return pick(x, test(x, SpvOpFOrdGreaterThan, x->a, real(x, 0)), real(x, 1), negative);
 }
 
+/* lavapipe at 512 bits rounds f64 toward zero (1.5 gives 1): there 2^52 is added and taken away, which leaves whole
+ * numbers. */
+static spv_id fn_round_even(call *x) {
+  if (x->dtype != IR_F64) return spv_glsl1(x->c, GLSLstd450RoundEven, x->type, x->a);
+  spv_id size = spv_glsl1(x->c, GLSLstd450FAbs, x->type, x->a), large = real(x, 0x1p52);
+  spv_id whole = op2(x, SpvOpFSub, op2(x, SpvOpFAdd, size, large), large);
+  spv_id rounded = pick(x, test(x, SpvOpFOrdLessThan, size, large), whole, size);
+  spv_id negative = spv_op1(x->c, SpvOpFNegate, x->type, rounded);
+  return pick(x, test(x, SpvOpFOrdLessThan, x->a, real(x, 0)), negative, rounded);
+}
+
 static spv_id fn_is_finite(call *x) {
   return test(x, SpvOpFOrdLessThan, spv_glsl1(x->c, GLSLstd450FAbs, x->type, x->a), real(x, (double)INFINITY));
 }

@@ -237,6 +237,8 @@ def run_pieces(executor, tally, label, inputs, pieces):
         if len(pieces) > 1:
             for piece in pieces:
                 run_pieces(executor, tally, label, inputs, [piece])
+        elif executor.on_device and pieces[0].dtype == "f64" and str(error).startswith("unsupported: "):
+            tally.skip("f64 has no remainder and no elementary functions on devices", 1)
         else:
             tally.fail(f"{label} {pieces[0].label}", f"{error}\n{text}")
         return None
