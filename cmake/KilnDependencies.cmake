@@ -5,7 +5,7 @@
 #   a CBLAS              always: OpenBLAS, BLIS or another
 #   SLEEF                with KILN_SLEEF: vector math; libm otherwise
 #   SPIRV-Tools          with KILN_VULKAN: validation and disassembly. Static C++ archives, hence the C++ runtime
-#   Vulkan, volk, SPIRV  with KILN_VULKAN: headers only
+#   Vulkan, SPIRV        with KILN_VULKAN: headers only
 if(TARGET kiln_dependencies)
   return()
 endif()
@@ -61,12 +61,10 @@ if(KILN_SLEEF)
 endif()
 
 if(KILN_VULKAN)
-  kiln_link(KILN_SPIRV_OPT_LIBRARY SPIRV-Tools SPIRV-Tools-opt)
   kiln_link(KILN_SPIRV_TOOLS_LIBRARY SPIRV-Tools SPIRV-Tools)
   target_link_libraries(kiln_dependencies INTERFACE stdc++ ${CMAKE_DL_LIBS})
   list(APPEND KILN_LINK_FLAGS -lstdc++ -ldl)
   kiln_header(KILN_SPIRV_TOOLS_INCLUDE SPIRV-Tools spirv-tools/libspirv.h)
   kiln_header(KILN_VULKAN_INCLUDE "the Vulkan headers" vulkan/vulkan.h)
-  kiln_header(KILN_VOLK_INCLUDE volk volk.h volk)
   kiln_header(KILN_SPIRV_INCLUDE SPIRV-Headers spirv/unified1/spirv.h)
 endif()

@@ -182,6 +182,13 @@ const kiln_diag *diag_sink_get(const diag_sink *sink, size_t index) {
   return index < diag_sink_count(sink) ? &sink->kept[index] : NULL;
 }
 
+void diag_sink_rewind(diag_sink *sink, size_t count) {
+  mutex_lock(sink->lock);
+  while (sink->count > count)
+    if (sink->kept[--sink->count].severity >= KILN_ERROR) sink->errors--;
+  mutex_unlock(sink->lock);
+}
+
 void diag_sink_clear(diag_sink *sink) {
   mutex_lock(sink->lock);
   arena_finish(&sink->arena);

@@ -48,6 +48,7 @@ const char *diag_name(diag_id id);
 diag_sink *diag_sink_create(mem m, kiln_diag_fn fn, void *user); /* NULL when memory is out */
 void diag_sink_destroy(diag_sink *sink);
 void diag_sink_clear(diag_sink *sink);
+void diag_sink_rewind(diag_sink *sink, size_t count); /* forgets all but the first `count` */
 size_t diag_sink_count(const diag_sink *sink);
 const kiln_diag *diag_sink_get(const diag_sink *sink, size_t index);
 kiln_str diag_sink_render(diag_sink *sink, const kiln_diag *diag);

@@ -40,8 +40,8 @@ static kiln_result compile_guarded(kiln_host_plan *plan) {
   plan->module->arena.guard = &out;
   if (!ARENA_GUARD(&plan->arena, out)) return KILN_ERROR_MEMORY;
   /* Checking looks at the accesses as they were written: other passes drop some and add some. */
-  if (!pass_run(kernel, &target, diags, plan->check ? PASS_expand_blocks : PASS_COUNT, NULL, NULL))
-    return KILN_ERROR_INVALID;
+  kiln_result result = pass_run(kernel, &target, diags, plan->check ? PASS_expand_blocks : PASS_COUNT, NULL, NULL);
+  if (result != KILN_OK) return result;
   plan->kernel = kernel;
   if (!read_grid(plan)) {
     diag_report(diags, DIAG_grid_limit, kernel->loc, STR_FMT(kernel->name));

@@ -31,17 +31,17 @@ static bool check_after(const pass_ctx *c, pass_id id) {
   return false;
 }
 
-bool pass_run(ir_kernel *kernel, const pass_target *target, diag_sink *diags, pass_id last, pass_dump_fn dump,
-              void *user) {
+kiln_result pass_run(ir_kernel *kernel, const pass_target *target, diag_sink *diags, pass_id last, pass_dump_fn dump,
+                     void *user) {
   pass_ctx c = {kernel, target, diags};
   size_t errors = diag_sink_errors(diags);
   bool checks = config_checks(1, diags);
   for (uint32_t id = 0; id < PASS_COUNT && id <= (uint32_t)last; id++) {
     if (!(passes[id].targets & target->kind)) continue;
     bool changed = passes[id].run(&c);
-    if (diag_sink_errors(diags) > errors) return false;
-    if (changed && checks && !check_after(&c, (pass_id)id)) return false;
+    if (diag_sink_errors(diags) > errors) return KILN_ERROR_UNSUPPORTED;
+    if (changed && checks && !check_after(&c, (pass_id)id)) return KILN_ERROR_INVALID;
     if (dump) dump(user, (pass_id)id, kernel);
   }
-  return true;
+  return KILN_OK;
 }

@@ -30,10 +30,10 @@ typedef struct pass_ctx {
 
 typedef void (*pass_dump_fn)(void *user, pass_id id, const ir_kernel *kernel);
 
-/* Runs the target's passes up to and including `last` (PASS_COUNT: all). `dump` may be NULL. False after diagnostics.
- */
-bool pass_run(ir_kernel *kernel, const pass_target *target, diag_sink *diags, pass_id last, pass_dump_fn dump,
-              void *user);
+/* Runs the target's passes up to and including `last` (PASS_COUNT: all). `dump` may be NULL. After diagnostics
+ * KILN_ERROR_UNSUPPORTED, or KILN_ERROR_INVALID when a pass broke the kernel. */
+kiln_result pass_run(ir_kernel *kernel, const pass_target *target, diag_sink *diags, pass_id last, pass_dump_fn dump,
+                     void *user);
 const char *pass_name(pass_id id);
 const char *pass_doc(pass_id id);
 bool pass_find(kiln_str name, pass_id *out);

@@ -151,7 +151,7 @@ bool plan_make(arena *a, ir_kernel *k, const pass_target *target, diag_sink *dia
   read_blocks(a, k, out);
   follow_walk(a, out);
   out->steps_shown = out->steps < PLAN_STEPS_SHOWN ? (uint32_t)out->steps : PLAN_STEPS_SHOWN;
-  if (!pass_run(k, target, diags, PASS_COUNT, NULL, NULL)) return false;
+  if (pass_run(k, target, diags, PASS_COUNT, NULL, NULL) != KILN_OK) return false;
   if (!pass_memory_of(a, k, target, diags, &out->memory)) return false;
   out->machine = out->memory.machine.kind;
   return true;

@@ -130,8 +130,8 @@ static kiln_result run(compiling *c, const ir_kernel *kernel) {
   kiln_result result = ir_bind(c->context, kernel, c->desc->sizes, c->desc->size_count, NULL, 0, &c->module);
   if (result) return result;
   const pass_target target = {.kind = P_SPIRV, .lanes = profile.subgroup_size, .shared_memory = profile.shared_memory};
-  if (!pass_run(c->module->kernels[0], &target, c->context->diags, PASS_COUNT, NULL, NULL))
-    return KILN_ERROR_UNSUPPORTED;
+  result = pass_run(c->module->kernels[0], &target, c->context->diags, PASS_COUNT, NULL, NULL);
+  if (result) return result;
   jmp_buf out;
   c->program->arena.guard = &out;
   c->work.guard = &out;

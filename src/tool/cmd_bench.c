@@ -269,8 +269,7 @@ const command command_bench = {
     .summary = "time known workloads, each checked against a reference first",
     .operands = "[WORKLOAD]...",
     .operand_most = SIZE_MAX,
-    .options = options,
-    .option_count = sizeof options / sizeof *options,
+    OPTIONS(options),
     .details =
         "Times are the best of several runs within a second; on a device by its own clock, data resident. `dispatch` "
         "is one\n"

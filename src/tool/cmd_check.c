@@ -62,8 +62,7 @@ const command command_check = {
     .operands = "FILE.kiln [NAME=DATA]...",
     .operand_least = 1,
     .operand_most = SIZE_MAX,
-    .options = options,
-    .option_count = sizeof options / sizeof *options,
+    OPTIONS(options),
     .details =
         "Parameters without data get random:0 (floats) or zeros (everything else). Exit code 3 tells that a fault was "
         "found.\n",

@@ -80,8 +80,7 @@ const command command_devices = {
     .name = "devices",
     .summary = "list where kernels can run",
     .operands = "",
-    .options = options,
-    .option_count = sizeof options / sizeof *options,
+    OPTIONS(options),
     .details = "Every Vulkan device is tested first; one that computes wrong numbers is refused, with the reason.\n",
     .run = run,
 };

@@ -129,8 +129,7 @@ const command command_doctor = {
     .name = "doctor",
     .summary = "test this machine: environment, host, every Vulkan device",
     .operands = "",
-    .options = options,
-    .option_count = sizeof options / sizeof *options,
+    OPTIONS(options),
     .details = "Exit code 4 tells that something does not work.\n",
     .run = run,
 };

@@ -66,8 +66,7 @@ const command command_ops = {
     .name = "ops",
     .summary = "list every op of the language",
     .operands = "",
-    .options = options,
-    .option_count = sizeof options / sizeof *options,
+    OPTIONS(options),
     .details =
         "ulp: the largest error in units of the last place against the exact result; 0 = the same bits everywhere.\n",
     .run = run,

@@ -75,8 +75,7 @@ const command command_passes = {
     .summary = "print a kernel after each pass of the compiler",
     .operands = "FILE.kiln",
     .operand_most = 1,
-    .options = options,
-    .option_count = sizeof options / sizeof *options,
+    OPTIONS(options),
     .details = "Every symbolic size must be given with --set.\n",
     .run = run,
 };

@@ -47,8 +47,7 @@ const command command_plan = {
     .operands = "FILE.kiln",
     .operand_least = 1,
     .operand_most = 1,
-    .options = options,
-    .option_count = sizeof options / sizeof *options,
+    OPTIONS(options),
     .details = "Every symbolic size must be given with --set.\n",
     .run = run,
 };

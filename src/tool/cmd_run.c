@@ -62,15 +62,31 @@ static bool compare(run_state *s, outcome *o, const kiln_array *arrays) {
   return agrees;
 }
 
+/* A device that cannot run the job is left out, with the reason it gave from the diagnostic `first` on. */
+static kiln_result skip(tool *t, outcome *o, size_t first) {
+  o->skipped = str_copy(&t->arena, kiln_diag_get(t->context, first)->message);
+  diag_sink_rewind(t->context->diags, first);
+  TOOL_REPORT(t, DIAG_device_skipped, NULL, STR_FMT(o->device), STR_FMT(o->skipped));
+  return KILN_OK;
+}
+
+static kiln_result try_device(run_state *s, uint32_t index, kiln_array *before, outcome *o) {
+  tool *t = s->job.tool;
+  size_t first = kiln_diag_count(t->context);
+  t->held = true;
+  o->result = device_execute(&s->job, str_format(&t->arena, "%u", index), &s->wish, before, &o->device, &o->ms);
+  bool cannot = o->result == KILN_ERROR_UNSUPPORTED || o->result == KILN_ERROR_LIMIT;
+  if (!cannot || kiln_diag_count(t->context) == first) return tool_release(t, first), o->result;
+  t->held = false;
+  return skip(t, o, first);
+}
+
 /* Runs on copies of the data as they were before the host's run, and compares. */
 static kiln_result run_and_compare(run_state *s, uint32_t index, kiln_array *before) {
   tool *t = s->job.tool;
-  char select[16];
-  snprintf(select, sizeof select, "%u", index);
   outcome o = {.device = str_format(&t->arena, "vulkan:%u", index)};
-  o.result = device_execute(&s->job, str_from(select), &s->wish, before, &o.device, &o.ms);
-  kiln_result result = o.result;
-  if (result == KILN_OK && !compare(s, &o, before)) result = KILN_ERROR_FAULT;
+  kiln_result result = try_device(s, index, before, &o);
+  if (o.result == KILN_OK && !compare(s, &o, before)) result = KILN_ERROR_FAULT;
   VEC_PUSH(&t->arena, &s->outcomes, o);
   return result;
 }
@@ -185,8 +201,7 @@ const command command_run = {
     .operands = "FILE.kiln [NAME=DATA]...",
     .operand_least = 1,
     .operand_most = SIZE_MAX,
-    .options = options,
-    .option_count = sizeof options / sizeof *options,
+    OPTIONS(options),
     .details =
         "DATA is a .npy file, zeros, ones, iota, random:SEED or normal:SEED (`kiln help data`). Outputs without -o "
         "are\n"
@@ -194,7 +209,9 @@ const command command_run = {
         "`--on all` runs on the host and on every usable device, saves the host's values and compares: an element may\n"
         "differ from the host's by 1e-12 (f64), 1e-5 (f32), 4e-3 (f16) or 3e-2 (bf16) of the output's largest "
         "magnitude;\n"
-        "integers and bools must be equal. Exit code 3 tells that they do not agree.\n\n"
+        "integers and bools must be equal. Exit code 3 tells that they do not agree. A device that cannot run the "
+        "kernel,\n"
+        "for want of a type say, is skipped with the reason.\n\n"
         "  kiln run softmax.kiln x=x.npy -o y=y.npy\n"
         "  kiln run matmul.kiln --on all --set M=256 --set N=256 --set K=256 a=random:1 b=random:2\n",
     .run = run,

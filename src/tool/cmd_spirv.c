@@ -65,8 +65,7 @@ const command command_spirv = {
     .operands = "FILE.kiln",
     .operand_least = 1,
     .operand_most = 1,
-    .options = options,
-    .option_count = sizeof options / sizeof *options,
+    OPTIONS(options),
     .details =
         "Every symbolic size must be given with --set. Profiles: baseline, swiftshader, lavapipe4, lavapipe8, "
         "lavapipe16,\n"

@@ -51,11 +51,16 @@ void tool_print_table(const table *rows) {
 
 static void print_diag(void *user, const kiln_diag *diag) {
   tool *t = user;
-  if (!t->context) return; /* made while the context is: printed once it stands */
+  if (!t->context || t->held) return; /* made while the context is: printed once it stands */
   kiln_diag shown_as = *diag;
   if (t->mild && diag->severity == KILN_ERROR) shown_as.severity = KILN_NOTE;
   kiln_str shown = kiln_diag_render(t->context, &shown_as);
   fwrite(shown.data, 1, shown.size, stderr);
+}
+
+void tool_release(tool *t, size_t first) {
+  t->held = false;
+  for (size_t i = first; i < kiln_diag_count(t->context); i++) print_diag(t, kiln_diag_get(t->context, i));
 }
 
 static exit_code refuse_command(tool *t, const char *word) {
@@ -116,7 +121,7 @@ int main(int count, char **words) {
     return EXIT_SYSTEM;
   }
   t.context = context;
-  for (size_t i = 0; i < kiln_diag_count(context); i++) print_diag(&t, kiln_diag_get(context, i));
+  tool_release(&t, 0);
   arena_init(&t.arena, context->mem, 0);
   exit_code code = flush(&t, start(&t, count, words));
   if (left_running(context)) _Exit((int)code);

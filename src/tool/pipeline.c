@@ -21,5 +21,5 @@ kiln_result pipeline_run(tool *t, const subject *s, const pass_target *target, p
   kiln_result result = subject_bind(t, s, out);
   if (result != KILN_OK) return result;
   (*out)->arena.guard = t->arena.guard; /* out of memory ends the command, whatever arena it happens in */
-  return pass_run((*out)->kernels[0], target, t->context->diags, last, dump, user) ? KILN_OK : KILN_ERROR_INVALID;
+  return pass_run((*out)->kernels[0], target, t->context->diags, last, dump, user);
 }

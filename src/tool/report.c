@@ -21,7 +21,10 @@ static void add_difference(table *t, const report *r, const outcome *o, size_t i
 
 static void add_plain(table *t, const outcome *o) {
   for (size_t i = 0; i < 4; i++) table_cell(t, "-");
-  table_cell(t, "%s", o->result == KILN_OK ? "reference" : kiln_result_name(o->result));
+  if (o->skipped.size > 0)
+    table_cell(t, "skipped: %.*s", STR_FMT(o->skipped));
+  else
+    table_cell(t, "%s", o->result == KILN_OK ? "reference" : kiln_result_name(o->result));
 }
 
 /* Device and time stand in the first of an outcome's rows. */
@@ -105,6 +108,7 @@ static void add_devices(json *j, const report *r) {
     json_object(j, NULL);
     json_str(j, "device", r->outcomes[i].device);
     json_text(j, "result", kiln_result_name(r->outcomes[i].result));
+    json_str(j, "skipped", r->outcomes[i].skipped);
     json_f64(j, "ms", r->outcomes[i].ms);
     add_differences(j, r, &r->outcomes[i]);
     json_object_end(j);

@@ -9,6 +9,7 @@
 typedef struct outcome {
   kiln_str device;
   kiln_result result;
+  kiln_str skipped; /* why this device cannot run the job; empty: it can */
   double ms;
   difference *differences; /* one per argument, against the host; NULL: not compared */
 } outcome;

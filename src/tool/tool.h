@@ -37,6 +37,9 @@ typedef struct command {
   exit_code (*run)(tool *t);
 } command;
 
+/* A command's fields `options` and `option_count`, from its table. */
+#define OPTIONS(table) .options = (table), .option_count = sizeof(table) / sizeof *(table)
+
 typedef struct given {
   const option *option;
   const char *value; /* NULL for a flag */
@@ -47,6 +50,7 @@ struct tool {
   arena arena;
   const command *command;
   bool mild; /* errors are printed as notes: what failed can be done without */
+  bool held; /* nothing is printed until it is known whether it matters; see tool_release */
   VEC(given) options;
   VEC(const char *) operands;
 };
@@ -72,7 +76,8 @@ void help_overview(FILE *out);
 /* The name among `count` that is nearest to `word`, as "did you mean 'x'?", or NULL when none is near. */
 const char *suggest(arena *a, kiln_str word, const kiln_str *names, size_t count);
 
-void tool_print(kiln_str s); /* to stdout */
+void tool_print(kiln_str s);              /* to stdout */
+void tool_release(tool *t, size_t first); /* prints what was held back from the diagnostic `first` on */
 void tool_print_table(const table *rows);
 kiln_result tool_out_of_memory(tool *t); /* reports it; the result of the same name */
 

@@ -57,7 +57,12 @@ static kiln_result missing_function(diag_sink *diags, const char *name) {
   return KILN_ERROR_DEVICE;
 }
 
+/* The loader's VK_ERROR_INCOMPATIBLE_DRIVER says that it found no driver at all, or none of our version. */
 static kiln_result fail(diag_sink *diags, VkResult result, const char *call) {
+  if (result == VK_ERROR_INCOMPATIBLE_DRIVER) {
+    diag_report(diags, DIAG_no_device, (loc){0});
+    return KILN_ERROR_DEVICE;
+  }
   diag_report(diags, DIAG_vulkan_instance_failed, (loc){0}, call, vk_result_name(result));
   return vk_result_meaning(result);
 }

@@ -44,7 +44,7 @@ static kiln_str print_after(test_file *file, const launch *l, pass_id id, const 
   ir_module *bound = NULL;
   text t = text_new(file->arena);
   kiln_result result = ir_bind(l->context, l->kernel, l->sizes, l->size_count, l->arrays, l->param_count, &bound);
-  if (result != KILN_OK || !pass_run(bound->kernels[0], target, l->context->diags, id, NULL, NULL))
+  if (result != KILN_OK || pass_run(bound->kernels[0], target, l->context->diags, id, NULL, NULL) != KILN_OK)
     *error = context_text(file->arena, l->context);
   else
     ir_print_kernel(&t, bound->kernels[0]);

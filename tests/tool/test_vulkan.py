@@ -39,6 +39,23 @@ class Devices(CommandTest):
         out, _ = self.kiln("run", self.write("add.kiln", ADD), *DATA, "--on", "all")
         self.assertIn("agrees", out)
 
+    def test_all_without_those_that_cannot(self):
+        kernel = "kernel twice(x: f64[8]) -> (y: f64[8]) { y[...] = x[...] * 2.0 }"
+        file = self.write("twice.kiln", kernel)
+        answer = self.json("run", file, "x=iota", "--on", "all")
+        self.assertTrue(answer["ok"])
+        self.assertEqual(answer["errors"], [])
+        for device, known in zip(answer["devices"][1:], DEVICES, strict=True):
+            if known["f64"]:
+                self.assertTrue(device["differences"]["y"]["agrees"])
+            else:
+                self.assertEqual((device["result"], device["skipped"]), ("unsupported", "the device has no f64"))
+        out, err = self.kiln("run", file, "x=iota", "--on", "all")
+        lacking = sum(not device["f64"] for device in DEVICES)
+        self.assertEqual(out.count("skipped: the device has no f64"), lacking)
+        self.assertEqual(err.count("device_skipped"), lacking)
+        self.assertNotIn("error[", err)
+
     def test_no_such_device(self):
         self.kiln("run", self.write("add.kiln", ADD), *DATA, "--on", "vulkan:no such name", code=1)
 

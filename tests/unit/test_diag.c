@@ -120,6 +120,9 @@ static void at_most_200_are_kept_and_all_are_counted(void **state) {
   assert_int_equal(diag_sink_errors(context->diags), 250);
   assert_non_null(kiln_diag_get(context, 199));
   assert_null(kiln_diag_get(context, 200));
+  diag_sink_rewind(context->diags, 10);
+  assert_int_equal(kiln_diag_count(context), 10);
+  assert_int_equal(diag_sink_errors(context->diags), 60); /* 50 were counted but not kept */
   kiln_diag_clear(context);
   assert_int_equal(kiln_diag_count(context), 0);
   assert_int_equal(diag_sink_errors(context->diags), 0);

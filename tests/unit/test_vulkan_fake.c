@@ -488,6 +488,18 @@ static void old_and_poor_devices_are_refused(void **state) {
   kiln_context_destroy(context);
 }
 
+/* The loader fails so where no driver is installed. */
+static void no_driver_is_no_device(void **state) {
+  (void)state;
+  fake_reset();
+  kiln_context *context = make_context(NULL);
+  fake_arm(1, VK_ERROR_INCOMPATIBLE_DRIVER);
+  assert_int_equal(open_instance(context, &instance), KILN_ERROR_DEVICE);
+  assert_string_equal(fake.failed_call, "vkCreateInstance");
+  assert_string_equal(last_diag(context), "no_device");
+  kiln_context_destroy(context);
+}
+
 static uint32_t chosen(kiln_context *context, kiln_str select) {
   const kiln_device_desc desc = {.select = select};
   kiln_device *device;
@@ -540,6 +552,7 @@ int main(void) {
       cmocka_unit_test(missing_functions_are_named),
       cmocka_unit_test(a_driver_that_computes_wrongly_is_refused),
       cmocka_unit_test(old_and_poor_devices_are_refused),
+      cmocka_unit_test(no_driver_is_no_device),
       cmocka_unit_test(the_best_device_is_chosen),
   };
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
