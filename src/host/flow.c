@@ -15,12 +15,6 @@ typedef struct effects {
 
 static bool made_outside(const flat *f, const ir_value *v) { return f->values[v->id].kind != FLAT_NONE; }
 
-/* Refs made inside the region have no box yet: their memory is that of the ref they are views of. */
-static const ir_value *outer_ref(const ir_value *ref) {
-  while (ref->def && ref->def->code == IR_view) ref = ref->def->operands[0];
-  return ref;
-}
-
 static bool visit(void *user, ir_op *op) {
   effects *e = user;
   for (uint32_t k = 0; k < op->operand_count; k++) {
@@ -30,7 +24,8 @@ static bool visit(void *user, ir_op *op) {
     if (value->tile != HOST_NONE) VEC_PUSH(e->f->arena, &e->used, value->tile);
   }
   if (op->code != IR_store) return true;
-  uint32_t box = e->f->values[outer_ref(op->operands[0])->id].box;
+  /* Refs made inside the region have no box yet: their memory is that of the ref they are views of. */
+  uint32_t box = e->f->values[ir_root_ref(op->operands[0])->id].box;
   if (box != HOST_NONE) flat_settle_lazy(e->f, flat_memory_of(e->f, box));
   return true;
 }

@@ -154,37 +154,63 @@ static ir_kernel *start_kernel(ir_module *m, const ir_kernel *from) {
   return to;
 }
 
-static kiln_result bind_guarded(kiln_context *context, const ir_size_request *request, ir_module *m) {
-  arena *a = &m->arena;
+/* ---- what is done with solved sizes ---- */
+
+typedef kiln_result (*solved_fn)(void *user, const int64_t *values);
+
+/* Solves the sizes in `a` and hands their values on. `then` may allocate there: it is left when memory is out. */
+static kiln_result with_sizes(kiln_context *context, const ir_size_request *request, arena *a, solved_fn then,
+                              void *user) {
   jmp_buf out;
-  if (!ARENA_GUARD(a, out)) return KILN_ERROR_MEMORY;
-  const ir_kernel *k = request->kernel;
-  int64_t *values = ARENA_ARRAY(a, int64_t, k->symbol_count);
-  if (!ir_sizes_solve(request, context->diags, values, ARENA_ARRAY(a, ir_known, k->symbol_count)))
-    return KILN_ERROR_INVALID;
-  binding b = {.module = m, .from = k, .values = values, .diags = context->diags};
-  b.to = start_kernel(m, k);
-  b.map = ARENA_ARRAY(a, ir_value *, k->value_count);
-  return bind_kernel(&b) ? KILN_OK : KILN_ERROR_INVALID;
+  if (!ARENA_GUARD(a, out)) return ir_out_of_memory(context);
+  const uint32_t count = request->kernel->symbol_count;
+  int64_t *values = ARENA_ARRAY(a, int64_t, count);
+  bool solved = ir_sizes_solve(request, context->diags, values, ARENA_ARRAY(a, ir_known, count));
+  kiln_result result = solved ? then(user, values) : KILN_ERROR_INVALID;
+  a->guard = NULL; /* the next user sets its own */
+  return result;
+}
+
+/* The same where nothing but the result is kept. */
+static kiln_result with_sizes_only(kiln_context *context, const ir_size_request *request, solved_fn then, void *user) {
+  arena a;
+  arena_init(&a, context->mem, 0);
+  kiln_result result = with_sizes(context, request, &a, then, user);
+  arena_finish(&a);
+  return result;
+}
+
+/* ---- a bound copy ---- */
+
+static kiln_result bind_solved(void *user, const int64_t *values) {
+  binding *b = user;
+  b->values = values;
+  b->to = start_kernel(b->module, b->from);
+  b->map = ARENA_ARRAY(&b->module->arena, ir_value *, b->from->value_count);
+  return bind_kernel(b) ? KILN_OK : KILN_ERROR_INVALID;
 }
 
 kiln_result ir_bind(kiln_context *context, const ir_kernel *k, const kiln_size *sizes, size_t size_count,
                     const kiln_array *arrays, size_t array_count, ir_module **out) {
   *out = NULL;
   ir_size_request request = {k, sizes, size_count, arrays, array_count, true};
-  ir_module *m = ir_module_create(context);
-  if (!m) return ir_out_of_memory(context);
-  kiln_result result = bind_guarded(context, &request, m);
-  m->arena.guard = NULL; /* the next user sets its own */
-  if (result == KILN_OK) {
-    *out = m;
-    return KILN_OK;
-  }
-  ir_module_destroy(m);
-  return result == KILN_ERROR_MEMORY ? ir_out_of_memory(context) : result;
+  binding b = {.module = ir_module_create(context), .from = k, .diags = context->diags};
+  if (!b.module) return ir_out_of_memory(context);
+  kiln_result result = with_sizes(context, &request, &b.module->arena, bind_solved, &b);
+  if (result == KILN_OK)
+    *out = b.module;
+  else
+    ir_module_destroy(b.module);
+  return result;
 }
 
 /* ---- shapes alone ---- */
+
+typedef struct shaping {
+  kiln_context *context;
+  const ir_kernel *kernel;
+  kiln_array *arrays;
+} shaping;
 
 static kiln_result fill_output(const ir_kernel *k, const ir_param *p, const int64_t *values, kiln_array *array) {
   const ir_type *type = &p->ref->type;
@@ -198,18 +224,14 @@ static kiln_result fill_output(const ir_kernel *k, const ir_param *p, const int6
   return KILN_OK;
 }
 
-static kiln_result shapes_guarded(kiln_context *context, const ir_size_request *request, kiln_array *arrays, arena *a) {
-  jmp_buf out;
-  if (!ARENA_GUARD(a, out)) return KILN_ERROR_MEMORY;
-  const ir_kernel *k = request->kernel;
-  int64_t *values = ARENA_ARRAY(a, int64_t, k->symbol_count);
-  if (!ir_sizes_solve(request, context->diags, values, ARENA_ARRAY(a, ir_known, k->symbol_count)))
-    return KILN_ERROR_INVALID;
-  for (uint32_t i = 0; i < k->param_count; i++) {
-    if (k->params[i].direction != KILN_OUT) continue;
-    kiln_result result = fill_output(k, &k->params[i], values, &arrays[i]);
+static kiln_result fill_outputs(void *user, const int64_t *values) {
+  shaping *s = user;
+  for (uint32_t i = 0; i < s->kernel->param_count; i++) {
+    const ir_param *param = &s->kernel->params[i];
+    if (param->direction != KILN_OUT) continue;
+    kiln_result result = fill_output(s->kernel, param, values, &s->arrays[i]);
     if (result == KILN_OK) continue;
-    diag_report(context->diags, DIAG_array_too_big, k->params[i].loc, STR_FMT(k->params[i].name));
+    diag_report(s->context->diags, DIAG_array_too_big, param->loc, STR_FMT(param->name));
     return result;
   }
   return KILN_OK;
@@ -217,27 +239,25 @@ static kiln_result shapes_guarded(kiln_context *context, const ir_size_request *
 
 kiln_result kiln_kernel_shapes(kiln_context *context, const kiln_kernel *kernel, const kiln_size *sizes,
                                size_t size_count, kiln_array *arrays, size_t array_count) {
-  arena a;
-  arena_init(&a, context->mem, 0);
   ir_size_request request = {kernel, sizes, size_count, arrays, array_count, false};
-  kiln_result result = shapes_guarded(context, &request, arrays, &a);
-  arena_finish(&a);
-  return result == KILN_ERROR_MEMORY ? ir_out_of_memory(context) : result;
+  return with_sizes_only(context, &request, fill_outputs, &(shaping){context, kernel, arrays});
 }
 
-static kiln_result solve_guarded(kiln_context *context, const ir_size_request *request, int64_t *values, arena *a) {
-  jmp_buf out;
-  if (!ARENA_GUARD(a, out)) return KILN_ERROR_MEMORY;
-  ir_known *known = ARENA_ARRAY(a, ir_known, request->kernel->symbol_count);
-  return ir_sizes_solve(request, context->diags, values, known) ? KILN_OK : KILN_ERROR_INVALID;
+/* ---- sizes alone ---- */
+
+typedef struct kept_sizes {
+  int64_t *values;
+  uint32_t count;
+} kept_sizes;
+
+static kiln_result keep_sizes(void *user, const int64_t *values) {
+  const kept_sizes *keep = user;
+  if (keep->count) memcpy(keep->values, values, keep->count * sizeof *values);
+  return KILN_OK;
 }
 
 kiln_result ir_solve_sizes(kiln_context *context, const ir_kernel *k, const kiln_size *sizes, size_t size_count,
                            const kiln_array *arrays, size_t array_count, int64_t *values) {
-  arena a;
-  arena_init(&a, context->mem, 0);
   ir_size_request request = {k, sizes, size_count, arrays, array_count, true};
-  kiln_result result = solve_guarded(context, &request, values, &a);
-  arena_finish(&a);
-  return result == KILN_ERROR_MEMORY ? ir_out_of_memory(context) : result;
+  return with_sizes_only(context, &request, keep_sizes, &(kept_sizes){values, k->symbol_count});
 }

@@ -147,7 +147,7 @@ enum {
   A_VALUE = 1 << 13,
   A_DIM = 1 << 14
 };
-enum { E_READS = 1, E_WRITES = 2, E_ALLOCATES = 4, E_CONTROL = 8, E_TERMINATOR = 16 };
+enum { E_READS = 1, E_WRITES = 2, E_ALLOCATES = 4, E_CONTROL = 8, E_TERMINATOR = 16, E_INDEXES = 32 };
 typedef enum ir_result_rule { IR_RESULT_SAME, IR_RESULT_BOOL, IR_RESULT_SELECT, IR_RESULT_OTHER } ir_result_rule;
 
 /* Everything the tables say of an op except its C meaning (ir/eval.c) and SPIR-V cells (spirv/). */
@@ -387,6 +387,8 @@ typedef bool (*ir_visit_fn)(void *user, ir_op *op);
 bool ir_walk(ir_region *region, ir_visit_fn fn, void *user);
 /* The kernel's body and its index maps. */
 bool ir_walk_kernel(ir_kernel *k, ir_visit_fn fn, void *user);
+/* The param, block ref or scratch that a ref is a view of; the ref itself when it is none. */
+ir_value *ir_root_ref(const ir_value *ref);
 
 /* ---- text, checks, binding ---- */
 
@@ -396,6 +398,8 @@ void ir_print_kernel(text *t, const ir_kernel *k);
 void ir_print_module(text *t, const ir_module *m);
 /* Checks every rule of docs/language.md; collects, never stops at the first. */
 bool ir_verify(const ir_kernel *k, diag_sink *diags);
+/* Infers the type of every result anew and compares it with the stored one: a broken one is a pass's mistake. */
+bool ir_verify_types(ir_kernel *k, diag_sink *diags);
 /* A copy of `k` in a new module in which every size is a number. Values from the arrays' shapes and `sizes` must agree.
  */
 kiln_result ir_bind(kiln_context *context, const ir_kernel *k, const kiln_size *sizes, size_t size_count,

@@ -121,7 +121,7 @@ static void check_control(verifier *v, const ir_op *op) {
 /* ---- memory ---- */
 
 static const ir_param *param_of(const ir_kernel *k, const ir_value *ref) {
-  while (ref->def && ref->def->code == IR_view) ref = ref->def->operands[0];
+  ref = ir_root_ref(ref);
   for (uint32_t i = 0; i < k->param_count; i++)
     if (k->params[i].ref == ref) return &k->params[i];
   for (uint32_t i = 0; i < k->block_count; i++)

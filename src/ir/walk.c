@@ -1,5 +1,5 @@
 /* Visiting every op, outer before inner. The next op is read before the visit, so that a visitor may erase the op it is
- * given. */
+ * given. And the way from a view to the memory under it. */
 #include "ir/ir.h"
 
 bool ir_walk(ir_region *region, ir_visit_fn fn, void *user) {
@@ -19,4 +19,9 @@ bool ir_walk_kernel(ir_kernel *k, ir_visit_fn fn, void *user) {
     if (k->blocks[i].map && !ir_walk(k->blocks[i].map, fn, user)) return false;
   }
   return !k->body || ir_walk(k->body, fn, user);
+}
+
+ir_value *ir_root_ref(const ir_value *ref) {
+  while (ref->def && ref->def->code == IR_view) ref = ref->def->operands[0];
+  return (ir_value *)(uintptr_t)ref;
 }

@@ -238,7 +238,7 @@ static bool classify(void *user, ir_op *op) {
     case IR_FORM_SCAN: classify_along(c, op, op->operands[0], &(ir_list){.count = 1, .at = {op->attrs->axis}}); break;
     case IR_FORM_SHAPE: classify_shape(c, op); break;
     case IR_FORM_EFFECT:
-      if (op->code == IR_load || op->code == IR_store || op->code == IR_view)
+      if (info->effects & E_INDEXES)
         classify_access(c, op);
       else if (info->effects & E_CONTROL)
         classify_control(c, op);

@@ -45,7 +45,7 @@ static bool need_operands(void *user, ir_op *op) {
   map_needs *needs = user;
   for (uint32_t i = 0; i < op->operand_count; i++) need_value(needs, op->operands[i]);
   if (op->code == IR_load) {
-    if (!pass_read_only(needs->nest->kernel, pass_root(op->operands[0]))) needs->level = needs->nest->depth;
+    if (!pass_read_only(needs->nest->kernel, ir_root_ref(op->operands[0]))) needs->level = needs->nest->depth;
   }
   return true;
 }

@@ -43,7 +43,7 @@ static void replace(folder *f, const ir_value *v, ir_value *by) {
 /* Whether two runs of the op with the same operands give the same. */
 static bool repeatable(const folder *f, const ir_op *op) {
   if (pass_pure(op)) return true;
-  return op->code == IR_load && pass_read_only(f->kernel, pass_root(op->operands[0]));
+  return op->code == IR_load && pass_read_only(f->kernel, ir_root_ref(op->operands[0]));
 }
 
 static uint64_t hash_op(const ir_op *op) {

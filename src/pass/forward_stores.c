@@ -24,7 +24,7 @@ typedef struct forwarding {
 } forwarding;
 
 static bool may_overlap(const forwarding *f, const ir_value *a, const ir_value *b) {
-  return pass_share_memory(f->kernel, pass_root((ir_value *)a), pass_root((ir_value *)b));
+  return pass_share_memory(f->kernel, ir_root_ref(a), ir_root_ref(b));
 }
 
 static void forget(forwarding *f, uint32_t at) { f->known[at] = f->known[--f->count]; }

@@ -26,7 +26,7 @@ bool pass_find(kiln_str name, pass_id *out) {
 
 /* A wrong kernel after a pass is our mistake: name the pass beside what the verifier says. */
 static bool check_after(const pass_ctx *c, pass_id id) {
-  if (ir_verify(c->kernel, c->diags)) return true;
+  if (ir_verify(c->kernel, c->diags) && ir_verify_types(c->kernel, c->diags)) return true;
   diag_report(c->diags, DIAG_broken_by_pass, c->kernel->loc, pass_name(id), STR_FMT(c->kernel->name));
   return false;
 }

@@ -180,7 +180,7 @@ void plan_point(const plan *p, uint32_t point, text *out) {
   }
   const char *word = ir_op_get(at->op->code)->text;
   text_format(out, at->leaves ? "end %s" : "%s", word);
-  kiln_str name = at->op->region_count ? loop_name(at->op) : pass_root(at->op->operands[0])->name;
+  kiln_str name = at->op->region_count ? loop_name(at->op) : ir_root_ref(at->op->operands[0])->name;
   if (name.size) text_format(out, " %.*s", STR_FMT(name));
 }
 

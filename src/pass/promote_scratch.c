@@ -211,7 +211,7 @@ static bool erase_promoted(void *user, ir_op *op) {
 
 static bool mark_read_roots(void *user, ir_op *op) {
   bool *read = user;
-  if (op->code == IR_load) read[pass_root(op->operands[0])->id] = true;
+  if (op->code == IR_load) read[ir_root_ref(op->operands[0])->id] = true;
   return true;
 }
 
@@ -223,7 +223,7 @@ typedef struct unread {
 static bool erase_unread_store(void *user, ir_op *op) {
   unread *u = user;
   if (!writes(op)) return true;
-  const ir_value *root = pass_root(op->operands[0]);
+  const ir_value *root = ir_root_ref(op->operands[0]);
   if (!root->def || root->def->code != IR_scratch || u->read[root->id]) return true;
   ir_erase(op);
   u->changed = true;

@@ -253,7 +253,7 @@ static void move_behind(loop_ends *l, ir_region *branch, ir_op *after) {
 
 /* Does not see, and is not seen by, what the branch does. */
 static bool independent(const loop_ends *l, const ir_op *op) {
-  if (op->code == IR_load) return pass_read_only(l->b.kernel, pass_root(op->operands[0]));
+  if (op->code == IR_load) return pass_read_only(l->b.kernel, ir_root_ref(op->operands[0]));
   return pass_pure(op) || op->code == IR_yield;
 }
 

@@ -43,11 +43,6 @@ static void require_all(split *s, const ir_value *v) {
     if (!dim_classes_has(&s->classes, v, s->roots[i])) s->classes.at[s->roots[i]].fixed = true;
 }
 
-static const ir_value *root_ref(const ir_value *ref) {
-  while (ref->def && ref->def->code == IR_view) ref = ref->def->operands[0];
-  return ref;
-}
-
 static bool check_op(void *user, ir_op *op) {
   split *s = user;
   ir_form form = ir_op_get(op->code)->form;
@@ -56,7 +51,7 @@ static bool check_op(void *user, ir_op *op) {
     require_all(s, op->results[0]);
   else if (form == IR_FORM_REDUCE || form == IR_FORM_SCAN)
     require_all(s, op->operands[0]);
-  else if (op->code == IR_store && ref_is_param(root_ref(op->operands[0])))
+  else if (op->code == IR_store && ref_is_param(ir_root_ref(op->operands[0])))
     require_all(s, op->operands[1]);
   return true;
 }
@@ -75,7 +70,7 @@ typedef struct traffic_walk {
 static bool count_traffic(void *user, ir_op *op) {
   traffic_walk *w = user;
   if (op->code != IR_load && op->code != IR_store) return true;
-  const ir_value *param = root_ref(op->operands[0]);
+  const ir_value *param = ir_root_ref(op->operands[0]);
   if (!ref_is_param(param)) return true;
   traffic *t = &w->of[param->id];
   *(op->code == IR_load ? &t->read : &t->written) = true;
@@ -248,7 +243,7 @@ static bool rewrite_attrs(void *user, ir_op *op) {
                   .before = op,
                   .loc = op->loc,
                   .diags = s->c->diags};
-  if (op->code == IR_load || op->code == IR_store || op->code == IR_view)
+  if (ir_op_get(op->code)->effects & E_INDEXES)
     rewrite_access(s, &b, op);
   else if (op->code == IR_slice)
     for (uint32_t d = 0; d < op->attrs->size.count; d++) {

@@ -35,7 +35,7 @@ static bool note_access(void *user, ir_op *op) {
   traffic *t = user;
   if (op->code == IR_while) t->other = true; /* its condition cannot carry what it writes */
   if (op->code != IR_load && op->code != IR_store) return true;
-  if (!pass_share_memory(t->kernel, t->root, pass_root(op->operands[0]))) return true;
+  if (!pass_share_memory(t->kernel, t->root, ir_root_ref(op->operands[0]))) return true;
   if (op->operands[0] != t->ref || !pass_whole_access(op)) t->other = true;
   if (op->code == IR_load)
     t->reads = true;
@@ -89,7 +89,7 @@ static void stage_loop(staging *s, ir_op *loop) {
   for (ir_op *op = loop->regions[0]->first; op && tries < MAX_TRIES; op = op->next) {
     if (op->code != IR_store || !pass_whole_access(op) || !made_outside(loop, op->operands[0])) continue;
     traffic t = {.kernel = s->c->kernel, .ref = op->operands[0], .loop = loop};
-    t.root = pass_root(t.ref);
+    t.root = ir_root_ref(t.ref);
     if (!pass_param_of(t.kernel, t.root) || pass_at_edge(t.ref)) continue;
     ir_walk(loop->regions[0], note_access, &t);
     tries++;

@@ -17,11 +17,6 @@ bool pass_integer(const ir_value *v, int64_t *out) {
   return true;
 }
 
-ir_value *pass_root(ir_value *ref) {
-  while (ref->def && ref->def->code == IR_view) ref = ref->def->operands[0];
-  return ref;
-}
-
 const ir_param *pass_param_of(const ir_kernel *k, const ir_value *root) {
   for (uint32_t i = 0; i < k->param_count; i++)
     if (k->params[i].ref == root) return &k->params[i];

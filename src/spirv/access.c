@@ -40,10 +40,7 @@ static spv_place element_of(spv_lower *low, uint32_t memory, const spv_point *at
   return (spv_place){.memory = memory, .element = element, .inside = inside};
 }
 
-uint32_t spv_memory_of_ref(spv_lower *low, const ir_value *ref) {
-  while (ref->def && ref->def->code == IR_view) ref = ref->def->operands[0];
-  return low->memory_of[ref->id] - 1;
-}
+uint32_t spv_memory_of_ref(spv_lower *low, const ir_value *ref) { return low->memory_of[ir_root_ref(ref)->id] - 1; }
 
 spv_place spv_access_place(spv_lower *low, const ir_op *op, const spv_point *element) {
   spv_point at = step_into(low, op, element);

@@ -130,6 +130,26 @@ static void verify_sees_what_is_out_of_scope(void **state) {
   assert_string_equal(ir_fixture_said(f), "not_visible");
 }
 
+/* What a careless pass might do: types and attributes changed in place, so that they no longer fit. */
+static void verify_infers_types_again(void **state) {
+  ir_fixture *f = *state;
+  ir_value *a = tile(f, IR_F32, 4, 6), *sum = ir_map2(&f->b, IR_add, a, a);
+  ir_value *row = ir_make1(&f->b, IR_reduce_max, &a, 1, &(ir_attrs){.axes = {1, {1}}});
+  assert_true(ir_verify_types(&f->kernel, f->context->diags));
+  sum->type.dtype = IR_F16;
+  assert_false(ir_verify_types(&f->kernel, f->context->diags));
+  assert_string_equal(ir_fixture_said(f), "type_changed");
+  sum->type.dtype = IR_F32;
+  row->def->attrs->axes.at[0] = 0;
+  assert_false(ir_verify_types(&f->kernel, f->context->diags));
+  assert_string_equal(ir_fixture_said(f), "type_changed");
+  row->def->attrs->axes.at[0] = 2;
+  assert_false(ir_verify_types(&f->kernel, f->context->diags));
+  assert_string_equal(ir_fixture_said(f), "axis_range");
+  row->def->attrs->axes.at[0] = 1;
+  assert_true(ir_verify_types(&f->kernel, f->context->diags));
+}
+
 /* Erasing while walking must neither visit what is gone nor stop early. */
 static bool erase_unused(void *user, ir_op *op) {
   ++*(int *)user;
@@ -155,6 +175,7 @@ int main(void) {
       TEST(ops_move),
       TEST(loops_build_verify_and_copy),
       TEST(verify_sees_what_is_out_of_scope),
+      TEST(verify_infers_types_again),
       TEST(walking_survives_erasing),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
