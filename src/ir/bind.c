@@ -72,6 +72,10 @@ static bool bind_axes(binding *b, const ir_cloner *c) {
     axis->extent = bind_dim(b, axis->extent);
     axis->name = str_copy(&b->module->arena, axis->name);
     axis->index = bind_value(b, c, b->from->axes[i].index);
+    if (axis->bound) {
+      axis->bound = b->map[axis->bound->id];
+      continue;
+    }
     if (axis->extent->value < 0 || axis->extent->value > INT32_MAX || !i64_mul(steps, axis->extent->value, &steps)) {
       diag_report(b->diags, DIAG_grid_too_big, axis->loc, STR_FMT(axis->name), (long long)axis->extent->value,
                   INT32_MAX);

@@ -271,19 +271,21 @@ typedef struct ir_param {
 
 typedef struct ir_axis {
   kiln_str name;
-  ir_dim extent;
+  ir_dim extent;   /* of a dynamic axis 0, and means nothing */
+  ir_value *bound; /* dynamic axis: the prefetch param, an i32 scalar, that holds its extent at launch; else NULL */
   bool parallel;   /* else sequential, in order */
   ir_value *index; /* i32 scalar */
   loc loc;
 } ir_axis;
 
 /* The part of a param that one step sees. `size` has one entry per dimension of the param; squeezed ones have size 1
- * and are dropped from the block ref's shape. The map is a region without arguments that yields one i32 block index per
- * dimension (in units of blocks), and may use axis indices and prefetch params. */
+ * and are dropped from the block ref's shape. The map is a region without arguments that yields one i32 index per
+ * dimension (in units of blocks; of elements in `element` dimensions), and may use axis indices and prefetch params. */
 typedef struct ir_block {
   uint32_t param;
   ir_shape size;
   uint32_t squeezed; /* bit per dimension */
+  uint32_t element;  /* bit per dimension: the index is that of the block's first element, not of the block */
   ir_region *map;
   ir_value *ref; /* what the body sees under the param's name */
   loc loc;

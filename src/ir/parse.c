@@ -100,13 +100,42 @@ static bool parse_params(parser *p, ir_kernel *k) {
 typedef VEC(ir_axis) axis_list;
 typedef VEC(ir_block) block_list;
 
+static int32_t find_param(const ir_kernel *k, kiln_str name) {
+  for (uint32_t i = 0; i < k->param_count; i++) {
+    if (str_equal(k->params[i].name, name)) return (int32_t)i;
+  }
+  return -1;
+}
+
+/* Its extent: a size, or a parameter that holds it at launch. */
+static bool parse_extent(parser *p, ir_axis *axis) {
+  const token *t = parse_peek(p, 0);
+  int32_t which = t->kind == TOKEN_NAME ? find_param(p->kernel, parse_text(p, t)) : -1;
+  if (which < 0) return (axis->extent = parse_dim(p)) != NULL;
+  const ir_param *param = &p->kernel->params[which];
+  const ir_type *type = &param->ref->type;
+  parse_take(p);
+  axis->extent = ir_dim_const(p->module, 0);
+  axis->bound = param->ref;
+  if (param->prefetch && type->dtype == IR_I32 && type->shape.rank == 0) return true;
+  diag_report(p->diags, DIAG_bad_grid_bound, parse_loc(p, t), STR_FMT(param->name),
+              STR_FMT(ir_type_text(p->module, type)), param->prefetch ? " prefetch" : "");
+  return false;
+}
+
+static bool parse_axis_kind(parser *p, ir_axis *axis) {
+  loc at = parse_here(p);
+  axis->parallel = parse_accept_word(p, "parallel");
+  if (!axis->parallel) parse_accept_word(p, "sequential");
+  if (!axis->parallel || !axis->bound) return true;
+  return diag_report(p->diags, DIAG_dynamic_parallel, at, STR_FMT(axis->name)), false;
+}
+
 static bool parse_axis(parser *p, axis_list *out) {
   const token *t = parse_name(p, "an axis name");
   if (!t || !parse_expect(p, SIGN_COLON)) return false;
-  ir_axis axis = {.name = parse_text(p, t), .loc = parse_loc(p, t), .extent = parse_dim(p)};
-  if (!axis.extent) return false;
-  axis.parallel = parse_accept_word(p, "parallel");
-  if (!axis.parallel) parse_accept_word(p, "sequential");
+  ir_axis axis = {.name = parse_text(p, t), .loc = parse_loc(p, t)};
+  if (!parse_extent(p, &axis) || !parse_axis_kind(p, &axis)) return false;
   if (out->count == IR_MAX_AXES) {
     diag_report(p->diags, DIAG_text_limit, axis.loc, "grid axes", (unsigned long long)out->count + 1,
                 (unsigned long long)IR_MAX_AXES);
@@ -126,13 +155,6 @@ static bool parse_grid(parser *p, axis_list *axes) {
   return true;
 }
 
-static int32_t find_param(const ir_kernel *k, kiln_str name) {
-  for (uint32_t i = 0; i < k->param_count; i++) {
-    if (str_equal(k->params[i].name, name)) return (int32_t)i;
-  }
-  return -1;
-}
-
 static bool unknown_param(parser *p, const token *t) {
   kiln_str *names = ARENA_ARRAY(p->scratch, kiln_str, p->kernel->param_count + 1);
   for (uint32_t i = 0; i < p->kernel->param_count; i++) names[i] = p->kernel->params[i].name;
@@ -142,18 +164,26 @@ static bool unknown_param(parser *p, const token *t) {
   return false;
 }
 
-/* (dim, _, dim) */
+/* dim, _, or element dim */
+static bool parse_block_dim(parser *p, ir_block *block) {
+  uint32_t i = block->size.rank;
+  if (i == KILN_MAX_RANK) return parse_expected(p, "at most 8 dimensions");
+  bool squeezed = parse_accept_word(p, "_");
+  bool element = !squeezed && parse_accept_word(p, "element");
+  ir_dim d = squeezed ? ir_dim_const(p->module, 1) : parse_dim(p);
+  if (!d) return false;
+  block->squeezed |= (uint32_t)squeezed << i;
+  block->element |= (uint32_t)element << i;
+  block->size.dims[block->size.rank++] = d;
+  return true;
+}
+
+/* (dim, _, element dim) */
 static bool parse_block_shape(parser *p, ir_block *block) {
   if (!parse_expect(p, SIGN_PAREN)) return false;
   if (parse_accept(p, SIGN_PAREN_END)) return true;
   do {
-    uint32_t i = block->size.rank;
-    if (i == KILN_MAX_RANK) return parse_expected(p, "at most 8 dimensions");
-    bool squeezed = parse_accept_word(p, "_");
-    ir_dim d = squeezed ? ir_dim_const(p->module, 1) : parse_dim(p);
-    if (!d) return false;
-    block->squeezed |= (uint32_t)squeezed << i;
-    block->size.dims[block->size.rank++] = d;
+    if (!parse_block_dim(p, block)) return false;
   } while (parse_accept(p, SIGN_COMMA));
   return parse_expect(p, SIGN_PAREN_END);
 }

@@ -76,7 +76,10 @@ static void print_grid(printer *p) {
   const ir_kernel *k = p->kernel;
   for (uint32_t i = 0; i < k->axis_count; i++) {
     text_format(p->text, "%s%.*s: ", i ? ", " : "  grid ", STR_FMT(k->axes[i].name));
-    ir_dim_print(p->text, k->axes[i].extent);
+    if (k->axes[i].bound)
+      text_add(p->text, p->names[k->axes[i].bound->id]);
+    else
+      ir_dim_print(p->text, k->axes[i].extent);
     if (k->axes[i].parallel) text_add(p->text, STR(" parallel"));
   }
   if (k->axis_count > 0) text_char(p->text, '\n');
@@ -86,6 +89,7 @@ static void print_block_header(printer *p, const ir_block *block) {
   text_format(p->text, "  block %.*s (", STR_FMT(p->kernel->params[block->param].name));
   for (uint32_t i = 0; i < block->size.rank; i++) {
     if (i) text_add(p->text, STR(", "));
+    if (block->element >> i & 1) text_add(p->text, STR("element "));
     if (block->squeezed >> i & 1)
       text_char(p->text, '_');
     else

@@ -72,10 +72,10 @@ static void inline_map(nest *n, const ir_block *block, ir_value **out) {
   }
 }
 
-/* Whether every block index of the range names elements that exist. */
-static bool stays_inside(pass_range index, int64_t size, int64_t extent) {
-  int64_t end;
-  return index.low >= 0 && index.high < INT64_MAX && i64_mul(index.high + 1, size, &end) && end <= extent;
+/* Whether every block whose index is in the range, times `scale`, names elements that exist. */
+static bool stays_inside(pass_range index, int64_t scale, int64_t size, int64_t extent) {
+  int64_t last;
+  return index.low >= 0 && i64_mul(index.high, scale, &last) && last <= extent - size;
 }
 
 typedef struct view_parts {
@@ -89,18 +89,19 @@ static void add_dimension(nest *n, const ir_block *block, uint32_t axis, ir_valu
   const ir_type *array = &n->kernel->params[block->param].ref->type;
   int64_t size = block->size.dims[axis]->value, extent = ir_extent(array, axis), constant;
   bool point = block->squeezed >> axis & 1;
+  int64_t scale = block->element >> axis & 1 ? 1 : size;
   pass_range range = pass_range_of(n->kernel, index);
-  if (!stays_inside(range, size, extent)) view->attrs.edge = true;
+  if (!stays_inside(range, scale, size, extent)) view->attrs.edge = true;
   if (point || size != extent || range.low != 0 || range.high != 0) view->whole = false;
   ir_index *out = &view->attrs.index[axis];
   *out = (ir_index){.point = point, .operand = -1, .size = block->size.dims[axis], .stride = 1};
-  if (pass_integer(index, &constant) && i64_mul(constant, size, &constant)) {
+  if (pass_integer(index, &constant) && i64_mul(constant, scale, &constant)) {
     out->start = ir_dim_const(n->b.module, constant);
     return;
   }
   out->start = ir_dim_const(n->b.module, 0);
   out->operand = (int32_t)view->operand_count;
-  view->operands[view->operand_count++] = size == 1 ? index : ir_map2(&n->b, IR_mul, index, ir_scalar_i32(&n->b, size));
+  view->operands[view->operand_count++] = scale == 1 ? index : ir_map2(&n->b, IR_mul, index, ir_scalar_i32(&n->b, scale));
 }
 
 static ir_value *expand_block(nest *n, const ir_block *block) {
@@ -138,10 +139,16 @@ static void move_ops(ir_region *from, ir_region *to, bool scratch_only) {
   }
 }
 
+static ir_value *extent_of(nest *n, const ir_axis *axis) {
+  if (!axis->bound) return ir_scalar_i32(&n->b, axis->extent->value);
+  ir_value *bound = axis->bound;
+  return ir_make1(&n->b, IR_load, &bound, 1, &(ir_attrs){0});
+}
+
 static void wrap_in_loop(nest *n, uint32_t level) {
   const ir_axis *axis = &n->kernel->axes[n->axis[level]];
   n->b.loc = axis->loc;
-  ir_value *bounds[3] = {ir_scalar_i32(&n->b, 0), ir_scalar_i32(&n->b, axis->extent->value), ir_scalar_i32(&n->b, 1)};
+  ir_value *bounds[3] = {ir_scalar_i32(&n->b, 0), extent_of(n, axis), ir_scalar_i32(&n->b, 1)};
   ir_attrs attrs = {.grid_axis = (int32_t)n->axis[level] + 1};
   ir_make_control(&n->b, IR_for, bounds, 3, &n->region[level + 1], 1, NULL, 0, &attrs);
 }

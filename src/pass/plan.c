@@ -91,7 +91,7 @@ static bool follow_units(plan *p, follower *f, step_walk *walk, const step_opera
 
 static void follow_walk(arena *a, plan *p) {
   const ir_kernel *k = p->kernel;
-  if (p->steps > MAX_STEPS_FOLLOWED || p->block_count > STEP_MAX_OPERANDS) return;
+  if (p->dynamic || p->steps > MAX_STEPS_FOLLOWED || p->block_count > STEP_MAX_OPERANDS) return;
   follower f = {.kernel = k, .grid = &p->grid, .blocks = p->blocks};
   f.bits = ARENA_ARRAY(a, uint64_t, (size_t)k->value_count + 1);
   step_operand_desc *operands = ARENA_ARRAY(a, step_operand_desc, (size_t)p->block_count + 1);
@@ -111,7 +111,8 @@ static bool read_grid(arena *a, const ir_kernel *k, plan *p) {
   p->grid.rank = k->axis_count;
   for (uint32_t i = 0; i < k->axis_count; i++) {
     p->axis_names[i] = k->axes[i].name;
-    p->grid.size[i] = k->axes[i].extent->value;
+    p->dynamic |= (uint32_t)(k->axes[i].bound != NULL) << i;
+    p->grid.size[i] = k->axes[i].bound ? 1 : k->axes[i].extent->value;
     p->grid.parallel[i] = k->axes[i].parallel;
   }
   step_grid across = step_parallel_part(&p->grid);
@@ -121,7 +122,8 @@ static bool read_grid(arena *a, const ir_kernel *k, plan *p) {
 static bool is_ragged(const ir_block *block, const ir_type *array) {
   bool ragged = false;
   for (uint32_t axis = 0; axis < block->size.rank; axis++) {
-    block_dim dim = {BLOCK_TILED, block->size.dims[axis]->value, ir_extent(array, axis), 0};
+    block_kind kind = block->element >> axis & 1 ? BLOCK_ELEMENT : BLOCK_TILED;
+    block_dim dim = {kind, block->size.dims[axis]->value, ir_extent(array, axis), 0};
     ragged = ragged || block_ragged(&dim);
   }
   return ragged;

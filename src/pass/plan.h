@@ -32,6 +32,7 @@ typedef struct plan {
   machine_kind machine;
   step_grid grid; /* as written */
   kiln_str *axis_names;
+  uint32_t dynamic;      /* bit per axis: its extent is known only at launch; counted as one step */
   uint64_t steps, units; /* of the grid; runs of its sequential axes, one unit each */
   uint32_t steps_shown;
   plan_block *blocks;

@@ -17,8 +17,11 @@ static void print_grid(const plan *p, text *out) {
   text_format(out, "kernel %.*s: ", STR_FMT(p->kernel->name));
   text_format(out, p->steps == 1 ? "1 step" : "%llu steps", (unsigned long long)p->steps);
   for (uint32_t i = 0; i < p->grid.rank; i++) {
-    text_format(out, "%s%.*s: %lld", i ? ", " : " of the grid (", STR_FMT(p->axis_names[i]),
-                (long long)p->grid.size[i]);
+    text_format(out, "%s%.*s: ", i ? ", " : " of the grid (", STR_FMT(p->axis_names[i]));
+    if (p->dynamic >> i & 1)
+      text_add(out, STR("known at launch, counted as 1"));
+    else
+      text_format(out, "%lld", (long long)p->grid.size[i]);
     if (p->grid.parallel[i]) text_add(out, STR(" parallel"));
   }
   text_add(out, p->grid.rank ? STR(")\n") : STR("\n"));

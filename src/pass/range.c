@@ -108,8 +108,11 @@ static pass_range of_argument(asking *q, const ir_value *v, uint32_t depth) {
 }
 
 static pass_range of_axis(const ir_kernel *k, const ir_value *v) {
-  for (uint32_t i = 0; i < k->axis_count; i++)
-    if (k->axes[i].index == v && k->axes[i].extent->value > 0) return (pass_range){0, k->axes[i].extent->value - 1};
+  for (uint32_t i = 0; i < k->axis_count; i++) {
+    if (k->axes[i].index != v) continue;
+    if (k->axes[i].bound) return (pass_range){0, INT32_MAX - 1};
+    if (k->axes[i].extent->value > 0) return (pass_range){0, k->axes[i].extent->value - 1};
+  }
   return everything;
 }
 
