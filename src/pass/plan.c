@@ -146,6 +146,7 @@ static void read_blocks(arena *a, const ir_kernel *k, plan *p) {
 
 bool plan_make(arena *a, ir_kernel *k, const pass_target *target, diag_sink *diags, plan *out) {
   *out = (plan){.kernel = k};
+  if (pass_run(k, target, diags, PASS_find_parallel, NULL, NULL) != KILN_OK) return false;
   if (!read_grid(a, k, out)) {
     diag_report(diags, DIAG_grid_limit, k->loc, STR_FMT(k->name));
     return false;
