@@ -101,7 +101,8 @@ static void add_dimension(nest *n, const ir_block *block, uint32_t axis, ir_valu
   }
   out->start = ir_dim_const(n->b.module, 0);
   out->operand = (int32_t)view->operand_count;
-  view->operands[view->operand_count++] = scale == 1 ? index : ir_map2(&n->b, IR_mul, index, ir_scalar_i32(&n->b, scale));
+  view->operands[view->operand_count++] =
+      scale == 1 ? index : ir_map2(&n->b, IR_mul, index, ir_scalar_i32(&n->b, scale));
 }
 
 static ir_value *expand_block(nest *n, const ir_block *block) {

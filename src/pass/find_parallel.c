@@ -10,8 +10,8 @@
  * place is a linear form of the axes, and the form keeps the intervals of different indices apart;
  * - hand each other nothing in scratch: the first access to each scratch of the body is a whole store, made in every
  * step, or under a condition that holds whenever the axes further in start again.
- * What is written here without `parallel`, as exporters do, then uses all threads of a host and all of a device. Checkers
- * are left the steps as they were written. */
+ * What is written here without `parallel`, as exporters do, then uses all threads of a host and all of a device.
+ * Checkers are left the steps as they were written. */
 #include <string.h>
 
 #include "pass/util.h"
@@ -250,8 +250,7 @@ static bool mentions(ir_op *op, const ir_value *scratch) {
 static bool holds_at_start(const ir_kernel *k, const ir_value *condition, uint32_t axis) {
   const ir_op *op = condition->def;
   if (!op) return false;
-  if (op->code == IR_and)
-    return holds_at_start(k, op->operands[0], axis) && holds_at_start(k, op->operands[1], axis);
+  if (op->code == IR_and) return holds_at_start(k, op->operands[0], axis) && holds_at_start(k, op->operands[1], axis);
   int64_t zero;
   if (op->code != IR_eq || !pass_integer(op->operands[1], &zero) || zero != 0) return false;
   for (uint32_t i = axis + 1; i < k->axis_count; i++)
