@@ -16,7 +16,13 @@ bool str_equal(kiln_str a, kiln_str b) {
   return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
 }
 
-bool str_is(kiln_str a, const char *zero_terminated) { return str_equal(a, str_from(zero_terminated)); }
+/* Tables are searched by this: most rows differ in the first bytes. */
+bool str_is(kiln_str a, const char *zero_terminated) {
+  if (!zero_terminated) return a.size == 0;
+  for (size_t i = 0; i < a.size; i++)
+    if (zero_terminated[i] == 0 || zero_terminated[i] != a.data[i]) return false;
+  return zero_terminated[a.size] == 0;
+}
 
 bool str_starts(kiln_str s, kiln_str prefix) {
   return s.size >= prefix.size && str_equal((kiln_str){s.data, prefix.size}, prefix);

@@ -86,9 +86,10 @@ static bool is_word(char c) { return is_letter(c) || is_digit(c); }
 static token sign(const lexer *l) {
   token t = {.kind = TOKEN_END, .offset = (uint32_t)l->at};
   for (uint32_t i = 0; i < SIGN_COUNT; i++) {
-    size_t size = strlen(signs[i].text), matched = 0;
-    while (matched < size && peek(l, matched) == signs[i].text[matched]) matched++;
-    if (matched < size) continue;
+    const char *spelt = signs[i].text;
+    size_t size = 0;
+    while (spelt[size] && peek(l, size) == spelt[size]) size++;
+    if (spelt[size]) continue;
     bool operates = signs[i].level > 0 && signs[i].level != 4 && signs[i].level != 5;
     t.assign = operates && peek(l, size) == '=' && peek(l, size + 1) != '=';
     t.kind = TOKEN_SIGN;

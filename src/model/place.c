@@ -9,7 +9,12 @@
 
 #include "model/alloc.h"
 
-enum { IMPROVE_ROUNDS = 48, IMPROVE_MAX_ITEMS = 512, PACK_MAX_ITEMS = 2048, STREAM_ALIVE = 1024 };
+enum {
+  IMPROVE_ROUNDS = 48,
+  IMPROVE_PAIRS = 1 << 18, /* pairs of items that rounds may look at: about a millisecond */
+  PACK_MAX_ITEMS = 2048,
+  STREAM_ALIVE = 1024
+};
 
 typedef struct packing {
   alloc_item *items;
@@ -188,7 +193,8 @@ static void pack_orders(const group *g, ranked *ranks, alloc_use *use) {
   uint32_t *sorted = ARENA_ARRAY(g->arena, uint32_t, g->count), *near = ARENA_ARRAY(g->arena, uint32_t, g->count);
   uint32_t *best = ARENA_ARRAY(g->arena, uint32_t, g->count);
   use->peak = UINT64_MAX;
-  uint32_t rounds = g->count <= IMPROVE_MAX_ITEMS ? IMPROVE_ROUNDS : 0;
+  const uint32_t affordable = IMPROVE_PAIRS / (g->count * g->count);
+  const uint32_t rounds = affordable < IMPROVE_ROUNDS ? affordable : IMPROVE_ROUNDS;
   for (uint32_t kind = 0; kind < ORDER_KINDS && use->peak > use->live; kind++) {
     sort_order(&now, ranks, g->members, (order_kind)kind);
     for (uint32_t round = 0; round <= rounds && use->peak > use->live; round++) {
