@@ -13,14 +13,32 @@
 #define KEPT 200
 #define LINE_LONGEST 1024 /* bytes of a source line that are kept */
 
+/* The words of the severity column: how severe, and what a call comes to that fails with it. */
+typedef struct diag_kind {
+  kiln_severity severity;
+  kiln_result result;
+} diag_kind;
+#define KIND_NOTE \
+  { KILN_NOTE, KILN_OK }
+#define KIND_WARNING \
+  { KILN_WARNING, KILN_OK }
+#define KIND_ERROR \
+  { KILN_ERROR, KILN_ERROR_INVALID }
+#define KIND_LIMIT \
+  { KILN_ERROR, KILN_ERROR_LIMIT }
+#define KIND_UNSUPPORTED \
+  { KILN_ERROR, KILN_ERROR_UNSUPPORTED }
+#define KIND_FAULT \
+  { KILN_FAULT, KILN_ERROR_FAULT }
+
 typedef struct diag_row {
   uint32_t code;
-  kiln_severity severity;
+  diag_kind kind;
   const char *name, *format, *hint;
 } diag_row;
 
 static const diag_row rows[] = {
-#define DIAG(code, severity, name, format, hint) [DIAG_##name] = {code, KILN_##severity, #name, format, hint},
+#define DIAG(code, severity, name, format, hint) [DIAG_##name] = {code, KIND_##severity, #name, format, hint},
 #include "base/diag.def"
 #undef DIAG
 };
@@ -35,6 +53,7 @@ struct diag_sink {
   arena arena;    /* what the kept diagnostics point to */
   arena rendered; /* the last rendered text */
   size_t count, errors;
+  kiln_result result; /* of the last error */
   kiln_diag kept[KEPT];
 };
 
@@ -131,11 +150,14 @@ static bool fill(arena *a, kiln_diag *diag, const diag_row *row, loc at, const d
 
 /* The kept diagnostic, or NULL when enough are kept already. */
 static const kiln_diag *keep(diag_sink *sink, const diag_row *row, loc at, const diag_extra *extra, va_list args) {
-  if (row->severity >= KILN_ERROR) sink->errors++;
+  if (row->kind.severity >= KILN_ERROR) {
+    sink->errors++;
+    sink->result = row->kind.result;
+  }
   if (sink->count == KEPT) return NULL;
   const kiln_diag bare = {.code = row->code,
                           .name = row->name,
-                          .severity = row->severity,
+                          .severity = row->kind.severity,
                           .message = str_from(row->name),
                           .seed = extra ? extra->seed : 0};
   kiln_diag *diag = &sink->kept[sink->count++];
@@ -178,6 +200,13 @@ static size_t read_count(const diag_sink *sink, const size_t *count) {
 size_t diag_sink_errors(const diag_sink *sink) { return read_count(sink, &sink->errors); }
 size_t diag_sink_count(const diag_sink *sink) { return read_count(sink, &sink->count); }
 
+kiln_result diag_sink_result(const diag_sink *sink) {
+  mutex_lock(sink->lock);
+  kiln_result result = sink->result;
+  mutex_unlock(sink->lock);
+  return result;
+}
+
 const kiln_diag *diag_sink_get(const diag_sink *sink, size_t index) {
   return index < diag_sink_count(sink) ? &sink->kept[index] : NULL;
 }
@@ -194,6 +223,7 @@ void diag_sink_clear(diag_sink *sink) {
   arena_finish(&sink->arena);
   memset(sink->kept, 0, sink->count * sizeof *sink->kept);
   sink->count = sink->errors = 0;
+  sink->result = KILN_OK;
   mutex_unlock(sink->lock);
 }
 

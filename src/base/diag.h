@@ -42,6 +42,8 @@ void diag_report(diag_sink *sink, diag_id id, loc at, ...);
 void diag_report_with(diag_sink *sink, diag_id id, loc at, const diag_extra *extra, ...);
 
 size_t diag_sink_errors(const diag_sink *sink); /* errors and faults since the last clear */
+/* What a call comes to that fails with the last error: invalid, limit, unsupported or fault, as its row says. */
+kiln_result diag_sink_result(const diag_sink *sink);
 uint32_t diag_code(diag_id id);
 const char *diag_name(diag_id id);
 

@@ -26,7 +26,7 @@ bool pass_find(kiln_str name, pass_id *out) {
 
 /* A wrong kernel after a pass is our mistake: name the pass beside what the verifier says. */
 static bool check_after(const pass_ctx *c, pass_id id) {
-  if (ir_verify(c->kernel, c->diags) && ir_verify_types(c->kernel, c->diags)) return true;
+  if (ir_verify(c->kernel, c->diags)) return true;
   diag_report(c->diags, DIAG_broken_by_pass, c->kernel->loc, pass_name(id), STR_FMT(c->kernel->name));
   return false;
 }
@@ -39,8 +39,8 @@ kiln_result pass_run(ir_kernel *kernel, const pass_target *target, diag_sink *di
   for (uint32_t id = 0; id < PASS_COUNT && id <= (uint32_t)last; id++) {
     if (!(passes[id].targets & target->kind)) continue;
     bool changed = passes[id].run(&c);
-    if (diag_sink_errors(diags) > errors) return KILN_ERROR_UNSUPPORTED;
-    if (changed && checks && !check_after(&c, (pass_id)id)) return KILN_ERROR_INVALID;
+    if (diag_sink_errors(diags) > errors || (changed && checks && !check_after(&c, (pass_id)id)))
+      return diag_sink_result(diags);
     if (dump) dump(user, (pass_id)id, kernel);
   }
   return KILN_OK;

@@ -30,8 +30,8 @@ typedef struct pass_ctx {
 
 typedef void (*pass_dump_fn)(void *user, pass_id id, const ir_kernel *kernel);
 
-/* Runs the target's passes up to and including `last` (PASS_COUNT: all). `dump` may be NULL. After diagnostics
- * KILN_ERROR_UNSUPPORTED, or KILN_ERROR_INVALID when a pass broke the kernel. */
+/* Runs the target's passes up to and including `last` (PASS_COUNT: all). `dump` may be NULL. After
+ * diagnostics, what they come to. */
 kiln_result pass_run(ir_kernel *kernel, const pass_target *target, diag_sink *diags, pass_id last, pass_dump_fn dump,
                      void *user);
 const char *pass_name(pass_id id);

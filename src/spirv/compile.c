@@ -130,8 +130,6 @@ static kiln_result run(compiling *c, const ir_kernel *kernel) {
   kiln_result result = ir_bind(c->context, kernel, c->desc->sizes, c->desc->size_count, NULL, 0, &c->module);
   if (result) return result;
   const pass_target target = {.kind = P_SPIRV, .lanes = profile.subgroup_size, .shared_memory = profile.shared_memory};
-  result = pass_run(c->module->kernels[0], &target, c->context->diags, PASS_COUNT, NULL, NULL);
-  if (result) return result;
   jmp_buf out;
   c->program->arena.guard = &out;
   c->work.guard = &out;
@@ -141,6 +139,8 @@ static kiln_result run(compiling *c, const ir_kernel *kernel) {
     diag_report(c->context->diags, DIAG_out_of_memory, (loc){0});
     return KILN_ERROR_MEMORY;
   }
+  result = pass_run(c->module->kernels[0], &target, c->context->diags, PASS_COUNT, NULL, NULL);
+  if (result) return result;
   c->low = ARENA_NEW(&c->work, spv_lower);
   *c->low =
       (spv_lower){.arena = &c->work, .diags = c->context->diags, .profile = profile, .lanes = profile.subgroup_size};

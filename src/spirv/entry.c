@@ -3,7 +3,7 @@
 #include "spirv/lower.h"
 
 _Noreturn void spv_give_up(spv_lower *low) {
-  low->failure = KILN_ERROR_UNSUPPORTED;
+  low->failure = diag_sink_result(low->diags);
   arena_out(low->arena);
 }
 

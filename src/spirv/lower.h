@@ -58,7 +58,7 @@ typedef struct spv_home {
 /* Scalars a lane, by use. */
 enum {
   SPV_REPLICATED = 16,      /* elements: tiles up to this size are held whole by every lane */
-  SPV_STRIP = 16,           /* worked on at once in a loop that only writes kept tiles */
+  SPV_STRIP = 16,           /* in a strip of a loop that only writes kept tiles, or scans; others: spv_effort_of */
   SPV_KEEP = 32,            /* kept from one root to the next */
   SPV_ACCUMULATE = 64,      /* carried by loops, accumulated in dots */
   SPV_MAX_SCRATCH = 1 << 26 /* elements in one scratch or kept tile */
@@ -142,8 +142,13 @@ void spv_before_write(spv_lower *low, uint32_t memory);
 /* Before a root evaluates a value; tells how many memory instructions four elements of it take. */
 uint32_t spv_prepare(spv_lower *low, const ir_value *value);
 uint32_t spv_access_cost(spv_lower *low, const ir_value *ref);
-uint32_t spv_strip_budget(uint32_t cost);
-uint32_t spv_whole_limit(uint32_t cost);
+/* How much a lane works on at once, for roots of up to so many memory instructions for four elements. */
+typedef struct spv_effort {
+  uint32_t cost;
+  uint32_t strip; /* elements in a strip of a loop */
+  uint32_t whole; /* elements of a lane up to which a tile takes no loop: what lies in registers need not move then */
+} spv_effort;
+spv_effort spv_effort_of(uint32_t cost);
 
 /* ---- nest.c: loops over the elements of a tile ---- */
 typedef struct spv_nest_axis {

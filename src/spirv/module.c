@@ -112,12 +112,22 @@ void spv_name(spv_module *m, spv_id id, kiln_str name) {
   spv_write(m, SPV_NAMES, SpvOpName, words.data, words.count);
 }
 
-void spv_decorate(spv_module *m, spv_id id, SpvDecoration decoration, const uint32_t *operands, size_t count) {
+/* `op id what operands...`, an instruction about an id of another section. */
+static void say_of(spv_module *m, spv_section section, SpvOp op, spv_id id, uint32_t what, const uint32_t *operands,
+                   size_t count) {
   spv_words words = {0};
   VEC_PUSH(m->arena, &words, id);
-  VEC_PUSH(m->arena, &words, (uint32_t)decoration);
+  VEC_PUSH(m->arena, &words, what);
   for (size_t i = 0; i < count; i++) VEC_PUSH(m->arena, &words, operands[i]);
-  spv_write(m, SPV_DECORATIONS, SpvOpDecorate, words.data, words.count);
+  spv_write(m, section, op, words.data, words.count);
+}
+
+void spv_decorate(spv_module *m, spv_id id, SpvDecoration decoration, const uint32_t *operands, size_t count) {
+  say_of(m, SPV_DECORATIONS, SpvOpDecorate, id, (uint32_t)decoration, operands, count);
+}
+
+void spv_mode(spv_module *m, spv_id function, SpvExecutionMode mode, const uint32_t *operands, size_t count) {
+  say_of(m, SPV_MODES, SpvOpExecutionMode, function, (uint32_t)mode, operands, count);
 }
 
 void spv_decorate_member(spv_module *m, spv_id type, uint32_t member, SpvDecoration decoration, uint32_t operand) {
@@ -159,14 +169,6 @@ void spv_entry(spv_module *m, spv_id function, const char *name, const spv_id *i
   push_string(m, &words, str_from(name));
   for (size_t i = 0; i < count; i++) VEC_PUSH(m->arena, &words, interface[i]);
   spv_write(m, SPV_ENTRY_POINTS, SpvOpEntryPoint, words.data, words.count);
-}
-
-void spv_mode(spv_module *m, spv_id function, SpvExecutionMode mode, const uint32_t *operands, size_t count) {
-  spv_words words = {0};
-  VEC_PUSH(m->arena, &words, function);
-  VEC_PUSH(m->arena, &words, (uint32_t)mode);
-  for (size_t i = 0; i < count; i++) VEC_PUSH(m->arena, &words, operands[i]);
-  spv_write(m, SPV_MODES, SpvOpExecutionMode, words.data, words.count);
 }
 
 /* ---- types ---- */

@@ -61,11 +61,11 @@ uint32_t spv_prepare(spv_lower *low, const ir_value *value) {
   return low->cost;
 }
 
-/* Elements a lane works on at once, given the memory instructions for four. More are no faster: compilers of CPU
- * drivers spill what 16 chains of arithmetic keep alive, and take far more than twice the time for twice the accesses.
- */
-uint32_t spv_strip_budget(uint32_t cost) { return cost <= 8 ? 8 : 4; }
-
-/* Elements of a lane up to which a tile is worked on whole, without loops: what lies in registers need not move then.
- */
-uint32_t spv_whole_limit(uint32_t cost) { return cost <= 2 ? 64 : cost <= 4 ? 32 : cost <= 8 ? 16 : 8; }
+/* Larger strips are no faster: compilers of CPU drivers spill what 16 chains of arithmetic keep alive, and take far
+ * more than twice the time for twice the accesses. */
+spv_effort spv_effort_of(uint32_t cost) {
+  static const spv_effort rows[] = {{2, 8, 64}, {4, 8, 32}, {8, 8, 16}, {UINT32_MAX, 4, 8}};
+  const spv_effort *row = rows;
+  while (cost > row->cost) row++;
+  return *row;
+}

@@ -235,14 +235,15 @@ static uint32_t reduced_axes(const ir_op *op, uint32_t rank) {
  */
 static void plan(spv_lower *low, reduction *r, uint32_t cost) {
   int64_t extents[KILN_MAX_RANK];
-  uint32_t rank = r->value->type.shape.rank, budget = spv_strip_budget(cost);
+  uint32_t rank = r->value->type.shape.rank;
+  spv_effort effort = spv_effort_of(cost);
   spv_extents(&r->value->type, extents);
-  r->nest = spv_nest_plan(low, extents, rank, budget, r->kept);
+  r->nest = spv_nest_plan(low, extents, rank, effort.strip, r->kept);
   bool fits = spv_nest_count(&r->nest, r->kept) <= SPV_KEEP;
   uint32_t all = r->kept | r->reduced;
-  if (!fits) r->nest = spv_nest_plan(low, extents, rank, budget, 0);
-  if (fits && spv_register_count(low, &r->value->type) <= spv_whole_limit(cost))
-    r->nest = spv_nest_plan(low, extents, rank, budget, all);
+  if (!fits) r->nest = spv_nest_plan(low, extents, rank, effort.strip, 0);
+  if (fits && spv_register_count(low, &r->value->type) <= effort.whole)
+    r->nest = spv_nest_plan(low, extents, rank, effort.strip, all);
   r->kept_count = spv_nest_count(&r->nest, r->kept);
   r->chains = 1;
   while (r->chains * 2 <= spv_nest_count(&r->nest, r->reduced) && r->chains < CHAINS) r->chains *= 2;

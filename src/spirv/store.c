@@ -194,9 +194,10 @@ void spv_store_op(spv_lower *low, const ir_op *op) {
     return;
   }
   int64_t extents[KILN_MAX_RANK];
-  uint32_t rank = s.value->type.shape.rank, all = (1u << rank) - 1, budget = spv_strip_budget(cost);
+  uint32_t rank = s.value->type.shape.rank, all = (1u << rank) - 1;
+  spv_effort effort = spv_effort_of(cost);
   spv_extents(&s.value->type, extents);
-  bool flat = spv_register_count(low, &s.value->type) <= spv_whole_limit(cost);
-  s.nest = spv_nest_plan(low, extents, rank, budget, flat ? all : 0);
+  bool flat = spv_register_count(low, &s.value->type) <= effort.whole;
+  s.nest = spv_nest_plan(low, extents, rank, effort.strip, flat ? all : 0);
   spv_nest_walk(low, &s.nest, all, NULL, store_strip, &s);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/str.h"
+#include "fault_alloc.h"
 #include "kiln/spirv.h"
 
 static const char *const profiles[] = {"baseline",   "swiftshader", "lavapipe4", "lavapipe8",
@@ -108,19 +109,58 @@ static void ragged_edges_ask_for_spare_words(void **unused) {
   finish(&c);
 }
 
-static void missing_widths_are_refused(void **unused) {
+/* A wrong kernel, a limit and what a device cannot do are told apart, whichever stage finds it. */
+static void refusals_say_what_they_are(void **unused) {
   (void)unused;
-  compiled c = compile("kernel k(x: f64[8]) -> (y: f64[8]) {\n  y[...] = x[...] + x[...]\n}\n", "swiftshader");
-  assert_int_equal(c.result, KILN_ERROR_UNSUPPORTED);
-  assert_string_equal(kiln_diag_get(c.context, 0)->name, "spirv_no_64_bit");
-  finish(&c);
+  static const struct {
+    const char *kernel;
+    kiln_result result;
+    const char *name;
+  } rows[] = {
+      {"kernel k(x: f64[8]) -> (y: f64[8]) {\n  y[...] = x[...] + x[...]\n}\n", KILN_ERROR_UNSUPPORTED,
+       "spirv_no_64_bit"},
+      {"kernel k(x: f32[8], a: f32[8], b: f32[8], c: f32[8]) -> (y: f32[8]) {\n  y[...] = x[...]\n}\n",
+       KILN_ERROR_LIMIT, "spirv_too_many_params"},
+      {"kernel k(x: f32[8]) -> (y: f32[8]) {\n  grid i: 70000 parallel, j: 70000 parallel\n  block y (1) at (i)\n"
+       "  y[...] = x[0 : 1]\n}\n",
+       KILN_ERROR_LIMIT, "spirv_grid_limit"},
+      {"kernel k(x: f32[8]) -> (y: f32[8]) {\n  scratch s: f32[16384, 8192] in gmem\n  s[0, 0 : 8] = x[...]\n"
+       "  y[...] = s[0, 0 : 8]\n}\n",
+       KILN_ERROR_LIMIT, "spirv_scratch_limit"},
+      {"kernel k(x: f32[8]) -> (y: f32[8]) {\n  scratch s: f32[8] in vmem\n  scratch t: f32[8] in acc\n  s[3] = x[0]\n"
+       "  t[3] = x[1]\n  y[...] = s[...] + t[...]\n}\n",
+       KILN_ERROR_INVALID, "space_of_other_machine"},
+  };
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    compiled c = compile(rows[i].kernel, "baseline");
+    assert_int_equal(c.result, rows[i].result);
+    assert_string_equal(kiln_diag_get(c.context, 0)->name, rows[i].name);
+    finish(&c);
+  }
+}
+
+static void every_allocation_may_fail(void **unused) {
+  (void)unused;
+  static const char kernel[] =
+      "kernel k(x: f32[9]) -> (y: f32[9]) {\n  scratch s: f32[9]\n  s[0 : 3] = exp(x[0 : 3])\n"
+      "  for i in 0 .. 3 { s[...] = s[...] + 1.0 }\n  y[...] = s[...] / sum(s[...])\n}\n";
+  fault_alloc fault;
+  FAULT_SWEEP(fault) {
+    compiled c = {0};
+    kiln_context_desc desc = {.alloc = fault_alloc_hook, .alloc_user = &fault};
+    kiln_result result = kiln_context_create(&desc, &c.context);
+    if (!result) result = kiln_module_parse(c.context, &(kiln_parse_desc){.text = str_from(kernel)}, &c.module);
+    if (!result) result = kiln_compile(c.context, kiln_module_kernel(c.module, 0), &(kiln_compile_desc){0}, &c.program);
+    assert_int_equal(result, fault.calls < fault.fail_at ? KILN_OK : KILN_ERROR_MEMORY);
+    finish(&c);
+  }
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(rows_need_no_barrier),       cmocka_unit_test(products_stay_in_registers),
       cmocka_unit_test(exchange_takes_a_barrier),   cmocka_unit_test(ragged_edges_ask_for_spare_words),
-      cmocka_unit_test(missing_widths_are_refused),
+      cmocka_unit_test(refusals_say_what_they_are), cmocka_unit_test(every_allocation_may_fail),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
