@@ -81,7 +81,7 @@ typedef struct spv_lower {
   uint32_t shared_words, slab_words;
   spv_id shared, slab, slab_stride; /* once used; the stride is a constant that is written last */
   spv_id *singles;                  /* by binding: the buffer seen as single words, once used */
-  spv_id fmod;                      /* helper function, once used */
+  spv_id fmod[2];                   /* helper functions of f32 and f64, once used */
   spv_ids interface;
   bool exchanges; /* lanes meet at barriers: one unit per workgroup */
   kiln_result failure;
@@ -103,7 +103,7 @@ spv_id spv_num_bitcast(spv_lower *low, ir_dtype from, ir_dtype to, spv_id value)
 
 /* ---- map.c: elementwise ops ---- */
 spv_id spv_map(spv_lower *low, ir_code code, ir_dtype dtype, const spv_id *operands, loc at);
-spv_id spv_fmod(spv_lower *low, spv_id a, spv_id b); /* helper.c: f32, exact */
+spv_id spv_fmod(spv_lower *low, ir_dtype dtype, spv_id a, spv_id b); /* helper.c: f32 or f64, exact */
 
 /* ---- eval.c: an element of any tile ---- */
 spv_id spv_eval(spv_lower *low, const ir_value *value, const spv_point *point);

@@ -115,7 +115,7 @@ static spv_id fn_round_away(call *x) {
   return pick(x, test(x, SpvOpFOrdGreaterThanEqual, rest, real(x, 0.5)), away, whole);
 }
 
-static spv_id fn_rem_f(call *x) { return width(x) == 64 ? 0 : spv_fmod(x->low, x->a, x->b); }
+static spv_id fn_rem_f(call *x) { return spv_fmod(x->low, x->dtype == IR_F64 ? IR_F64 : IR_F32, x->a, x->b); }
 /* Rows whose functions pass expand_math rewrites: what comes here is of a type that it leaves alone. */
 static spv_id fn_expand(call *x) {
   (void)x;
