@@ -80,14 +80,12 @@ static void bind_param(const spv_lower *low, uint32_t index, kiln_binding *out) 
   *out = (kiln_binding){KILN_BINDING_PARAM, index, bytes, memory->written};
 }
 
-static kiln_result lower(compiling *c) {
-  spv_lower *low = c->low;
-  kiln_program *program = c->program;
+static spv_entry_info write_module(compiling *c, const kiln_profile *profile, bool one_copy) {
   const ir_kernel *kernel = c->module->kernels[0];
-  width_check widths = {c->context->diags, &low->profile, &program->info, true};
-  if (!check_params(c, kernel, &low->profile)) return KILN_ERROR_LIMIT;
-  ir_walk(kernel->body, check_op, &widths);
-  if (!widths.fine) return KILN_ERROR_UNSUPPORTED;
+  spv_lower *low = c->low = ARENA_NEW(&c->work, spv_lower);
+  *low = (spv_lower){.arena = &c->work, .diags = c->context->diags, .profile = *profile, .one_copy = one_copy};
+  low->lanes = profile->subgroup_size;
+  low->lane_bits = layout_axis_bits(low->lanes);
   low->kernel = kernel;
   low->homes = ARENA_ARRAY(&c->work, spv_home, kernel->value_count + 1);
   low->memory_of = ARENA_ARRAY(&c->work, uint32_t, kernel->value_count + 1);
@@ -95,8 +93,26 @@ static kiln_result lower(compiling *c) {
   low->seen = ARENA_ARRAY(&c->work, uint32_t, kernel->value_count + 1);
   spv_module_init(&low->module, &c->work, !c->desc->no_debug_info);
   spv_code_init(&low->code, &low->module);
-  spv_entry_info entry = spv_lower_kernel(low);
+  return spv_lower_kernel(low);
+}
 
+/* Interior blocks have a copy of the body when masks would make theirs longer by a sixteenth, unless it is large:
+ * compilers of CPU drivers take more than twice the time for twice the code. */
+static bool wants_copies(const spv_lower *low) {
+  size_t both = low->interior_words + low->edge_words;
+  return low->edge_words > low->interior_words / 16 * 17 && both <= SPV_COPIED_WORDS;
+}
+
+static kiln_result lower(compiling *c, const kiln_profile *profile) {
+  kiln_program *program = c->program;
+  const ir_kernel *kernel = c->module->kernels[0];
+  width_check widths = {c->context->diags, profile, &program->info, true};
+  if (!check_params(c, kernel, profile)) return KILN_ERROR_LIMIT;
+  ir_walk(kernel->body, check_op, &widths);
+  if (!widths.fine) return KILN_ERROR_UNSUPPORTED;
+  spv_entry_info entry = write_module(c, profile, false);
+  if (c->low->edge_words && !wants_copies(c->low)) entry = write_module(c, profile, true);
+  const spv_lower *low = c->low;
   size_t bindings = kernel->param_count + (entry.slab_bytes ? 1 : 0);
   kiln_binding *list = ARENA_ARRAY(&program->arena, kiln_binding, bindings + 1);
   for (uint32_t i = 0; i < kernel->param_count; i++) bind_param(low, i, &list[i]);
@@ -141,11 +157,7 @@ static kiln_result run(compiling *c, const ir_kernel *kernel) {
   }
   result = pass_run(c->module->kernels[0], &target, c->context->diags, PASS_COUNT, NULL, NULL);
   if (result) return result;
-  c->low = ARENA_NEW(&c->work, spv_lower);
-  *c->low =
-      (spv_lower){.arena = &c->work, .diags = c->context->diags, .profile = profile, .lanes = profile.subgroup_size};
-  c->low->lane_bits = layout_axis_bits(profile.subgroup_size);
-  result = lower(c);
+  result = lower(c, &profile);
   return result ? result : check(c);
 }
 

@@ -159,7 +159,7 @@ static void write_body(spv_lower *low, uint64_t unit_count, spv_id units_per_wor
   spv_if branch = spv_code_if(c, spv_op2(c, SpvOpULessThan, c->boolean, unit, end));
   spv_range(c, unit, 0, unit_count ? (int64_t)unit_count - 1 : 0, 1);
   set_axes(low, unit);
-  spv_region(low, low->kernel->body);
+  spv_body(low, low->kernel->body);
   spv_code_end(c, &branch);
   spv_return(c->m);
 }
@@ -197,6 +197,7 @@ spv_entry_info spv_lower_kernel(spv_lower *low) {
   declare_params(low);
   ir_walk(low->kernel->body, declare_scratch, low);
   spv_place_values(low);
+  low->one_copy |= info.unit_count < SPV_COPIED_UNITS;
   declare_buffers(low);
   spv_id function = spv_function_begin(m, none, spv_type_function(m, none, NULL, 0));
   spv_function_enter(m);

@@ -64,6 +64,9 @@ enum {
   SPV_MAX_SCRATCH = 1 << 26 /* elements in one scratch or kept tile */
 };
 
+/* When the body is written for interior and edge blocks apart: not for few units, nor for much code. */
+enum { SPV_COPIED_UNITS = 64, SPV_COPIED_WORDS = 12000 };
+
 typedef struct spv_lower {
   spv_code code;
   spv_module module;
@@ -84,6 +87,8 @@ typedef struct spv_lower {
   spv_id fmod[2];                   /* helper functions of f32 and f64, once used */
   spv_ids interface;
   bool exchanges; /* lanes meet at barriers: one unit per workgroup */
+  bool one_copy;  /* for interior and edge blocks alike */
+  size_t interior_words, edge_words; /* of the two copies of the body, if there are */
   kiln_result failure;
 } spv_lower;
 
@@ -195,6 +200,9 @@ void spv_reduce_op(spv_lower *low, const ir_op *op);
 void spv_scan_op(spv_lower *low, const ir_op *op);
 void spv_dot_op(spv_lower *low, const ir_op *op);
 void spv_region(spv_lower *low, const ir_region *region);
+
+/* ---- interior.c ---- */
+void spv_body(spv_lower *low, const ir_region *body); /* of the kernel: once, or for interior and edge blocks */
 
 /* ---- place.c: which loads may wait for their use ---- */
 void spv_place_values(spv_lower *low);

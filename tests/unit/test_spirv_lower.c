@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/str.h"
@@ -109,6 +110,27 @@ static void ragged_edges_ask_for_spare_words(void **unused) {
   finish(&c);
 }
 
+/* Where masks cost and the grid is large, interior blocks have a copy of the body without them. */
+static void interior_blocks_have_no_masks(void **unused) {
+  (void)unused;
+  static const struct {
+    const char *size;
+    bool two_copies;
+  } rows[] = {{"f32[4096]", false}, {"f32[4095]", true}, {"f32[131]", false}};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    char kernel[256];
+    snprintf(kernel, sizeof kernel,
+             "kernel k(x: %s) -> (y: %s) {\n  grid i: %s parallel\n  block x (32) at (i)\n  block y (32) at (i)\n"
+             "  y[...] = x[...] + 1.0\n}\n",
+             rows[i].size, rows[i].size, i < 2 ? "128" : "5");
+    compiled c = compile(kernel, "baseline");
+    assert_int_equal(c.result, KILN_OK);
+    assert_int_equal(has(&c, "OpCopyObject"), rows[i].two_copies);
+    assert_int_equal(has(&c, "OpSelect "), i > 0);
+    finish(&c);
+  }
+}
+
 /* A wrong kernel, a limit and what a device cannot do are told apart, whichever stage finds it. */
 static void refusals_say_what_they_are(void **unused) {
   (void)unused;
@@ -160,7 +182,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(rows_need_no_barrier),       cmocka_unit_test(products_stay_in_registers),
       cmocka_unit_test(exchange_takes_a_barrier),   cmocka_unit_test(ragged_edges_ask_for_spare_words),
-      cmocka_unit_test(refusals_say_what_they_are), cmocka_unit_test(every_allocation_may_fail),
+      cmocka_unit_test(interior_blocks_have_no_masks), cmocka_unit_test(refusals_say_what_they_are), cmocka_unit_test(every_allocation_may_fail),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
