@@ -40,6 +40,12 @@ bool operand_is_untyped(const operand *o) {
   return o->kind == OPERAND_INT || o->kind == OPERAND_FLOAT || o->kind == OPERAND_BOOL;
 }
 
+bool operand_has_any(const operand_list *operands) {
+  for (size_t i = 0; i < operands->count; i++)
+    if (operands->data[i].kind == OPERAND_ANY) return true;
+  return false;
+}
+
 /* ---- literals ---- */
 
 static kiln_str literal_text(const parser *p, const operand *o) {
@@ -99,7 +105,7 @@ ir_value *parse_constant(parser *p, const operand *o, ir_dtype dtype, const ir_s
 /* ---- single operands ---- */
 
 ir_value *parse_value(parser *p, const operand *o) {
-  if (o->kind == OPERAND_NONE) return NULL;
+  if (o->kind == OPERAND_NONE || o->kind == OPERAND_ANY) return NULL;
   if (operand_is_untyped(o)) return parse_constant(p, o, own_dtype(o), NULL);
   p->b.loc = o->loc;
   if (o->kind == OPERAND_SIZE) return ir_make1(&p->b, IR_size, NULL, 0, &(ir_attrs){.dim = o->dim});
@@ -119,8 +125,14 @@ static bool wrong_type(parser *p, const operand *o, const char *what, const ir_t
   return false;
 }
 
+/* Where a type is asked for, OPERAND_ANY stands for a value of it. */
+static ir_value *stand_in(parser *p, const ir_type *type) {
+  return ir_full(&p->b, type->dtype, &type->shape, ir_bits_from_i64(type->dtype, 1));
+}
+
 ir_value *parse_fit(parser *p, const operand *o, const ir_type *type, const char *what) {
   ir_shape shape;
+  if (o->kind == OPERAND_ANY) return stand_in(p, type);
   if (operand_is_untyped(o)) return parse_constant(p, o, type->dtype, &type->shape);
   ir_value *v = parse_value(p, o);
   if (!v) return NULL;
@@ -131,6 +143,7 @@ ir_value *parse_fit(parser *p, const operand *o, const ir_type *type, const char
 }
 
 ir_value *parse_exact(parser *p, const operand *o, const ir_type *type, const char *what) {
+  if (o->kind == OPERAND_ANY) return stand_in(p, type);
   if (operand_is_untyped(o)) return parse_constant(p, o, type->dtype, &type->shape);
   ir_value *v = parse_value(p, o);
   if (!v) return NULL;
@@ -189,6 +202,7 @@ operand parse_map(parser *p, ir_code code, const operand *operands, uint32_t cou
     return ir_need_count(&p->b, &op, (uint32_t)info->arity), operand_none();
   }
   for (uint32_t i = 0; i < count; i++) {
+    if (operands[i].kind == OPERAND_ANY) return (operand){.kind = OPERAND_ANY, .loc = at};
     typed[i] = operands[i];
     if (!operand_is_untyped(&typed[i])) typed[i] = operand_value(parse_value(p, &operands[i]), operands[i].loc);
     if (typed[i].kind == OPERAND_NONE) return operand_none();

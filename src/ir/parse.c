@@ -337,14 +337,19 @@ static bool parse_kernel_head(parser *p, ir_kernel *k) {
   return parse_params(p, k);
 }
 
-bool parse_kernel(parser *p) {
-  const token *t = parse_take(p);
-  ir_kernel *k = ARENA_NEW(p->arena, ir_kernel);
-  *k = (ir_kernel){.module = p->module, .comment = comment_above(p->module->source.text, t->offset)};
+void parse_begin_kernel(parser *p, ir_kernel *k) {
+  *k = (ir_kernel){.module = p->module};
   p->kernel = k;
   p->b = (ir_builder){.module = p->module, .kernel = k, .diags = p->diags};
   p->symbols.data = NULL;
   p->symbols.count = p->symbols.capacity = 0;
+}
+
+bool parse_kernel(parser *p) {
+  const token *t = parse_take(p);
+  ir_kernel *k = ARENA_NEW(p->arena, ir_kernel);
+  parse_begin_kernel(p, k);
+  k->comment = comment_above(p->module->source.text, t->offset);
   scope_open(p);
   bool ok = parse_kernel_head(p, k);
   ok = ok && parse_kernel_body(p, k);
@@ -418,6 +423,15 @@ static bool find_tops(parser *p, token_starts *starts) {
   return ok;
 }
 
+static bool parse_all_uncalled(parser *p) {
+  bool ok = true;
+  for (size_t i = 0; i < p->funcs.count && !parse_stopped(p); i++) {
+    func *f = p->funcs.entries[i].value;
+    if (!f->called && !parse_uncalled(p, f)) ok = false;
+  }
+  return ok;
+}
+
 static bool parse_module(parser *p) {
   token_starts starts = {0};
   bool ok = find_tops(p, &starts);
@@ -425,6 +439,7 @@ static bool parse_module(parser *p) {
     p->at = starts.data[i];
     ok = parse_kernel(p) && ok;
   }
+  ok = ok && parse_all_uncalled(p);
   if (ok && starts.count == 0) return diag_report(p->diags, DIAG_no_kernel, (loc){&p->module->source, 0, 0}), false;
   return ok && !parse_stopped(p);
 }

@@ -23,7 +23,8 @@ typedef enum operand_kind {
   OPERAND_BOOL,
   OPERAND_SIZE,
   OPERAND_VALUE,
-  OPERAND_TYPE
+  OPERAND_TYPE,
+  OPERAND_ANY /* an operand of a func that nobody calls, and what is made of one: nothing is known of it */
 } operand_kind;
 
 typedef struct operand {
@@ -54,6 +55,7 @@ typedef struct func {
   kiln_str name;
   uint32_t params, body; /* the opening brackets */
   bool active, broken;   /* being inlined; had a mistake */
+  bool called;
 } func;
 
 /* What the `yield`s of a region must give. `types` is fixed by with-names or by the first region. */
@@ -125,6 +127,7 @@ operand operand_int(loc at, int64_t value);
 operand operand_size(parser *p, ir_dim d, loc at);  /* an INT when it is a number */
 ir_dim operand_dim(parser *p, const operand *o);    /* of an INT or SIZE; NULL when it is neither, or does not fit */
 bool operand_is_untyped(const operand *o);          /* a literal */
+bool operand_has_any(const operand_list *operands); /* one of them is OPERAND_ANY */
 ir_value *parse_value(parser *p, const operand *o); /* as a tile; a literal becomes a constant of its own type */
 ir_value *parse_constant(parser *p, const operand *o, ir_dtype dtype, const ir_shape *shape); /* of a literal */
 /* Broadcast to the type's shape; its dtype must agree. */
@@ -152,6 +155,8 @@ bool parse_is_control(const parser *p);
 bool parse_control(parser *p, operand_list *results); /* for, while, when, switch */
 func *parse_find_func(const parser *p, kiln_str name);
 bool parse_inline(parser *p, func *f, operand_list *results); /* at NAME ( */
+bool parse_uncalled(parser *p, func *f);                      /* what can be said of it without a call */
+void parse_begin_kernel(parser *p, ir_kernel *k);             /* from here on ops go to this kernel */
 bool parse_kernel(parser *p);                                 /* at `kernel` */
 
 #endif

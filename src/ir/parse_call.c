@@ -147,6 +147,8 @@ static bool check_given(parser *p, ir_code code, const call *c) {
   return true;
 }
 
+static operand any_at(loc at) { return (operand){.kind = OPERAND_ANY, .loc = at}; }
+
 static operand make_op(parser *p, ir_code code, call *c) {
   uint32_t count = (uint32_t)c->operands.count;
   ir_value **values = ARENA_ARRAY(p->scratch, ir_value *, c->operands.count + 1);
@@ -156,6 +158,7 @@ static operand make_op(parser *p, ir_code code, call *c) {
     return ir_need_count(&p->b, &(ir_op){.code = code, .operand_count = count, .loc = c->loc}, (uint32_t)arity),
            operand_none();
   }
+  if (operand_has_any(&c->operands)) return check_given(p, code, c) ? any_at(c->loc) : operand_none();
   for (uint32_t i = 0; i < count; i++) {
     bool pad_value = code == IR_pad && i == 1;
     values[i] = pad_value ? parse_scalar(p, &c->operands.data[i], values[0]->type.dtype, "the padding")
@@ -241,6 +244,7 @@ operand parse_cast(parser *p) {
   operand o = parse_expr(p);
   if (o.kind == OPERAND_NONE || !parse_expect(p, SIGN_PAREN_END)) return operand_none();
   if (operand_is_untyped(&o)) return operand_value(parse_constant(p, &o, dtype, NULL), at);
+  if (o.kind == OPERAND_ANY) return o;
   ir_value *v = parse_value(p, &o);
   p->b.loc = at;
   return v ? operand_value(ir_convert(&p->b, v, dtype), at) : operand_none();

@@ -66,7 +66,7 @@ static ir_dim parse_dim_name(parser *p) {
   const binding *found = scope_find(p, parse_text(p, t));
   if (p->declares && !found) return (t = parse_name(p, "a size")) ? declare(p, t) : NULL;
   if (!found) return parse_unknown_name(p, t), NULL;
-  if (found->operand.kind == OPERAND_NONE) return NULL;
+  if (found->operand.kind == OPERAND_NONE || found->operand.kind == OPERAND_ANY) return NULL;
   ir_dim d = operand_dim(p, &found->operand);
   if (d) return parse_take(p), d;
   diag_report(p->diags, DIAG_not_a_size, parse_loc(p, t), STR_FMT(found->name));

@@ -213,7 +213,8 @@ static operand parse_tile_slice(parser *p, const operand *base) {
 }
 
 operand parse_indexed(parser *p, const operand *base) {
-  place at;
+  place at = {.loc = base->loc};
+  if (base->kind == OPERAND_ANY) return parse_parts(p, &at) ? *base : operand_none();
   if (base->kind != OPERAND_VALUE || base->value->type.kind == IR_TILE) return parse_tile_slice(p, base);
   return parse_place(p, &base->value->type, &at, base->loc) ? make_load(p, base->value, &at) : operand_none();
 }
@@ -228,7 +229,7 @@ static ir_value *parse_ref_name(parser *p) {
   if (!found) return parse_unknown_name(p, t), NULL;
   parse_take(p);
   if (found->operand.kind == OPERAND_VALUE && found->operand.value->type.kind == IR_REF) return found->operand.value;
-  if (found->operand.kind != OPERAND_NONE)
+  if (found->operand.kind != OPERAND_NONE && found->operand.kind != OPERAND_ANY)
     diag_report(p->diags, DIAG_not_writable, parse_loc(p, t), STR_FMT(found->name));
   return NULL;
 }
