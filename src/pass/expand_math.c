@@ -4,7 +4,7 @@
  *   let y = tanh(x)      becomes      let t0 = abs(x) ; let t1 = t0 * 2.0 ; .. ; let y = ..
  *
  * Assumes a bound kernel. f16 and bf16 operands are widened, computed in f32 and rounded once, as MAP ops are
- * everywhere. f64 has no formula here and is refused. Terminates: formulas use only ops that have a direct lowering. */
+ * everywhere. f64 needs i64 for its bits. Terminates: formulas use only ops that have a direct lowering. */
 #include <math.h>
 
 #include "pass/math.h"
@@ -23,9 +23,20 @@ static formula_fn find_formula(ir_code code) {
   }
 }
 
-val math_const(math *m, double value) { return ir_full(m->b, IR_F32, &m->shape, ir_bits_from_f64(IR_F32, value)); }
+static const math_format formats[] = {
+    {IR_F32, IR_I32, 23, 127, 0x1p-126, 0.693145751953125, 1.42860682030941723e-06},
+    {IR_F64, IR_I64, 52, 1023, 0x1p-1022, 0.6931471805598903, 5.497923018708371e-14},
+};
 
-val math_int(math *m, int64_t value) { return ir_full(m->b, IR_I32, &m->shape, ir_bits_from_i64(IR_I32, value)); }
+val math_const(math *m, double value) {
+  ir_dtype type = m->format->real;
+  return ir_full(m->b, type, &m->shape, ir_bits_from_f64(type, value));
+}
+
+val math_int(math *m, int64_t value) {
+  ir_dtype type = m->format->whole;
+  return ir_full(m->b, type, &m->shape, ir_bits_from_i64(type, value));
+}
 
 val math_scale(math *m, val x, double factor) { return math_mul(m, x, math_const(m, factor)); }
 
@@ -41,20 +52,21 @@ static val reinterpret(math *m, val x, ir_dtype type) {
   return ir_make1(m->b, IR_bitcast, &x, 1, &(ir_attrs){.type = type});
 }
 
-val math_float_bits(math *m, val x) { return reinterpret(m, x, IR_I32); }
-val math_bits_float(math *m, val bits) { return reinterpret(m, bits, IR_F32); }
-val math_float(math *m, val i) { return ir_convert(m->b, i, IR_F32); }
-val math_whole(math *m, val x) { return ir_convert(m->b, x, IR_I32); }
+val math_float_bits(math *m, val x) { return reinterpret(m, x, m->format->whole); }
+val math_bits_float(math *m, val bits) { return reinterpret(m, bits, m->format->real); }
+val math_float(math *m, val i) { return ir_convert(m->b, i, m->format->real); }
+val math_whole(math *m, val x) { return ir_convert(m->b, x, m->format->whole); }
+val math_exponent(math *m, val n) { return ir_map2(m->b, IR_shl, n, math_int(m, m->format->mantissa)); }
 
 val math_with_sign(math *m, val magnitude, val sign_of) {
-  val sign = ir_map2(m->b, IR_and, math_float_bits(m, sign_of), math_int(m, INT32_MIN));
-  val rest = ir_map2(m->b, IR_and, math_float_bits(m, magnitude), math_int(m, INT32_MAX));
+  int64_t most = math_wide(m) ? INT64_MAX : INT32_MAX;
+  val sign = ir_map2(m->b, IR_and, math_float_bits(m, sign_of), math_int(m, -most - 1));
+  val rest = ir_map2(m->b, IR_and, math_float_bits(m, magnitude), math_int(m, most));
   return math_bits_float(m, ir_map2(m->b, IR_or, sign, rest));
 }
 
 static val power_of_two(math *m, val n) {
-  val biased = math_add(m, n, math_int(m, 127));
-  return math_bits_float(m, ir_map2(m->b, IR_shl, biased, math_int(m, 23)));
+  return math_bits_float(m, math_exponent(m, math_add(m, n, math_int(m, m->format->bias))));
 }
 
 val math_ldexp(math *m, val x, val n) {
@@ -64,10 +76,11 @@ val math_ldexp(math *m, val x, val n) {
 }
 
 static val expand(ir_builder *b, const ir_op *op, formula_fn formula) {
-  math m = {.b = b, .shape = op->results[0]->type.shape};
-  val x = ir_convert(b, op->operands[0], IR_F32);
-  val y = op->operand_count > 1 ? ir_convert(b, op->operands[1], IR_F32) : NULL;
-  return ir_convert(b, formula(&m, x, y), op->results[0]->type.dtype);
+  const ir_type *type = &op->results[0]->type;
+  math m = {.b = b, .shape = type->shape, .format = &formats[type->dtype == IR_F64]};
+  val x = ir_convert(b, op->operands[0], m.format->real);
+  val y = op->operand_count > 1 ? ir_convert(b, op->operands[1], m.format->real) : NULL;
+  return ir_convert(b, formula(&m, x, y), type->dtype);
 }
 
 typedef struct work {
@@ -77,12 +90,7 @@ typedef struct work {
 
 static bool collect(void *user, ir_op *op) {
   work *w = user;
-  if (!find_formula(op->code)) return true;
-  if (op->results[0]->type.dtype == IR_F64) {
-    diag_report(w->c->diags, DIAG_no_f64_function, op->loc, ir_op_get(op->code)->text);
-    return true;
-  }
-  VEC_PUSH(&w->c->kernel->module->arena, &w->ops, op);
+  if (find_formula(op->code)) VEC_PUSH(&w->c->kernel->module->arena, &w->ops, op);
   return true;
 }
 

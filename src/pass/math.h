@@ -1,28 +1,44 @@
-/* A small vocabulary for writing f32 formulas as IR: what expand_math and its math_*.c files share. A `math` is a place
- * to build at and the shape of every tile there. Products and sums are rounded one by one: back ends must not contract
- * them. */
+/* A small vocabulary for writing formulas as IR: what expand_math and its math_*.c files share. A `math` is a place to
+ * build at, the shape of every tile there and the float format: one formula serves f32 and f64, with constants and
+ * polynomials for each. Products and sums are rounded one by one: back ends must not contract them. */
 #ifndef KILN_SRC_PASS_MATH_H
 #define KILN_SRC_PASS_MATH_H
 
 #include "ir/ir.h"
 
+typedef struct math_format {
+  ir_dtype real, whole; /* whole: the integers that hold real's bits */
+  int32_t mantissa, bias;
+  double least;             /* the least normal number */
+  double ln2_high, ln2_low; /* ln 2 in two parts, the first short enough that n times it is exact */
+} math_format;
+
 typedef struct math {
   ir_builder *b;
   ir_shape shape;
+  const math_format *format;
 } math;
 typedef ir_value *val;
 
-val math_const(math *m, double value);                                   /* f32 everywhere */
-val math_int(math *m, int64_t value);                                    /* i32 everywhere */
+val math_const(math *m, double value);                                   /* in the format, everywhere */
+val math_int(math *m, int64_t value);                                    /* likewise, of its integers */
 val math_scale(math *m, val x, double factor);                           /* x * factor */
 val math_shift(math *m, val x, double offset);                           /* x + offset */
 val math_poly(math *m, val x, const double *coefficients, size_t count); /* c[0] + x * (c[1] + x * ..) */
-val math_float_bits(math *m, val x);                                     /* f32 -> its bits as i32 */
+val math_float_bits(math *m, val x);                                     /* its bits as an integer */
 val math_bits_float(math *m, val bits);
-val math_float(math *m, val i);                          /* i32 -> f32 */
-val math_whole(math *m, val x);                          /* f32 -> i32 */
+val math_float(math *m, val i);
+val math_whole(math *m, val x);
+val math_exponent(math *m, val n);                       /* n shifted to the exponent's place */
 val math_with_sign(math *m, val magnitude, val sign_of); /* |magnitude| with the sign bit of sign_of */
-val math_ldexp(math *m, val x, val n); /* x * 2^n for i32 n in [-252, 254], in two steps: no early overflow */
+val math_ldexp(math *m, val x, val n);                   /* x * 2^n for |n| < 2 bias, in two steps: no early overflow */
+
+static inline bool math_wide(const math *m) { return m->format->real == IR_F64; }
+static inline double math_pick(const math *m, double narrow, double wide) { return math_wide(m) ? wide : narrow; }
+/* The polynomial of two arrays, one for each format. */
+#define MATH_POLY(m, x, narrow, wide) \
+  math_poly(m, x, math_wide(m) ? (wide) : (narrow), math_wide(m) ? COUNT_OF(wide) : COUNT_OF(narrow))
+#define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 
 static inline val math_add(math *m, val a, val c) { return ir_map2(m->b, IR_add, a, c); }
 static inline val math_sub(math *m, val a, val c) { return ir_map2(m->b, IR_sub, a, c); }

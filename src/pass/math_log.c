@@ -1,18 +1,20 @@
 /* log and its family. x = 2^e m with m in [sqrt 1/2, sqrt 2); log m = 2 atanh(s), s = (m - 1) / (m + 1), |s| < 0.172,
- * by its Taylor series to s^13. pow carries log2 x in two parts, since its error is multiplied by the exponent. */
+ * by its Taylor series to s^13 (f64: a fit of tests/fit/fit_math.py). pow carries log2 x in two parts, since its error
+ * is multiplied by the exponent. */
 #include "pass/math.h"
 
-#define LN2_HIGH 0.693145751953125
-#define LN2_LOW 1.42860682030941723e-06
 #define LN2 0.69314718055994530942
 #define LOG2_E 1.44269504088896340736
 #define SQRT_HALF_BITS 0x3f3504f3 /* bits of sqrt(1/2) */
+#define SQRT_HALF_BITS_WIDE 0x3fe6a09e667f3bcc
 
 /* 2 atanh(s) / s - 2 */
 static val atanh_tail(math *m, val s) {
-  static const double series[] = {2.0 / 3, 2.0 / 5, 2.0 / 7, 2.0 / 9, 2.0 / 11, 2.0 / 13};
+  static const double narrow[] = {2.0 / 3, 2.0 / 5, 2.0 / 7, 2.0 / 9, 2.0 / 11, 2.0 / 13};
+  static const double wide[] = {0.666666666666667,  0.3999999999989607, 0.28571428627528794, 0.22222210881932927,
+                                0.1818290749767122, 0.1533111258796017, 0.1462395660821188};
   val square = math_mul(m, s, s);
-  return math_mul(m, square, math_poly(m, square, series, 6));
+  return math_mul(m, square, MATH_POLY(m, square, narrow, wide));
 }
 
 static val twice_atanh(math *m, val s) { return math_mul(m, s, math_shift(m, atanh_tail(m, s), 2)); }
@@ -20,11 +22,11 @@ static val twice_atanh(math *m, val s) { return math_mul(m, s, math_shift(m, ata
 /* f / (2 + f), f = m - 1 */
 static val log1p_near(math *m, val f) { return twice_atanh(m, math_div(m, f, math_shift(m, f, 2))); }
 
-/* e as f32 and m of a normal positive x */
+/* e as a float and m of a normal positive x */
 static void take_apart(math *m, val x, val *e, val *fraction) {
-  val bits = math_float_bits(m, x);
-  val exponent = ir_map2(m->b, IR_shr, math_sub(m, bits, math_int(m, SQRT_HALF_BITS)), math_int(m, 23));
-  *fraction = math_bits_float(m, math_sub(m, bits, ir_map2(m->b, IR_shl, exponent, math_int(m, 23))));
+  val bits = math_float_bits(m, x), root = math_int(m, math_wide(m) ? SQRT_HALF_BITS_WIDE : SQRT_HALF_BITS);
+  val exponent = ir_map2(m->b, IR_shr, math_sub(m, bits, root), math_int(m, m->format->mantissa));
+  *fraction = math_bits_float(m, math_sub(m, bits, math_exponent(m, exponent)));
   *e = math_float(m, exponent);
 }
 
@@ -38,11 +40,11 @@ static val patch_ends(math *m, val x, val result) {
   return math_select(m, negative, math_const(m, __builtin_nan("")), patched);
 }
 
-/* Subnormal numbers are scaled up first: 2^23 x, with 23 taken from the exponent. */
+/* Subnormal numbers are scaled up first, by 2^23 (f64: 2^52), with as much taken from the exponent. */
 static val normalise(math *m, val x, val *correction) {
-  val tiny = math_compare(m, IR_lt, x, 1.17549435082228750797e-38);
-  *correction = math_select(m, tiny, math_const(m, 23), math_const(m, 0));
-  return math_select(m, tiny, math_scale(m, x, 8388608), x);
+  val tiny = math_compare(m, IR_lt, x, m->format->least);
+  *correction = math_select(m, tiny, math_const(m, m->format->mantissa), math_const(m, 0));
+  return math_select(m, tiny, math_scale(m, x, math_pick(m, 0x1p23, 0x1p52)), x);
 }
 
 static void log_parts(math *m, val x, val *e, val *f) {
@@ -56,8 +58,8 @@ val math_log(math *m, val x, val y) {
   (void)y;
   val e, f;
   log_parts(m, x, &e, &f);
-  val low = math_add(m, math_scale(m, e, LN2_LOW), log1p_near(m, f));
-  return patch_ends(m, x, math_add(m, math_scale(m, e, LN2_HIGH), low));
+  val low = math_add(m, math_scale(m, e, m->format->ln2_low), log1p_near(m, f));
+  return patch_ends(m, x, math_add(m, math_scale(m, e, m->format->ln2_high), low));
 }
 
 val math_log2(math *m, val x, val y) {
@@ -70,7 +72,7 @@ val math_log2(math *m, val x, val y) {
 val math_log1p(math *m, val x, val y) {
   val far = math_log(m, math_shift(m, x, 1), y);
   val near = math_compare(m, IR_lt, math_abs(m, x), 0.25);
-  val tiny = math_compare(m, IR_lt, math_abs(m, x), 1e-9); /* keeps -0 and subnormal numbers */
+  val tiny = math_compare(m, IR_lt, math_abs(m, x), math_pick(m, 1e-9, 1e-18)); /* keeps -0 and subnormal numbers */
   return math_select(m, tiny, x, math_select(m, near, log1p_near(m, x), far));
 }
 
@@ -108,9 +110,10 @@ typedef struct pair {
   val high, low;
 } pair;
 
-/* The upper 12 bits of x: products of two such are exact. */
+/* The upper half of x's bits: products of two such are exact. */
 static val upper(math *m, val x) {
-  return math_bits_float(m, ir_map2(m->b, IR_and, math_float_bits(m, x), math_int(m, -4096)));
+  val mask = math_int(m, math_wide(m) ? -(1 << 27) : -(1 << 12));
+  return math_bits_float(m, ir_map2(m->b, IR_and, math_float_bits(m, x), mask));
 }
 
 static pair exact_product(math *m, val a, val c) {
@@ -133,7 +136,38 @@ static pair pair_product(math *m, pair a, pair c) {
   return exact_sum(m, p.high, math_add(m, p.low, cross));
 }
 
-/* log2 of a normal positive a, to about 40 bits */
+/* 2 atanh(s) */
+static pair narrow_log(math *m, pair s) {
+  val tail = math_add(m, math_mul(m, s.high, atanh_tail(m, s.high)), math_add(m, s.low, s.low));
+  return exact_sum(m, math_add(m, s.high, s.high), tail);
+}
+
+/* The same to 65 bits: s (2 + s^2 (2/3 + s^2 p(s^2))), where p alone is a plain number. */
+static pair wide_log(math *m, pair s) {
+  static const double p[] = {0.4,
+                             0.28571428571428564,
+                             0.22222222222228674,
+                             0.18181818179584094,
+                             0.15384615771752186,
+                             0.13333295705394957,
+                             0.11766848885567724,
+                             0.10455528040257733,
+                             0.10769647487380807};
+  pair square = pair_product(m, s, s);
+  val rest = math_mul(m, square.high, math_poly(m, square.high, p, COUNT_OF(p)));
+  pair factor = exact_sum(m, math_const(m, 0.6666666666666666), math_shift(m, rest, 3.700743415417188e-17));
+  pair tail = pair_product(m, s, pair_product(m, square, factor));
+  pair sum = exact_sum(m, math_add(m, s.high, s.high), tail.high);
+  val low = math_add(m, math_add(m, s.low, s.low), tail.low);
+  return exact_sum(m, sum.high, math_add(m, sum.low, low));
+}
+
+static pair log2_e(math *m) {
+  return (pair){math_const(m, math_pick(m, 1.44269502162933349609, 1.4426950408889634)),
+                math_const(m, math_pick(m, 1.92596299112661746887e-08, 2.0355273740931033e-17))};
+}
+
+/* log2 of a normal positive a, to about 40 bits (f64: 65) */
 static pair log2_pair(math *m, val a) {
   val e, f;
   log_parts(m, a, &e, &f);
@@ -141,20 +175,22 @@ static pair log2_pair(math *m, val a) {
   val s = math_div(m, f, divisor.high);
   pair back = exact_product(m, s, divisor.high);
   val rest = math_sub(m, math_sub(m, math_sub(m, f, back.high), back.low), math_mul(m, s, divisor.low));
-  val s_low = math_div(m, rest, divisor.high);
-  val tail = math_add(m, math_mul(m, s, atanh_tail(m, s)), math_add(m, s_low, s_low));
-  pair natural = exact_sum(m, math_add(m, s, s), tail);
-  pair scaled = pair_product(m, natural,
-                             (pair){math_const(m, 1.44269502162933349609), math_const(m, 1.92596299112661746887e-08)});
+  pair precise = {s, math_div(m, rest, divisor.high)};
+  pair scaled = pair_product(m, math_wide(m) ? wide_log(m, precise) : narrow_log(m, precise), log2_e(m));
   pair sum = exact_sum(m, e, scaled.high);
   return exact_sum(m, sum.high, math_add(m, sum.low, scaled.low));
 }
 
-/* a^y for a > 0, both finite. No a but 1 has a logarithm so small that y beyond 4e9 does not settle the matter. */
+static val limit(math *m, val x, double most) {
+  return ir_map3(m->b, IR_clamp, math_const(m, -most), x, math_const(m, most));
+}
+
+/* a^y for a > 0, both finite. No a but 1 has a logarithm so small that y beyond 4e9 (f64: 1e19) does not settle the
+ * matter. */
 static val positive_power(math *m, val a, val y) {
-  val moderate = ir_map3(m->b, IR_clamp, math_const(m, -4e9), y, math_const(m, 4e9));
+  val moderate = limit(m, y, math_pick(m, 4e9, 1e19));
   pair t = pair_product(m, log2_pair(m, a), (pair){moderate, math_const(m, 0)});
-  val bounded = ir_map3(m->b, IR_clamp, math_const(m, -160), t.high, math_const(m, 160));
+  val bounded = limit(m, t.high, math_pick(m, 160, 1100));
   val n = ir_map1(m->b, IR_round_even, bounded);
   val inside = ir_map2(m->b, IR_eq, bounded, t.high);
   val low = math_select(m, inside, t.low, math_const(m, 0));

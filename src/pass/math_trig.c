@@ -1,32 +1,46 @@
-/* Circular functions and their inverses. x = q pi/2 + r with |r| <= pi/4, pi/2 kept in three parts (8, 11 and 24 bits),
- * so that q times the first two is exact for |q| < 2^13; beyond |x| of about 10^4 the error grows. Series are Taylor's.
- */
+/* Circular functions and their inverses. x = q pi/2 + r with |r| <= pi/4. pi/2 is kept in four parts, short enough that
+ * q times each but the last is exact: of 8, 11 and 24 bits and a rest for |q| < 2^13, in f64 of 33 bits each for |q| <
+ * 2^20. Beyond, for |x| above 10^4 (f64: 10^6), the error grows. Series are Taylor's in f32, fits of
+ * tests/fit/fit_math.py in f64. */
 #include "pass/math.h"
 
 #define TWO_OVER_PI 0.63661977236758134308
 #define HALF_PI 1.57079632679489661923
 #define PI 3.14159265358979323846
-#define HALF_PI_1 1.5703125
-#define HALF_PI_2 0.0004837512969970703125
-#define HALF_PI_3 7.549789415861596353352069854736328125e-8
-#define HALF_PI_4 5.390302858158119e-15
 #define TAN_EIGHTH 0.41421356237309504880 /* tan(pi/8) */
 
 typedef struct turn {
-  val quadrant;     /* i32 */
+  val quadrant;     /* an integer */
   val sine, cosine; /* of the rest */
 } turn;
+
+static val rest_of_turn(math *m, val x, val q) {
+  static const double narrow[] = {1.5703125, 0.0004837512969970703125, 7.549789415861596353352069854736328125e-8,
+                                  5.390302858158119e-15};
+  static const double wide[] = {1.5707963267341256, 6.077100506303966e-11, 2.0222662487111665e-21, 8.4784276603689e-32};
+  for (int i = 0; i < 4; i++) x = math_sub(m, x, math_scale(m, q, math_wide(m) ? wide[i] : narrow[i]));
+  return x;
+}
 
 static turn take_turn(math *m, val x) {
   static const double sine[] = {-1.0 / 6, 1.0 / 120, -1.0 / 5040, 1.0 / 362880};
   static const double cosine[] = {1, -1.0 / 2, 1.0 / 24, -1.0 / 720, 1.0 / 40320, -1.0 / 3628800};
-  static const double parts[] = {HALF_PI_1, HALF_PI_2, HALF_PI_3, HALF_PI_4};
+  static const double wide_sine[] = {-0.16666666666666666,   0.008333333333333331,    -0.00019841269841265065,
+                                     2.7557319219339167e-06, -2.5052106232447578e-08, 1.6058531618986147e-10,
+                                     -7.586697117706918e-13};
+  static const double wide_cosine[] = {1,
+                                       -0.5,
+                                       0.041666666666666664,
+                                       -0.0013888888888888887,
+                                       2.4801587301584645e-05,
+                                       -2.7557319221402824e-07,
+                                       2.087675579108042e-09,
+                                       -1.1470460887609959e-11,
+                                       4.7458719020432915e-14};
   val q = ir_map1(m->b, IR_round_even, math_scale(m, x, TWO_OVER_PI));
-  val r = x;
-  for (int i = 0; i < 4; i++) r = math_sub(m, r, math_scale(m, q, parts[i]));
-  val square = math_mul(m, r, r);
-  turn t = {.quadrant = math_whole(m, q), .cosine = math_poly(m, square, cosine, 6)};
-  t.sine = math_add(m, r, math_mul(m, math_mul(m, r, square), math_poly(m, square, sine, 4)));
+  val r = rest_of_turn(m, x, q), square = math_mul(m, r, r);
+  turn t = {.quadrant = math_whole(m, q), .cosine = MATH_POLY(m, square, cosine, wide_cosine)};
+  t.sine = math_add(m, r, math_mul(m, math_mul(m, r, square), MATH_POLY(m, square, sine, wide_sine)));
   return t;
 }
 
@@ -64,13 +78,17 @@ val math_tan(math *m, val x, val y) {
 
 /* atan of t in [0, 1]: beyond tan(pi/8) by atan t = pi/4 + atan((t - 1) / (t + 1)) */
 static val unit_atan(math *m, val t) {
-  static const double series[] = {-1.0 / 3, 1.0 / 5,   -1.0 / 7, 1.0 / 9,  -1.0 / 11,
+  static const double narrow[] = {-1.0 / 3, 1.0 / 5,   -1.0 / 7, 1.0 / 9,  -1.0 / 11,
                                   1.0 / 13, -1.0 / 15, 1.0 / 17, -1.0 / 19};
+  static const double wide[] = {-0.3333333333333333,  0.19999999999999993, -0.14285714285711518, 0.11111111110754729,
+                                -0.0909090906700999,  0.07692306736000173, -0.06666642020055166, 0.058819252531928636,
+                                -0.05258041554297779, 0.04719395030027433, -0.04104436265755082, 0.030635704112969498,
+                                -0.01391822929102443};
   val far = math_compare(m, IR_gt, t, TAN_EIGHTH);
   val moved = math_div(m, math_shift(m, t, -1), math_shift(m, t, 1));
   val r = math_select(m, far, moved, t);
   val square = math_mul(m, r, r);
-  val near = math_add(m, r, math_mul(m, math_mul(m, r, square), math_poly(m, square, series, 9)));
+  val near = math_add(m, r, math_mul(m, math_mul(m, r, square), MATH_POLY(m, square, narrow, wide)));
   return math_select(m, far, math_shift(m, near, HALF_PI / 2), near);
 }
 

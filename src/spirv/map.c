@@ -116,7 +116,7 @@ static spv_id fn_round_away(call *x) {
 }
 
 static spv_id fn_rem_f(call *x) { return spv_fmod(x->low, x->dtype == IR_F64 ? IR_F64 : IR_F32, x->a, x->b); }
-/* Rows whose functions pass expand_math rewrites: what comes here is of a type that it leaves alone. */
+/* Rows whose functions pass expand_math rewrites, so that none comes here. */
 static spv_id fn_expand(call *x) {
   (void)x;
   return 0;

@@ -1,5 +1,6 @@
-/* pass expand_math: the formula of every function, run lane by lane, against the C library in double precision. What
- * each may be off is its row's device_ulp; inputs are edge values and random bits over the whole range of f32. */
+/* pass expand_math: the formula of every function, in f32 and in f64, run lane by lane, against the C library in long
+ * double. What each may be off is its row's device_ulp; inputs are edge values and random bits over the type's whole
+ * range. */
 #include "unit.h"
 
 #include <inttypes.h>
@@ -13,35 +14,36 @@
 
 enum { COUNT = 1 << 15 };
 
-typedef double (*reference_fn)(double, double);
-#define REFERENCE1(name, expression)             \
-  static double ref_##name(double x, double y) { \
-    (void)y;                                     \
-    return expression;                           \
+typedef long double real;
+typedef real (*reference_fn)(real, real);
+#define REFERENCE1(name, expression)       \
+  static real ref_##name(real x, real y) { \
+    (void)y;                               \
+    return expression;                     \
   }
-REFERENCE1(exp, exp(x))
-REFERENCE1(exp2, exp2(x))
-REFERENCE1(expm1, expm1(x))
-REFERENCE1(logistic, 1 / (1 + exp(-x)))
-REFERENCE1(sinh, sinh(x))
-REFERENCE1(cosh, cosh(x))
-REFERENCE1(tanh, tanh(x))
-REFERENCE1(log, log(x))
-REFERENCE1(log2, log2(x))
-REFERENCE1(log1p, log1p(x))
-REFERENCE1(asinh, asinh(x))
-REFERENCE1(acosh, acosh(x))
-REFERENCE1(atanh, atanh(x))
-REFERENCE1(sin, sin(x))
-REFERENCE1(cos, cos(x))
-REFERENCE1(tan, tan(x))
-REFERENCE1(atan, atan(x))
-REFERENCE1(asin, asin(x))
-REFERENCE1(acos, acos(x))
-REFERENCE1(cbrt, cbrt(x))
-REFERENCE1(erf, erf(x))
-static double ref_pow(double x, double y) { return pow(x, y); }
-static double ref_atan2(double y, double x) { return atan2(y, x); }
+REFERENCE1(exp, expl(x))
+REFERENCE1(exp2, exp2l(x))
+REFERENCE1(expm1, expm1l(x))
+REFERENCE1(logistic, 1 / (1 + expl(-x)))
+REFERENCE1(sinh, sinhl(x))
+REFERENCE1(cosh, coshl(x))
+REFERENCE1(tanh, tanhl(x))
+REFERENCE1(log, logl(x))
+REFERENCE1(log2, log2l(x))
+REFERENCE1(log1p, log1pl(x))
+REFERENCE1(asinh, asinhl(x))
+REFERENCE1(acosh, acoshl(x))
+REFERENCE1(atanh, atanhl(x))
+REFERENCE1(sin, sinl(x))
+REFERENCE1(cos, cosl(x))
+REFERENCE1(tan, tanl(x))
+REFERENCE1(atan, atanl(x))
+REFERENCE1(asin, asinl(x))
+REFERENCE1(acos, acosl(x))
+REFERENCE1(cbrt, cbrtl(x))
+REFERENCE1(erf, erfl(x))
+static real ref_pow(real x, real y) { return powl(x, y); }
+static real ref_atan2(real y, real x) { return atan2l(y, x); }
 
 static const struct {
   ir_code code;
@@ -55,6 +57,7 @@ static const struct {
 /* ---- a kernel whose body is one op, and its meaning by ir_lanes ---- */
 
 typedef struct fixture {
+  ir_dtype dtype;
   kiln_context *context;
   ir_module *module;
   ir_kernel kernel;
@@ -68,8 +71,9 @@ static ir_builder builder_of(fixture *f) {
   return (ir_builder){.module = f->module, .kernel = &f->kernel, .region = f->kernel.body};
 }
 
-static void start(fixture *f, ir_code code) {
+static void start(fixture *f, ir_code code, ir_dtype dtype) {
   memset(f, 0, sizeof *f);
+  f->dtype = dtype;
   assert_int_equal(kiln_context_create(NULL, &f->context), KILN_OK);
   f->module = ir_module_create(f->context);
   f->module->arena.guard = &f->out;
@@ -77,8 +81,8 @@ static void start(fixture *f, ir_code code) {
   ir_builder b = builder_of(f);
   b.region = f->kernel.body = ir_region_new(&b, NULL);
   ir_shape shape = {.rank = 1, .dims = {ir_dim_const(f->module, COUNT)}};
-  f->x = ir_free_value(&b, ir_tile_type(IR_F32, &shape), STR("x"));
-  f->y = ir_free_value(&b, ir_tile_type(IR_F32, &shape), STR("y"));
+  f->x = ir_free_value(&b, ir_tile_type(dtype, &shape), STR("x"));
+  f->y = ir_free_value(&b, ir_tile_type(dtype, &shape), STR("y"));
   ir_value *operands[] = {f->x, f->y};
   ir_value *value = ir_make1(&b, code, operands, (uint32_t)ir_op_get(code)->arity, NULL);
   ir_yield(&b, &value, 1);
@@ -97,8 +101,8 @@ static void fill(const ir_op *op, void *out) {
 
 static void evaluate(fixture *f) {
   f->buffers = ARENA_ARRAY(&f->module->arena, void *, f->kernel.value_count);
-  f->buffers[f->x->id] = ARENA_ARRAY(&f->module->arena, float, COUNT);
-  f->buffers[f->y->id] = ARENA_ARRAY(&f->module->arena, float, COUNT);
+  f->buffers[f->x->id] = ARENA_ARRAY(&f->module->arena, double, COUNT);
+  f->buffers[f->y->id] = ARENA_ARRAY(&f->module->arena, double, COUNT);
 }
 
 static void run(fixture *f) {
@@ -120,78 +124,103 @@ static void run(fixture *f) {
   }
 }
 
+/* ---- lanes as numbers ---- */
+
+static real lane_of(const fixture *f, const ir_value *v, size_t i) {
+  const void *lanes = f->buffers[v->id];
+  return f->dtype == IR_F64 ? (real)((const double *)lanes)[i] : (real)((const float *)lanes)[i];
+}
+
+static void set_lane(fixture *f, const ir_value *v, size_t i, double value) {
+  void *lanes = f->buffers[v->id];
+  if (f->dtype == IR_F64)
+    ((double *)lanes)[i] = value;
+  else
+    ((float *)lanes)[i] = (float)value;
+}
+
 /* ---- inputs ---- */
 
-static const float edges[] = {0,         -0.0f,     1,          -1,         0.5f,     -0.5f,     2,    -2,
-                              1e-30f,    -1e-30f,   1e30f,      -1e30f,     INFINITY, -INFINITY, NAN,  0.25f,
-                              88,        -87,       88.7f,      89,         -104,     1.5f,      3,    -3,
-                              0.999999f, 1.000001f, 3.1415927f, 1.5707964f, 100,      -100,      1e-8f};
+static const double edges[] = {0,        -0.0,     1,         -1,        0.5,       -0.5,  2,    -2,    1e-30,
+                               -1e-30,   1e30,     -1e30,     INFINITY,  -INFINITY, NAN,   0.25, 88,    -87,
+                               88.7,     89,       -104,      1.5,       3,         -3,    100,  -100,  1e-8,
+                               0.999999, 1.000001, 3.1415927, 1.5707964, 709.7,     709.8, -708, -1075, 1e300,
+                               1e-300,   1e-16,    1e-17,     21.9,      22.1,      5.9,   6.1,  1.2};
 enum { EDGES = sizeof edges / sizeof *edges };
 
 static double random_unit(random_state *seed) { return (double)random_below(seed, 1u << 24) / (1 << 24); }
 
-static float random_float(random_state *seed, double bound) {
-  float value;
+static double random_float(const fixture *f, random_state *seed, double bound) {
+  double value;
   do {
-    uint32_t bits = (uint32_t)random_next(seed);
-    memcpy(&value, &bits, sizeof value);
-  } while (!(fabs((double)value) < bound));
+    uint64_t bits = random_next(seed);
+    value = ir_bits_to_f64(f->dtype, f->dtype == IR_F64 ? bits : (uint32_t)bits);
+  } while (!(fabs(value) < bound));
   return value;
 }
 
-static double bound_of(ir_code code) { return code == IR_sin || code == IR_cos || code == IR_tan ? 1e4 : HUGE_VAL; }
+static double bound_of(const fixture *f, ir_code code) {
+  bool trig = code == IR_sin || code == IR_cos || code == IR_tan;
+  return trig ? (f->dtype == IR_F64 ? 1e6 : 1e4) : HUGE_VAL;
+}
 
 static void fill_inputs(fixture *f, ir_code code, random_state *seed) {
-  float *x = f->buffers[f->x->id], *y = f->buffers[f->y->id];
-  double bound = bound_of(code);
+  double bound = bound_of(f, code);
   for (size_t i = 0; i < COUNT; i++) {
-    bool edge = i < EDGES * EDGES, near = i % 2;
-    x[i] = edge ? edges[i % EDGES] : near ? (float)((random_unit(seed) - 0.5) * 40) : random_float(seed, bound);
-    y[i] = edge ? edges[i / EDGES] : near ? (float)((random_unit(seed) - 0.5) * 40) : random_float(seed, HUGE_VAL);
-    if (bound < HUGE_VAL && isfinite(x[i]) && fabs((double)x[i]) > bound) x[i] = 1;
+    bool edge = i < EDGES * EDGES, near = i % 2, far = i % 4;
+    double x = edge ? edges[i % EDGES] : near ? (random_unit(seed) - 0.5) * 40 : random_float(f, seed, bound);
+    double y = edge ? edges[i / EDGES] : near ? (random_unit(seed) - 0.5) * 40 : random_float(f, seed, HUGE_VAL);
+    if (!edge && !far && bound < HUGE_VAL) x = (random_unit(seed) - 0.5) * 2 * bound;
+    if (!edge && !far && code == IR_pow)
+      y = (random_unit(seed) - 0.5) * (f->dtype == IR_F64 ? 2040 : 250) / log2(fabs(x));
+    if (bound < HUGE_VAL && isfinite(x) && fabs(x) > bound) x = 1;
+    set_lane(f, f->x, i, x);
+    set_lane(f, f->y, i, y);
   }
 }
 
 /* ---- comparing ---- */
 
-static double ulp_error(float got, double wanted) {
-  float rounded = (float)wanted;
-  if (isnan(rounded) || isnan(got)) return isnan(rounded) && isnan(got) ? 0 : HUGE_VAL;
-  if (isinf(rounded) || isinf(got)) return rounded == got || fabs((double)got) > 3.402e38 ? 0 : HUGE_VAL;
-  const double least = 1.17549435082228751e-38; /* below, devices may flush to zero */
-  if (fabs(wanted) < least) return fabs((double)got) <= least ? 0 : HUGE_VAL;
-  return fabs((double)got - wanted) / exp2(floor(log2(fabs(wanted))) - 23);
+static real ulp_error(const fixture *f, real got, real wanted) {
+  bool wide = f->dtype == IR_F64;
+  real least = wide ? 0x1p-1022L : 0x1p-126L, most = wide ? 0x1.fffffffffffff8p1023L : 0x1.ffffffp127L;
+  if (isnan(wanted) || isnan(got)) return isnan(wanted) && isnan(got) ? 0 : HUGE_VALL;
+  if (fabsl(wanted) >= most || isinf(got))
+    return (got > 0) == (wanted > 0) && fabsl(wanted) > most / 1.000001L && fabsl(got) > most / 1.000001L ? 0
+                                                                                                          : HUGE_VALL;
+  if (fabsl(wanted) < least) return fabsl(got) <= least ? 0 : HUGE_VALL; /* devices may flush to zero */
+  return fabsl(got - wanted) / exp2l(floorl(log2l(fabsl(wanted))) - (wide ? 52 : 23));
 }
 
-static void check(ir_code code, reference_fn reference, int *failures) {
+static void check(ir_code code, reference_fn reference, ir_dtype dtype, int *failures) {
   fixture f;
   random_state seed = random_start("expand_math");
-  start(&f, code);
+  start(&f, code, dtype);
   pass_ctx c = {.kernel = &f.kernel};
   assert_true(pass_expand_math(&c));
   evaluate(&f);
   fill_inputs(&f, code, &seed);
   run(&f);
-  const float *x = f.buffers[f.x->id], *y = f.buffers[f.y->id], *got = f.buffers[f.result->operands[0]->id];
-  double worst = 0;
-  size_t at = 0;
+  real worst = 0, x = 0, y = 0, got = 0;
   for (size_t i = 0; i < COUNT; i++) {
-    double error = ulp_error(got[i], reference((double)x[i], (double)y[i]));
-    if (error > worst) worst = error, at = i;
+    real a = lane_of(&f, f.x, i), b = lane_of(&f, f.y, i), result = lane_of(&f, f.result->operands[0], i);
+    real error = ulp_error(&f, result, reference(a, b));
+    if (error > worst) worst = error, x = a, y = b, got = result;
   }
   const ir_op_info *info = ir_op_get(code);
-  print_message("%-9s %8.2f ulp of %2u, at x = %.9g, y = %.9g: %.9g for %.9g\n", info->id, worst, info->device_ulp,
-                (double)x[at], (double)y[at], (double)got[at], reference((double)x[at], (double)y[at]));
-  bool right = worst <= info->device_ulp;
+  print_message("%s %-9s %8.2Lf ulp of %2u, at x = %.17Lg, y = %.17Lg: %.17Lg for %.17Lg\n", ir_dtype_get(dtype)->name,
+                info->id, worst, info->device_ulp, x, y, got, reference(x, y));
+  *failures += worst > info->device_ulp;
   finish(&f);
-  *failures += !right;
 }
 
 static void every_formula_keeps_its_tolerance(void **state) {
   int failures = 0;
   (void)state;
-  for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
-    check(functions[i].code, functions[i].reference, &failures);
+  for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
+    check(functions[i].code, functions[i].reference, IR_F32, &failures);
+    check(functions[i].code, functions[i].reference, IR_F64, &failures);
+  }
   assert_int_equal(failures, 0);
 }
 
