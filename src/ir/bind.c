@@ -149,6 +149,7 @@ static ir_kernel *start_kernel(ir_module *m, const ir_kernel *from) {
   ir_kernel *to = ARENA_NEW(&m->arena, ir_kernel);
   to->module = m;
   to->name = str_copy(&m->arena, from->name);
+  to->machine = from->machine;
   to->loc = from->loc;
   if (to->loc.source) to->loc.source = &m->source;
   to->bound = true;

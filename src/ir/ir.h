@@ -92,11 +92,20 @@ typedef struct ir_shape {
 typedef enum ir_space {
 #define IR_SPACE(id, name) IR_SPACE_##id,
 #include "ir/spaces.def"
-#undef IR_SPACE
   IR_SPACE_COUNT
 } ir_space;
 const char *ir_space_name(ir_space space);
 bool ir_space_find(kiln_str name, ir_space *out);
+
+/* The machine that a kernel says it is written for. */
+typedef enum ir_machine {
+  IR_MACHINE_ANY, /* it does not say: any that has the spaces it names */
+#define IR_MACHINE(id, name) IR_MACHINE_##id,
+#include "ir/spaces.def"
+  IR_MACHINE_COUNT
+} ir_machine;
+const char *ir_machine_name(ir_machine machine); /* "" for ANY */
+bool ir_machine_find(kiln_str name, ir_machine *out);
 
 typedef enum ir_kind { IR_TILE, IR_REF } ir_kind;
 
@@ -294,6 +303,7 @@ typedef struct ir_block {
 struct kiln_kernel {
   kiln_module *module; /* arena, source */
   kiln_str name;
+  ir_machine machine;
   ir_param *params;
   uint32_t param_count;
   ir_axis *axes;

@@ -10,7 +10,12 @@ static const ir_dtype_info dtypes[IR_DTYPE_COUNT] = {
 static const char *const spaces[IR_SPACE_COUNT] = {
 #define IR_SPACE(id, name) [IR_SPACE_##id] = name,
 #include "ir/spaces.def"
-#undef IR_SPACE
+};
+
+static const char *const machines[IR_MACHINE_COUNT] = {
+    [IR_MACHINE_ANY] = "",
+#define IR_MACHINE(id, name) [IR_MACHINE_##id] = name,
+#include "ir/spaces.def"
 };
 
 /* What the table writes for argmax and argmin, which no op on two lanes can express. */
@@ -94,6 +99,7 @@ static const ir_op_info ops[IR_CODE_COUNT] = {
 
 const ir_dtype_info *ir_dtype_get(ir_dtype dtype) { return &dtypes[dtype]; }
 const char *ir_space_name(ir_space space) { return spaces[space]; }
+const char *ir_machine_name(ir_machine machine) { return machines[machine]; }
 const ir_op_info *ir_op_get(ir_code code) { return &ops[code]; }
 
 bool ir_dtype_find(kiln_str name, ir_dtype *out) {
@@ -106,6 +112,13 @@ bool ir_dtype_find(kiln_str name, ir_dtype *out) {
 bool ir_space_find(kiln_str name, ir_space *out) {
   for (uint32_t i = 0; i < IR_SPACE_COUNT; i++) {
     if (str_is(name, spaces[i])) return *out = (ir_space)i, true;
+  }
+  return false;
+}
+
+bool ir_machine_find(kiln_str name, ir_machine *out) {
+  for (uint32_t i = IR_MACHINE_ANY + 1; i < IR_MACHINE_COUNT; i++) {
+    if (str_is(name, machines[i])) return *out = (ir_machine)i, true;
   }
   return false;
 }

@@ -265,9 +265,9 @@ static bool parse_block_header(parser *p, block_list *blocks) {
 }
 
 static bool parse_machine(parser *p) {
-  parse_take(p);
-  const token *t = parse_take(p);
-  if (str_is(parse_text(p, t), "gpu") || str_is(parse_text(p, t), "tpu")) return true;
+  const token *first = parse_take(p), *t = parse_take(p);
+  if (p->kernel->machine != IR_MACHINE_ANY) return diag_report(p->diags, DIAG_two_machines, parse_loc(p, first)), false;
+  if (ir_machine_find(parse_text(p, t), &p->kernel->machine)) return true;
   diag_report(p->diags, DIAG_unknown_machine, parse_loc(p, t), STR_FMT(parse_text(p, t)));
   return false;
 }

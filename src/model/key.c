@@ -9,7 +9,7 @@ uint64_t key_hash(alloc_key key) {
 }
 
 void key_print(const machine *m, alloc_key key, text *out) {
-  text_format(out, "%s of ", space_info_of(key.space)->name);
+  text_format(out, "%s of ", space_name(key.space));
   unit_print(m, key.owner, out);
   text_format(out, " #%u", key.serial);
 }

@@ -2,7 +2,14 @@
 #include "model/machine.h"
 
 static const machine_info machine_table[MACHINE_KINDS] = {
-#define MACHINE(id, name, program, doc) [MACHINE_##id] = {name, doc, LEVEL_##id##_DEVICE, LEVEL_##id##_##program},
+#define MACHINE(id, run_by, global_space, shared_space, tile_space, words) \
+  [MACHINE_##id] = {.named = IR_MACHINE_##id,                              \
+                    .doc = words,                                          \
+                    .top = LEVEL_##id##_DEVICE,                            \
+                    .program = LEVEL_##id##_##run_by,                      \
+                    .global = SPACE_##id##_##global_space,                 \
+                    .shared = SPACE_##id##_##shared_space,                 \
+                    .tiles = SPACE_##id##_##tile_space},
 #include "model/machines.def"
 };
 
@@ -13,22 +20,20 @@ static const level_info level_table[LEVEL_COUNT] = {
 };
 
 static const space_info space_table[SPACE_COUNT] = {
-#define SPACE(machine, id, name, owner, storage, limit, align, doc)                                                 \
-  [SPACE_##machine##_##                                                                                             \
-      id] = {name,  doc,  MACHINE_##machine, LEVEL_##machine##_##owner - LEVEL_##machine##_DEVICE, SPACE_##storage, \
-             limit, align},
+#define SPACE(of, id, owner, where, most, least, words)                       \
+  [SPACE_##of##_##id] = {.named = IR_SPACE_##id,                              \
+                         .doc = words,                                        \
+                         .machine = MACHINE_##of,                             \
+                         .depth = LEVEL_##of##_##owner - LEVEL_##of##_DEVICE, \
+                         .storage = SPACE_##where,                            \
+                         .limit = most,                                       \
+                         .align = least},
 #include "model/machines.def"
 };
 
 const machine_info *machine_info_of(machine_kind kind) { return &machine_table[kind]; }
 const level_info *level_info_of(level_id level) { return &level_table[level]; }
 const space_info *space_info_of(space_id space) { return &space_table[space]; }
-
-bool machine_find(kiln_str name, machine_kind *out) {
-  for (uint32_t kind = 0; kind < MACHINE_KINDS; kind++)
-    if (str_is(name, machine_table[kind].name)) return *out = (machine_kind)kind, true;
-  return false;
-}
 
 bool machine_find_level(machine_kind kind, kiln_str name, level_id *out) {
   for (uint32_t level = 0; level < LEVEL_COUNT; level++)
@@ -37,10 +42,10 @@ bool machine_find_level(machine_kind kind, kiln_str name, level_id *out) {
   return false;
 }
 
-bool machine_find_space(machine_kind kind, kiln_str name, space_id *out) {
+bool machine_space(machine_kind kind, ir_space named, space_id *out) {
+  if (named == IR_SPACE_GMEM) return *out = machine_table[kind].global, true;
   for (uint32_t space = 0; space < SPACE_COUNT; space++)
-    if (space_table[space].machine == kind && str_is(name, space_table[space].name))
-      return *out = (space_id)space, true;
+    if (space_table[space].machine == kind && space_table[space].named == named) return *out = (space_id)space, true;
   return false;
 }
 

@@ -6,13 +6,13 @@
 #ifndef KILN_SRC_MODEL_MACHINE_H
 #define KILN_SRC_MODEL_MACHINE_H
 
-#include "base/str.h"
+#include "ir/ir.h"
 
 #define MACHINE_MAX_LEVELS 5
 #define MACHINE_MAX_UNITS (UINT32_C(1) << 30)
 
 typedef enum machine_kind {
-#define MACHINE(id, name, program, doc) MACHINE_##id,
+#define MACHINE(id, program, global, shared, tiles, doc) MACHINE_##id,
 #include "model/machines.def"
   MACHINE_KINDS
 } machine_kind;
@@ -27,7 +27,7 @@ typedef enum level_id {
 
 /* Spaces of all machines; GPU and TPU `smem` are two spaces with one name. */
 typedef enum space_id {
-#define SPACE(machine, id, name, owner, storage, limit, align, doc) SPACE_##machine##_##id,
+#define SPACE(machine, id, owner, storage, limit, align, doc) SPACE_##machine##_##id,
 #include "model/machines.def"
   SPACE_COUNT
 } space_id;
@@ -35,8 +35,10 @@ typedef enum space_id {
 typedef enum space_storage { SPACE_BUFFER, SPACE_WORKGROUP, SPACE_PRIVATE } space_storage;
 
 typedef struct machine_info {
-  const char *name, *doc;
+  ir_machine named;
+  const char *doc;
   level_id top, program; /* the level of depth 0; the level whose units run programs */
+  space_id global, shared, tiles;
 } machine_info;
 
 typedef struct level_info {
@@ -46,7 +48,8 @@ typedef struct level_info {
 } level_info;
 
 typedef struct space_info {
-  const char *name, *doc;
+  ir_space named;
+  const char *doc;
   machine_kind machine;
   uint32_t depth; /* of the owning level */
   space_storage storage;
@@ -57,11 +60,16 @@ typedef struct space_info {
 const machine_info *machine_info_of(machine_kind kind);
 const level_info *level_info_of(level_id level);
 const space_info *space_info_of(space_id space);
+static inline const char *machine_name(machine_kind kind) { return ir_machine_name(machine_info_of(kind)->named); }
+static inline const char *space_name(space_id space) { return ir_space_name(space_info_of(space)->named); }
 
-/* Look up by the name a kernel text uses; false when there is none. */
-bool machine_find(kiln_str name, machine_kind *out);
-bool machine_find_level(machine_kind kind, kiln_str name, level_id *out);
-bool machine_find_space(machine_kind kind, kiln_str name, space_id *out);
+bool machine_find_level(machine_kind kind, kiln_str name, level_id *out); /* false when there is none */
+/* What a machine has for a space that a text names; false when nothing. `gmem` is every machine's global memory. */
+bool machine_space(machine_kind kind, ir_space named, space_id *out);
+
+/* The machine that a kernel is written for: the one it says, or the first that has all spaces it names. False after a
+ * diagnostic when a ref is in a space that the machine does not have. */
+bool machine_of_kernel(const ir_kernel *k, diag_sink *diags, machine_kind *out);
 
 /* A machine of a launch. Arrays are indexed by depth. Units are numbered level by level, see model/unit.h. */
 typedef struct machine {

@@ -89,30 +89,6 @@ static void visit_region(lifetimes *t, ir_region *region) {
 
 /* ---- items ---- */
 
-static bool tpu_space(ir_space space) {
-  return space == IR_SPACE_HBM || space == IR_SPACE_VMEM || space == IR_SPACE_VMEM_SHARED;
-}
-
-static bool names_no_tpu_space(void *user, ir_op *op) {
-  (void)user;
-  return op->code != IR_scratch || !tpu_space(op->results[0]->type.space);
-}
-
-machine_kind pass_machine_of(const ir_kernel *k) {
-  for (uint32_t i = 0; i < k->param_count; i++)
-    if (tpu_space(k->params[i].ref->type.space)) return MACHINE_TPU;
-  return ir_walk(k->body, names_no_tpu_space, NULL) ? MACHINE_GPU : MACHINE_TPU;
-}
-
-/* A parameter's memory is the machine's widest space, whatever the text calls it. */
-static bool find_space(machine_kind kind, ir_space space, space_id *out) {
-  if (space == IR_SPACE_GMEM || space == IR_SPACE_HBM) {
-    *out = kind == MACHINE_GPU ? SPACE_GPU_GMEM : SPACE_TPU_HBM;
-    return true;
-  }
-  return machine_find_space(kind, str_from(ir_space_name(space)), out);
-}
-
 typedef struct counter {
   size_t items;
 } counter;
@@ -127,8 +103,6 @@ typedef struct collector {
   lifetimes *times;
   const machine *machine;
   key_serials serials;
-  diag_sink *diags;
-  bool ok;
 } collector;
 
 static void add_item(collector *c, const ir_value *v, kiln_str name, space_id space, const ir_op *op) {
@@ -142,15 +116,10 @@ static void add_item(collector *c, const ir_value *v, kiln_str name, space_id sp
   t->item_of[v->id] = t->count;
 }
 
-static bool add_ref(collector *c, const ir_value *ref, kiln_str name, const ir_op *op, loc at) {
+/* machine_of_kernel has seen to it that every space is there. */
+static void add_ref(collector *c, const ir_value *ref, kiln_str name, const ir_op *op) {
   space_id space;
-  c->ok = find_space(c->machine->kind, ref->type.space, &space);
-  if (c->ok)
-    add_item(c, ref, name, space, op);
-  else
-    diag_report(c->diags, DIAG_space_of_other_machine, at, ir_space_name(ref->type.space),
-                machine_info_of(c->machine->kind)->name);
-  return c->ok;
+  if (machine_space(c->machine->kind, ref->type.space, &space)) add_item(c, ref, name, space, op);
 }
 
 static void add_carried(collector *c, const ir_op *loop) {
@@ -158,18 +127,17 @@ static void add_carried(collector *c, const ir_op *loop) {
   for (uint32_t i = 0; i < loop->result_count; i++) {
     const ir_value *result = loop->results[i], *arg = body->args[body->arg_count - loop->result_count + i];
     if (result->type.shape.rank == 0) continue;
-    space_id space = c->machine->kind == MACHINE_GPU ? SPACE_GPU_ACC : SPACE_TPU_VMEM;
-    add_item(c, result, arg->name.size ? arg->name : result->name, space, loop);
+    add_item(c, result, arg->name.size ? arg->name : result->name, machine_info_of(c->machine->kind)->tiles, loop);
   }
 }
 
 static bool add_op(void *user, ir_op *op) {
-  if (op->code == IR_scratch) return add_ref(user, op->results[0], op->results[0]->name, op, op->loc);
+  if (op->code == IR_scratch) add_ref(user, op->results[0], op->results[0]->name, op);
   if (is_loop(op)) add_carried(user, op);
   return true;
 }
 
-static bool collect_items(lifetimes *t, const machine *m, diag_sink *diags) {
+static void collect_items(lifetimes *t, const machine *m) {
   const ir_kernel *k = t->kernel;
   counter counts = {0};
   ir_walk(k->body, count_items, &counts);
@@ -179,11 +147,9 @@ static bool collect_items(lifetimes *t, const machine *m, diag_sink *diags) {
   t->born_in = ARENA_ARRAY(t->arena, uint32_t, room);
   t->used_next = ARENA_ARRAY(t->arena, uint32_t, room);
   t->item_of = ARENA_ARRAY(t->arena, uint32_t, (size_t)k->value_count + 1);
-  collector c = {.times = t, .machine = m, .diags = diags, .ok = true};
-  for (uint32_t i = 0; i < k->param_count; i++)
-    if (!add_ref(&c, k->params[i].ref, k->params[i].name, NULL, k->params[i].loc)) return false;
+  collector c = {.times = t, .machine = m};
+  for (uint32_t i = 0; i < k->param_count; i++) add_ref(&c, k->params[i].ref, k->params[i].name, NULL);
   ir_walk(k->body, add_op, &c);
-  return c.ok;
 }
 
 /* Params live from start to end; scratch that nobody uses, nowhere in particular. */
@@ -199,10 +165,12 @@ static void settle_lifetimes(lifetimes *t) {
 
 bool pass_memory_of(arena *a, const ir_kernel *k, const pass_target *target, diag_sink *diags, pass_memory *out) {
   *out = (pass_memory){0};
-  machine_make(pass_machine_of(k), NULL, &out->machine);
-  if (target->shared_memory) out->machine.limit[SPACE_GPU_SMEM] = target->shared_memory;
+  machine_kind kind;
+  if (!machine_of_kernel(k, diags, &kind)) return false;
+  machine_make(kind, NULL, &out->machine);
+  if (target->shared_memory) out->machine.limit[machine_info_of(kind)->shared] = target->shared_memory;
   lifetimes t = {.arena = a, .kernel = k};
-  if (!collect_items(&t, &out->machine, diags)) return false;
+  collect_items(&t, &out->machine);
   add_point(&t, NULL, false);
   visit_region(&t, k->body);
   settle_lifetimes(&t);

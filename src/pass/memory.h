@@ -22,9 +22,6 @@ typedef struct pass_memory {
   alloc_report report; /* items: params first, then scratch and carried tiles in order of appearance */
 } pass_memory;
 
-/* The machine a kernel is written for, by the spaces it names, and the unit that runs its first program. */
-machine_kind pass_machine_of(const ir_kernel *k);
-
 /* For a bound kernel whose blocks are expanded. False after a diagnostic. */
 bool pass_memory_of(arena *a, const ir_kernel *k, const pass_target *target, diag_sink *diags, pass_memory *out);
 

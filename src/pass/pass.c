@@ -2,6 +2,7 @@
 #include "pass/pass.h"
 
 #include "base/config.h"
+#include "model/machine.h"
 
 typedef struct pass_info {
   const char *name, *doc;
@@ -26,7 +27,7 @@ bool pass_find(kiln_str name, pass_id *out) {
 
 /* A wrong kernel after a pass is our mistake: name the pass beside what the verifier says. */
 static bool check_after(const pass_ctx *c, pass_id id) {
-  if (ir_verify(c->kernel, c->diags)) return true;
+  if (ir_verify(c->kernel, c->diags) && ir_verify_types(c->kernel, c->diags)) return true;
   diag_report(c->diags, DIAG_broken_by_pass, c->kernel->loc, pass_name(id), STR_FMT(c->kernel->name));
   return false;
 }
@@ -36,6 +37,8 @@ kiln_result pass_run(ir_kernel *kernel, const pass_target *target, diag_sink *di
   pass_ctx c = {kernel, target, diags};
   size_t errors = diag_sink_errors(diags);
   bool checks = config_checks(1, diags);
+  machine_kind kind;
+  if (!machine_of_kernel(kernel, diags, &kind)) return KILN_ERROR_INVALID;
   for (uint32_t id = 0; id < PASS_COUNT && id <= (uint32_t)last; id++) {
     if (!(passes[id].targets & target->kind)) continue;
     bool changed = passes[id].run(&c);

@@ -204,7 +204,7 @@ static void draw_space(picture *pic, const alloc_use *use) {
               level_info_of(machine_level(&p->memory.machine, info->depth))->name, STR_FMT(bytes_text(pic, use->peak)));
   text_format(&note, ", %.*s if nothing shared room", STR_FMT(bytes_text(pic, use->total)));
   if (use->limit) text_format(&note, ", limit %.*s", STR_FMT(bytes_text(pic, use->limit)));
-  section(pic, str_from(info->name), text_str(&note));
+  section(pic, str_from(space_name(use->space)), text_str(&note));
   chart c = {.use = use, .top = pic->y, .bottom = pic->y + CHART_HEIGHT, .full = round_up_to_nice(use->peak)};
   c.step = (double)(CHART_RIGHT - CHART_LEFT) / p->memory.point_count;
   draw_loops(pic, &c);
@@ -238,7 +238,7 @@ static void draw_title(picture *pic) {
   for (uint32_t i = 0; i < p->grid.rank; i++)
     text_format(&words, "%s%.*s: %lld%s", i ? ", " : " of the grid  ", STR_FMT(p->axis_names[i]),
                 (long long)p->grid.size[i], p->grid.parallel[i] ? " parallel" : "");
-  text_format(&words, "   on a %s, %llu unit%s", machine_info_of(p->machine)->name, (unsigned long long)p->units,
+  text_format(&words, "   on a %s, %llu unit%s", machine_name(p->machine), (unsigned long long)p->units,
               p->units == 1 ? "" : "s");
   label(pic, MARGIN, pic->y + 18, "title", p->kernel->name);
   label(pic, MARGIN, pic->y + 40, "note", text_str(&words));

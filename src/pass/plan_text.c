@@ -26,9 +26,9 @@ static void print_grid(const plan *p, text *out) {
   }
   text_add(out, p->grid.rank ? STR(")\n") : STR("\n"));
   uint64_t length = p->units ? p->steps / p->units : 0;
-  text_format(out, "machine %s: %llu %s%s of %llu step%s\n", machine_info_of(p->machine)->name,
-              (unsigned long long)p->units, p->machine == MACHINE_GPU ? "cluster" : "independent run",
-              p->units == 1 ? "" : "s", (unsigned long long)length, length == 1 ? "" : "s");
+  text_format(out, "machine %s: %llu %s%s of %llu step%s\n", machine_name(p->machine), (unsigned long long)p->units,
+              p->machine == MACHINE_GPU ? "cluster" : "independent run", p->units == 1 ? "" : "s",
+              (unsigned long long)length, length == 1 ? "" : "s");
 }
 
 static void cell_type(table *t, ir_dtype dtype, const ir_shape *shape) {
@@ -69,7 +69,7 @@ static void print_spaces(const plan *p, text *out) {
   for (uint32_t i = 0; i < p->memory.report.use_count; i++) {
     const alloc_use *use = &p->memory.report.uses[i];
     const space_info *info = space_info_of(use->space);
-    table_str(&t, str_from(info->name));
+    table_str(&t, str_from(space_name(use->space)));
     table_str(&t, str_from(level_info_of(machine_level(&p->memory.machine, info->depth))->name));
     table_cell(&t, "%llu", info->depth == 0 ? 1ull : (unsigned long long)p->units);
     cell_bytes(&t, use->peak);
@@ -90,7 +90,7 @@ static void print_items(const plan *p, text *out) {
   for (uint32_t i = 0; i < p->memory.report.item_count; i++) {
     const alloc_item *item = &p->memory.report.items[i];
     table_str(&t, plan_item_name(p, i));
-    table_str(&t, str_from(space_info_of(item->key.space)->name));
+    table_str(&t, str_from(space_name(item->key.space)));
     cell_bytes(&t, item->size);
     table_cell(&t, "%llu", (unsigned long long)item->offset);
     table_str(&t, item->above == ALLOC_NONE ? STR("-") : plan_item_name(p, item->above));

@@ -74,6 +74,12 @@ class Plan(CommandTest):
         out, _ = self.kiln("plan", self.write("f.kiln", SCRATCH))
         self.assertRegex(out, r"(?m)^ *kept +smem +2 KiB ")
 
+    def test_machine(self):
+        head, rest = SCRATCH.split("\n", 1)
+        out, _ = self.kiln("plan", self.write("f.kiln", head + "\n  machine tpu\n" + rest))
+        self.assertIn("machine tpu: ", out)
+        self.assertRegex(out, r"(?m)^ *x +hbm +2 KiB ")
+
     def test_drawing(self):
         self.kiln("plan", self.write("f.kiln", SCRATCH), "--svg", self.path("plan.svg"))
         root = xml.etree.ElementTree.parse(self.path("plan.svg")).getroot()

@@ -16,7 +16,7 @@ static void tables_are_consistent(void **state) {
     assert_true(info->align && (info->align & (info->align - 1)) == 0);
     assert_true(strlen(info->doc) > 0);
     space_id found;
-    assert_true(machine_find_space(info->machine, str_from(info->name), &found));
+    assert_true(machine_space(info->machine, info->named, &found));
     assert_int_equal(found, space);
     assert_int_equal(m.limit[space], info->limit);
   }
@@ -32,10 +32,8 @@ static void tables_are_consistent(void **state) {
 static void machines_have_their_levels(void **state) {
   (void)state;
   machine gpu, tpu;
-  machine_kind kind;
-  assert_true(machine_find(STR("gpu"), &kind) && kind == MACHINE_GPU);
-  assert_true(machine_find(STR("tpu"), &kind) && kind == MACHINE_TPU);
-  assert_false(machine_find(STR("abacus"), &kind));
+  assert_string_equal(machine_name(MACHINE_GPU), "gpu");
+  assert_string_equal(machine_name(MACHINE_TPU), "tpu");
   assert_true(machine_make(MACHINE_GPU, NULL, &gpu));
   assert_true(machine_make(MACHINE_TPU, NULL, &tpu));
   assert_int_equal(gpu.levels, 5);
@@ -44,10 +42,10 @@ static void machines_have_their_levels(void **state) {
   assert_int_equal(machine_level(&gpu, 3), LEVEL_GPU_THREAD);
   assert_int_equal(machine_info_of(MACHINE_GPU)->program, LEVEL_GPU_THREAD);
   space_id gpu_smem, tpu_smem;
-  assert_true(machine_find_space(MACHINE_GPU, STR("smem"), &gpu_smem));
-  assert_true(machine_find_space(MACHINE_TPU, STR("smem"), &tpu_smem));
+  assert_true(machine_space(MACHINE_GPU, IR_SPACE_SMEM, &gpu_smem));
+  assert_true(machine_space(MACHINE_TPU, IR_SPACE_SMEM, &tpu_smem));
   assert_int_not_equal(gpu_smem, tpu_smem);
-  assert_false(machine_find_space(MACHINE_GPU, STR("vmem"), &gpu_smem));
+  assert_false(machine_space(MACHINE_GPU, IR_SPACE_VMEM, &gpu_smem));
 }
 
 static void too_many_units_are_refused(void **state) {

@@ -116,6 +116,13 @@ static void maps_in_several_steps(void **state) {
           "  y[...] = x[:, 0]\n}\n"));
 }
 
+static void the_machine_is_kept(void **state) {
+  (void)state;
+  expect_body("machine tpu\nscratch s: f32[8, N] in vmem\ns[...] = x[...]\ny[...] = s[...]\n",
+              "  machine tpu\n\n  scratch s: f32[8, N] in vmem\n  let t0 = x[...]\n  s[...] = t0\n  let t1 = s[...]\n"
+              "  y[...] = t1\n}\n");
+}
+
 /* A German embedder's decimal comma must neither be read nor written. */
 static void the_locale_does_not_matter(void **state) {
   (void)state;
@@ -132,9 +139,10 @@ static void the_locale_does_not_matter(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(examples_are_fixed_points), cmocka_unit_test(names_stay_apart),
-      cmocka_unit_test(literals_read_back),        cmocka_unit_test(awkward_index_parts),
-      cmocka_unit_test(maps_in_several_steps),     cmocka_unit_test(the_locale_does_not_matter),
+      cmocka_unit_test(examples_are_fixed_points),  cmocka_unit_test(names_stay_apart),
+      cmocka_unit_test(literals_read_back),         cmocka_unit_test(awkward_index_parts),
+      cmocka_unit_test(maps_in_several_steps),      cmocka_unit_test(the_machine_is_kept),
+      cmocka_unit_test(the_locale_does_not_matter),
   };
   return cmocka_run_group_tests(tests, make_context, drop_context);
 }
