@@ -7,10 +7,12 @@
 
 #include <string.h>
 
+#include "base/file.h"
 #include "base/render.h"
 #include "base/thread.h"
 
 #define KEPT 200
+#define MEANING 2000      /* below this number are mistakes in a text */
 #define LINE_LONGEST 1024 /* bytes of a source line that are kept */
 
 /* The words of the severity column: how severe, and what a call comes to that fails with it. */
@@ -68,12 +70,40 @@ static size_t line_start(loc at) {
   return start;
 }
 
-void loc_position(loc at, uint32_t *line, uint32_t *column) {
+const origin *loc_origin(loc at) {
+  size_t low = 0, high = at.source ? at.source->origin_count : 0;
+  while (low < high) {
+    size_t middle = low + (high - low) / 2;
+    if (at.source->origins[middle].offset <= at.offset)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  const origin *found = low > 0 ? &at.source->origins[low - 1] : NULL;
+  return found && found->line > 0 ? found : NULL;
+}
+
+kiln_str loc_file(loc at) {
+  const origin *from = loc_origin(at);
+  return from ? from->file : at.source ? at.source->name : (kiln_str){0};
+}
+
+static void own_position(loc at, uint32_t *line, uint32_t *column) {
   *line = *column = 0;
   if (is_no_place(at)) return;
   *line = 1;
   for (size_t i = 0; i < at.offset; i++) *line += at.source->text.data[i] == '\n';
   *column = (uint32_t)(at.offset - line_start(at)) + 1;
+}
+
+void loc_position(loc at, uint32_t *line, uint32_t *column) {
+  const origin *from = loc_origin(at);
+  if (!from) {
+    own_position(at, line, column);
+    return;
+  }
+  *line = from->line;
+  *column = from->column;
 }
 
 static kiln_str line_text(loc at) {
@@ -84,14 +114,21 @@ static kiln_str line_text(loc at) {
   return (kiln_str){all.data + start, end - start};
 }
 
-kiln_place loc_place(loc at, kiln_str label) {
+/* In the text itself, whatever it was made of. */
+static kiln_place own_place(loc at, kiln_str label) {
   kiln_place place = {.label = label};
   if (at.source) place.file = at.source->name;
-  loc_position(at, &place.line, &place.column);
+  own_position(at, &place.line, &place.column);
   if (place.line == 0) return place;
   place.line_text = line_text(at);
   place.length = at.length;
   return place;
+}
+
+kiln_place loc_place(loc at, kiln_str label) {
+  const origin *from = loc_origin(at);
+  if (!from) return own_place(at, label);
+  return (kiln_place){.file = from->file, .line = from->line, .column = from->column, .label = label};
 }
 
 diag_sink *diag_sink_create(mem m, kiln_diag_fn fn, void *user) {
@@ -118,7 +155,9 @@ void diag_sink_destroy(diag_sink *sink) {
   mem_free(sink->mem, sink, sizeof *sink);
 }
 
+/* The line of a place in another file is read only now that it is shown. */
 static kiln_place copy_place(arena *a, kiln_place place) {
+  if (place.line > 0 && !place.line_text.data) place.line_text = file_line(a, place.file, place.line, LINE_LONGEST);
   kiln_str line = place.line_text;
   if (line.size > LINE_LONGEST) line.size = LINE_LONGEST;
   place.file = str_copy(a, place.file);
@@ -127,11 +166,13 @@ static kiln_place copy_place(arena *a, kiln_place place) {
   return place;
 }
 
+/* What is wrong with a text itself is shown there too. */
 static void copy_places(arena *a, kiln_diag *diag, loc at, const diag_extra *extra) {
   size_t notes = extra ? extra->note_count : 0;
-  kiln_place *places = ARENA_ARRAY(a, kiln_place, notes + 1);
+  kiln_place *places = ARENA_ARRAY(a, kiln_place, notes + 2);
   size_t count = 0;
   if (at.source) places[count++] = copy_place(a, loc_place(at, (kiln_str){0}));
+  if (loc_origin(at) && diag->code < MEANING) places[count++] = copy_place(a, own_place(at, STR("in the kernel text")));
   for (size_t i = 0; i < notes; i++) places[count++] = copy_place(a, extra->notes[i]);
   diag->places = places;
   diag->place_count = count;

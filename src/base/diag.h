@@ -11,9 +11,19 @@ typedef enum diag_id {
   DIAG_COUNT
 } diag_id;
 
-/* A text that places point into: its name, its bytes. Lives as long as whatever refers to it. */
+/* From `offset` on a text was made of another one, up to the next origin: its file and a place there. Line 0: it is its
+ * own again. */
+typedef struct origin {
+  uint32_t offset, line, column;
+  kiln_str file;
+} origin;
+
+/* A text that places point into: its name, its bytes, what it was made of (by offset). Lives as long as whatever refers
+ * to it. */
 typedef struct source {
   kiln_str name, text;
+  const origin *origins;
+  size_t origin_count;
 } source;
 
 /* A place in a source; the zero value means "no place". 16 bytes, copied freely, kept by every op through every pass.
@@ -23,7 +33,10 @@ typedef struct loc {
   uint32_t offset, length; /* bytes */
 } loc;
 
+const origin *loc_origin(loc at); /* what a place was made of; NULL: nothing else */
+/* As users know a place: in the text that it was made of, where there is one. */
 void loc_position(loc at, uint32_t *line, uint32_t *column); /* both from 1; 0, 0 for no place */
+kiln_str loc_file(loc at);
 kiln_place loc_place(loc at, kiln_str label);
 
 /* Where diagnostics of one context are collected. Thread-safe: executor threads report too. */

@@ -231,7 +231,7 @@ static unsigned long long little_endian(const unsigned char *bytes, size_t count
 
 /* Everything before the dictionary: sets where it lies. */
 static kiln_result read_preamble(reader *r, const unsigned char *bytes, size_t size) {
-  const source file = {r->header.name, {0}};
+  const source file = {.name = r->header.name, .text = {0}};
   const loc at = {&file, 1, 0}; /* past the empty text: the file's name without a line */
   if (size < MAGIC_SIZE || memcmp(bytes, MAGIC, MAGIC_SIZE) != 0) {
     bool zip = size >= 4 && memcmp(bytes, "PK\3\4", 4) == 0;

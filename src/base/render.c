@@ -41,9 +41,15 @@ static void add_indent(text *t, kiln_str line, size_t column) {
   }
 }
 
+/* The line may be unknown, of a file that is not here. */
+static bool has_snippet(const kiln_place *place) {
+  return place->line > 0 && (place->line_text.size > 0 || place->column == 1) &&
+         place->column <= place->line_text.size + 1;
+}
+
 static void add_snippet(text *t, const kiln_place *place) {
   kiln_str line = place->line_text;
-  if (place->line == 0 || place->column > line.size + 1) return;
+  if (!has_snippet(place)) return;
   text_format(t, line.size ? "%5u | " : "%5u |", place->line);
   add_clean(t, line);
   text_add(t, STR("\n      | "));
@@ -59,11 +65,11 @@ static void add_note(text *t, const kiln_place *place) {
   add_clean(t, place->label);
   text_char(t, '\n');
   add_snippet(t, place);
-  if (place->line > 0) text_char(t, '\n');
+  if (has_snippet(place)) text_char(t, '\n');
 }
 
 static void add_first(text *t, const kiln_place *place) {
-  if (place->line == 0) return;
+  if (!has_snippet(place) && place->label.size == 0) return;
   add_snippet(t, place);
   if (place->label.size > 0) text_char(t, ' ');
   add_clean(t, place->label);

@@ -26,7 +26,7 @@ static void add_params(flat *f) {
     const uint32_t which = flat_root(f, param->ref, p); /* the array may move meanwhile */
     host_root *root = &f->roots.data[which];
     if (param->alias >= 0) root->memory = f->roots.data[param->alias].memory;
-    root->shadowed = f->plan->check && param->direction == KILN_OUT && param->alias < 0;
+    root->shadowed = f->plan->check && param->direction == KILN_OUT && param->alias < 0 && !param->filled;
   }
 }
 

@@ -80,9 +80,11 @@ static bool arrays_match(const kiln_host_plan *plan, const kiln_array *arrays, s
   return arrays_apart(plan, arrays);
 }
 
-static void copy_aliases(const kiln_host_plan *plan, const kiln_array *arrays) {
+/* What outputs start with. */
+static void prepare_outputs(const kiln_host_plan *plan, const kiln_array *arrays) {
   for (uint32_t p = 0; p < plan->kernel->param_count; p++) {
     const ir_param *param = &plan->kernel->params[p];
+    if (param->filled) ir_fill_array(param->ref->type.dtype, arrays[p].data, (size_t)ir_count(&param->ref->type));
     if (param->alias < 0 || arrays[p].data == arrays[param->alias].data) continue;
     memcpy(arrays[p].data, arrays[param->alias].data,
            (size_t)ir_count(&param->ref->type) * ir_dtype_bytes(param->ref->type.dtype));
@@ -212,7 +214,7 @@ kiln_result kiln_host_launch(kiln_host_plan *plan, const kiln_array *arrays, siz
   launch l = {.plan = plan, .arrays = arrays, .reported = clock_ns()};
   if (!arrays_match(plan, arrays, array_count)) return KILN_ERROR_INVALID;
   if (!make_workers(plan)) return out_of_memory(plan);
-  copy_aliases(plan, arrays);
+  prepare_outputs(plan, arrays);
   if (plan->points == 0) return KILN_OK;
   if (!plan->check) {
     run_fast(&l);

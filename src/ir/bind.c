@@ -144,8 +144,18 @@ static bool bind_kernel(binding *b) {
   return !b->failed;
 }
 
+static void copy_source(arena *a, const source *from, source *to) {
+  origin *origins = ARENA_ARRAY(a, origin, from->origin_count + 1);
+  for (size_t i = 0; i < from->origin_count; i++) {
+    origins[i] = from->origins[i];
+    bool same = i > 0 && origins[i].file.data && origins[i].file.data == from->origins[i - 1].file.data;
+    origins[i].file = same ? origins[i - 1].file : str_copy(a, origins[i].file);
+  }
+  *to = (source){str_copy(a, from->name), str_copy(a, from->text), origins, from->origin_count};
+}
+
 static ir_kernel *start_kernel(ir_module *m, const ir_kernel *from) {
-  m->source = (source){str_copy(&m->arena, from->module->source.name), str_copy(&m->arena, from->module->source.text)};
+  copy_source(&m->arena, &from->module->source, &m->source);
   ir_kernel *to = ARENA_NEW(&m->arena, ir_kernel);
   to->module = m;
   to->name = str_copy(&m->arena, from->name);

@@ -117,3 +117,16 @@ uint64_t ir_fill_bits(ir_dtype dtype) {
   if (info->class == IR_CLASS_FLOAT) return ir_bits_from_f64(dtype, NAN);
   return info->class == IR_CLASS_SINT ? UINT64_C(1) << (info->bits - 1) : 0;
 }
+
+void ir_fill_array(ir_dtype dtype, void *data, size_t count) {
+  const size_t size = ir_dtype_bytes(dtype);
+  const uint64_t bits = ir_fill_bits(dtype);
+  unsigned char *at = data;
+  if (count == 0) return;
+  memcpy(at, &bits, size);
+  for (size_t done = size, all = count * size; done < all;) {
+    size_t part = done < all - done ? done : all - done;
+    memcpy(at + done, at, part);
+    done += part;
+  }
+}

@@ -56,6 +56,7 @@ double ir_bits_to_f64(ir_dtype dtype, uint64_t bits);
 int64_t ir_bits_to_i64(ir_dtype dtype, uint64_t bits);
 /* What reads outside an array give: NaN, the smallest integer, false (jax pallas uninitialized_value). */
 uint64_t ir_fill_bits(ir_dtype dtype);
+void ir_fill_array(ir_dtype dtype, void *data, size_t count); /* with them */
 
 /* ---- sizes ---- */
 
@@ -273,6 +274,7 @@ typedef struct ir_param {
   kiln_direction direction;
   bool prefetch;                    /* may be read in index maps */
   int32_t alias;                    /* outputs: the input whose contents it starts with; -1: none */
+  bool filled;                      /* outputs: starts with what reads outside give */
   ir_value *ref;                    /* whole array, in gmem */
   kiln_str dim_text[KILN_MAX_RANK]; /* dimensions that are no constants, as text */
   loc loc;

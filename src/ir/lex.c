@@ -81,6 +81,19 @@ static token number(const lexer *l) {
   return t;
 }
 
+/* Up to the closing quote; without one, nothing. */
+static token string(const lexer *l) {
+  token t = {.kind = TOKEN_END, .offset = (uint32_t)l->at};
+  kiln_str all = l->source->text;
+  size_t size = 1;
+  while (l->at + size < all.size && peek(l, size) != '"' && peek(l, size) != '\n')
+    size += peek(l, size) == '\\' ? 2 : 1;
+  if (l->at + size >= all.size || peek(l, size) != '"') return t;
+  t.kind = TOKEN_STRING;
+  t.length = (uint32_t)size + 1;
+  return t;
+}
+
 static bool is_word(char c) { return is_letter(c) || is_digit(c); }
 
 static token sign(const lexer *l) {
@@ -110,7 +123,7 @@ static void bad_character(lexer *l) {
 
 static void check_length(lexer *l, const token *t) {
   const char *what = t->kind == TOKEN_NAME ? "bytes in a name" : "bytes in a number";
-  if (t->length <= IR_MAX_NAME) return;
+  if (t->length <= IR_MAX_NAME || t->kind == TOKEN_STRING) return;
   diag_report(l->diags, DIAG_text_limit, place(l, t->offset, IR_MAX_NAME), what, (unsigned long long)t->length,
               (unsigned long long)IR_MAX_NAME);
   l->ok = false;
@@ -126,7 +139,7 @@ static token next(lexer *l, bool quiet) {
     if (is_letter(peek(l, 0)))
       t = (token){.kind = TOKEN_NAME, .offset = (uint32_t)l->at, .length = (uint32_t)run(l, 0, is_word)};
     else
-      t = is_digit(peek(l, 0)) ? number(l) : sign(l);
+      t = is_digit(peek(l, 0)) ? number(l) : peek(l, 0) == '"' ? string(l) : sign(l);
     if (t.kind == TOKEN_END) {
       if (!quiet) bad_character(l);
       do l->at++;

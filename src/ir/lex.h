@@ -5,7 +5,7 @@
 
 #include "ir/ir.h"
 
-typedef enum token_kind { TOKEN_END, TOKEN_NAME, TOKEN_INT, TOKEN_FLOAT, TOKEN_SIGN } token_kind;
+typedef enum token_kind { TOKEN_END, TOKEN_NAME, TOKEN_INT, TOKEN_FLOAT, TOKEN_STRING, TOKEN_SIGN } token_kind;
 
 typedef enum token_sign {
 #define SIGN(id, text, level, op) SIGN_##id,
@@ -41,5 +41,10 @@ kiln_str lex_text(const source *from, const token *t);
 /* The number a token stands for; false: it does not fit 64 bits. */
 bool lex_int(kiln_str digits, uint64_t *out);
 double lex_float(arena *a, kiln_str digits);
+/* What a "..." stands for; the text of the token is with its quotes. */
+kiln_str lex_string(arena *a, kiln_str quoted);
+
+/* Where the text says, by `source "file":line:column`, that it was made of another one. */
+void lex_origins(arena *a, source *from, const token_list *tokens);
 
 #endif

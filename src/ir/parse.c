@@ -30,6 +30,9 @@ static bool parse_param_flags(parser *p, written_param *w, bool output) {
     } else if (parse_accept_word(p, "alias")) {
       if (!output) return refuse_flag(p, t, "an output");
       if (!(w->alias = parse_name(p, "the name of an input"))) return false;
+    } else if (parse_accept_word(p, "filled")) {
+      if (!output) return refuse_flag(p, t, "an output");
+      w->param.filled = true;
     } else {
       return true;
     }
@@ -451,6 +454,7 @@ static bool parse_source(ir_module *m) {
   p.names = map_new(p.scratch);
   p.funcs = map_new(p.scratch);
   if (!lex(p.scratch, &m->source, p.diags, &tokens)) return false;
+  lex_origins(p.arena, &m->source, &tokens);
   p.tokens = tokens.at;
   p.token_count = tokens.count;
   bool ok = parse_module(&p);
@@ -468,7 +472,8 @@ kiln_result ir_parse(kiln_context *context, kiln_str text_bytes, kiln_str name, 
   if (!m) return ir_out_of_memory(context);
   if (!ARENA_GUARD(&m->arena, guard)) return ir_module_destroy(m), ir_out_of_memory(context);
   m->scratch.guard = m->arena.guard;
-  m->source = (source){str_copy(&m->arena, name.size ? name : STR("<kernel>")), str_copy(&m->arena, text_bytes)};
+  m->source = (source){.name = str_copy(&m->arena, name.size ? name : STR("<kernel>")),
+                       .text = str_copy(&m->arena, text_bytes)};
   bool ok = parse_source(m);
   arena_finish(&m->scratch);
   m->arena.guard = NULL;

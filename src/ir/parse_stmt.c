@@ -96,8 +96,22 @@ static bool at_header(const parser *p) {
          parse_word_then(p, "machine", TOKEN_NAME);
 }
 
+/* source "file":line:column, which lex_origins has read. */
+static bool parse_source(parser *p) {
+  bool ok = parse_take(p) && parse_take(p);
+  for (int i = 0; i < 2 && ok; i++) {
+    ok = parse_expect(p, SIGN_COLON);
+    uint64_t value = 0;
+    bool number = parse_peek(p, 0)->kind == TOKEN_INT && lex_int(parse_text(p, parse_peek(p, 0)), &value);
+    if (ok && !(number && value > 0 && value <= UINT32_MAX)) ok = parse_expected(p, i ? "a column" : "a line");
+    if (ok) parse_take(p);
+  }
+  return ok;
+}
+
 static bool parse_statement(parser *p) {
   const token *t = parse_peek(p, 0), *after = parse_peek(p, 1);
+  if (parse_word_then(p, "source", TOKEN_STRING)) return parse_source(p);
   if (parse_accept_word(p, "let")) return parse_accept(p, SIGN_PAREN) ? parse_let_tuple(p) : parse_let_one(p);
   if (parse_word_then(p, "scratch", TOKEN_NAME)) return parse_scratch(p);
   if (parse_is_control(p)) return parse_control_statement(p);

@@ -56,6 +56,7 @@ static void print_param(printer *p, const ir_param *param) {
   if (param->ref->type.space != IR_SPACE_GMEM) text_format(p->text, " in %s", ir_space_name(param->ref->type.space));
   if (param->prefetch) text_add(p->text, STR(" prefetch"));
   if (param->direction == KILN_INOUT) text_add(p->text, STR(" inout"));
+  if (param->filled) text_add(p->text, STR(" filled"));
   if (param->alias >= 0) text_format(p->text, " alias %.*s", STR_FMT(p->kernel->params[param->alias].name));
 }
 

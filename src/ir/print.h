@@ -9,6 +9,7 @@ typedef struct printer {
   const ir_kernel *kernel;
   kiln_str *names; /* by value id */
   uint32_t indent;
+  const origin *from; /* what was printed last was made of this; NULL: of nothing else */
 } printer;
 
 /* Names for all values: as written where they can be kept, t0, t1, .. else; no two alike. */

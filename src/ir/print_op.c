@@ -404,8 +404,37 @@ static void print_yield(printer *p, const ir_op *op) {
   print_names_of(p, op->operands, op->operand_count);
 }
 
+static void text_quoted(text *t, kiln_str s) {
+  text_char(t, '"');
+  for (size_t i = 0; i < s.size; i++) {
+    char c = s.data[i];
+    if (c == '"' || c == '\\') text_char(t, '\\');
+    if (c == '\n')
+      text_add(t, STR("\\n"));
+    else
+      text_char(t, c);
+  }
+  text_char(t, '"');
+}
+
+static bool same_origin(const origin *a, const origin *b) {
+  return a && a->line == b->line && a->column == b->column && str_equal(a->file, b->file);
+}
+
+/* `source "file":line:column`, where that is another place than before. */
+static void print_origin(printer *p, const ir_op *op) {
+  const origin *from = loc_origin(op->loc);
+  if (!from || same_origin(p->from, from)) return;
+  p->from = from;
+  indent(p);
+  put(p, "source ");
+  text_quoted(p->text, from->file);
+  text_format(p->text, ":%u:%u\n", from->line, from->column);
+}
+
 static void print_op(printer *p, const ir_op *op) {
   if (op->result_count == 1 && print_inline(op->results[0])) return;
+  print_origin(p, op);
   indent(p);
   if (op->code != IR_scratch) print_let(p, op);
   switch (op->code) {

@@ -173,6 +173,7 @@ static void check_aliases(verifier *v) {
   for (uint32_t i = 0; i < k->param_count; i++) {
     const ir_param *p = &k->params[i];
     if (p->alias < 0) continue;
+    if (p->filled) REJECT(v, p->loc, alias_filled, STR_FMT(p->name));
     const ir_param *of = &k->params[p->alias];
     if (of->direction != KILN_IN || p->direction != KILN_OUT)
       REJECT(v, p->loc, alias_direction, STR_FMT(p->name), STR_FMT(of->name));
@@ -206,7 +207,8 @@ static void check_written(verifier *v) {
   ir_walk(k->body, mark_written, v);
   for (uint32_t i = 0; i < k->param_count; i++) {
     const ir_param *p = &k->params[i];
-    if (p->direction == KILN_OUT && p->alias < 0 && !v->written[i]) REJECT(v, p->loc, never_written, STR_FMT(p->name));
+    if (p->direction == KILN_OUT && p->alias < 0 && !p->filled && !v->written[i])
+      REJECT(v, p->loc, never_written, STR_FMT(p->name));
   }
 }
 

@@ -135,9 +135,9 @@ void spv_decorate_member(spv_module *m, spv_id type, uint32_t member, SpvDecorat
 }
 
 /* The OpString of a source's name; on its first use the OpSource too, without the text, which may be long. */
-static spv_id source_id(spv_module *m, const source *from) {
+static spv_id source_id(spv_module *m, kiln_str file) {
   spv_words words = {0};
-  push_string(m, &words, printable(from->name));
+  push_string(m, &words, printable(file));
   const spv_words *key = make_key(m, SpvOpString, 0, words.data, words.count);
   spv_id id = find(m, key);
   if (id) return id;
@@ -145,7 +145,7 @@ static spv_id source_id(spv_module *m, const source *from) {
   remember(m, key, id);
   spv_words string = {0};
   VEC_PUSH(m->arena, &string, id);
-  push_string(m, &string, printable(from->name));
+  push_string(m, &string, printable(file));
   spv_write(m, SPV_SOURCES, SpvOpString, string.data, string.count);
   spv_write(m, SPV_SOURCES, SpvOpSource, SPV_LIST(SpvSourceLanguageUnknown, 0, id));
   return id;
@@ -155,11 +155,11 @@ void spv_line(spv_module *m, loc at) {
   if (!m->debug_info || !at.source || !m->block) return;
   uint32_t line = 0, column = 0;
   loc_position(at, &line, &column);
-  if (!line || (line == m->line && column == m->column && at.source == m->line_source)) return;
+  if (!line || (line == m->line && column == m->column && str_equal(loc_file(at), m->line_file))) return;
   m->line = line;
   m->column = column;
-  m->line_source = at.source;
-  spv_write(m, SPV_BODY, SpvOpLine, SPV_LIST(source_id(m, at.source), line, column));
+  m->line_file = loc_file(at);
+  spv_write(m, SPV_BODY, SpvOpLine, SPV_LIST(source_id(m, loc_file(at)), line, column));
 }
 
 void spv_entry(spv_module *m, spv_id function, const char *name, const spv_id *interface, size_t count) {

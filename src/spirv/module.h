@@ -47,7 +47,7 @@ typedef struct spv_module {
   spv_id glsl;      /* the GLSL.std.450 import, once used */
   bool debug_info;
   uint32_t line, column; /* of the last OpLine in this block */
-  const source *line_source;
+  kiln_str line_file;
 } spv_module;
 
 void spv_module_init(spv_module *m, arena *a, bool debug_info);

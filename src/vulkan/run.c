@@ -61,16 +61,19 @@ static kiln_result transfer_all(kiln_launch *launch, const kiln_kernel *kernel, 
   return KILN_OK;
 }
 
-/* An aliased output starts with the contents of its input. */
-static kiln_result upload_aliases(kiln_launch *launch, const kiln_kernel *kernel, const kiln_array *arrays) {
+/* An aliased output starts with the contents of its input, a filled one with what reads outside give. */
+static kiln_result upload_outputs(kiln_launch *launch, const kiln_kernel *kernel, const kiln_array *arrays) {
   for (uint32_t i = 0; i < kernel->param_count; i++) {
-    const int32_t alias = kernel->params[i].alias;
-    if (alias < 0) continue;
+    const ir_param *param = &kernel->params[i];
+    const int32_t from = param->filled ? (int32_t)i : param->alias;
+    if (from < 0) continue;
+    const ir_dtype dtype = param->ref->type.dtype;
+    if (param->filled) ir_fill_array(dtype, arrays[i].data, arrays[i].size / ir_dtype_bytes(dtype));
     if (!vk_launch_uses(launch, i)) {
-      memmove(arrays[i].data, arrays[alias].data, arrays[i].size);
+      memmove(arrays[i].data, arrays[from].data, arrays[i].size);
       continue;
     }
-    kiln_result result = kiln_launch_upload(launch, i, &arrays[alias]);
+    kiln_result result = kiln_launch_upload(launch, i, &arrays[from]);
     if (result) return result;
   }
   return KILN_OK;
@@ -81,7 +84,7 @@ static kiln_result run_program(kiln_device *device, const kiln_kernel *kernel, c
   kiln_launch *launch = NULL;
   kiln_result result = kiln_launch_create(device, program, &launch);
   if (!result) result = transfer_all(launch, kernel, arrays, KILN_OUT, kiln_launch_upload);
-  if (!result) result = upload_aliases(launch, kernel, arrays);
+  if (!result) result = upload_outputs(launch, kernel, arrays);
   if (!result) result = kiln_launch_run(launch, 1, NULL);
   if (!result) result = transfer_all(launch, kernel, arrays, KILN_IN, kiln_launch_download);
   kiln_launch_destroy(launch);

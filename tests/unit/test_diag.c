@@ -9,7 +9,7 @@
 
 #define NAME "softmax.kiln"
 #define TEXT "kernel f(\r\n\tlet \xc3\xa9 = 1 + ;\nend"
-static const source file = {{NAME, sizeof NAME - 1}, {TEXT, sizeof TEXT - 1}};
+static const source file = {.name = {NAME, sizeof NAME - 1}, .text = {TEXT, sizeof TEXT - 1}};
 
 static loc place_of(const char *needle) {
   const char *found = strstr(file.text.data, needle);
@@ -100,7 +100,7 @@ static void diagnostics_own_what_they_show(void **state) {
   kiln_context *context;
   assert_int_equal(kiln_context_create(NULL, &context), KILN_OK);
   char name[] = "a.kiln", body[] = "text";
-  source gone = {{name, 6}, {body, 4}};
+  source gone = {.name = {name, 6}, .text = {body, 4}};
   diag_report(context->diags, DIAG_expected_token, (loc){&gone, 0, 4}, body, name);
   memset(name, '#', 6);
   memset(body, '#', 4);
