@@ -196,6 +196,24 @@ def script(*command, env=None):
     return job
 
 
+def python():
+    """The Python package, built into a virtual environment as a user's `pip install ./python` does, passes its tests."""
+    environment = ROOT / "build" / "venv" / "bin"
+    if not (environment / "python").exists():
+        print("SKIP python: no Python of 3.12 or later here, as JAX needs; ci/setup jax makes build/venv")
+        return Count(skipped=1)
+    status, output = run([str(environment / "pip"), "install", "--no-build-isolation", "--no-deps", "--force-reinstall",
+                          "./python"])
+    if status:
+        print(f"FAIL python: the package does not build\n{tail(output)}")
+        return Count(failed=1)
+    status, output = run([str(environment / "python"), "-P", "-m", "pytest", "-q", "-rs", "python/tests"])
+    print(tail(output) if status else "\n".join(re.findall(r"^SKIPPED.*", output, re.M)))
+    counted = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|skipped|errors?)\b", output)}
+    failed = counted.get("failed", 0) + counted.get("error", 0) + counted.get("errors", 0)
+    return Count(counted.get("passed", 0), failed or status != 0, counted.get("skipped", 0))
+
+
 DEVICE_JOBS = {
     "swiftshader": driver("ss"),
     "lavapipe4": driver("lvp", LP_NATIVE_VECTOR_WIDTH="128"),
@@ -214,6 +232,7 @@ JOBS = {
     "tsan": built("tsan", "host", SANITIZED, without="^slow$"),
     "fuzz": fuzz,
     "embed": built("release", "embed", options=("-DKILN_TESTS=ON", "-DKILN_WERROR=ON"), parallel=1),
+    "python": python,
     "demo": script("ci/demo"),
 }
 

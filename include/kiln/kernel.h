@@ -25,7 +25,7 @@ typedef enum kiln_dtype {
   KILN_F64
 } kiln_dtype;
 
-KILN_API const char *kiln_dtype_name(kiln_dtype dtype); /* "f32" */
+KILN_API const char *kiln_dtype_name(kiln_dtype dtype); /* "f32"; NULL for what is no type */
 KILN_API size_t kiln_dtype_size(kiln_dtype dtype);      /* bytes per element */
 
 #define KILN_MAX_RANK 8

@@ -31,7 +31,9 @@ kiln_result ir_out_of_memory(kiln_context *context) {
   return KILN_ERROR_MEMORY;
 }
 
-const char *kiln_dtype_name(kiln_dtype dtype) { return ir_dtype_get((ir_dtype)dtype)->name; }
+const char *kiln_dtype_name(kiln_dtype dtype) {
+  return (uint32_t)dtype < IR_DTYPE_COUNT ? ir_dtype_get((ir_dtype)dtype)->name : NULL;
+}
 size_t kiln_dtype_size(kiln_dtype dtype) { return ir_dtype_bytes((ir_dtype)dtype); }
 
 void kiln_module_destroy(kiln_module *module) { ir_module_destroy(module); }

@@ -1,0 +1,244 @@
+"""libkiln by ctypes: the structs and functions of include/kiln/*.h and python/src/*.h that the package uses.
+
+ctypes releases the GIL while a function runs. Nothing here is public.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import pathlib
+from collections.abc import Iterator, Sequence
+from ctypes import POINTER, c_bool, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
+
+MAX_RANK = 8
+MAX_SIZE = 2**63 - 1
+
+
+class Str(ctypes.Structure):
+    """kiln_str: bytes, not ended by a zero."""
+
+    _fields_ = [("data", c_char_p), ("size", c_size_t)]
+
+    @classmethod
+    def of(cls, data: bytes) -> Str:
+        """Points into `data`, which the struct keeps alive."""
+        return cls(data, len(data))
+
+    def __str__(self) -> str:
+        if not self.size:
+            return ""
+        address = ctypes.cast(ctypes.byref(self), POINTER(c_void_p))[0]
+        return ctypes.string_at(address, self.size).decode(errors="replace")
+
+
+class Place(ctypes.Structure):
+    """kiln_place."""
+
+    _fields_ = [
+        ("file", Str),
+        ("line", c_uint32),
+        ("column", c_uint32),
+        ("length", c_uint32),
+        ("line_text", Str),
+        ("label", Str),
+    ]
+
+
+class Diag(ctypes.Structure):
+    """kiln_diag."""
+
+    _fields_ = [
+        ("code", c_uint32),
+        ("name", c_char_p),
+        ("severity", c_int),
+        ("message", Str),
+        ("hint", Str),
+        ("unit", Str),
+        ("seed", c_uint64),
+        ("places", POINTER(Place)),
+        ("place_count", c_size_t),
+    ]
+
+
+class ParseDesc(ctypes.Structure):
+    """kiln_parse_desc."""
+
+    _fields_ = [("text", Str), ("name", Str)]
+
+
+class Param(ctypes.Structure):
+    """kiln_param."""
+
+    _fields_ = [
+        ("name", Str),
+        ("dtype", c_int),
+        ("direction", c_int),
+        ("rank", c_uint32),
+        ("dims", c_int64 * MAX_RANK),
+        ("dim_text", Str * MAX_RANK),
+    ]
+
+
+class Array(ctypes.Structure):
+    """kiln_array."""
+
+    _fields_ = [
+        ("dtype", c_int),
+        ("rank", c_uint32),
+        ("dims", c_int64 * MAX_RANK),
+        ("data", c_void_p),
+        ("size", c_size_t),
+    ]
+
+
+class Size(ctypes.Structure):
+    """kiln_size."""
+
+    _fields_ = [("name", Str), ("value", c_int64)]
+
+
+class Request(ctypes.Structure):
+    """kiln_request."""
+
+    _fields_ = [
+        ("kernel", c_void_p),
+        ("on", Str),
+        ("seed", c_uint64),
+        ("check", c_bool),
+        ("sizes", POINTER(Size)),
+        ("size_count", c_size_t),
+        ("arrays", POINTER(Array)),
+        ("array_count", c_size_t),
+    ]
+
+
+class Failure(ctypes.Structure):
+    """kiln_failure."""
+
+    _fields_ = [("seat", c_void_p), ("launch", c_uint64), ("entry", c_int32), ("result", c_int)]
+
+
+class DeviceDesc(ctypes.Structure):
+    """kiln_device_desc."""
+
+    _fields_ = [
+        ("select", Str),
+        ("loader", Str),
+        ("application", Str),
+        ("engine", Str),
+        ("time_limit_ns", c_uint64),
+        ("accept_failed", c_bool),
+    ]
+
+
+class Profile(ctypes.Structure):
+    """kiln_profile."""
+
+    _fields_ = [
+        ("subgroup_size", c_uint32),
+        ("max_workgroup_size", c_uint32),
+        ("max_workgroup_count", c_uint32),
+        ("shared_memory", c_uint32),
+        ("max_bindings", c_uint32),
+        ("max_buffer_range", c_uint64),
+        ("f64", c_bool),
+        ("i64", c_bool),
+        ("serial_subgroups", c_bool),
+    ]
+
+
+class DeviceInfo(ctypes.Structure):
+    """kiln_device_info."""
+
+    _fields_ = [
+        ("index", c_uint32),
+        ("name", Str),
+        ("driver", Str),
+        ("vendor", c_uint32),
+        ("device", c_uint32),
+        ("api_version", c_uint32),
+        ("driver_version", c_uint32),
+        ("usable", c_bool),
+        ("refusal", Str),
+        ("profile", Profile),
+    ]
+
+
+_FUNCTIONS = {
+    "kiln_version": (c_char_p, []),
+    "kiln_result_name": (c_char_p, [c_int]),
+    "kiln_context_create": (c_int, [c_void_p, POINTER(c_void_p)]),
+    "kiln_context_destroy": (None, [c_void_p]),
+    "kiln_diag_count": (c_size_t, [c_void_p]),
+    "kiln_diag_get": (POINTER(Diag), [c_void_p, c_size_t]),
+    "kiln_diag_clear": (None, [c_void_p]),
+    "kiln_diag_render": (Str, [c_void_p, POINTER(Diag)]),
+    "kiln_dtype_name": (c_char_p, [c_int]),
+    "kiln_dtype_size": (c_size_t, [c_int]),
+    "kiln_module_parse": (c_int, [c_void_p, POINTER(ParseDesc), POINTER(c_void_p)]),
+    "kiln_module_destroy": (None, [c_void_p]),
+    "kiln_module_kernel_count": (c_size_t, [c_void_p]),
+    "kiln_module_kernel": (c_void_p, [c_void_p, c_size_t]),
+    "kiln_module_text": (Str, [c_void_p]),
+    "kiln_kernel_name": (Str, [c_void_p]),
+    "kiln_kernel_param_count": (c_size_t, [c_void_p]),
+    "kiln_kernel_param": (c_int, [c_void_p, c_size_t, POINTER(Param)]),
+    "kiln_kernel_shapes": (c_int, [c_void_p, c_void_p, POINTER(Size), c_size_t, POINTER(Array), c_size_t]),
+    "kiln_devices": (c_int, [c_void_p, POINTER(DeviceDesc), POINTER(POINTER(DeviceInfo)), POINTER(c_size_t)]),
+    "kiln_seat_run": (c_int, [POINTER(Request), POINTER(c_void_p)]),
+    "kiln_seat_context": (c_void_p, [c_void_p]),
+    "kiln_seat_give_back": (None, [c_void_p]),
+    "kiln_seat_forget": (None, [c_void_p]),
+    "kiln_python_ops": (c_char_p, []),
+    "kiln_door_enter": (c_int64, [POINTER(Request)]),
+    "kiln_door_mark": (c_int64, []),
+    "kiln_door_count": (c_uint64, []),
+    "kiln_door_log": (c_size_t, [c_uint64, POINTER(c_int32), c_size_t]),
+    "kiln_door_keep_failures": (None, [c_bool]),
+    "kiln_door_failure": (c_bool, [POINTER(Failure)]),
+}
+
+
+def _load() -> ctypes.CDLL:
+    library = ctypes.CDLL(str(pathlib.Path(__file__).with_name("_libkiln.so")))
+    for name, (result, arguments) in _FUNCTIONS.items():
+        function = getattr(library, name, None)  # a build without Vulkan or without jaxlib lacks some
+        if function is not None:
+            function.restype, function.argtypes = result, arguments
+    return library
+
+
+lib = _load()
+
+
+class Context:
+    """A kiln_context, destroyed with this object."""
+
+    def __init__(self) -> None:
+        self.handle = c_void_p()
+        if lib.kiln_context_create(None, ctypes.byref(self.handle)):
+            raise MemoryError("no memory for a Kiln context")
+
+    def __del__(self) -> None:
+        if lib is not None:
+            lib.kiln_context_destroy(self.handle)
+
+
+def diagnostics(context: c_void_p) -> Iterator[tuple[Diag, str]]:
+    """The diagnostics of a context, each with its rendered text. Valid until the context is used again."""
+    for index in range(lib.kiln_diag_count(context)):
+        diag = lib.kiln_diag_get(context, index)
+        yield diag.contents, str(lib.kiln_diag_render(context, diag))
+
+
+def dtype_names() -> list[str]:
+    """The names of Kiln's element types, in the order of their numbers."""
+    names = []
+    while (name := lib.kiln_dtype_name(len(names))) is not None:
+        names.append(name.decode())
+    return names
+
+
+def sizes_of(sizes: Sequence[tuple[bytes, int]]) -> ctypes.Array[Size]:
+    """Values of symbolic sizes for a call."""
+    return (Size * len(sizes))(*(Size(Str.of(name), value) for name, value in sizes))

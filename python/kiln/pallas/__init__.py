@@ -1,0 +1,12 @@
+"""JAX's Pallas kernels on Kiln, unchanged.
+
+    import kiln.pallas as kp
+    y = kp.run(f, x, on="vulkan")
+
+`docs/jax.md` says what is supported and how to debug.
+"""
+
+from kiln.pallas.bridge import Run, export, interpreter, run
+from kiln.pallas.unsupported import Unsupported
+
+__all__ = ["Run", "Unsupported", "export", "interpreter", "run"]

@@ -1,0 +1,179 @@
+"""The switch that makes JAX's Pallas calls run on Kiln.
+
+JAX hands every Pallas call to one function while it lowers a program. The first `interpreter` block puts a function of
+ours before it, which looks at a setting to learn whether Kiln is on in this thread. The setting is part of the keys of
+JAX's caches, so a program that was compiled with Kiln off, or on another device, is never taken for one with Kiln on.
+When a block ends the setting is put back, and everything goes its usual way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jax
+from jax._src.interpreters import mlir
+from jax._src.pallas import pallas_call as jax_pallas_call
+from jax._src.state.types import RefEffect
+
+from kiln.errors import Error, Fault
+from kiln.kernel import Kernel, Settings, request_settings
+from kiln.pallas import door
+from kiln.pallas.exporter import export_call
+from kiln.pallas.unsupported import Unsupported
+
+TESTED = ((0, 11, 1), (0, 12))  # from, to: the versions of JAX that this was tested with
+
+_setting: Any = jax.make_user_context(None)  # None, Settings, or the Collector of `export`
+
+
+class Collector:
+    """Takes kernels instead of running them."""
+
+    def __init__(self) -> None:
+        self.kernels: list[Kernel] = []
+
+
+class Run:
+    """What ran on Kiln in an `interpreter` block."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._first = door.count()
+        self._end: int | None = None
+        self._last_faults: list[Fault] | None = None
+
+    def _mine(self, launch: int, entry: door.Entry) -> bool:
+        end = self._end if self._end is not None else door.count()
+        return self._first <= launch < end and entry.settings == self._settings
+
+    @property
+    def kernels(self) -> list[Kernel]:
+        """One kernel for each launch, in order, as far as the log goes back. Threads with equal settings share it."""
+        end = self._end if self._end is not None else door.count()
+        return [entry.kernel for entry in door.launched(self._first, end) if entry.settings == self._settings]
+
+    @property
+    def errors(self) -> list[Error]:
+        """What launches failed of, oldest first."""
+        found = [failed for failed in door.failures() if self._mine(failed.launch, failed.entry)]
+        return [error for failed in found for error in failed.errors]
+
+    @property
+    def faults(self) -> list[Fault]:
+        """The faults of kernels that `check` found, oldest first."""
+        if self._last_faults is not None:
+            return self._last_faults
+        return [error for error in self.errors if isinstance(error, Fault)]
+
+    def _close(self) -> None:
+        self._end = door.count()
+        self._last_faults = self.faults
+
+
+@functools.cache
+def _install() -> None:
+    """Puts `_lowering` before JAX's own: where primitives look it up, and where `mpmd_map` does."""
+    _check_version()
+    original = jax_pallas_call._pallas_call_lowering
+    ours = functools.partial(_lowering, original)
+    jax_pallas_call._pallas_call_lowering = ours
+    mlir.register_lowering(jax_pallas_call.pallas_call_p, ours)
+
+
+def _check_version() -> None:
+    found = jax.__version_info__[:3]
+    if not TESTED[0] <= found or found[: len(TESTED[1])] > TESTED[1]:
+        low, high = (".".join(map(str, version)) for version in TESTED)
+        warnings.warn(f"kiln.pallas was tested with JAX {low} to {high}, this is {jax.__version__}", stacklevel=4)
+
+
+def _lowering(original: Callable[..., Any], ctx: Any, *nodes: Any, interpret: Any, **params: Any) -> Any:
+    """The lowering of every Pallas call: ours where Kiln is on, JAX's where it is off."""
+    setting = _setting.value
+    if setting is None:
+        return original(ctx, *nodes, interpret=interpret, **params)
+    if params["jaxpr"].constvars:
+        raise ValueError("Cannot lower a pallas_call with constants.")
+    _check_mode(interpret)
+    return mlir.lower_fun(functools.partial(_call, setting, **params), multiple_results=True)(ctx, *nodes)
+
+
+def _check_mode(interpret: Any) -> None:
+    """JAX has three interpreters; the machines of two of them are still to come."""
+    machines = {"InterpretParams": "TPU", "InterpretGPUParams": "GPU"}
+    machine = machines.get(type(interpret).__name__)
+    if machine:
+        raise Unsupported(f"kernels of JAX's {machine} interpret mode", hint="interpret=True is supported")
+
+
+def _call(setting: Any, *args: Any, jaxpr: Any, grid_mapping: Any, **params: Any) -> Sequence[Any]:
+    """What JAX traces in place of a Pallas call: one call of the exported kernel."""
+    exported = export_call(jaxpr=jaxpr, grid_mapping=grid_mapping, **params)
+    collecting = isinstance(setting, Collector)
+    entry = door.enter(exported.text, request_settings("host", False, None) if collecting else setting)
+    if collecting:
+        setting.kernels.append(entry.kernel)
+    if params["debug"]:
+        print(f"\nThe kernel in pallas_call {jaxpr.debug_info.func_src_info}:\n{exported.text}")
+    outputs = [(block.array_aval.shape, block.array_aval.dtype) for block in grid_mapping.block_mappings_output]
+    results = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in [*outputs, *exported.dropped]]
+    dynamic = grid_mapping.num_dynamic_grid_bounds
+    aliases = {source + dynamic: target for source, target in params["input_output_aliases"]}
+    has_side_effect = any(not isinstance(effect, RefEffect) for effect in jaxpr.effects)
+    return door.call(entry, [*args, *exported.constants], results, aliases, has_side_effect)[: len(outputs)]
+
+
+@contextlib.contextmanager
+def switched(setting: Any) -> Iterator[None]:
+    """Kiln on in this thread, with a setting."""
+    _install()
+    with _setting(setting):
+        yield
+
+
+@contextlib.contextmanager
+def interpreter(on: str = "host", check: bool = False, seed: int | None = None) -> Iterator[Run]:
+    """Runs every Pallas call of this thread on Kiln, whatever its `interpret=` says.
+
+    Under `jit`, `vmap`, `grad` and `shard_map` as well. Arguments are those of a kernel's call. Programs run
+    asynchronously: wait for their results (`jax.block_until_ready`) inside the block to have them in the `Run`.
+    """
+    settings = request_settings(on, check, seed)
+    door.watch(1)
+    run = Run(settings)
+    try:
+        with switched(settings):
+            yield run
+    finally:
+        run._close()
+        door.watch(-1)
+
+
+def run(fun: Callable[..., Any], *args: Any, on: str = "host", check: bool = False, seed: int | None = None) -> Any:
+    """Calls `fun(*args)`; every Pallas call inside runs on Kiln, the rest on JAX. Waits for the results.
+
+    A launch that fails raises kiln.Error, or kiln.Fault for a fault that `check` found.
+    """
+    with interpreter(on, check, seed) as current:
+        try:
+            return jax.block_until_ready(fun(*args))
+        except jax.errors.JaxRuntimeError as error:
+            failed = current.errors
+            if not failed:
+                raise
+            raise failed[-1] from error
+
+
+def export(fun: Callable[..., Any], *args: Any) -> list[Kernel]:
+    """The kernels of the Pallas calls that `fun(*args)` makes, in the order of its program; nothing is run.
+
+    The arguments may be arrays or jax.ShapeDtypeStruct. Each kernel's text stands alone: `save` it, and `kiln run` it.
+    """
+    collector = Collector()
+    with switched(collector):
+        jax.jit(fun).lower(*args)
+    return collector.kernels

@@ -1,0 +1,115 @@
+"""The door between XLA's programs and Kiln's launches: kernels entered, launches counted, faults collected.
+
+The door itself is C (python/src/door.c): XLA calls it with a kernel's number, from its own threads, without the GIL.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import threading
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from kiln import _native
+from kiln._native import lib
+from kiln.errors import Error, errors_of
+from kiln.kernel import Kernel, Settings, parse, request
+
+TARGET = "kiln_launch"
+
+
+class Entry(NamedTuple):
+    """A kernel behind the door. What is entered stays: XLA may keep a program for the life of the process."""
+
+    number: int
+    kernel: Kernel
+    settings: Settings
+
+
+class Failed(NamedTuple):
+    """A launch that ended with errors."""
+
+    launch: int
+    entry: Entry
+    errors: list[Error]
+
+
+_lock = threading.RLock()
+_entries: list[Entry] = []
+_known: dict[tuple[str, Settings], Entry] = {}
+_failed: list[Failed] = []
+_watchers = 0
+
+
+@functools.cache
+def _register() -> None:
+    if not hasattr(lib, "kiln_door_call"):
+        raise ImportError("this build of kiln has no door for JAX: install jaxlib, then `pip install ./python` again")
+    jax.ffi.register_ffi_target(TARGET, jax.ffi.pycapsule(lib.kiln_door_call), platform="cpu")
+
+
+def enter(text: str, settings: Settings) -> Entry:
+    """Parses a kernel, unless it is known, and gives it a number."""
+    with _lock:
+        entry = _known.get((text, settings))
+        if entry is None:
+            _register()
+            kernel = parse(text).only
+            wanted = request(kernel.handle, settings)
+            entry = Entry(lib.kiln_door_enter(ctypes.byref(wanted)), kernel, settings)
+            if entry.number < 0:
+                raise MemoryError("no memory for a kernel")
+            _entries.append(entry)
+            _known[text, settings] = entry
+        return entry
+
+
+def call(
+    entry: Entry,
+    args: Sequence[Any],
+    results: Sequence[jax.ShapeDtypeStruct],
+    aliases: dict[int, int],
+    has_side_effect: bool,
+) -> Sequence[Any]:
+    """The call of an entered kernel, as part of a program that JAX traces."""
+    bound = jax.ffi.ffi_call(TARGET, results, input_output_aliases=aliases, has_side_effect=has_side_effect)
+    return bound(*args, kernel=np.int64(entry.number), process=np.int64(lib.kiln_door_mark()))
+
+
+def count() -> int:
+    """Launches so far, in the whole process."""
+    return lib.kiln_door_count()
+
+
+def launched(first: int, end: int) -> list[Entry]:
+    """What was launched, from one count to another; of the last million launches."""
+    numbers = (ctypes.c_int32 * max(end - first, 0))()
+    written = lib.kiln_door_log(first, numbers, len(numbers))
+    with _lock:
+        return [_entries[number] for number in numbers[:written]]
+
+
+def watch(change: int) -> None:
+    """Counts those who want to know of failures: 1 for one more, -1 for one less."""
+    global _watchers
+    with _lock:
+        _watchers += change
+        failures()
+        if not _watchers:
+            _failed.clear()
+        lib.kiln_door_keep_failures(_watchers > 0)
+
+
+def failures() -> list[Failed]:
+    """The failures since the first of those who watch began."""
+    raw = _native.Failure()
+    with _lock:
+        while lib.kiln_door_failure(ctypes.byref(raw)):
+            errors = errors_of(lib.kiln_seat_context(raw.seat))
+            lib.kiln_seat_give_back(raw.seat)
+            _failed.append(Failed(raw.launch, _entries[raw.entry], errors))
+        return list(_failed)

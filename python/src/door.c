@@ -1,0 +1,277 @@
+/* The XLA FFI handler: see door.h. Written against the C header that jaxlib ships; no C++, no Python, no copies. */
+#include "door.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "base/thread.h"
+#include "ir/ir.h"
+#include "xla/ffi/api/c_api.h"
+
+enum { MOST_ARRAYS = 128, LOG = 1 << 20, FAILURES = 16, MESSAGE = 4096 };
+
+typedef struct entry {
+  const kiln_kernel *kernel;
+  kiln_str on;
+  uint64_t seed;
+  bool check;
+} entry;
+
+static struct {
+  pthread_mutex_t lock;
+  entry *entries;
+  size_t count, room;
+  int32_t log[LOG]; /* a ring of the latest launches */
+  uint64_t launches;
+  bool keep;
+  kiln_failure failures[FAILURES];
+  size_t failure_count;
+} door = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* ---- entries and the log, for Python ---- */
+
+static bool grow(void) {
+  if (door.count < door.room) return true;
+  const size_t room = door.room ? door.room * 2 : 64;
+  entry *entries = mem_resize(mem_default(), door.entries, door.room * sizeof *entries, room * sizeof *entries);
+  if (!entries) return false;
+  door.entries = entries;
+  door.room = room;
+  return true;
+}
+
+int64_t kiln_door_enter(const kiln_request *request) {
+  int64_t number = -1;
+  pthread_mutex_lock(&door.lock);
+  if (grow()) {
+    number = (int64_t)door.count;
+    door.entries[door.count++] = (entry){request->kernel, request->on, request->seed, request->check};
+  }
+  pthread_mutex_unlock(&door.lock);
+  return number;
+}
+
+static uint64_t mark;
+static void make_mark(void) { mark = hash_bytes(&(uint64_t){clock_ns()}, sizeof(uint64_t), (uint64_t)getpid()); }
+
+int64_t kiln_door_mark(void) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, make_mark);
+  return (int64_t)(mark & INT64_MAX);
+}
+
+uint64_t kiln_door_count(void) {
+  pthread_mutex_lock(&door.lock);
+  const uint64_t launches = door.launches;
+  pthread_mutex_unlock(&door.lock);
+  return launches;
+}
+
+size_t kiln_door_log(uint64_t first, int32_t *entries, size_t room) {
+  size_t written = 0;
+  pthread_mutex_lock(&door.lock);
+  if (door.launches > LOG && first < door.launches - LOG) first = door.launches - LOG;
+  for (uint64_t i = first; i < door.launches && written < room; i++) entries[written++] = door.log[i % LOG];
+  pthread_mutex_unlock(&door.lock);
+  return written;
+}
+
+void kiln_door_keep_failures(bool keep) {
+  pthread_mutex_lock(&door.lock);
+  door.keep = keep;
+  pthread_mutex_unlock(&door.lock);
+}
+
+bool kiln_door_failure(kiln_failure *out) {
+  pthread_mutex_lock(&door.lock);
+  const bool found = door.failure_count > 0;
+  if (found) {
+    *out = door.failures[0];
+    memmove(door.failures, door.failures + 1, --door.failure_count * sizeof *door.failures);
+  }
+  pthread_mutex_unlock(&door.lock);
+  return found;
+}
+
+/* Finds an entry and logs its launch; false when there is no such entry. */
+static bool begin_launch(int64_t number, entry *out, uint64_t *launch) {
+  pthread_mutex_lock(&door.lock);
+  const bool found = number >= 0 && (uint64_t)number < door.count;
+  if (found) {
+    *out = door.entries[number];
+    *launch = door.launches++;
+    door.log[*launch % LOG] = (int32_t)number;
+  }
+  pthread_mutex_unlock(&door.lock);
+  return found;
+}
+
+/* Keeps the seat of a failure for Python; false when it is not wanted. */
+static bool keep_failure(kiln_failure failure) {
+  pthread_mutex_lock(&door.lock);
+  const bool kept = door.keep && failure.seat && door.failure_count < FAILURES;
+  if (kept) door.failures[door.failure_count++] = failure;
+  pthread_mutex_unlock(&door.lock);
+  return kept;
+}
+
+/* ---- XLA's side ---- */
+
+static const struct xla_type {
+  XLA_FFI_DataType xla;
+  const char *name;
+} xla_types[] = {
+    {XLA_FFI_DataType_PRED, "bool"},
+    {XLA_FFI_DataType_S2, "i2"},
+    {XLA_FFI_DataType_S4, "i4"},
+    {XLA_FFI_DataType_S8, "i8"},
+    {XLA_FFI_DataType_S16, "i16"},
+    {XLA_FFI_DataType_S32, "i32"},
+    {XLA_FFI_DataType_S64, "i64"},
+    {XLA_FFI_DataType_U2, "u2"},
+    {XLA_FFI_DataType_U4, "u4"},
+    {XLA_FFI_DataType_U8, "u8"},
+    {XLA_FFI_DataType_U16, "u16"},
+    {XLA_FFI_DataType_U32, "u32"},
+    {XLA_FFI_DataType_U64, "u64"},
+    {XLA_FFI_DataType_F16, "f16"},
+    {XLA_FFI_DataType_BF16, "bf16"},
+    {XLA_FFI_DataType_F32, "f32"},
+    {XLA_FFI_DataType_F64, "f64"},
+    {XLA_FFI_DataType_F8E5M2, "f8e5m2"},
+    {XLA_FFI_DataType_F8E3M4, "f8e3m4"},
+    {XLA_FFI_DataType_F8E4M3, "f8e4m3"},
+    {XLA_FFI_DataType_F8E4M3FN, "f8e4m3fn"},
+    {XLA_FFI_DataType_F8E4M3B11FNUZ, "f8e4m3b11fnuz"},
+    {XLA_FFI_DataType_F8E5M2FNUZ, "f8e5m2fnuz"},
+    {XLA_FFI_DataType_F8E4M3FNUZ, "f8e4m3fnuz"},
+    {XLA_FFI_DataType_F4E2M1FN, "f4e2m1fn"},
+    {XLA_FFI_DataType_F8E8M0FNU, "f8e8m0fnu"},
+};
+
+static bool find_type(XLA_FFI_DataType xla, kiln_dtype *out) {
+  for (size_t i = 0; i < sizeof xla_types / sizeof *xla_types; i++) {
+    ir_dtype dtype;
+    if (xla_types[i].xla != xla || !ir_dtype_find(str_from(xla_types[i].name), &dtype)) continue;
+    *out = (kiln_dtype)dtype;
+    return true;
+  }
+  return false;
+}
+
+static XLA_FFI_Error *fail(const XLA_FFI_CallFrame *frame, XLA_FFI_Error_Code code, const char *message) {
+  XLA_FFI_Error_Create_Args args = {
+      .struct_size = XLA_FFI_Error_Create_Args_STRUCT_SIZE, .message = message, .errc = code};
+  return frame->api->XLA_FFI_Error_Create(&args);
+}
+
+/* What XLA asks for first: which version of the interface this is. True when that was the question. */
+static bool tell_version(const XLA_FFI_CallFrame *frame) {
+  XLA_FFI_InternalExtension *extension = frame->extension_start;
+  if (!extension || extension->type != XLA_FFI_Extension_Metadata) return false;
+  XLA_FFI_Metadata *metadata = ((XLA_FFI_Metadata_Extension *)extension)->metadata;
+  metadata->api_version.major_version = XLA_FFI_API_MAJOR;
+  metadata->api_version.minor_version = XLA_FFI_API_MINOR;
+  metadata->traits = 0;
+  return true;
+}
+
+static int64_t attribute(const XLA_FFI_CallFrame *frame, kiln_str name) {
+  const XLA_FFI_Attrs *attrs = &frame->attrs;
+  for (int64_t i = 0; i < attrs->size; i++) {
+    const kiln_str found = {attrs->names[i]->ptr, attrs->names[i]->len};
+    const XLA_FFI_Scalar *scalar = attrs->attrs[i];
+    int64_t value;
+    if (!str_equal(found, name) || attrs->types[i] != XLA_FFI_AttrType_SCALAR) continue;
+    if (scalar->dtype != XLA_FFI_DataType_S64) return -1;
+    memcpy(&value, scalar->value, sizeof value);
+    return value;
+  }
+  return -1;
+}
+
+static bool take_buffer(const XLA_FFI_Buffer *buffer, kiln_array *out) {
+  *out = (kiln_array){.rank = (uint32_t)buffer->rank, .data = buffer->data};
+  if (buffer->rank > KILN_MAX_RANK || !find_type(buffer->dtype, &out->dtype)) return false;
+  out->size = kiln_dtype_size(out->dtype);
+  for (int64_t d = 0; d < buffer->rank; d++) {
+    out->dims[d] = buffer->dims[d];
+    out->size *= (size_t)buffer->dims[d];
+  }
+  return true;
+}
+
+/* Operands, then results, as the kernel's parameters are. */
+static bool take_buffers(const XLA_FFI_CallFrame *frame, kiln_array *arrays) {
+  const int64_t args = frame->args.size, rets = frame->rets.size;
+  for (int64_t i = 0; i < args; i++)
+    if (frame->args.types[i] != XLA_FFI_ArgType_BUFFER || !take_buffer(frame->args.args[i], &arrays[i])) return false;
+  for (int64_t i = 0; i < rets; i++)
+    if (frame->rets.types[i] != XLA_FFI_RetType_BUFFER || !take_buffer(frame->rets.rets[i], &arrays[args + i]))
+      return false;
+  return true;
+}
+
+static XLA_FFI_Error_Code error_code(kiln_result result) {
+  switch (result) {
+    case KILN_ERROR_MEMORY:
+    case KILN_ERROR_DEVICE_MEMORY: return XLA_FFI_Error_Code_RESOURCE_EXHAUSTED;
+    case KILN_ERROR_UNSUPPORTED: return XLA_FFI_Error_Code_UNIMPLEMENTED;
+    case KILN_ERROR_TIMEOUT: return XLA_FFI_Error_Code_DEADLINE_EXCEEDED;
+    case KILN_ERROR_DEVICE:
+    case KILN_ERROR_DEVICE_LOST: return XLA_FFI_Error_Code_UNAVAILABLE;
+    default: return XLA_FFI_Error_Code_INVALID_ARGUMENT;
+  }
+}
+
+/* All diagnostics of the seat, as far as they fit. */
+static void write_message(kiln_seat *seat, kiln_result result, char *out, size_t room) {
+  size_t size = (size_t)snprintf(out, room, "Kiln: %s\n", kiln_result_name(result));
+  kiln_context *context = seat ? kiln_seat_context(seat) : NULL;
+  for (size_t i = 0; context && i < kiln_diag_count(context) && size < room; i++) {
+    const kiln_str said = kiln_diag_render(context, kiln_diag_get(context, i));
+    size += (size_t)snprintf(out + size, room - size, "%.*s", STR_FMT(said));
+  }
+}
+
+static XLA_FFI_Error *launch(const XLA_FFI_CallFrame *frame, int64_t number, const kiln_array *arrays, size_t count) {
+  char message[MESSAGE];
+  entry found;
+  uint64_t launch = 0;
+  kiln_seat *seat = NULL;
+  if (!begin_launch(number, &found, &launch))
+    return fail(frame, XLA_FFI_Error_Code_INVALID_ARGUMENT, "Kiln: a call without a kernel");
+  const kiln_request request = {.kernel = found.kernel,
+                                .on = found.on,
+                                .seed = found.seed,
+                                .check = found.check,
+                                .arrays = arrays,
+                                .array_count = count};
+  const kiln_result result = kiln_seat_run(&request, &seat);
+  if (result == KILN_OK) {
+    kiln_seat_give_back(seat);
+    return NULL;
+  }
+  write_message(seat, result, message, sizeof message);
+  if (!keep_failure((kiln_failure){seat, launch, (int32_t)number, result})) kiln_seat_give_back(seat);
+  return fail(frame, error_code(result), message);
+}
+
+KILN_API XLA_FFI_Error *kiln_door_call(XLA_FFI_CallFrame *frame);
+
+XLA_FFI_Error *kiln_door_call(XLA_FFI_CallFrame *frame) {
+  kiln_array arrays[MOST_ARRAYS];
+  const int64_t count = frame->args.size + frame->rets.size;
+  if (tell_version(frame) || frame->stage != XLA_FFI_ExecutionStage_EXECUTE) return NULL;
+  if (attribute(frame, STR("process")) != kiln_door_mark())
+    return fail(frame, XLA_FFI_Error_Code_FAILED_PRECONDITION,
+                "Kiln: this program was compiled by another process; its kernels are not here: lower it again");
+  if (count > MOST_ARRAYS || !take_buffers(frame, arrays))
+    return fail(frame, XLA_FFI_Error_Code_UNIMPLEMENTED, "Kiln: too many arrays, or one of a type or rank unknown");
+  return launch(frame, attribute(frame, STR("kernel")), arrays, (size_t)count);
+}

@@ -1,0 +1,202 @@
+/* Seats: see seat.h. Plans are kept for the last few kinds of launch of each seat. */
+#include "seat.h"
+
+#include <pthread.h>
+#include <string.h>
+
+#include "base/context.h"
+
+enum { PLANS = 16 };
+
+/* A kernel made ready for one set of shapes. */
+typedef struct ready {
+  kiln_host_plan *plan; /* NULL: nothing here */
+  const kiln_kernel *kernel;
+  uint64_t seed;
+  bool check;
+  uint64_t shapes; /* hash of all array types and sizes: plans refuse arrays of other shapes themselves */
+  uint64_t used;   /* the seat's clock */
+} ready;
+
+struct kiln_seat {
+  kiln_context *context;
+  kiln_device *device; /* NULL: the host */
+  char *on;
+  size_t on_size;
+  ready ready[PLANS];
+  uint64_t clock;
+  bool broken;     /* the device is lost */
+  kiln_seat *next; /* while nobody sits here */
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static kiln_seat *idle;
+
+/* ---- seats ---- */
+
+/* After a fork the child has none of the threads that its plans count on: it starts with no seats. */
+static void before_fork(void) { pthread_mutex_lock(&lock); }
+static void after_fork(void) { pthread_mutex_unlock(&lock); }
+static void in_child(void) {
+  idle = NULL;
+  pthread_mutex_unlock(&lock);
+}
+static void watch_forks(void) { pthread_atfork(before_fork, after_fork, in_child); }
+
+static void destroy(kiln_seat *seat) {
+  const mem m = mem_default();
+  for (size_t i = 0; i < PLANS; i++) kiln_host_plan_destroy(seat->ready[i].plan);
+#ifdef KILN_VULKAN
+  kiln_device_close(seat->device);
+#endif
+  kiln_context_destroy(seat->context);
+  mem_free(m, seat->on, seat->on_size);
+  mem_free(m, seat, sizeof *seat);
+}
+
+static kiln_seat *create(kiln_str on) {
+  const mem m = mem_default();
+  kiln_seat *seat = mem_calloc(m, 1, sizeof *seat);
+  pthread_once(&once, watch_forks);
+  if (!seat) return NULL;
+  seat->on = mem_alloc(m, on.size + 1);
+  if (!seat->on || kiln_context_create(NULL, &seat->context) != KILN_OK) {
+    destroy(seat);
+    return NULL;
+  }
+  seat->on_size = on.size + 1;
+  memcpy(seat->on, on.data, on.size);
+  return seat;
+}
+
+static bool is_on(const kiln_seat *seat, kiln_str on) {
+  return seat->on_size == on.size + 1 && memcmp(seat->on, on.data, on.size) == 0;
+}
+
+static uint64_t hash_shapes(const kiln_request *request) {
+  uint64_t hash = request->array_count;
+  for (size_t i = 0; i < request->array_count; i++) {
+    const kiln_array *array = &request->arrays[i];
+    const uint32_t kind[] = {(uint32_t)array->dtype, array->rank};
+    hash = hash_bytes(kind, sizeof kind, hash);
+    hash = hash_bytes(array->dims, array->rank * sizeof *array->dims, hash);
+  }
+  for (size_t i = 0; i < request->size_count; i++) {
+    hash = hash_bytes(request->sizes[i].name.data, request->sizes[i].name.size, hash);
+    hash = hash_bytes(&request->sizes[i].value, sizeof request->sizes[i].value, hash);
+  }
+  return hash;
+}
+
+static ready *find(kiln_seat *seat, const kiln_request *request, uint64_t shapes) {
+  for (size_t i = 0; i < PLANS; i++) {
+    ready *r = &seat->ready[i];
+    if (r->plan && r->kernel == request->kernel && r->shapes == shapes && r->check == request->check &&
+        r->seed == request->seed)
+      return r;
+  }
+  return NULL;
+}
+
+/* Takes the idle seat that has the plan, else any on the right device; NULL when there is none. */
+static kiln_seat *take_idle(const kiln_request *request, uint64_t shapes) {
+  kiln_seat **best = NULL;
+  pthread_mutex_lock(&lock);
+  for (kiln_seat **at = &idle; *at; at = &(*at)->next) {
+    if (!is_on(*at, request->on)) continue;
+    best = at;
+    if (find(*at, request, shapes)) break;
+  }
+  kiln_seat *seat = best ? *best : NULL;
+  if (seat) *best = seat->next;
+  pthread_mutex_unlock(&lock);
+  return seat;
+}
+
+void kiln_seat_give_back(kiln_seat *seat) {
+  if (!seat) return;
+  if (seat->broken) {
+    destroy(seat);
+    return;
+  }
+  kiln_diag_clear(seat->context);
+  pthread_mutex_lock(&lock);
+  seat->next = idle;
+  idle = seat;
+  pthread_mutex_unlock(&lock);
+}
+
+void kiln_seat_forget(const kiln_kernel *kernel) {
+  pthread_mutex_lock(&lock);
+  for (kiln_seat *seat = idle; seat; seat = seat->next)
+    for (size_t i = 0; i < PLANS; i++) {
+      if (seat->ready[i].kernel != kernel) continue;
+      kiln_host_plan_destroy(seat->ready[i].plan);
+      seat->ready[i] = (ready){0};
+    }
+  pthread_mutex_unlock(&lock);
+}
+
+kiln_context *kiln_seat_context(kiln_seat *seat) { return seat->context; }
+
+/* ---- launches ---- */
+
+static ready *least_used(kiln_seat *seat) {
+  ready *least = &seat->ready[0];
+  for (size_t i = 1; i < PLANS && least->plan; i++)
+    if (!seat->ready[i].plan || seat->ready[i].used < least->used) least = &seat->ready[i];
+  kiln_host_plan_destroy(least->plan);
+  *least = (ready){0};
+  return least;
+}
+
+static kiln_result run_host(kiln_seat *seat, const kiln_request *request, uint64_t shapes) {
+  ready *r = find(seat, request, shapes);
+  if (!r) {
+    const kiln_host_desc desc = {
+        .sizes = request->sizes, .size_count = request->size_count, .check = request->check, .seed = request->seed};
+    r = least_used(seat);
+    kiln_result result =
+        kiln_host_prepare(seat->context, request->kernel, &desc, request->arrays, request->array_count, &r->plan);
+    if (result != KILN_OK) return result;
+    *r = (ready){r->plan, request->kernel, request->seed, request->check, shapes, 0};
+  }
+  r->used = ++seat->clock;
+  return kiln_host_launch(r->plan, request->arrays, request->array_count);
+}
+
+#ifdef KILN_VULKAN
+/* "vulkan" or "vulkan:TEXT". */
+static kiln_result open_device(kiln_seat *seat) {
+  static const char prefix[] = "vulkan:";
+  const size_t size = sizeof prefix - 1, length = seat->on_size - 1;
+  kiln_device_desc desc = {0};
+  if (seat->device) return KILN_OK;
+  if (length > size) desc.select = (kiln_str){seat->on + size, length - size};
+  return kiln_device_open(seat->context, &desc, &seat->device);
+}
+
+static kiln_result run_device(kiln_seat *seat, const kiln_request *request) {
+  kiln_result result = open_device(seat);
+  if (result != KILN_OK) return result;
+  return kiln_device_run(seat->device, request->kernel, request->sizes, request->size_count, request->arrays,
+                         request->array_count);
+}
+#else
+static kiln_result run_device(kiln_seat *seat, const kiln_request *request) {
+  (void)request;
+  diag_report(seat->context->diags, DIAG_no_vulkan, (loc){0});
+  return KILN_ERROR_UNSUPPORTED;
+}
+#endif
+
+kiln_result kiln_seat_run(const kiln_request *request, kiln_seat **out) {
+  const uint64_t shapes = hash_shapes(request);
+  kiln_seat *seat = take_idle(request, shapes);
+  *out = seat = seat ? seat : create(request->on);
+  if (!seat) return KILN_ERROR_MEMORY;
+  kiln_result result = str_is(request->on, "host") ? run_host(seat, request, shapes) : run_device(seat, request);
+  seat->broken = result == KILN_ERROR_DEVICE_LOST || result == KILN_ERROR_TIMEOUT;
+  return result;
+}
