@@ -38,6 +38,9 @@ def devices(kiln):
             found.append((f"vulkan:{device['index']}", device["name"]))
         else:
             print(f"{device['name']}: not used: {device['refusal']}")
+    if len(found) == 1:
+        print("no Vulkan device to run on here; `ci/setup drivers` fetches two that run on the CPU, then\n"
+              "VK_DRIVER_FILES=build/drivers/ss.json:build/drivers/lvp.json ci/demo\n")
     return found
 
 

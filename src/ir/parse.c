@@ -389,8 +389,12 @@ static bool add_func(parser *p, kiln_str name, loc at) {
 
 /* Steps over the head to the body. */
 static bool skip_params(parser *p) {
-  while (parse_is_sign(p, SIGN_PAREN) || parse_is_sign(p, SIGN_ARROW))
-    p->at = parse_is_sign(p, SIGN_ARROW) ? p->at + 1 : parse_peek(p, 0)->match + 1;
+  p->at = parse_peek(p, 0)->match + 1;
+  if (parse_is_sign(p, SIGN_ARROW)) {
+    p->at++;
+    if (!parse_is_sign(p, SIGN_PAREN)) return parse_expected(p, "`(`");
+    p->at = parse_peek(p, 0)->match + 1;
+  }
   return parse_is_sign(p, SIGN_BRACE) || parse_expected(p, "`{`");
 }
 

@@ -109,8 +109,18 @@ static bool parse_type_operand(parser *p, call *c) {
   return true;
 }
 
+/* `axis=1`, as in Python */
+static bool parse_misspelt_attr(parser *p) {
+  parse_take(p);
+  return parse_expected(p, "`:` behind the name of an attribute");
+}
+
 static bool parse_operands(parser *p, call *c) {
   while (!parse_is_sign(p, SIGN_PAREN_END) && !at_attr(p) && !at_flag(p)) {
+    const token *after = parse_peek(p, 1);
+    if (parse_peek(p, 0)->kind == TOKEN_NAME && after->kind == TOKEN_SIGN && after->sign == SIGN_ASSIGN &&
+        !after->assign)
+      return parse_misspelt_attr(p);
     if (at_type(p) && c->type.kind == OPERAND_NONE) {
       if (!parse_type_operand(p, c)) return false;
     } else {

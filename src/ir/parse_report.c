@@ -49,9 +49,23 @@ static kiln_str found_text(const parser *p, const token *t) {
   return str_format(p->scratch, "`%.*s`", STR_FMT(parse_text(p, t)));
 }
 
+/* What people write who know other languages. */
+static const char *hint_for_word(const parser *p) {
+  static const struct {
+    const char *word, *hint;
+  } habits[] = {{"if", "a condition is written `when i == 0 { .. } else { .. }`"},
+                {"return", "a kernel writes its outputs, as in `y[...] = v`; `return` ends a func"},
+                {"def", "write `kernel name(x: f32[N]) -> (y: f32[N]) { .. }` or `func name(x) { return .. }`"}};
+  for (size_t i = 0; i < sizeof habits / sizeof *habits; i++)
+    if (parse_is_word(p, habits[i].word)) return habits[i].hint;
+  return NULL;
+}
+
 bool parse_expected(parser *p, const char *what) {
   const token *t = parse_peek(p, 0);
-  if (!parse_stopped(p)) diag_report(p->diags, DIAG_expected_token, parse_loc(p, t), what, found_text(p, t).data);
+  if (parse_stopped(p)) return false;
+  diag_report_with(p->diags, DIAG_expected_token, parse_loc(p, t), &(diag_extra){.hint = hint_for_word(p)}, what,
+                   found_text(p, t).data);
   return false;
 }
 
@@ -104,7 +118,7 @@ void parse_leave(parser *p) { p->depth--; }
 
 static void consider(kiln_str name, kiln_str candidate, size_t *best, kiln_str *out) {
   size_t distance = str_distance(name, candidate), most = 1 + name.size / 4;
-  if (distance > 0 && distance <= most && distance < *best) {
+  if (distance > 0 && distance <= most && distance < name.size && distance < *best) {
     *best = distance;
     *out = candidate;
   }

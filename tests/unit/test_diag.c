@@ -58,7 +58,7 @@ static void rendering_points_at_the_place(void **state) {
   diag_report(context->diags, DIAG_unexpected_character, (loc){0}, "'\033[2J'");
   assert_renders(context,
                  "error[1001 unexpected_character]: unexpected character '?[2J'\n"
-                 "  help: kernel text is ASCII outside comments\n");
+                 "  help: kernel text is ASCII outside comments, and comments begin with `//`\n");
   kiln_context_destroy(context);
 }
 
