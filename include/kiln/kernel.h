@@ -39,6 +39,29 @@ typedef struct kiln_array {
   size_t size;
 } kiln_array;
 
+/* How an array lies in memory, in the terms of XLA, which writes {1,0:T(8,128)(2,1)}: the dimensions from the minor to
+ * the major one, then tiles. A tile cuts the minor-most dimensions of what there is into boxes that lie one after the
+ * other, each padded to its full size; the next tile cuts those boxes again. Rank 0: row-major. Source: XLA, "Tiled
+ * layout". */
+#define KILN_MAX_TILES 4
+typedef struct kiln_layout {
+  uint32_t rank;
+  uint32_t minor_to_major[KILN_MAX_RANK];
+  uint32_t tile_count;
+  struct kiln_tile_box {
+    uint32_t rank;
+    int64_t dims[KILN_MAX_RANK];
+  } tiles[KILN_MAX_TILES];
+} kiln_layout;
+
+/* Bytes that an array of the type and dimensions of `array` takes in this layout, padding included; 0 when that is no
+ * size_t. `array`'s data is not looked at. */
+KILN_API size_t kiln_layout_size(const kiln_layout *layout, const kiln_array *array);
+/* Copies between a row-major array and memory of kiln_layout_size() bytes, bit for bit. Padding in `memory` is left
+ * alone. */
+KILN_API void kiln_layout_pack(const kiln_layout *layout, const kiln_array *array, void *memory);
+KILN_API void kiln_layout_unpack(const kiln_layout *layout, const void *memory, const kiln_array *array);
+
 typedef enum kiln_direction { KILN_IN, KILN_OUT, KILN_INOUT } kiln_direction;
 
 /* A parameter. A dimension that is a symbolic size has -1 in `dims` and its text (such as "M" or "2 * N") in
@@ -50,6 +73,7 @@ typedef struct kiln_param {
   uint32_t rank;
   int64_t dims[KILN_MAX_RANK];
   kiln_str dim_text[KILN_MAX_RANK];
+  kiln_layout layout; /* of its memory on a device; arrays handed over are row-major all the same */
 } kiln_param;
 
 typedef struct kiln_module kiln_module;

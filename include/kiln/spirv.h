@@ -39,6 +39,7 @@ typedef struct kiln_binding {
   uint32_t param; /* PARAM: index of the parameter */
   uint64_t size;  /* bytes that must be bound: a multiple of 16 */
   bool written;
+  kiln_layout layout; /* PARAM: how the buffer holds the array; see kiln_layout_pack */
 } kiln_binding;
 
 /* A compiled kernel. Entry point "main", one descriptor set, push constants {u32 first_unit, unit_end}. */

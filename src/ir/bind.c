@@ -4,6 +4,7 @@
 
 #include "base/context.h"
 #include "ir/clone.h"
+#include "ir/layout.h"
 #include "ir/sizes.h"
 
 typedef struct binding {
@@ -119,6 +120,21 @@ static bool bind_blocks(binding *b, const ir_cloner *c) {
   return true;
 }
 
+static bool refuse_count(const binding *b, uint32_t param) {
+  diag_report(b->diags, DIAG_array_too_big, b->to->params[param].loc, STR_FMT(b->to->params[param].name));
+  return false;
+}
+
+/* On devices an element's place is 32 bits. */
+static bool padding_fits(const ir_param *param) {
+  const ir_type *type = &param->ref->type;
+  int64_t dims[KILN_MAX_RANK];
+  ir_address address;
+  if (param->layout.rank == 0) return true;
+  for (uint32_t d = 0; d < type->shape.rank; d++) dims[d] = ir_extent(type, d);
+  return ir_address_of(&param->layout, dims, type->shape.rank, &address) && address.elements <= INT32_MAX;
+}
+
 /* The number of elements of every param must be countable; its bytes too. */
 static bool check_counts(const binding *b) {
   for (uint32_t i = 0; i < b->to->param_count; i++) {
@@ -127,9 +143,9 @@ static bool check_counts(const binding *b) {
     for (uint32_t d = 0; d < type->shape.rank; d++) {
       int64_t extent = ir_extent(type, d);
       if (i64_mul(bytes, extent > 0 ? extent : 1, &bytes) && extent <= INT32_MAX) continue;
-      diag_report(b->diags, DIAG_array_too_big, b->to->params[i].loc, STR_FMT(b->to->params[i].name));
-      return false;
+      return refuse_count(b, i);
     }
+    if (!padding_fits(&b->to->params[i])) return refuse_count(b, i);
   }
   return true;
 }

@@ -272,6 +272,7 @@ struct ir_region {
 typedef struct ir_param {
   kiln_str name;
   kiln_direction direction;
+  kiln_layout layout;               /* of its memory on a device; rank 0: row-major */
   bool prefetch;                    /* may be read in index maps */
   int32_t alias;                    /* outputs: the input whose contents it starts with; -1: none */
   bool filled;                      /* outputs: starts with what reads outside give */

@@ -2,7 +2,7 @@
  *
  * Files: parse.c modules, kernels and their headers; parse_stmt.c statements; parse_control.c for, while, when, switch;
  * parse_func.c functions, inlined at each call; parse_expr.c operators and operands; parse_call.c ops, casts and their
- * attributes; parse_index.c x[...]; parse_dim.c types and sizes; scope.c names; coerce.c literals and broadcasting;
+ * attributes; parse_index.c x[...]; parse_dim.c types and sizes; parse_layout.c layouts; scope.c names; coerce.c literals and broadcasting;
  * parse_report.c mistakes.
  *
  * Every parse function returns false, or an OPERAND_NONE, once a mistake has been reported; the statement around it
@@ -148,7 +148,8 @@ ir_dim parse_dim(parser *p);                               /* NULL after a diagn
 ir_dim parse_dim_primary(parser *p);                       /* without operators */
 bool parse_dims(parser *p, token_sign end, ir_shape *out); /* after the opening bracket, and past the closing one */
 bool parse_type(parser *p, ir_type *out);
-bool parse_space(parser *p, ir_space *out);      /* [`in` SPACE] */
+bool parse_layout(parser *p, uint32_t rank, kiln_layout *out); /* [{1,0:T(8,128)}] */
+bool parse_space(parser *p, ir_space *out);                    /* [`in` SPACE] */
 bool parse_statements(parser *p, uint32_t open); /* inside the brace at `open`, up to its end, a yield or a return */
 bool parse_block(parser *p, ir_region *region, yields *y); /* { .. } into a region */
 bool parse_is_control(const parser *p);

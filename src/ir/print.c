@@ -1,4 +1,5 @@
 /* Kernels as text: heads here, ops in print_op.c. Printing what was parsed from a printed text gives the same text. */
+#include "ir/layout.h"
 #include "ir/print.h"
 
 /* ---- index maps ---- */
@@ -53,6 +54,8 @@ static void print_map(printer *p, const ir_region *region) {
 static void print_param(printer *p, const ir_param *param) {
   text_format(p->text, "%.*s: ", STR_FMT(param->name));
   ir_type_print(p->text, &param->ref->type);
+  if (param->layout.rank) text_char(p->text, ' ');
+  if (param->layout.rank) ir_layout_print(p->text, &param->layout);
   if (param->ref->type.space != IR_SPACE_GMEM) text_format(p->text, " in %s", ir_space_name(param->ref->type.space));
   if (param->prefetch) text_add(p->text, STR(" prefetch"));
   if (param->direction == KILN_INOUT) text_add(p->text, STR(" inout"));

@@ -1,7 +1,7 @@
 /* The rules that types alone do not keep: what is visible where, how regions end, what may be written, what an index
  * map may use. Run on every parsed kernel, where a broken rule is the user's mistake, and in checking builds after
  * every pass, where it is ours. */
-#include "ir/ir.h"
+#include "ir/layout.h"
 
 typedef struct verifier {
   const ir_kernel *kernel;
@@ -180,6 +180,7 @@ static void check_aliases(verifier *v) {
     if (!same_type(&p->ref->type, &of->ref->type))
       REJECT(v, p->loc, alias_type, STR_FMT(p->name), STR_FMT(show(v, p->ref)), STR_FMT(of->name),
              STR_FMT(show(v, of->ref)));
+    if (!ir_layout_equal(&p->layout, &of->layout)) REJECT(v, p->loc, alias_layout, STR_FMT(p->name), STR_FMT(of->name));
     for (uint32_t j = 0; j < i; j++)
       if (k->params[j].alias == p->alias) REJECT(v, p->loc, alias_twice, STR_FMT(of->name), STR_FMT(k->params[j].name));
   }

@@ -5,6 +5,7 @@
  * is used. */
 #include "pass/memory.h"
 
+#include "ir/layout.h"
 #include "pass/util.h"
 
 typedef struct open_loop {
@@ -105,12 +106,18 @@ typedef struct collector {
   key_serials serials;
 } collector;
 
+/* Of a parameter with its padding. */
+static uint64_t bytes_of(const ir_kernel *k, const ir_value *v) {
+  const ir_param *param = pass_param_of(k, v);
+  return param ? (uint64_t)ir_param_bytes(param) : (uint64_t)ir_count(&v->type) * ir_dtype_bytes(v->type.dtype);
+}
+
 static void add_item(collector *c, const ir_value *v, kiln_str name, space_id space, const ir_op *op) {
   lifetimes *t = c->times;
   unit_id program = unit_at(c->machine, level_info_of(machine_info_of(c->machine->kind)->program)->depth, 0);
   t->items[t->count] = (alloc_item){.key = key_take(c->machine, &c->serials, program, space),
                                     .name = name,
-                                    .size = (uint64_t)ir_count(&v->type) * ir_dtype_bytes(v->type.dtype),
+                                    .size = bytes_of(t->kernel, v),
                                     .first = UINT32_MAX};
   t->made_by[t->count++] = op;
   t->item_of[v->id] = t->count;

@@ -31,12 +31,31 @@ static spv_id all_inside(spv_lower *low, const ir_type *type, const spv_point *a
   return inside;
 }
 
+/* By the digits of a layout. Where an index is negative nothing is touched: any place will do. */
+static spv_id place_by_digits(spv_code *c, const ir_address *address, const spv_point *at) {
+  spv_id element = spv_int(c, 0);
+  for (uint32_t k = 0; k < address->count; k++) {
+    const ir_digit *d = &address->digits[k];
+    spv_id digit = at->at[d->dim];
+    if (spv_fact_of(c, digit)->low < 0) digit = spv_and_const(c, digit, INT32_MAX);
+    digit = spv_div_const(c, digit, (uint32_t)d->divisor);
+    if (d->modulus) digit = spv_mod_const(c, digit, (uint32_t)d->modulus);
+    element = spv_add(c, element, spv_mul(c, digit, spv_int(c, d->stride)));
+  }
+  return element;
+}
+
+static spv_id place_by_strides(spv_code *c, const spv_memory *memory, const spv_point *at) {
+  spv_id element = spv_int(c, 0);
+  for (uint32_t axis = 0; axis < at->rank; axis++)
+    element = spv_add(c, element, spv_mul(c, at->at[axis], spv_int(c, memory->strides[axis])));
+  return element;
+}
+
 static spv_place element_of(spv_lower *low, uint32_t memory, const spv_point *at, spv_id inside) {
   spv_code *c = &low->code;
   const spv_memory *of = &low->memories.data[memory];
-  spv_id element = spv_int(c, 0);
-  for (uint32_t axis = 0; axis < at->rank; axis++)
-    element = spv_add(c, element, spv_mul(c, at->at[axis], spv_int(c, of->strides[axis])));
+  spv_id element = of->address ? place_by_digits(c, of->address, at) : place_by_strides(c, of, at);
   return (spv_place){.memory = memory, .element = element, .inside = inside};
 }
 

@@ -27,8 +27,8 @@ typedef struct compiling {
 
 /* ---- what the profile must allow ---- */
 
-static uint64_t bytes_of(const ir_type *type) {
-  uint64_t bytes = (uint64_t)ir_count(type) * ir_dtype_bytes(type->dtype);
+static uint64_t bytes_of(const ir_param *param) {
+  uint64_t bytes = (uint64_t)ir_param_bytes(param);
   return bytes < 16 ? 16 : (bytes + 15) / 16 * 16;
 }
 
@@ -40,7 +40,7 @@ static bool check_params(const compiling *c, const ir_kernel *kernel, const kiln
     return false;
   }
   for (uint32_t i = 0; i < kernel->param_count; i++) {
-    uint64_t bytes = bytes_of(&kernel->params[i].ref->type);
+    uint64_t bytes = bytes_of(&kernel->params[i]);
     if (bytes <= profile->max_buffer_range) continue;
     diag_report(diags, DIAG_spirv_param_too_large, kernel->params[i].loc, STR_FMT(kernel->params[i].name),
                 (unsigned long long)bytes, (unsigned long long)profile->max_buffer_range);
@@ -76,8 +76,9 @@ static bool check_op(void *user, ir_op *op) {
 /* Whole vectors, and a spare one where writes out of range have to go somewhere. */
 static void bind_param(const spv_lower *low, uint32_t index, kiln_binding *out) {
   const spv_memory *memory = &low->memories.data[index];
-  uint64_t bytes = bytes_of(&low->kernel->params[index].ref->type) + (memory->uses_spare ? 16 : 0);
-  *out = (kiln_binding){KILN_BINDING_PARAM, index, bytes, memory->written};
+  const ir_param *param = &low->kernel->params[index];
+  uint64_t bytes = bytes_of(param) + (memory->uses_spare ? 16 : 0);
+  *out = (kiln_binding){KILN_BINDING_PARAM, index, bytes, memory->written, param->layout};
 }
 
 static spv_entry_info write_module(compiling *c, const kiln_profile *profile, bool one_copy) {
@@ -116,7 +117,7 @@ static kiln_result lower(compiling *c, const kiln_profile *profile) {
   size_t bindings = kernel->param_count + (entry.slab_bytes ? 1 : 0);
   kiln_binding *list = ARENA_ARRAY(&program->arena, kiln_binding, bindings + 1);
   for (uint32_t i = 0; i < kernel->param_count; i++) bind_param(low, i, &list[i]);
-  if (entry.slab_bytes) list[kernel->param_count] = (kiln_binding){KILN_BINDING_SCRATCH, 0, entry.slab_bytes, true};
+  if (entry.slab_bytes) list[kernel->param_count] = (kiln_binding){KILN_BINDING_SCRATCH, 0, entry.slab_bytes, true, {0}};
   kiln_program_info *info = &program->info;
   info->words = arena_copy(&program->arena, entry.words.data, entry.words.count * sizeof(uint32_t));
   info->word_count = entry.words.count;

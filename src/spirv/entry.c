@@ -25,16 +25,24 @@ spv_id spv_single_words(spv_lower *low, uint32_t binding) {
   return low->singles[binding];
 }
 
+static const ir_address *address_of(arena *a, const ir_param *param) {
+  ir_address *address = ARENA_NEW(a, ir_address);
+  *address = ir_param_address(param);
+  return address;
+}
+
 static void declare_params(spv_lower *low) {
   for (uint32_t i = 0; i < low->kernel->param_count; i++) {
-    const ir_value *ref = low->kernel->params[i].ref;
+    const ir_param *param = &low->kernel->params[i];
+    const ir_value *ref = param->ref;
     spv_memory memory = {.kind = SPV_BUFFER, .packed = true, .binding = i, .rank = ref->type.shape.rank};
     int64_t count = 1;
     for (uint32_t axis = memory.rank; axis-- > 0;) {
       memory.strides[axis] = count;
       count *= ir_extent(&ref->type, axis);
     }
-    uint64_t bytes = (uint64_t)count * ir_dtype_bytes(ref->type.dtype);
+    if (param->layout.rank) memory.address = address_of(low->arena, param);
+    uint64_t bytes = (uint64_t)ir_param_bytes(param);
     memory.spare = (uint32_t)((bytes + 15) / 16 * 4);
     VEC_PUSH(low->arena, &low->memories, memory);
     low->memory_of[ref->id] = (uint32_t)low->memories.count;

@@ -10,7 +10,7 @@
 #ifndef KILN_SRC_SPIRV_LOWER_H
 #define KILN_SRC_SPIRV_LOWER_H
 
-#include "ir/ir.h"
+#include "ir/layout.h"
 #include "ir/linear.h"
 #include "kiln/spirv.h"
 #include "spirv/code.h"
@@ -41,6 +41,7 @@ typedef struct spv_memory {
   uint32_t version; /* changes whenever what was loaded before no longer holds */
   uint32_t rank;
   int64_t strides[KILN_MAX_RANK]; /* elements */
+  const ir_address *address;      /* of a param with a layout, instead of the strides; else NULL */
 } spv_memory;
 
 typedef enum spv_home_kind { SPV_VIRTUAL, SPV_REGISTERS, SPV_MEMORY } spv_home_kind;
