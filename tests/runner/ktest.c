@@ -1,5 +1,6 @@
-/* ktest [--on host|vulkan] [--update] [-v] FILE.ktest...: runs kernel tests, prints failures and skips with their
- * reasons, and ends with the line `N passed, N failed, N skipped`. The format is described in ktest.h. */
+/* ktest [--on host|vulkan|PROFILE] [--update] [-v] FILE.ktest...: runs kernel tests, or compiles them for a profile;
+ * prints failures and skips with their reasons, and ends with the line `N passed, N failed, N skipped`. The format is
+ * described in ktest.h. */
 #include "ktest.h"
 
 #include <stdio.h>
@@ -90,6 +91,7 @@ static outcome run_launch(session *s, const test_case *c, const launch *before, 
     *why = join(s, kiln_result_name(result));
     return result == KILN_ERROR_UNSUPPORTED ? REFUSED : FAILED;
   }
+  if (e->compiles_only) return PASSED;
   *why = compare_expected(before, &plain, c);
   if (why->size) return FAILED;
   if (e->checks) return run_checked(s, c, before, &plain, why);
@@ -225,7 +227,7 @@ static kiln_str read_file(arena *a, const char *path) {
 }
 
 static void run_parsed(session *s) {
-  bool host = !s->runner->executor.device;
+  bool host = s->runner->executor.checks;
   kiln_parse_desc desc = {.text = s->file.kernel, .name = STR("kernel")};
   if (s->file.cases.count && kiln_module_parse(s->context, &desc, &s->module) != KILN_OK) {
     report_failure(s, 1, join(s, "the kernel does not parse"));
@@ -255,7 +257,7 @@ static void run_file(runner *r, kiln_context *context, const char *path) {
 /* ---- the command ---- */
 
 static int usage(void) {
-  fputs("usage: ktest [--on host|vulkan] [--update] [-v] FILE.ktest...\n", stderr);
+  fputs("usage: ktest [--on host|vulkan|PROFILE] [--update] [-v] FILE.ktest...\n", stderr);
   return 2;
 }
 
@@ -282,10 +284,19 @@ static bool open_vulkan(runner *r, kiln_context *context) {
 #endif
 }
 
+static bool open_profile(runner *r, const char *name) {
+#ifdef KILN_VULKAN
+  return executor_profile_open(str_from(name), &r->executor);
+#else
+  (void)r, (void)name;
+  return false;
+#endif
+}
+
 int main(int argc, char **argv) {
   runner r = {.executor = executor_host};
   kiln_context *context = NULL;
-  bool vulkan = false;
+  const char *on = "host";
   int first = 1;
   for (; first < argc && argv[first][0] == '-'; first++) {
     if (!strcmp(argv[first], "--update"))
@@ -293,11 +304,13 @@ int main(int argc, char **argv) {
     else if (!strcmp(argv[first], "-v"))
       r.verbose = true;
     else if (!strcmp(argv[first], "--on") && first + 1 < argc)
-      vulkan = !strcmp(argv[++first], "vulkan");
+      on = argv[++first];
     else
       return usage();
   }
   if (kiln_context_create(NULL, &context) != KILN_OK || first == argc) return usage();
+  bool vulkan = !strcmp(on, "vulkan");
+  if (!vulkan && strcmp(on, "host") && !open_profile(&r, on)) return usage();
   if (vulkan && !open_vulkan(&r, context)) return skip_all(&r, context, argc - first);
   for (int i = first; i < argc; i++) run_file(&r, context, argv[i]);
 #ifdef KILN_VULKAN

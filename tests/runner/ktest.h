@@ -106,10 +106,12 @@ bool parse_ulp(kiln_str s, kiln_str *rest, uint64_t *ulp);
 
 typedef struct executor executor;
 struct executor {
-  kiln_str name; /* "host" or the device's */
-  bool checks;   /* has checked runs: the host */
+  kiln_str name;      /* "host", the device's or the profile's */
+  bool checks;        /* has checked runs: the host */
+  bool compiles_only; /* nothing runs, so there is nothing to compare */
   bool f64, i64;
   kiln_device *device;
+  kiln_profile profile; /* of one that only compiles */
   kiln_result (*run)(const executor *e, const launch *l, bool check);
 };
 
@@ -118,6 +120,7 @@ extern const executor executor_host;
 /* False, with the reason as a diagnostic of the context, when there is no usable device. */
 bool executor_vulkan_open(kiln_context *context, executor *out);
 void executor_vulkan_close(executor *e);
+bool executor_profile_open(kiln_str name, executor *out); /* false when there is no such profile */
 #endif
 
 /* ---- snapshots ---- */
