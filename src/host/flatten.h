@@ -46,6 +46,12 @@ typedef struct flat_reg {
   uint32_t tile;    /* to be computed into this tile; HOST_NONE: free choice */
 } flat_reg;
 
+/* `one[k]` is the loop for an operand k that is one element; NULL where there is none, as for all but two operands. */
+typedef struct flat_micro {
+  host_micro run;
+  ir_lanes_fn one[2];
+} flat_micro;
+
 typedef struct flat_input {
   host_operand at;
   const host_operand *key; /* the value's own operand: one input per operand */
@@ -61,7 +67,7 @@ typedef struct flat_group {
   int64_t dims[KILN_MAX_RANK];
   flat_input inputs[HOST_MAX_REGS];
   flat_reg regs[HOST_MAX_REGS];
-  host_micro micros[HOST_MAX_REGS];
+  flat_micro micros[HOST_MAX_REGS];
   flat_sink sinks[HOST_MAX_REGS];
   uint32_t input_count, reg_count, micro_count, sink_count;
   VEC(uint32_t) values; /* ids of values in registers */
@@ -139,7 +145,9 @@ uint32_t flat_result_tile(flat *f, const ir_value *v); /* a fresh dense tile for
 void flat_group_begin(flat *f, const int64_t *dims, uint32_t rank);
 uint32_t flat_group_value(flat *f, const ir_value *v); /* the register that holds v; takes a use */
 uint32_t flat_group_input(flat *f, const host_operand *at, uint32_t bytes, uint32_t tile);
+/* The register that will hold `fn`, or an op, of some others. */
 uint32_t flat_group_micro(flat *f, ir_lanes_fn fn, const uint32_t *in, uint32_t count, uint32_t bytes);
+uint32_t flat_group_map(flat *f, ir_code code, ir_dtype dtype, const uint32_t *in, uint32_t count, uint32_t bytes);
 void flat_group_result(flat *f, const ir_value *v, uint32_t reg);
 flat_sink *flat_group_sink(flat *f, uint32_t reg, const host_operand *to, uint32_t bytes);
 void flat_close(flat *f);

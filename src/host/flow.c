@@ -123,7 +123,7 @@ static bool may_compute_onto(const flat *f, uint32_t reg, uint32_t tile) {
       return false;
     for (uint32_t m = g->regs[reg].made_by + 1; m < g->micro_count; m++)
       for (uint32_t k = 0; k < 3; k++)
-        if (g->micros[m].in[k] == input->reg) return false;
+        if (g->micros[m].run.in[k] == input->reg) return false;
     for (uint32_t s = 0; s < g->sink_count; s++)
       if (g->sinks[s].sink.reg == input->reg) return false;
   }

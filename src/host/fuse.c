@@ -54,9 +54,16 @@ uint32_t flat_group_value(flat *f, const ir_value *v) {
 uint32_t flat_group_micro(flat *f, ir_lanes_fn fn, const uint32_t *in, uint32_t count, uint32_t bytes) {
   flat_group *g = &f->group;
   uint32_t reg = new_reg(g, bytes, HOST_NONE, g->micro_count);
-  host_micro *micro = &g->micros[g->micro_count++];
-  *micro = (host_micro){.fn = fn, .out = (uint16_t)reg};
+  host_micro *micro = &g->micros[g->micro_count].run;
+  g->micros[g->micro_count++] = (flat_micro){.run = {.fn = fn, .out = (uint16_t)reg}};
   for (uint32_t k = 0; k < 3; k++) micro->in[k] = (uint16_t)in[k < count ? k : 0];
+  return reg;
+}
+
+uint32_t flat_group_map(flat *f, ir_code code, ir_dtype dtype, const uint32_t *in, uint32_t count, uint32_t bytes) {
+  uint32_t reg = flat_group_micro(f, ir_lanes(code, dtype), in, count, bytes);
+  flat_micro *micro = &f->group.micros[f->group.micro_count - 1];
+  for (uint32_t k = 0; k < 2; k++) micro->one[k] = ir_lanes_one(code, dtype, k);
   return reg;
 }
 

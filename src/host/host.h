@@ -156,6 +156,7 @@ typedef struct host_reg {
 typedef struct host_sink {
   uint32_t reg;
   uint32_t bytes;
+  bool stream;                 /* written past the caches */
   uint32_t strip;              /* reductions: a buffer to combine in */
   host_operand to;             /* over the collapsed dimensions; reduced ones have stride 0 */
   ir_lanes_fn combine, reduce; /* reductions */
@@ -167,6 +168,8 @@ typedef struct host_fused {
   int64_t dims[KILN_MAX_RANK]; /* collapsed; at least two, the last two are the rows and columns of strips */
   uint32_t rank;
   int64_t rows, columns; /* of one strip */
+  uint32_t parts, split; /* parts that threads may share, along dimension `split`, */
+  int64_t part;          /* of so many elements each */
   host_input *inputs;
   host_reg *regs;
   host_micro *micros;
@@ -255,6 +258,7 @@ struct kiln_host_plan {
     uint32_t slot;
   } steps[KILN_MAX_RANK * 2];
   uint32_t step_count;
+  bool divides;           /* some fused loop has parts */
   uint32_t strip_count;   /* buffers that the widest fused loop needs */
   uint64_t cell_bytes;    /* of scalars, at the frame's start */
   uint64_t strips_offset; /* of the strip buffers in the frame, behind the slots */
@@ -265,6 +269,7 @@ struct kiln_host_plan {
   pool *pool;          /* made when first needed */
   host_unit **workers; /* one per thread */
   uint32_t worker_count, worker_room;
+  uint8_t *team_strips; /* when a single unit shares its loops with the pool: strip buffers of all but the first thread */
 };
 
 /* ---- a unit: a resumable interpreter ---- */
@@ -283,6 +288,11 @@ struct host_unit {
   host_faults *faults; /* NULL unless checking */
   size_t bytes;
 };
+
+/* Bytes of the strip buffers that one thread needs. */
+static inline size_t host_strip_bytes(const kiln_host_plan *plan) {
+  return (size_t)plan->strip_count * HOST_STRIP_PITCH;
+}
 
 /* unit.c */
 host_unit *host_unit_create(const kiln_host_plan *plan);
@@ -318,6 +328,9 @@ void host_point_write(host_unit *unit, const host_point *point);
 uint8_t *host_resolve(host_unit *unit, const host_operand *at, const int64_t **strides);
 /* The same for writing: the staging memory of such a box is not read first. */
 uint8_t *host_target(host_unit *unit, const host_operand *at, const int64_t **strides);
+/* A dense copy past the caches; seen by other threads after host_stream_end. */
+void host_stream(uint8_t *to, const uint8_t *from, size_t bytes);
+void host_stream_end(void);
 void host_fill(void *out, uint64_t bits, uint32_t bytes, int64_t count);
 /* Copies a rows x columns part between strided memories. */
 void host_copy_strided(uint8_t *to, int64_t to_row, int64_t to_column, const uint8_t *from, int64_t from_row,

@@ -60,6 +60,7 @@ static void collapse(space *s, const int64_t *dims, uint32_t rank) {
 typedef struct homes {
   const flat_group *g;
   host_fused *f;
+  bool one[HOST_MAX_REGS];          /* the register is one element for a whole strip, and all who read it know */
   uint32_t last_use[HOST_MAX_REGS]; /* micro after which the register is free */
   uint32_t free[HOST_MAX_REGS * 2];
   uint32_t free_count, strips;
@@ -71,11 +72,43 @@ static bool always_dense(const host_fused *f, const host_operand *at, int64_t by
   return dense && f->rows == 1;
 }
 
+/* Of every strip the operand gives one element only. */
+static bool is_one(const host_fused *f, const host_operand *at) {
+  for (uint32_t d = f->rows == 1 ? f->rank - 1 : f->rank - 2; d < f->rank; d++)
+    if (at->strides[d] != 0 || (at->box != HOST_NONE && at->dense_strides[d] != 0)) return false;
+  return true;
+}
+
+/* Only loops for one such operand exist; whatever else reads it wants a strip full of it. */
+static void find_ones(homes *h) {
+  const flat_group *g = h->g;
+  for (uint32_t i = 0; i < g->input_count; i++) h->one[g->inputs[i].reg] = is_one(h->f, &h->f->inputs[i].at);
+  for (uint32_t m = 0; m < g->micro_count; m++) {
+    const flat_micro *micro = &g->micros[m];
+    const uint16_t *in = micro->run.in;
+    for (uint32_t k = 0; k < 3; k++)
+      if (!micro->one[k > 0] || (k == 0 && h->one[in[1]])) h->one[in[k]] = false;
+  }
+  for (uint32_t s = 0; s < g->sink_count; s++) h->one[g->sinks[s].sink.reg] = false;
+}
+
+static void choose_micros(const homes *h) {
+  for (uint32_t m = 0; m < h->g->micro_count; m++) {
+    const flat_micro *micro = &h->g->micros[m];
+    host_micro *run = &h->f->micros[m];
+    *run = micro->run;
+    for (uint32_t k = 0; k < 2; k++)
+      if (micro->one[k] && h->one[run->in[k]]) run->fn = micro->one[k];
+  }
+}
+
+enum { STREAM_ROW = 256, STREAM_ARRAY = 8 << 20 }; /* bytes */
+
 static uint32_t take_strip(homes *h) { return h->free_count > 0 ? h->free[--h->free_count] : h->strips++; }
 
 static void find_last_uses(homes *h) {
   for (uint32_t m = 0; m < h->g->micro_count; m++)
-    for (uint32_t k = 0; k < 3; k++) h->last_use[h->g->micros[m].in[k]] = m;
+    for (uint32_t k = 0; k < 3; k++) h->last_use[h->g->micros[m].run.in[k]] = m;
   for (uint32_t s = 0; s < h->g->sink_count; s++) h->last_use[h->g->sinks[s].sink.reg] = UINT32_MAX;
 }
 
@@ -96,17 +129,25 @@ static bool direct_sink(const flat_group *g, uint32_t reg, uint32_t *out) {
   return false;
 }
 
+/* What is stored to an array that outgrows the caches goes past them: nothing is read in order to be overwritten. */
+static bool streams(const flat *f, const host_fused *fused, const host_sink *sink) {
+  if (sink->combine || sink->to.box == HOST_NONE) return false;
+  const host_root *root = &f->roots.data[f->boxes.data[sink->to.box].root];
+  const bool dense = sink->to.strides[fused->rank - 1] == sink->bytes;
+  return dense && fused->columns * sink->bytes >= STREAM_ROW && root->count >= STREAM_ARRAY / sink->bytes;
+}
+
 static void give_home(homes *h, const flat *f, uint32_t r) {
   const flat_reg *from = &h->g->regs[r];
   host_reg *reg = &h->f->regs[r];
   *reg = (host_reg){.home = HOST_HOME_STRIP, .bytes = from->bytes, .strip = HOST_NONE};
   if (from->input != HOST_NONE) {
     reg->home = HOST_HOME_INPUT;
-    if (!always_dense(h->f, &h->f->inputs[from->input].at, from->bytes)) reg->strip = h->strips++;
+    if (!h->one[r] && !always_dense(h->f, &h->f->inputs[from->input].at, from->bytes)) reg->strip = h->strips++;
   } else if (from->tile != HOST_NONE) {
     reg->home = HOST_HOME_TILE;
     reg->index = f->tiles[from->tile].slot;
-  } else if (direct_sink(h->g, r, &reg->index)) {
+  } else if (direct_sink(h->g, r, &reg->index) && !h->f->sinks[reg->index].stream) {
     reg->home = HOST_HOME_SINK;
     reg->strip = h->strips++;
   }
@@ -116,7 +157,7 @@ static void give_home(homes *h, const flat *f, uint32_t r) {
 static void give_strips(homes *h) {
   const flat_group *g = h->g;
   for (uint32_t m = 0; m < g->micro_count; m++) {
-    const host_micro *micro = &g->micros[m];
+    const host_micro *micro = &g->micros[m].run;
     host_reg *out = &h->f->regs[micro->out];
     uint32_t dying[3], dying_count = 0;
     for (uint32_t k = 0; k < 3; k++) {
@@ -144,7 +185,7 @@ static host_fused *new_fused(flat *f, const flat_group *g) {
   fused->inputs = ARENA_ARRAY(f->arena, host_input, g->input_count + 1);
   fused->regs = ARENA_ARRAY(f->arena, host_reg, g->reg_count + 1);
   fused->sinks = ARENA_ARRAY(f->arena, host_sink, g->sink_count + 1);
-  fused->micros = arena_copy(f->arena, g->micros, (g->micro_count + 1) * sizeof *g->micros);
+  fused->micros = ARENA_ARRAY(f->arena, host_micro, g->micro_count + 1);
   fused->input_count = g->input_count;
   fused->reg_count = g->reg_count;
   fused->micro_count = g->micro_count;
@@ -167,7 +208,11 @@ static void collapse_fused(host_fused *fused, const flat_group *g) {
   memcpy(fused->dims, s.dims, sizeof s.dims);
 }
 
-enum { WIDE_ROW = 128 }; /* rows at least so long are strips by themselves */
+enum {
+  WIDE_ROW = 128,        /* rows at least so long are strips by themselves */
+  PART = 1 << 15,        /* elements that are worth another thread's attention */
+  MOST_PARTS = 64
+};
 
 static void shape_strips(host_fused *fused) {
   const int64_t rows = fused->dims[fused->rank - 2], columns = fused->dims[fused->rank - 1];
@@ -175,6 +220,26 @@ static void shape_strips(host_fused *fused) {
   fused->rows = 1;
   if (fused->columns < WIDE_ROW) fused->rows = HOST_STRIP / fused->columns;
   if (fused->rows > rows) fused->rows = rows < 1 ? 1 : rows;
+}
+
+/* Parts along one dimension are independent of one another if no reduction runs along it. Where they begin depends on
+ * nothing but the shape. */
+static void find_parts(host_fused *fused) {
+  int64_t count = 1;
+  fused->parts = 1;
+  for (uint32_t d = 0; d < fused->rank; d++) count *= fused->dims[d];
+  for (uint32_t d = 0; d < fused->rank; d++) {
+    const int64_t grain = d + 1 == fused->rank ? fused->columns : d + 2 == fused->rank ? fused->rows : 1;
+    const int64_t most = (fused->dims[d] + grain - 1) / grain;
+    int64_t parts = count / PART < MOST_PARTS ? count / PART : MOST_PARTS;
+    for (uint32_t s = 0; s < fused->sink_count; s++)
+      if (fused->sinks[s].combine && fused->sinks[s].to.strides[d] == 0) parts = 1;
+    if (parts > most) parts = most;
+    if (parts <= fused->parts) continue;
+    fused->split = d;
+    fused->part = (most + parts - 1) / parts * grain;
+    fused->parts = (uint32_t)((fused->dims[d] + fused->part - 1) / fused->part);
+  }
 }
 
 static bool stages(const flat *f, const host_operand *at) {
@@ -199,12 +264,17 @@ void flat_standalone(flat *f, const flat_group *g) {
   host_fused *fused = new_fused(f, g);
   collapse_fused(fused, g);
   shape_strips(fused);
+  find_parts(fused);
+  for (uint32_t s = 0; s < g->sink_count; s++) fused->sinks[s].stream = streams(f, fused, &fused->sinks[s]);
   give_staging(f, fused);
   h->g = g;
   h->f = fused;
   find_last_uses(h);
+  find_ones(h);
+  choose_micros(h);
   for (uint32_t r = 0; r < g->reg_count; r++) give_home(h, f, r);
   give_strips(h);
   flat_count_strips(f, h->strips);
+  if (fused->parts > 1) f->plan->divides = true;
   flat_emit(f, HOST_FUSED, fused);
 }

@@ -35,25 +35,39 @@ static void ready(flat *f, const ir_value *v) {
   if (kind == FLAT_PRODUCT || kind == FLAT_PENDING) flat_at(f, v);
 }
 
-static void elementwise(flat *f, const ir_op *op, ir_lanes_fn fn) {
+/* The open loop with all operands of `op` in it. */
+static void gather(flat *f, const ir_op *op, uint32_t in[3]) {
   const ir_value *v = op->results[0];
   int64_t dims[KILN_MAX_RANK];
+  shape_of(v, dims);
+  for (uint32_t k = 0; k < op->operand_count; k++) ready(f, op->operands[k]);
+  flat_group_begin(f, dims, v->type.shape.rank);
+  for (uint32_t k = 0; k < op->operand_count; k++) in[k] = flat_group_value(f, op->operands[k]);
+}
+
+static void map_op(flat *f, const ir_op *op) {
+  const ir_value *v = op->results[0];
+  const ir_dtype dtype = op->operands[op->operand_count - 1]->type.dtype;
+  uint32_t in[3];
+  if (op->code == IR_add && flat_accumulate(f, op)) return;
+  if (v->type.shape.rank == 0) {
+    scalar_op(f, op, ir_lanes(op->code, dtype));
+    return;
+  }
+  gather(f, op, in);
+  flat_group_result(f, v, flat_group_map(f, op->code, dtype, in, op->operand_count, flat_bytes(v)));
+}
+
+static void convert_op(flat *f, const ir_op *op) {
+  const ir_value *v = op->results[0];
+  const ir_lanes_fn fn = ir_convert_lanes(op->operands[0]->type.dtype, v->type.dtype);
   uint32_t in[3];
   if (v->type.shape.rank == 0) {
     scalar_op(f, op, fn);
     return;
   }
-  shape_of(v, dims);
-  for (uint32_t k = 0; k < op->operand_count; k++) ready(f, op->operands[k]);
-  flat_group_begin(f, dims, v->type.shape.rank);
-  for (uint32_t k = 0; k < op->operand_count; k++) in[k] = flat_group_value(f, op->operands[k]);
-  flat_group_result(f, v, flat_group_micro(f, fn, in, op->operand_count, flat_bytes(v)));
-}
-
-static void map_op(flat *f, const ir_op *op) {
-  const ir_value *last = op->operands[op->operand_count - 1];
-  if (op->code == IR_add && flat_accumulate(f, op)) return;
-  elementwise(f, op, ir_lanes(op->code, last->type.dtype));
+  gather(f, op, in);
+  flat_group_result(f, v, flat_group_micro(f, fn, in, 1, flat_bytes(v)));
 }
 
 /* ---- constants ---- */
@@ -263,9 +277,7 @@ static void shape_op(flat *f, const ir_op *op) {
     case IR_full:
     case IR_size: full_op(f, op); break;
     case IR_iota: iota_op(f, op); break;
-    case IR_convert:
-      elementwise(f, op, ir_convert_lanes(op->operands[0]->type.dtype, op->results[0]->type.dtype));
-      break;
+    case IR_convert: convert_op(f, op); break;
     case IR_bitcast: bitcast_op(f, op); break;
     case IR_broadcast: broadcast_op(f, op); break;
     case IR_reshape: reshape_op(f, op); break;

@@ -107,7 +107,7 @@ static host_operand *converted(flat *f, const host_operand *at, ir_dtype from, i
   g->inputs[0] = (flat_input){.at = *at, .bytes = from_bytes, .tile = HOST_NONE, .memory = HOST_NONE};
   g->regs[0] = (flat_reg){.bytes = from_bytes, .input = 0, .made_by = HOST_NONE, .tile = HOST_NONE};
   g->regs[1] = (flat_reg){.bytes = to_bytes, .input = HOST_NONE, .made_by = 0, .tile = tile};
-  g->micros[0] = (host_micro){.fn = ir_convert_lanes(from, to), .out = 1};
+  g->micros[0] = (flat_micro){.run = {.fn = ir_convert_lanes(from, to), .out = 1}};
   g->input_count = g->micro_count = 1;
   g->reg_count = 2;
   flat_standalone(f, g);
@@ -192,7 +192,7 @@ static void narrow_result(flat *f, const ir_value *v, uint32_t wide_slot, uint32
   g->inputs[0] = (flat_input){.at = *wide, .bytes = 4, .tile = HOST_NONE, .memory = HOST_NONE};
   g->regs[0] = (flat_reg){.bytes = 4, .input = 0, .made_by = HOST_NONE, .tile = HOST_NONE};
   g->regs[1] = (flat_reg){.bytes = flat_bytes(v), .input = HOST_NONE, .made_by = 0, .tile = tile};
-  g->micros[0] = (host_micro){.fn = ir_convert_lanes(IR_F32, v->type.dtype), .out = 1};
+  g->micros[0] = (flat_micro){.run = {.fn = ir_convert_lanes(IR_F32, v->type.dtype), .out = 1}};
   g->input_count = g->micro_count = 1;
   g->reg_count = 2;
   flat_standalone(f, g);

@@ -4,6 +4,10 @@
 
 #include "host/host.h"
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 /* ---- copying ---- */
 
 #define COPY_LOOP(type)                                                                            \
@@ -34,6 +38,26 @@ void host_copy_strided(uint8_t *to, int64_t to_row, int64_t to_column, const uin
   for (int64_t row = 0; row < rows; row++)
     copy_row(to + row * to_row, to_column, from + row * from_row, from_column, columns, bytes);
 }
+
+#if defined(__SSE2__)
+/* Whole cache lines; what is left at both ends is stored as usual. */
+void host_stream(uint8_t *to, const uint8_t *from, size_t bytes) {
+  enum { LINE = 64, LANE = 16 };
+  const size_t before = (size_t)(-(uintptr_t)to & (LINE - 1)), head = before < bytes ? before : bytes;
+  memcpy(to, from, head);
+  size_t at = head;
+  for (; at + LINE <= bytes; at += LINE)
+    for (size_t lane = at; lane < at + LINE; lane += LANE)
+      _mm_stream_si128((__m128i *)(void *)(to + lane), _mm_loadu_si128((const __m128i *)(const void *)(from + lane)));
+  memcpy(to + at, from + at, bytes - at);
+}
+
+void host_stream_end(void) { _mm_sfence(); }
+#else
+void host_stream(uint8_t *to, const uint8_t *from, size_t bytes) { memcpy(to, from, bytes); }
+
+void host_stream_end(void) {}
+#endif
 
 /* A first part by elements, then what is there is doubled: the C library copies with the CPU's widest registers. */
 void host_fill(void *out, uint64_t bits, uint32_t bytes, int64_t count) {

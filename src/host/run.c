@@ -101,6 +101,16 @@ static uint32_t wanted_workers(const kiln_host_plan *plan) {
   return most > 0 ? (uint32_t)most : 1;
 }
 
+/* A lone unit shares its large loops with the pool instead. */
+static bool make_team(kiln_host_plan *plan) {
+  const mem m = plan->context->mem;
+  const uint32_t threads = plan->context->threads;
+  if (plan->check || plan->points != 1 || !plan->divides || threads < 2 || plan->team_strips) return true;
+  if (!plan->pool) plan->pool = pool_create(m, threads);
+  plan->team_strips = plan->pool ? mem_alloc(m, (threads - 1) * host_strip_bytes(plan)) : NULL;
+  return plan->team_strips;
+}
+
 static bool make_workers(kiln_host_plan *plan) {
   const mem m = plan->context->mem;
   const uint32_t wanted = wanted_workers(plan);
@@ -164,13 +174,14 @@ static void run_points(void *user, uint64_t begin, uint64_t end, uint32_t worker
     }
     atomic_fetch_add_explicit(&l->done, 1, memory_order_relaxed);
   }
+  host_stream_end();
 }
 
 static void run_fast(launch *l) {
   kiln_host_plan *plan = l->plan;
   int blas = 0;
   host_blas_threads(plan->points > 1 ? 1 : (int)plan->context->threads, &blas);
-  if (plan->pool)
+  if (plan->points > 1 && plan->pool)
     pool_run(plan->pool, plan->points, 0, run_points, l);
   else
     run_points(l, 0, plan->points, 0);
@@ -213,7 +224,7 @@ static kiln_result out_of_memory(const kiln_host_plan *plan) {
 kiln_result kiln_host_launch(kiln_host_plan *plan, const kiln_array *arrays, size_t array_count) {
   launch l = {.plan = plan, .arrays = arrays, .reported = clock_ns()};
   if (!arrays_match(plan, arrays, array_count)) return KILN_ERROR_INVALID;
-  if (!make_workers(plan)) return out_of_memory(plan);
+  if (!make_workers(plan) || !make_team(plan)) return out_of_memory(plan);
   prepare_outputs(plan, arrays);
   if (plan->points == 0) return KILN_OK;
   if (!plan->check) {

@@ -110,7 +110,7 @@ bool flat_layout(flat *f) {
       f->slots.data[s].offset = cells + f->items.data[f->item_slots.data[s]].offset;
   plan->cell_bytes = cells;
   plan->strips_offset = align_frame(cells + tiles);
-  plan->frame_bytes = plan->strips_offset + (uint64_t)plan->strip_count * HOST_STRIP_PITCH;
+  plan->frame_bytes = plan->strips_offset + host_strip_bytes(plan);
   plan->slots = f->slots.data;
   plan->slot_count = (uint32_t)f->slots.count;
   return true;

@@ -1,6 +1,7 @@
 /* Fused elementwise loops at run time. The loop's space is walked in strips of up to HOST_STRIP elements: a part of one
  * row, or several whole rows. For each strip the inputs are found in place or gathered, every lane loop runs over it,
- * and sinks copy or reduce it: intermediate values never leave the first-level cache. */
+ * and sinks copy or reduce it: intermediate values never leave the first-level cache. A loop over much, in a kernel of
+ * one grid point, is shared with the pool: each thread walks parts of the space with strip buffers of its own. */
 #include <string.h>
 
 #include "host/host.h"
@@ -9,9 +10,9 @@ typedef struct lanes_at { /* an input or a sink */
   uint8_t *base;
   const int64_t *strides;
   int64_t outer;   /* offset of the current outer index */
-  bool dense;      /* the elements of every strip follow one another */
+  bool in_place;   /* every strip's elements follow one another, or are one */
   bool staged;     /* sink: written to its box at the end */
-  uint8_t *filled; /* input: the one element that the strip buffer repeats */
+  const uint8_t *filled; /* input: the one element that the strip buffer repeats */
 } lanes_at;
 
 typedef struct walk {
@@ -22,7 +23,8 @@ typedef struct walk {
   uint8_t *reg[HOST_MAX_REGS];
   uint32_t moving[HOST_MAX_REGS], moving_count; /* registers in memory: at another place for every strip */
   int64_t outer;                                /* rows before the current outer index */
-  int64_t row, column, rows, columns;           /* the strip within the last two dimensions */
+  int64_t low[KILN_MAX_RANK], high[KILN_MAX_RANK]; /* the part of the space that is walked */
+  int64_t row, column, rows, columns;              /* the strip within the last two dimensions */
 } walk;
 
 static uint8_t *strip_of(const walk *w, uint32_t index) { return w->strips + (size_t)index * HOST_STRIP_PITCH; }
@@ -41,24 +43,27 @@ static bool is_dense(const host_fused *f, const int64_t *strides, uint32_t bytes
 
 /* ---- inputs ---- */
 
-static void fetch(walk *w, const host_input *input, lanes_at *at) {
-  const host_reg *reg = &w->f->regs[input->reg];
+/* Fills the strip buffer with what lies apart. */
+static void gather(const walk *w, const host_input *input, lanes_at *at, const uint8_t *from, uint8_t *strip) {
   const int64_t *strides = at->strides + w->f->rank - 2;
-  uint8_t *from = address(w, at), *strip = strip_of(w, reg->strip);
-  if (at->dense) {
-    w->reg[input->reg] = from;
-    return;
-  }
-  w->reg[input->reg] = strip;
-  bool one_element = strides[1] == 0 && (w->rows == 1 || strides[0] == 0);
+  const bool one_element = strides[1] == 0 && (w->rows == 1 || strides[0] == 0);
   if (one_element && at->filled == from) return;
-  if (!one_element) {
+  at->filled = one_element ? from : NULL;
+  if (one_element)
+    input->splat(strip, (const void *const[]){from}, (size_t)(w->f->rows * w->f->columns));
+  else
     host_copy_strided(strip, w->columns * (int64_t)input->bytes, input->bytes, from, strides[0], strides[1], w->rows,
                       w->columns, input->bytes);
-    return;
+}
+
+static void fetch(walk *w) {
+  for (uint32_t i = 0; i < w->f->input_count; i++) {
+    const host_input *input = &w->f->inputs[i];
+    lanes_at *at = &w->inputs[i];
+    uint8_t *from = address(w, at);
+    if (!at->in_place) gather(w, input, at, from, w->reg[input->reg]);
+    if (at->in_place) w->reg[input->reg] = from;
   }
-  input->splat(strip, (const void *const[]){from}, (size_t)(w->f->rows * w->f->columns));
-  at->filled = from;
 }
 
 /* ---- values ---- */
@@ -107,6 +112,10 @@ static void drain(walk *w, uint32_t index) {
   uint8_t *to = address(w, &w->sinks[index]), *from = w->reg[sink->reg];
   if (sink->combine) {
     combine_rows(w, sink, to, strides);
+  } else if (sink->stream && !w->sinks[index].staged) {
+    for (int64_t row = 0; row < w->rows; row++)
+      host_stream(to + row * strides[0], from + row * w->columns * (int64_t)sink->bytes,
+                  (size_t)w->columns * sink->bytes);
   } else if (to != from) {
     host_copy_strided(to, strides[0], strides[1], from, w->columns * (int64_t)sink->bytes, sink->bytes, w->rows,
                       w->columns, sink->bytes);
@@ -114,21 +123,22 @@ static void drain(walk *w, uint32_t index) {
 }
 
 static void run_strip(walk *w) {
-  for (uint32_t i = 0; i < w->f->input_count; i++) fetch(w, &w->f->inputs[i], &w->inputs[i]);
+  fetch(w);
   home_values(w);
   compute(w);
   for (uint32_t s = 0; s < w->f->sink_count; s++) drain(w, s);
 }
 
-/* ---- the walk ---- */
+/* ---- before the walk ---- */
 
 static void begin_inputs(walk *w) {
   const host_fused *f = w->f;
   for (uint32_t i = 0; i < f->input_count; i++) {
+    const host_input *input = &f->inputs[i];
     lanes_at *at = &w->inputs[i];
     *at = (lanes_at){0};
-    at->base = host_resolve(w->unit, &f->inputs[i].at, &at->strides);
-    at->dense = is_dense(f, at->strides, f->inputs[i].bytes);
+    at->base = host_resolve(w->unit, &input->at, &at->strides);
+    at->in_place = f->regs[input->reg].strip == HOST_NONE || is_dense(f, at->strides, input->bytes);
   }
 }
 
@@ -140,40 +150,75 @@ static void begin_sinks(walk *w) {
     *at = (lanes_at){0};
     at->staged = to->box != HOST_NONE && !w->unit->box[to->box].inside;
     at->base = host_target(w->unit, to, &at->strides);
-    at->dense = is_dense(f, at->strides, f->sinks[s].bytes);
+    at->in_place = is_dense(f, at->strides, f->sinks[s].bytes);
     if (f->sinks[s].combine) host_fill(at->base, f->sinks[s].identity, f->sinks[s].bytes, f->sinks[s].result_count);
   }
 }
 
 static void begin_regs(walk *w) {
+  w->moving_count = 0;
   for (uint32_t r = 0; r < w->f->reg_count; r++) {
     const host_reg *reg = &w->f->regs[r];
-    bool in_place = reg->home == HOST_HOME_TILE || (reg->home == HOST_HOME_SINK && w->sinks[reg->index].dense);
-    if (in_place)
+    if (reg->home == HOST_HOME_TILE || (reg->home == HOST_HOME_SINK && w->sinks[reg->index].in_place))
       w->moving[w->moving_count++] = r;
-    else if (reg->home != HOST_HOME_INPUT)
+    else if (reg->strip != HOST_NONE)
       w->reg[r] = strip_of(w, reg->strip);
   }
 }
 
+/* ---- the walk ---- */
+
 static void set_outer(walk *w, const int64_t *index) {
+  const uint32_t outer_rank = w->f->rank - 2;
   for (uint32_t i = 0; i < w->f->input_count + w->f->sink_count; i++) {
     lanes_at *at = i < w->f->input_count ? &w->inputs[i] : &w->sinks[i - w->f->input_count];
     at->outer = 0;
-    for (uint32_t d = 0; d + 2 < w->f->rank; d++) at->outer += index[d] * at->strides[d];
+    for (uint32_t d = 0; d < outer_rank; d++) at->outer += index[d] * at->strides[d];
   }
+  w->outer = 0;
+  for (uint32_t d = 0; d < outer_rank; d++) w->outer = w->outer * w->f->dims[d] + index[d];
+  w->outer *= w->f->dims[outer_rank];
 }
 
 static void walk_plane(walk *w) {
   const host_fused *f = w->f;
-  const int64_t rows = f->dims[f->rank - 2], columns = f->dims[f->rank - 1];
-  for (w->row = 0; w->row < rows; w->row += f->rows) {
-    w->rows = rows - w->row < f->rows ? rows - w->row : f->rows;
-    for (w->column = 0; w->column < columns; w->column += f->columns) {
-      w->columns = columns - w->column < f->columns ? columns - w->column : f->columns;
+  const int64_t end_row = w->high[f->rank - 2], end_column = w->high[f->rank - 1];
+  for (w->row = w->low[f->rank - 2]; w->row < end_row; w->row += f->rows) {
+    w->rows = end_row - w->row < f->rows ? end_row - w->row : f->rows;
+    for (w->column = w->low[f->rank - 1]; w->column < end_column; w->column += f->columns) {
+      w->columns = end_column - w->column < f->columns ? end_column - w->column : f->columns;
       run_strip(w);
     }
   }
+}
+
+static void walk_part(walk *w) {
+  int64_t index[KILN_MAX_RANK], planes = 1;
+  begin_regs(w);
+  for (uint32_t d = 0; d + 2 < w->f->rank; d++) {
+    index[d] = w->low[d];
+    planes *= w->high[d] - w->low[d];
+  }
+  for (; planes > 0; planes--) {
+    set_outer(w, index);
+    walk_plane(w);
+    for (uint32_t d = w->f->rank - 2; d-- > 0 && ++index[d] == w->high[d];) index[d] = w->low[d];
+  }
+}
+
+/* ---- sharing with the pool ---- */
+
+static void walk_parts(void *user, uint64_t begin, uint64_t end, uint32_t worker) {
+  walk w = *(const walk *)user;
+  const host_fused *f = w.f;
+  const kiln_host_plan *plan = w.unit->plan;
+  if (worker > 0) w.strips = plan->team_strips + (worker - 1) * host_strip_bytes(plan);
+  for (; begin < end; begin++) {
+    w.low[f->split] = (int64_t)begin * f->part;
+    w.high[f->split] = f->dims[f->split] - w.low[f->split] < f->part ? f->dims[f->split] : w.low[f->split] + f->part;
+    walk_part(&w);
+  }
+  host_stream_end();
 }
 
 void host_run_fused(host_unit *unit, const host_fused *f) {
@@ -181,18 +226,13 @@ void host_run_fused(host_unit *unit, const host_fused *f) {
   w.unit = unit;
   w.f = f;
   w.strips = unit->frame + unit->plan->strips_offset;
-  w.moving_count = 0;
-  int64_t index[KILN_MAX_RANK] = {0}, outer_count = 1;
+  for (uint32_t d = 0; d < f->rank; d++) w.low[d] = 0, w.high[d] = f->dims[d];
   begin_inputs(&w);
   begin_sinks(&w);
-  begin_regs(&w);
-  for (uint32_t d = 0; d + 2 < f->rank; d++) outer_count *= f->dims[d];
-  for (int64_t outer = 0; outer < outer_count; outer++) {
-    set_outer(&w, index);
-    w.outer = outer * f->dims[f->rank - 2];
-    walk_plane(&w);
-    for (uint32_t d = f->rank - 2; d-- > 0 && ++index[d] == f->dims[d];) index[d] = 0;
-  }
+  if (f->parts > 1 && unit->plan->team_strips)
+    pool_run(unit->plan->pool, f->parts, 1, walk_parts, &w);
+  else
+    walk_part(&w);
   for (uint32_t s = 0; s < f->sink_count; s++)
     if (w.sinks[s].staged) host_box_write(unit, f->sinks[s].to.box, unit->slot[f->sinks[s].to.staging]);
 }

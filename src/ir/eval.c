@@ -20,7 +20,15 @@ static ir_lanes_fn find(const eval_table *t, ir_code code, ir_dtype dtype) {
   return t->map[dtype][code];
 }
 
+static ir_lanes_fn find_one(const eval_table *t, ir_code code, ir_dtype dtype, uint32_t operand) {
+  const bool vector = t->vector[dtype] != NULL && t->vector[dtype][code] != NULL;
+  return vector || t->ones[dtype] == NULL ? NULL : t->ones[dtype][code][operand];
+}
+
 ir_lanes_fn ir_lanes(ir_code code, ir_dtype dtype) { return find(table(), code, dtype); }
+ir_lanes_fn ir_lanes_one(ir_code code, ir_dtype dtype, uint32_t operand) {
+  return find_one(table(), code, dtype, operand);
+}
 ir_lanes_fn ir_reduce_lanes(ir_code code, ir_dtype dtype) {
   return ir_op_get(code)->combine < 0 ? NULL : table()->reduce[dtype][code];
 }
@@ -45,6 +53,9 @@ static const eval_table *table_at(size_t set) {
 }
 
 ir_lanes_fn ir_eval_set_lanes(size_t set, ir_code code, ir_dtype dtype) { return find(table_at(set), code, dtype); }
+ir_lanes_fn ir_eval_set_one(size_t set, ir_code code, ir_dtype dtype, uint32_t operand) {
+  return find_one(table_at(set), code, dtype, operand);
+}
 ir_lanes_fn ir_eval_set_convert(size_t set, ir_dtype from, ir_dtype to) { return table_at(set)->convert[from][to]; }
 
 /* ---- what reductions start with ---- */

@@ -13,6 +13,8 @@ typedef void (*ir_lanes_fn)(void *out, const void *const *in, size_t count);
 /* The loop for a MAP op on operands of `dtype` (select: of its value operands); NULL when the row does not accept the
  * type. */
 ir_lanes_fn ir_lanes(ir_code code, ir_dtype dtype);
+/* The same where in[operand], 0 or 1, is one element that all lanes share; NULL where there is no such loop. */
+ir_lanes_fn ir_lanes_one(ir_code code, ir_dtype dtype, uint32_t operand);
 /* The loop that reduces: out[0] = in[0][0] + .. + in[0][count - 1], count at least 1. NULL for argmax and argmin, and
  * when the row does not accept the type. f16 and bf16 are rounded at every step: reduce them in f32. */
 ir_lanes_fn ir_reduce_lanes(ir_code code, ir_dtype dtype);
@@ -26,6 +28,7 @@ uint64_t ir_identity_bits(ir_code code, ir_dtype dtype);
 /* For tests: the same loops by instruction set, 0 (baseline) .. count - 1 (the one in use). */
 size_t ir_eval_set_count(void);
 ir_lanes_fn ir_eval_set_lanes(size_t set, ir_code code, ir_dtype dtype);
+ir_lanes_fn ir_eval_set_one(size_t set, ir_code code, ir_dtype dtype, uint32_t operand);
 ir_lanes_fn ir_eval_set_convert(size_t set, ir_dtype from, ir_dtype to);
 
 #endif
