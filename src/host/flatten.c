@@ -98,10 +98,38 @@ static bool report_limit(const flat *f) {
   return false;
 }
 
+/* What one run of an instruction computes, in lanes. */
+static uint64_t work_of(const host_instr *instr) {
+  uint64_t work = 1;
+  switch (instr->code) {
+    case HOST_FUSED: {
+      const host_fused *fused = instr->detail;
+      work += fused->micro_count + fused->sink_count;
+      for (uint32_t d = 0; d < fused->rank; d++) work *= (uint64_t)fused->dims[d];
+      return work;
+    }
+    case HOST_PLACE:
+    case HOST_POINT_READ:
+    case HOST_POINT_WRITE:
+    case HOST_SCALAR:
+    case HOST_MOVE:
+    case HOST_END: return work;
+    default: return UINT64_MAX;
+  }
+}
+
+static uint64_t work_of_all(const kiln_host_plan *plan) {
+  uint64_t sum = 0;
+  for (uint32_t i = 0; i < plan->code_count; i++)
+    if (__builtin_add_overflow(sum, work_of(&plan->code[i]), &sum)) return UINT64_MAX;
+  return sum;
+}
+
 static bool settle(flat *f) {
   kiln_host_plan *plan = f->plan;
   plan->code = f->code.data;
   plan->code_count = (uint32_t)f->code.count;
+  plan->work = work_of_all(plan);
   plan->boxes = f->boxes.data;
   plan->box_count = (uint32_t)f->boxes.count;
   plan->roots = f->roots.data;

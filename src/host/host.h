@@ -265,6 +265,7 @@ struct kiln_host_plan {
   uint64_t frame_bytes;
   step_grid grid;  /* the parallel one: a unit runs each of its steps */
   uint64_t points; /* how many those are */
+  uint64_t work;   /* lanes computed by each, roughly; UINT64_MAX when there are loops */
 
   pool *pool;          /* made when first needed */
   host_unit **workers; /* one per thread */

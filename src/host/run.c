@@ -7,6 +7,7 @@
 #include "host/sched.h"
 
 enum {
+  LITTLE = 1 << 15,  /* lanes of work that are done sooner than other threads are awake */
   SLICE = 1 << 14,   /* instructions between looks at limits and progress */
   CHECKED_UNITS = 4, /* alive at a time when checking */
   CHECKED_SLICE = 16
@@ -94,7 +95,8 @@ static void prepare_outputs(const kiln_host_plan *plan, const kiln_array *arrays
 /* ---- workers ---- */
 
 static uint32_t wanted_workers(const kiln_host_plan *plan) {
-  uint64_t most = plan->check ? CHECKED_UNITS : plan->context->threads;
+  const bool little = plan->points == 0 || plan->work <= LITTLE / plan->points;
+  uint64_t most = plan->check ? CHECKED_UNITS : little ? 1 : plan->context->threads;
   uint64_t room = plan->frame_bytes ? plan->memory_limit / plan->frame_bytes : most;
   if (most > plan->points) most = plan->points;
   if (most > room) most = room;
@@ -172,7 +174,7 @@ static void run_points(void *user, uint64_t begin, uint64_t end, uint32_t worker
       if (count_steps(l, unit, unit->steps - before)) return;
       if (worker == 0) tell_progress(l);
     }
-    atomic_fetch_add_explicit(&l->done, 1, memory_order_relaxed);
+    if (l->plan->progress) atomic_fetch_add_explicit(&l->done, 1, memory_order_relaxed);
   }
   host_stream_end();
 }

@@ -292,6 +292,52 @@ static void test_every_row(void **context) {
   }
 }
 
+/* The same bits; which NaN it is, is open. */
+static bool same_lane(ir_dtype d, const lanes *left, const lanes *right, size_t i) {
+  const size_t bytes = ir_dtype_bytes(d);
+  const number a = decode(d, left->words, i), b = decode(d, right->words, i);
+  if (is_float(d) && isnan(a.f) && isnan(b.f)) return true;
+  return memcmp((const char *)left->words + i * bytes, (const char *)right->words + i * bytes, bytes) == 0;
+}
+
+/* An operand of one element is as good as one repeated. */
+static void check_one(size_t set, ir_code code, ir_dtype d, uint32_t which) {
+  static lanes in[2], repeated, plain, out;
+  const size_t bytes = ir_dtype_bytes(d);
+  const ir_op_info *info = ir_op_get(code);
+  const ir_dtype result = info->result == IR_RESULT_BOOL ? IR_BOOL : d;
+  uint64_t state = (uint64_t)code * 17 + (uint64_t)d;
+  fill(d, &in[0], 0, &state);
+  fill(d, &in[1], 1, &state);
+  for (size_t from = 0; from < 40; from++) {
+    const char *one = (const char *)in[which].words + from * bytes;
+    const void *operands[2] = {in[0].words, in[1].words};
+    ir_splat_lanes(d)(repeated.words, (const void *const[]){one}, LANES);
+    operands[which] = repeated.words;
+    ir_eval_set_lanes(set, code, d)(plain.words, operands, LANES);
+    operands[which] = one;
+    ir_eval_set_one(set, code, d, which)(out.words, operands, LANES);
+    for (size_t i = 0; i < LANES; i++)
+      if (!same_lane(result, &out, &plain, i)) fail_msg("%s %s, set %zu: lane %zu", info->id, ir_dtype_get(d)->name, set, i);
+  }
+}
+
+static void test_one_element(void **context) {
+  (void)context;
+  size_t found = 0;
+  for (size_t set = 0; set < ir_eval_set_count(); set++)
+    for (ir_code code = 0; code < IR_CODE_COUNT; code++)
+      for (ir_dtype d = 0; d < IR_DTYPE_COUNT; d++)
+        for (uint32_t which = 0; which < 2; which++) {
+          if (!ir_eval_set_one(set, code, d, which)) continue;
+          check_one(set, code, d, which);
+          found++;
+        }
+  assert_true(found > 0);
+  assert_non_null(ir_lanes_one(IR_sub, IR_F32, 1));
+  assert_null(ir_lanes_one(IR_select, IR_F32, 1));
+}
+
 static void test_in_place(void **context) {
   (void)context;
   static float values[1001], want[1001];
@@ -419,7 +465,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_every_row),        cmocka_unit_test(test_in_place),    cmocka_unit_test(test_zero_lanes),
       cmocka_unit_test(test_every_conversion), cmocka_unit_test(test_rounds_once), cmocka_unit_test(test_identities),
-      cmocka_unit_test(test_every_reduction),
+      cmocka_unit_test(test_every_reduction),  cmocka_unit_test(test_one_element),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

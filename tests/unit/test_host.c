@@ -34,7 +34,7 @@ static void print_diags(kiln_context *context) {
 
 static run open_text(const char *text) {
   run r = {0};
-  assert_int_equal(kiln_context_create(NULL, &r.context), KILN_OK);
+  assert_int_equal(kiln_context_create(&(kiln_context_desc){.threads = 4}, &r.context), KILN_OK);
   if (kiln_module_parse(r.context, &(kiln_parse_desc){.text = str(text)}, &r.module) != KILN_OK) {
     print_diags(r.context);
     fail_msg("does not parse: %s", text);
@@ -135,6 +135,48 @@ static void test_softmax(void **context) {
   run_all(&r);
   near(y, want, M * N, 1e-6F);
   free(want);
+  close_run(&r);
+}
+
+/* A grid of one point: its loops are shared by the threads, but for what a reduction makes depend on order. */
+static void test_lone_unit(void **context) {
+  (void)context;
+  enum { M = 301, N = 1030 };
+  run r = open_text(
+      "kernel lone(x: f32[M, N]) -> (y: f32[M, N]) {\n"
+      "  let v = x[...]\n  let rows = sum(v, axis: 1, keep)\n  let columns = max(v, axis: 0, keep)\n"
+      "  y[...] = (v - rows) * columns + (sum(v) + transpose(transpose(v)))\n}\n");
+  const float *x = floats(&r, 0, M, N);
+  float *y = floats(&r, 1, M, N), *want = malloc(sizeof(float) * M * N), *top = malloc(sizeof(float) * N);
+  double rows[M] = {0}, all = 0;
+  for (int j = 0; j < N; j++) top[j] = x[j];
+  for (int i = 0; i < M; i++)
+    for (int j = 0; j < N; j++) {
+      rows[i] += (double)x[i * N + j];
+      all += (double)x[i * N + j];
+      top[j] = fmaxf(top[j], x[i * N + j]);
+    }
+  for (int i = 0; i < M; i++)
+    for (int j = 0; j < N; j++)
+      want[i * N + j] = (float)(((double)x[i * N + j] - rows[i]) * (double)top[j] + all + (double)x[i * N + j]);
+  run_all(&r);
+  near(y, want, M * N, 1e-4F);
+  free(top);
+  free(want);
+  close_run(&r);
+}
+
+/* An array of more than 8 MiB is written past the caches: every element at every alignment. */
+static void test_large_array(void **context) {
+  (void)context;
+  enum { M = 2200, N = 1009 };
+  run r = open_text(
+      "kernel large(x: f32[M, N]) -> (y: f32[M, N]) {\n"
+      "  grid i: cdiv(M, 64) parallel\n  block x (64, N) at (i, 0)\n  block y (64, N) at (i, 0)\n"
+      "  let t = x[...] + 0.5\n  y[...] = t * t\n}\n");
+  const float *x = floats(&r, 0, M, N), *y = floats(&r, 1, M, N);
+  run_fast(&r);
+  for (int i = 0; i < M * N; i++) assert_true(y[i] == (x[i] + 0.5F) * (x[i] + 0.5F));
   close_run(&r);
 }
 
@@ -499,6 +541,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(test_add),
       TEST(test_softmax),
+      TEST(test_lone_unit),
+      TEST(test_large_array),
       TEST(test_matmul),
       TEST(test_scalar_loop),
       TEST(test_load_before_store),
