@@ -270,7 +270,8 @@ struct kiln_host_plan {
   pool *pool;          /* made when first needed */
   host_unit **workers; /* one per thread */
   uint32_t worker_count, worker_room;
-  uint8_t *team_strips; /* when a single unit shares its loops with the pool: strip buffers of all but the first thread */
+  uint8_t
+      *team_strips; /* when a single unit shares its loops with the pool: strip buffers of all but the first thread */
 };
 
 /* ---- a unit: a resumable interpreter ---- */

@@ -209,8 +209,8 @@ static void collapse_fused(host_fused *fused, const flat_group *g) {
 }
 
 enum {
-  WIDE_ROW = 128,        /* rows at least so long are strips by themselves */
-  PART = 1 << 15,        /* elements that are worth another thread's attention */
+  WIDE_ROW = 128, /* rows at least so long are strips by themselves */
+  PART = 1 << 15, /* elements that are worth another thread's attention */
   MOST_PARTS = 64
 };
 

@@ -9,9 +9,9 @@
 typedef struct lanes_at { /* an input or a sink */
   uint8_t *base;
   const int64_t *strides;
-  int64_t outer;   /* offset of the current outer index */
-  bool in_place;   /* every strip's elements follow one another, or are one */
-  bool staged;     /* sink: written to its box at the end */
+  int64_t outer;         /* offset of the current outer index */
+  bool in_place;         /* every strip's elements follow one another, or are one */
+  bool staged;           /* sink: written to its box at the end */
   const uint8_t *filled; /* input: the one element that the strip buffer repeats */
 } lanes_at;
 
@@ -21,8 +21,8 @@ typedef struct walk {
   uint8_t *strips;
   lanes_at inputs[HOST_MAX_REGS], sinks[HOST_MAX_REGS];
   uint8_t *reg[HOST_MAX_REGS];
-  uint32_t moving[HOST_MAX_REGS], moving_count; /* registers in memory: at another place for every strip */
-  int64_t outer;                                /* rows before the current outer index */
+  uint32_t moving[HOST_MAX_REGS], moving_count;    /* registers in memory: at another place for every strip */
+  int64_t outer;                                   /* rows before the current outer index */
   int64_t low[KILN_MAX_RANK], high[KILN_MAX_RANK]; /* the part of the space that is walked */
   int64_t row, column, rows, columns;              /* the strip within the last two dimensions */
 } walk;

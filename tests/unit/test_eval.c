@@ -318,7 +318,8 @@ static void check_one(size_t set, ir_code code, ir_dtype d, uint32_t which) {
     operands[which] = one;
     ir_eval_set_one(set, code, d, which)(out.words, operands, LANES);
     for (size_t i = 0; i < LANES; i++)
-      if (!same_lane(result, &out, &plain, i)) fail_msg("%s %s, set %zu: lane %zu", info->id, ir_dtype_get(d)->name, set, i);
+      if (!same_lane(result, &out, &plain, i))
+        fail_msg("%s %s, set %zu: lane %zu", info->id, ir_dtype_get(d)->name, set, i);
   }
 }
 
