@@ -296,6 +296,15 @@ static inline size_t host_strip_bytes(const kiln_host_plan *plan) {
   return (size_t)plan->strip_count * HOST_STRIP_PITCH;
 }
 
+/* The buffers of a team, but for the first thread's, which are in the frame. */
+static inline size_t host_team_bytes(const kiln_host_plan *plan) {
+  return (plan->context->threads - 1) * host_strip_bytes(plan) + HOST_ALIGN;
+}
+
+static inline uint8_t *host_aligned(void *memory) {
+  return (uint8_t *)(((uintptr_t)memory + HOST_ALIGN - 1) & ~(uintptr_t)(HOST_ALIGN - 1));
+}
+
 /* unit.c */
 host_unit *host_unit_create(const kiln_host_plan *plan);
 void host_unit_destroy(host_unit *unit);

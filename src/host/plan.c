@@ -81,7 +81,7 @@ void kiln_host_plan_destroy(kiln_host_plan *plan) {
   const mem m = plan->context->mem;
   pool_destroy(plan->pool);
   for (uint32_t w = 0; w < plan->worker_count; w++) host_unit_destroy(plan->workers[w]);
-  if (plan->team_strips) mem_free(m, plan->team_strips, (plan->context->threads - 1) * host_strip_bytes(plan));
+  mem_free(m, plan->team_strips, host_team_bytes(plan));
   mem_free(m, plan->workers, plan->worker_room * sizeof *plan->workers);
   if (plan->module) ir_module_destroy(plan->module);
   arena_finish(&plan->arena);

@@ -109,7 +109,7 @@ static bool make_team(kiln_host_plan *plan) {
   const uint32_t threads = plan->context->threads;
   if (plan->check || plan->points != 1 || !plan->divides || threads < 2 || plan->team_strips) return true;
   if (!plan->pool) plan->pool = pool_create(m, threads);
-  plan->team_strips = plan->pool ? mem_alloc(m, (threads - 1) * host_strip_bytes(plan)) : NULL;
+  plan->team_strips = plan->pool ? mem_alloc(m, host_team_bytes(plan)) : NULL;
   return plan->team_strips;
 }
 

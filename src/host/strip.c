@@ -212,7 +212,7 @@ static void walk_parts(void *user, uint64_t begin, uint64_t end, uint32_t worker
   walk w = *(const walk *)user;
   const host_fused *f = w.f;
   const kiln_host_plan *plan = w.unit->plan;
-  if (worker > 0) w.strips = plan->team_strips + (worker - 1) * host_strip_bytes(plan);
+  if (worker > 0) w.strips = host_aligned(plan->team_strips) + (worker - 1) * host_strip_bytes(plan);
   for (; begin < end; begin++) {
     w.low[f->split] = (int64_t)begin * f->part;
     w.high[f->split] = f->dims[f->split] - w.low[f->split] < f->part ? f->dims[f->split] : w.low[f->split] + f->part;

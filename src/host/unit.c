@@ -27,7 +27,7 @@ host_unit *host_unit_create(const kiln_host_plan *plan) {
     mem_free(m, unit, table_bytes(plan));
     return NULL;
   }
-  unit->frame = (uint8_t *)(((uintptr_t)unit->memory + HOST_ALIGN - 1) & ~(uintptr_t)(HOST_ALIGN - 1));
+  unit->frame = host_aligned(unit->memory);
   unit->box = (host_box *)(void *)(unit + 1); /* one block: the tables lie behind the unit */
   unit->slot = (uint8_t **)(void *)(unit->box + plan->box_count);
   memset(unit->frame, 0, (size_t)plan->cell_bytes);
