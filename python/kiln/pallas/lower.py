@@ -1,0 +1,297 @@
+"""Jaxprs to Kiln statements: the walk over equations. What each primitive becomes is said by the rule modules.
+
+An equation is lowered by the first of: a rule (`@rule("name")`), the op of Kiln's table that names the primitive, or
+the equations of JAX's own definition of the primitive (decompose.py).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax._src import core as jax_core
+from jax._src.state.types import AbstractRef, ReadEffect
+
+from kiln.pallas import bounds, table
+from kiln.pallas.bounds import Bounds
+from kiln.pallas.decompose import definition
+from kiln.pallas.text import Writer, dtype_name, literal, type_text, typed_literal
+from kiln.pallas.unsupported import Place, Unsupported, place_of
+
+
+@dataclasses.dataclass(slots=True)
+class Value:
+    """A tile or scalar of the kernel: a name, or a literal (`number` is set)."""
+
+    text: str
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    number: Any = None
+    bounds: Bounds | None = None
+    condition: Value | None = None  # the bool that this integer was made of
+
+    @property
+    def typed(self) -> str:
+        """The value where its type must be said: a literal with its type."""
+        return self.text if self.number is None else typed_literal(self.number, self.dtype)
+
+
+@dataclasses.dataclass(slots=True)
+class Ref:
+    """Memory: a parameter, a block of one, scratch or a view, which is part of `base`."""
+
+    text: str
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    base: str = ""
+
+
+Operand = Value | Ref
+
+
+@dataclasses.dataclass(slots=True)
+class Axis:
+    """A grid axis: its index in the body, its extent (the text of a number or of a scalar), whether vmap added it."""
+
+    name: str
+    extent: str
+    size: int | None  # None: known at launch only
+    mapped: bool
+
+
+Rule = Callable[["Lowering", "Equation"], Sequence[Operand] | Operand | None]
+RULES: dict[str, Rule] = {}
+
+
+def rule(*primitives: str) -> Callable[[Rule], Rule]:
+    """Registers how equations of these primitives are lowered."""
+
+    def register(function: Rule) -> Rule:
+        for name in primitives:
+            RULES[name] = function
+        return function
+
+    return register
+
+
+@dataclasses.dataclass(slots=True)
+class Equation:
+    """An equation with its operands lowered."""
+
+    name: str
+    primitive: Any
+    params: dict[str, Any]
+    operands: list[Operand]
+    outputs: list[Any]
+    avals: list[Any]  # of the results
+    in_avals: list[Any]
+
+    live: frozenset[Any] | set[Any]
+
+    def dead(self, index: int = 0) -> bool:
+        """Whether nobody uses a result."""
+        return self.outputs[index] not in self.live
+
+
+class Lowering:
+    """Writes the equations of one kernel."""
+
+    def __init__(
+        self, writer: Writer, axes: Sequence[Axis] = (), constants: Callable[[Any], Ref] | None = None
+    ) -> None:
+        self.writer = writer
+        self.axes = list(axes)
+        self._constants = constants
+        self._env: dict[Any, Operand] = {}
+        self._places: dict[int, tuple[Any, Place | None]] = {}
+        self.place: Place | None = None
+        self._settled: dict[str, bool] = {}
+
+    def touch(self, ref: Ref, stores_all: bool) -> None:
+        """Notes an access: whether a ref's first one is a store of all of it that always happens."""
+        self._settled.setdefault(ref.base or ref.text, stores_all and not ref.base and self.writer.at_top)
+
+    def settles(self, ref: Ref) -> bool:
+        """Whether the kernel stores all of a ref before it does anything else with it."""
+        return self._settled.get(ref.text, False)
+
+    # ---- values ----
+
+    def constant(self, number: Any, dtype: Any = np.int32) -> Value:
+        """A scalar literal."""
+        dtype = np.dtype(dtype)
+        limits = Bounds(int(number), int(number)) if is_integer(dtype) else None
+        return Value(literal(number, dtype), (), dtype, number, limits)
+
+    def let(self, expression: str, shape: Sequence[int], dtype: Any, limits: Bounds | None = None) -> Value:
+        """Names an expression."""
+        return Value(self.writer.let(expression)[0], tuple(shape), np.dtype(dtype), None, limits)
+
+    def array(self, value: Any) -> Operand:
+        """A constant that the program closed over."""
+        if not hasattr(value, "shape"):
+            value = np.asarray(value)
+        if isinstance(getattr(value, "aval", None), AbstractRef):
+            raise self.unsupported("a ref that the kernel closed over")
+        value = np.asarray(value)
+        if value.ndim == 0:
+            return self.constant(value, value.dtype)
+        if self._constants is None:
+            raise self.unsupported("an array constant in an index map")
+        ref = self._constants(value)
+        return self.let(f"{ref.text}[...]", value.shape, value.dtype)
+
+    def full(self, value: Value, shape: Sequence[int]) -> Value:
+        """A scalar repeated to a shape."""
+        if not shape:
+            return value
+        if value.number is not None:
+            text = f"full({value.text}, {type_text(value.dtype, shape)})"
+        else:
+            text = f"broadcast({value.text}, shape: [{', '.join(map(str, shape))}])"
+        return self.let(text, shape, value.dtype, value.bounds)
+
+    def convert(self, value: Value, dtype: Any) -> Value:
+        """To another element type."""
+        dtype = np.dtype(dtype)
+        if value.dtype == dtype:
+            return value
+        limits = value.bounds
+        if value.dtype.kind == "b":
+            limits = Bounds(0, 1)
+        limits = limits if _fits(limits, dtype) else None
+        result = self.let(f"{dtype_name(dtype)}({value.typed})", value.shape, dtype, limits)
+        if value.dtype.kind == "b" and not value.shape:
+            result.condition = value
+        return result
+
+    def binary(self, primitive: str, a: Value, b: Value, dtype: Any = None) -> Value:
+        """An elementwise op of two operands, by the name of its primitive."""
+        shape = a.shape if len(a.shape) >= len(b.shape) else b.shape
+        return self.elementwise(primitive, [a, b], shape, dtype or a.dtype)
+
+    def elementwise(self, primitive: str, operands: Sequence[Value], shape: Sequence[int], dtype: Any) -> Value:
+        """An op of the table whose operands broadcast."""
+        op = table.ops()[primitive]
+        anchored = any(v.number is None for v in operands[op.name == "select" :])
+        texts = [v.text if anchored and (op.name != "select" or i) else v.typed for i, v in enumerate(operands)]
+        limits = bounds.of(primitive, [v.bounds for v in operands])
+        if not op.infix:
+            text = f"{op.name}({', '.join(texts)})"
+        elif len(texts) == 1:
+            text = op.infix + texts[0]
+        else:
+            text = f"{texts[0]} {op.infix} {texts[1]}"
+        return self.let(text, shape, dtype, limits)
+
+    def unsupported(self, what: str, hint: str = "") -> Unsupported:
+        """An error at the equation being lowered."""
+        return Unsupported(what, self.place, hint)
+
+    # ---- jaxprs ----
+
+    def trace(self, function: Callable[..., Any], *operands: Value) -> list[Operand]:
+        """Lowers a function of jax.numpy on these operands."""
+        avals = [jax.ShapeDtypeStruct(v.shape, v.dtype) for v in operands]
+        return self.jaxpr(jax.make_jaxpr(function)(*avals), operands)
+
+    def jaxpr(
+        self,
+        jaxpr: Any,
+        args: Sequence[Operand],
+        consts: Sequence[Operand] | None = None,
+        wanted: Sequence[int] | None = None,
+    ) -> list[Operand]:
+        """Lowers the equations of a jaxpr in place; its results, of which only the `wanted` ones need be right."""
+        inner = getattr(jaxpr, "jaxpr", jaxpr)
+        if consts is None:
+            consts = [self.array(c) for c in getattr(jaxpr, "consts", ())]
+        self._env.update(zip(inner.constvars, consts, strict=True))
+        self._env.update(zip(inner.invars, args, strict=True))
+        outvars = inner.outvars if wanted is None else [inner.outvars[k] for k in wanted]
+        needed, live = _needed(inner, outvars)
+        for equation in needed:
+            self._equation(equation, live)
+        return [self._read(v) if wanted is None or k in wanted else None for k, v in enumerate(inner.outvars)]
+
+    def _read(self, atom: Any) -> Operand:
+        if isinstance(atom, jax_core.Literal):
+            return self.array(np.asarray(atom.val, dtype=atom.aval.dtype))
+        return self._env[atom]
+
+    def _equation(self, equation: Any, live: set[Any]) -> None:
+        self.place = self._place(equation.source_info)
+        self.writer.at(self.place)
+        lowered = Equation(
+            equation.primitive.name,
+            equation.primitive,
+            equation.params,
+            [self._read(v) for v in equation.invars],
+            equation.outvars,
+            [physical(v.aval) for v in equation.outvars],
+            [v.aval for v in equation.invars],
+            live,
+        )
+        results = self.lower(lowered)
+        self._env.update(zip(equation.outvars, results, strict=True))
+
+    def lower(self, equation: Equation) -> Sequence[Operand]:
+        """The results of one equation."""
+        found = RULES.get(equation.name)
+        if found is None:
+            found = _table_rule(equation.name)
+        if found is None:
+            inner = definition(equation)
+            if inner is None:
+                raise self.unsupported(f"the primitive `{equation.name}`", "write it with other operations")
+            return self.jaxpr(inner, [v for v in equation.operands])
+        results = found(self, equation)
+        if results is None:
+            return []
+        return [results] if isinstance(results, (Value, Ref)) else results
+
+    def _place(self, source_info: Any) -> Place | None:
+        """Many equations share a traceback, which is slow to look through."""
+        traceback = source_info.traceback
+        known = self._places.get(id(traceback))
+        if known is None:
+            known = self._places[id(traceback)] = (traceback, place_of(source_info))
+        return known[1] or self.place
+
+
+def _needed(jaxpr: Any, outvars: Sequence[Any]) -> tuple[list[Any], set[Any]]:
+    """The equations that do something or whose results are used, in order, and all that is used."""
+    live = {v for v in outvars if isinstance(v, jax_core.Var)}
+    needed = []
+    for equation in reversed(jaxpr.eqns):
+        acts = any(not isinstance(effect, ReadEffect) for effect in equation.effects)
+        if acts or any(v in live for v in equation.outvars):
+            needed.append(equation)
+            live.update(v for v in equation.invars if isinstance(v, jax_core.Var))
+    return needed[::-1], live
+
+
+def physical(aval: Any) -> Any:
+    """Keys of random generators are arrays of words."""
+    return jax_core.physical_aval(aval) if isinstance(aval, jax_core.ShapedArray) else aval
+
+
+def is_integer(dtype: Any) -> bool:
+    """Whether an element type is a signed or unsigned integer of any width."""
+    return bool(jnp.issubdtype(dtype, jnp.integer))
+
+
+def _fits(limits: Bounds | None, dtype: np.dtype) -> bool:
+    if limits is None or not is_integer(dtype):
+        return False
+    info = jnp.iinfo(dtype)
+    return limits.within(int(info.min), int(info.max))
+
+
+def _table_rule(name: str) -> Rule | None:
+    op = table.ops().get(name)
+    return RULES.get(f"form:{op.form}") if op else None

@@ -1,0 +1,305 @@
+"""Primitives that read and write refs, and the index expressions of Pallas.
+
+JAX's interpreter moves slices that reach outside of a ref inside (`clamped`), as XLA's dynamic slices do; masked loads
+and stores are not moved: what lies outside reads as NaN and drops writes, which is what Kiln does.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from jax import tree_util
+from jax._src.state import discharge
+from jax._src.state.indexing import NDIndexer, Slice
+from jax._src.state.types import BitcastTransform, ReshapeTransform, TransformedRef
+
+from kiln.pallas.lower import Equation, Lowering, Operand, Ref, Value, rule
+from kiln.pallas.shape import reshape
+from kiln.pallas.text import type_text
+
+
+@dataclasses.dataclass(slots=True)
+class Spot:
+    """A part of a ref: the text of an index and the shape of what it picks."""
+
+    ref: Ref
+    index: str
+    shape: tuple[int, ...]
+    arrays: bool = False  # picked by arrays of indices: an element may be picked twice
+
+    def text(self, *extra: str) -> str:
+        """`x[i : 8, :, mask: m]`."""
+        return f"{self.ref.text}[{', '.join((self.index, *extra))}]"
+
+
+def integer(low: Lowering, value: Any) -> Value:
+    """A part of an index as an i32."""
+    if isinstance(value, Value):
+        return low.convert(value, np.int32)
+    return low.constant(int(value))
+
+
+def clamped(low: Lowering, start: Value, size: int, extent: int) -> Value:
+    """Where a slice starts: a negative start counts from the end, and the slice is moved inside."""
+    last = max(extent - size, 0)
+    if start.number is not None:
+        number = int(start.number)
+        return low.constant(min(max(number + extent if number < 0 else number, 0), last))
+    if start.bounds is None or start.bounds.low < 0:
+        negative = low.binary("lt", start, low.constant(0), np.bool_)
+        wrapped = low.binary("add", start, low.constant(extent))
+        start = low.elementwise("select_n", [negative, wrapped, start], start.shape, np.int32)
+    if start.bounds is not None and start.bounds.within(0, last):
+        return start
+    return low.elementwise("clamp", [low.constant(0), start, low.constant(last)], start.shape, np.int32)
+
+
+def _entry(low: Lowering, index: Any, extent: int, clamp: bool) -> str:
+    """The entry of one dimension."""
+    if isinstance(index, Slice):
+        if not isinstance(index.size, int):
+            raise low.unsupported("a slice whose size is computed", "give pl.ds a known size and mask what is too much")
+        if isinstance(index.start, int) and index.start == 0 and index.size == extent and index.stride == 1:
+            return ":"
+        start, reach = integer(low, index.start), (index.size - 1) * index.stride + 1
+        start = clamped(low, start, reach, extent) if clamp else start
+        return f"{start.text} : {index.size}" + (f" : {index.stride}" if index.stride != 1 else "")
+    where = integer(low, index)
+    return (clamped(low, where, 1, extent) if clamp else where).text
+
+
+def spot(low: Lowering, ref: Ref, indexer: NDIndexer | None, clamp: bool = True) -> Spot:
+    """The part of a ref that an indexer picks."""
+    if indexer is None or not indexer.indices:
+        return Spot(ref, "...", ref.shape)
+    entries = [_entry(low, i, n, clamp) for i, n in zip(indexer.indices, ref.shape, strict=True)]
+    whole = all(entry == ":" for entry in entries)
+    arrays = any(getattr(i, "shape", ()) for i in indexer.indices if not isinstance(i, Slice))
+    return Spot(ref, "..." if whole else ", ".join(entries), tuple(indexer.get_indexer_shape()), arrays)
+
+
+def resolve(low: Lowering, ref: Ref, transforms: Sequence[Any], clamp: bool = True) -> tuple[Spot, list[Any]]:
+    """Views through all indexers but the last; the transforms of values that are left over."""
+    transforms = [t for t in transforms if t is not None]
+    rest: list[Any] = []
+    for k, transform in enumerate(transforms):
+        if not isinstance(transform, NDIndexer):
+            transforms, rest = transforms[:k], list(transforms[k:])
+            break
+    for indexer in transforms[:-1]:
+        part = spot(low, ref, indexer)
+        if part.index != "...":
+            name = low.writer.let(f"view {part.text()}")[0]
+            ref = Ref(name, part.shape, ref.dtype, ref.base or ref.text)
+    last = transforms[-1] if transforms else None
+    return spot(low, ref, last, clamp and not rest), rest
+
+
+def load(low: Lowering, ref: Ref, transforms: Sequence[Any]) -> Value:
+    """What a ref holds, seen through its transforms."""
+    part, rest = resolve(low, ref, transforms)
+    return _read(low, part, rest)
+
+
+def _read(low: Lowering, part: Spot, rest: Sequence[Any], *extra: str) -> Value:
+    low.touch(part.ref, False)
+    value = low.let(part.text(*extra), part.shape, part.ref.dtype)
+    for transform in rest:
+        value = _see_through(low, value, transform)
+    return value
+
+
+def _see_through(low: Lowering, value: Value, transform: Any) -> Value:
+    if isinstance(transform, ReshapeTransform):
+        return reshape(low, value, transform.shape)
+    if isinstance(transform, (BitcastTransform, NDIndexer)):
+        dynamic, tree = tree_util.tree_flatten(transform)
+        return low.trace(
+            lambda x, *leaves: discharge.transform_array(x, [tree_util.tree_unflatten(tree, leaves)]), value, *dynamic
+        )[0]
+    raise low.unsupported(f"reading a ref through {transform}", "read the whole ref and change the value")
+
+
+def _target(low: Lowering, ref: Ref, transforms: Sequence[Any], clamp: bool = True) -> Spot:
+    part, rest = resolve(low, ref, transforms, clamp)
+    if part.index != "...":
+        low.touch(part.ref, False)
+    if rest:
+        raise low.unsupported(f"writing a ref through {rest[0]}", "change the value instead of the ref")
+    return part
+
+
+# ---- without masks ----
+
+
+@rule("get")
+def lower_get(low: Lowering, eqn: Equation) -> Operand:
+    """x[..]"""
+    ref, *leaves = eqn.operands
+    return load(low, ref, tree_util.tree_unflatten(eqn.params["tree"], leaves))
+
+
+@rule("swap")
+def lower_swap(low: Lowering, eqn: Equation) -> Operand:
+    """x[..] = v, and what was there before when it is wanted."""
+    ref, value, *leaves = eqn.operands
+    part = _target(low, ref, tree_util.tree_unflatten(eqn.params["tree"], leaves))
+    return _exchange(low, eqn, part, value)
+
+
+def _exchange(low: Lowering, eqn: Equation, part: Spot, value: Value) -> Value:
+    old = value
+    if not eqn.dead():
+        old = _read(low, part, ())
+    low.touch(part.ref, part.index == "...")
+    low.writer.line(f"{part.text()} = {value.text}")
+    return old
+
+
+@rule("addupdate")
+def lower_addupdate(low: Lowering, eqn: Equation) -> Sequence[Operand]:
+    """x[..] += v"""
+    ref, value, *leaves = eqn.operands
+    part = _target(low, ref, tree_util.tree_unflatten(eqn.params["tree"], leaves))
+    if part.arrays:
+        low.writer.let(f"atomic add {part.text()} = {value.text}")
+    else:
+        low.writer.line(f"{part.text()} += {value.text}")
+    return []
+
+
+# ---- with masks ----
+
+
+@rule("masked_load")
+def lower_masked_load(low: Lowering, eqn: Equation) -> Operand:
+    """x[.., mask: m, other: v]; where the mask is false and no other value is given, anything may come."""
+    ref, transforms, mask, other = eqn.params["args_tree"].unflatten(eqn.operands)
+    if mask is None:
+        return _load_unmasked(low, ref, transforms)
+    part, rest = resolve(low, ref, transforms, clamp=False)
+    extra = [f"mask: {mask.text}"] + ([f"other: {other.text}"] if other is not None else [])
+    return _read(low, part, rest, *extra)
+
+
+def _load_unmasked(low: Lowering, ref: Ref, transforms: Sequence[Any]) -> Value:
+    part, rest = resolve(low, ref, transforms, clamp=_has_arrays(transforms))
+    return _read(low, part, rest)
+
+
+def _has_arrays(transforms: Sequence[Any]) -> bool:
+    indexers = [t for t in transforms if isinstance(t, NDIndexer)]
+    return any(getattr(i, "shape", ()) for t in indexers[-1:] for i in t.indices if not isinstance(i, Slice))
+
+
+@rule("masked_swap")
+def lower_masked_swap(low: Lowering, eqn: Equation) -> Operand:
+    """x[.., mask: m] = v; the old value is v where the mask is false."""
+    ref, transforms, value, mask = eqn.params["args_tree"].unflatten(eqn.operands)
+    part = _target(low, ref, transforms, clamp=False)
+    if mask is None:
+        return _exchange(low, eqn, part, value)
+    old = value
+    if not eqn.dead():
+        old = _read(low, part, (), f"mask: {mask.text}", f"other: {value.text}")
+    low.touch(ref, False)
+    low.writer.line(f"{part.text(f'mask: {mask.text}')} = {value.text}")
+    return old
+
+
+# ---- atomics ----
+
+ATOMICS = {"xchg": "exchange"}
+
+
+@rule("atomic_rmw")
+def lower_atomic(low: Lowering, eqn: Equation) -> Operand:
+    """let old = atomic add x[..] = v"""
+    ref, transforms, value, mask = eqn.params["args_tree"].unflatten(eqn.operands)
+    part = _target(low, ref, transforms)
+    kind = eqn.params["atomic_type"].value
+    extra = [f"mask: {mask.text}"] if mask is not None else []
+    return low.let(f"atomic {ATOMICS.get(kind, kind)} {part.text(*extra)} = {value.text}", part.shape, ref.dtype)
+
+
+@rule("atomic_cas")
+def lower_compare_exchange(low: Lowering, eqn: Equation) -> Operand:
+    """let old = atomic cas x[..] = expected, v"""
+    ref, expected, value = eqn.operands
+    return low.let(f"atomic cas {ref.text}[...] = {expected.text}, {value.text}", ref.shape, ref.dtype)
+
+
+# ---- memory of its own ----
+
+
+def scratch(low: Lowering, aval: Any) -> Ref:
+    """Memory that lives to the end of the region."""
+    shape, dtype = tuple(aval.shape), aval.dtype
+    text = type_text(dtype, shape)
+    name = low.writer.names.fresh()
+    low.writer.line(f"scratch {name}: {text}")
+    return Ref(name, shape, np.dtype(dtype))
+
+
+@rule("run_scoped")
+def lower_run_scoped(low: Lowering, eqn: Equation) -> Sequence[Operand]:
+    """A body with memory of its own."""
+    if eqn.params["collective_axes"]:
+        raise low.unsupported("`run_scoped` with collective axes in a kernel of the generic kind")
+    jaxpr = eqn.params["jaxpr"]
+    refs = [scratch(low, v.aval) for v in jaxpr.invars]
+    return low.jaxpr(jaxpr, refs, eqn.operands)
+
+
+@rule("empty_ref")
+def lower_empty_ref(low: Lowering, eqn: Equation) -> Operand:
+    """jax.empty_ref inside a kernel."""
+    return scratch(low, eqn.avals[0])
+
+
+@rule("new_ref")
+def lower_new_ref(low: Lowering, eqn: Equation) -> Operand:
+    """jax.new_ref inside a kernel: memory that starts with a value."""
+    ref = scratch(low, eqn.avals[0])
+    low.writer.line(f"{ref.text}[...] = {eqn.operands[0].text}")
+    return ref
+
+
+@rule("freeze")
+def lower_freeze(low: Lowering, eqn: Equation) -> Operand:
+    """The last value of such a ref."""
+    return load(low, eqn.operands[0], ())
+
+
+@rule("free_ref")
+def lower_free_ref(low: Lowering, eqn: Equation) -> Sequence[Operand]:
+    """Its end, which the region's end is."""
+    return []
+
+
+# ---- copies ----
+
+
+@rule("dma_start")
+def lower_copy(low: Lowering, eqn: Equation) -> Sequence[Operand]:
+    """A copy inside one device: done at once, as JAX's generic interpreter does."""
+    source, target, _, _, device = eqn.params["tree"].unflatten(eqn.operands)
+    if device is not None or eqn.params.get("add"):
+        raise low.unsupported("a copy to another device in a kernel of the generic kind")
+    value = load(low, *_ref_and_transforms(source))
+    ref, transforms = _ref_and_transforms(target)
+    low.writer.line(f"{_target(low, ref, transforms).text()} = {value.text}")
+    return []
+
+
+@rule("dma_wait")
+def lower_copy_wait(low: Lowering, eqn: Equation) -> Sequence[Operand]:
+    """The end of a copy, which has been made."""
+    return []
+
+
+def _ref_and_transforms(ref: Any) -> tuple[Ref, Sequence[Any]]:
+    return (ref.ref, ref.transforms) if isinstance(ref, TransformedRef) else (ref, ())

@@ -1,0 +1,31 @@
+"""The ops of the Kiln language by JAX primitive, as the library itself states them (`kiln ops --json`)."""
+
+from __future__ import annotations
+
+import functools
+import json
+from typing import NamedTuple
+
+
+class Op(NamedTuple):
+    """One row of Kiln's op tables."""
+
+    name: str
+    form: str
+    infix: str
+    jax: str
+
+
+def _read() -> str:
+    """The table in JSON: the library's own, so that exporter and executor cannot disagree."""
+    from kiln import ops_json
+
+    return ops_json()
+
+
+@functools.cache
+def ops() -> dict[str, Op]:
+    """JAX primitive -> Kiln op. Ops that no primitive names are left out."""
+    rows = json.loads(_read())["ops"]
+    named = [Op(row["name"], row["form"], row["infix"], row["jax"]) for row in rows if row["jax"]]
+    return {op.jax: op for op in reversed(named)}
