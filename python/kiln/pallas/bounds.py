@@ -1,4 +1,4 @@
-"""What is known of the integers of a kernel: an interval each, so that indices that cannot leave an array need no clamp."""
+"""What is known of the integers of a kernel: an interval each. Indices that cannot leave an array need no clamp."""
 
 from __future__ import annotations
 
@@ -77,6 +77,28 @@ RULES: dict[str, Callable[..., Bounds | None]] = {
     "and": _and,
     "select_n": lambda which, *cases: _join_all(cases),
 }
+
+
+COMPARISONS: dict[str, Callable[[Bounds, Bounds], bool | None]] = {
+    "lt": lambda a, b: True if a.high < b.low else False if a.low >= b.high else None,
+    "gt": lambda a, b: COMPARISONS["lt"](b, a),
+    "ge": lambda a, b: _opposite(COMPARISONS["lt"](a, b)),
+    "le": lambda a, b: _opposite(COMPARISONS["gt"](a, b)),
+    "eq": lambda a, b: False if a.high < b.low or b.high < a.low else True if a == b and a.low == a.high else None,
+    "ne": lambda a, b: _opposite(COMPARISONS["eq"](a, b)),
+}
+
+
+def _opposite(truth: bool | None) -> bool | None:
+    return None if truth is None else not truth
+
+
+def decided(primitive: str, operands: list[Bounds | None]) -> bool | None:
+    """What a comparison comes to, where bounds tell."""
+    compare = COMPARISONS.get(primitive)
+    if compare is None or any(b is None for b in operands):
+        return None
+    return compare(*operands)
 
 
 def _join_all(cases: tuple[Bounds, ...]) -> Bounds:

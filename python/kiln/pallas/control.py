@@ -17,8 +17,8 @@ from kiln.pallas.text import binding, type_text
 
 
 @rule(
-    "jit", "pjit", "closed_call", "core_call", "eval_jaxpr", "custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr",
-    "remat2", "checkpoint", "remat", "custom_lin", "jaxpr_call",
+    "jit", "pjit", "closed_call", "core_call", "eval_jaxpr", "custom_jvp_call", "custom_vjp_call", "jaxpr_call",
+    "custom_vjp_call_jaxpr", "remat2", "checkpoint", "remat", "custom_lin",
 )  # fmt: skip
 def lower_call(low: Lowering, eqn: Equation) -> Sequence[Operand]:
     """A function call: its equations stand in its place."""
@@ -325,7 +325,7 @@ def _axis(low: Lowering, eqn: Equation) -> Any:
 
 @rule("debug_print")
 def lower_print(low: Lowering, eqn: Equation) -> Sequence[Operand]:
-    """print "x is {}", x"""
+    """Print "x is {}", x."""
     values = [v for v in eqn.operands if isinstance(v, Value)]
     text = str(eqn.params["fmt"]).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     low.writer.line(", ".join([f'print "{text}"', *(v.typed for v in values)]))

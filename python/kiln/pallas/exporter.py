@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-
 from kiln.pallas import arith, control, memory, shape  # noqa: F401  (their rules)
 from kiln.pallas.blocks import Block, Param, block_of, grid_axes, parallel
 from kiln.pallas.lower import Axis, Lowering, Ref, physical
@@ -47,7 +46,7 @@ def export_call(
     **_: Any,
 ) -> Exported:
     """Exports one call; the parameters are those of `pallas_call_hlo_interpret`, and what it ignores is ignored."""
-    kernel = _Kernel(jaxpr, grid_mapping, dict((o, i) for i, o in input_output_aliases), compiler_params)
+    kernel = _Kernel(jaxpr, grid_mapping, {o: i for i, o in input_output_aliases}, compiler_params)
     return kernel.export(name or _own_name(jaxpr))
 
 

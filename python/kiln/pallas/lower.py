@@ -164,6 +164,8 @@ class Lowering:
         if value.dtype.kind == "b":
             limits = Bounds(0, 1)
         limits = limits if _fits(limits, dtype) else None
+        if value.number is not None and limits is not None:
+            return self.constant(int(value.number), dtype)
         result = self.let(f"{dtype_name(dtype)}({value.typed})", value.shape, dtype, limits)
         if value.dtype.kind == "b" and not value.shape:
             result.condition = value
@@ -176,10 +178,12 @@ class Lowering:
 
     def elementwise(self, primitive: str, operands: Sequence[Value], shape: Sequence[int], dtype: Any) -> Value:
         """An op of the table whose operands broadcast."""
+        limits = bounds.of(primitive, [v.bounds for v in operands])
+        if not shape and (known := self._known(primitive, operands, limits, dtype)) is not None:
+            return known
         op = table.ops()[primitive]
         anchored = any(v.number is None for v in operands[op.name == "select" :])
         texts = [v.text if anchored and (op.name != "select" or i) else v.typed for i, v in enumerate(operands)]
-        limits = bounds.of(primitive, [v.bounds for v in operands])
         if not op.infix:
             text = f"{op.name}({', '.join(texts)})"
         elif len(texts) == 1:
@@ -187,6 +191,22 @@ class Lowering:
         else:
             text = f"{texts[0]} {op.infix} {texts[1]}"
         return self.let(text, shape, dtype, limits)
+
+    def _known(self, primitive: str, operands: Sequence[Value], limits: Bounds | None, dtype: Any) -> Value | None:
+        """A scalar that bounds or constants decide: the arithmetic of indices is full of them."""
+        if limits is not None and limits.low == limits.high:
+            return self.constant(limits.low, dtype)
+        truth = bounds.decided(primitive, [v.bounds for v in operands])
+        if truth is not None:
+            return self.constant(truth, np.bool_)
+        first = operands[0]
+        if primitive == "select_n" and first.number is not None:
+            return operands[1] if first.number else operands[2]
+        if primitive in ("and", "or") and dtype == np.bool_:
+            for a, b in (operands, operands[::-1]):
+                if a.number is not None:
+                    return b if bool(a.number) == (primitive == "and") else a
+        return None
 
     def unsupported(self, what: str, hint: str = "") -> Unsupported:
         """An error at the equation being lowered."""
@@ -248,7 +268,7 @@ class Lowering:
             inner = definition(equation)
             if inner is None:
                 raise self.unsupported(f"the primitive `{equation.name}`", "write it with other operations")
-            return self.jaxpr(inner, [v for v in equation.operands])
+            return self.jaxpr(inner, list(equation.operands))
         results = found(self, equation)
         if results is None:
             return []

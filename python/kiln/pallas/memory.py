@@ -137,7 +137,7 @@ def _target(low: Lowering, ref: Ref, transforms: Sequence[Any], clamp: bool = Tr
 
 @rule("get")
 def lower_get(low: Lowering, eqn: Equation) -> Operand:
-    """x[..]"""
+    """x[..]."""
     ref, *leaves = eqn.operands
     return load(low, ref, tree_util.tree_unflatten(eqn.params["tree"], leaves))
 
@@ -161,7 +161,7 @@ def _exchange(low: Lowering, eqn: Equation, part: Spot, value: Value) -> Value:
 
 @rule("addupdate")
 def lower_addupdate(low: Lowering, eqn: Equation) -> Sequence[Operand]:
-    """x[..] += v"""
+    """x[..] += v."""
     ref, value, *leaves = eqn.operands
     part = _target(low, ref, tree_util.tree_unflatten(eqn.params["tree"], leaves))
     if part.arrays:
@@ -217,7 +217,7 @@ ATOMICS = {"xchg": "exchange"}
 
 @rule("atomic_rmw")
 def lower_atomic(low: Lowering, eqn: Equation) -> Operand:
-    """let old = atomic add x[..] = v"""
+    """Let old = atomic add x[..] = v."""
     ref, transforms, value, mask = eqn.params["args_tree"].unflatten(eqn.operands)
     part = _target(low, ref, transforms)
     kind = eqn.params["atomic_type"].value
@@ -227,7 +227,7 @@ def lower_atomic(low: Lowering, eqn: Equation) -> Operand:
 
 @rule("atomic_cas")
 def lower_compare_exchange(low: Lowering, eqn: Equation) -> Operand:
-    """let old = atomic cas x[..] = expected, v"""
+    """Let old = atomic cas x[..] = expected, v."""
     ref, expected, value = eqn.operands
     return low.let(f"atomic cas {ref.text}[...] = {expected.text}, {value.text}", ref.shape, ref.dtype)
 

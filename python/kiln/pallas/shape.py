@@ -199,10 +199,10 @@ def lower_tile(low: Lowering, eqn: Equation) -> Operand:
     for axis, count in enumerate(repeats):
         if count == 1:
             continue
-        shape = x.shape[:axis] + (count,) + x.shape[axis:]
+        shape = (*x.shape[:axis], count, *x.shape[axis:])
         axes = [k for k in range(len(shape)) if k != axis]
         repeated = broadcast(low, x, shape, axes)
-        x = reshape(low, repeated, x.shape[:axis] + (count * x.shape[axis],) + x.shape[axis + 1 :])
+        x = reshape(low, repeated, (*x.shape[:axis], count * x.shape[axis], *x.shape[axis + 1 :]))
     return x
 
 

@@ -12,8 +12,38 @@ import numpy as np
 from kiln.pallas.unsupported import Place, Unsupported
 
 RESERVED = frozenset(
-    "kernel func let for while when else switch case yield return view in with keep reverse true false inf nan bool "
-    "scratch source print check atomic swap machine grid block".split()
+    [
+        "kernel",
+        "func",
+        "let",
+        "for",
+        "while",
+        "when",
+        "else",
+        "switch",
+        "case",
+        "yield",
+        "return",
+        "view",
+        "in",
+        "with",
+        "keep",
+        "reverse",
+        "true",
+        "false",
+        "inf",
+        "nan",
+        "bool",
+        "scratch",
+        "source",
+        "print",
+        "check",
+        "atomic",
+        "swap",
+        "machine",
+        "grid",
+        "block",
+    ]
 )
 _KINDS = {"bool": "bool", "int": "i", "uint": "u", "float": "f", "bfloat": "bf"}
 

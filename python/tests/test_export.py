@@ -1,0 +1,372 @@
+"""Pallas kernels of every kind: what Kiln gives is what JAX's own interpreter gives."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax._src.pallas.primitives import load as pallas_load
+from jax._src.pallas.primitives import store as pallas_store
+from jax.experimental import pallas as pl
+from jax.experimental.pallas import tpu as pltpu
+
+import kiln.pallas as kp
+
+F32, I32 = jnp.float32, jnp.int32
+
+
+def data(*shape, dtype=F32, seed=0):
+    random = np.random.default_rng(seed)
+    if np.issubdtype(dtype, np.integer):
+        return random.integers(-50, 50, shape).astype(dtype)
+    return random.standard_normal(shape).astype(dtype)
+
+
+def agree(call, *args, exact=False):
+    """Runs a call of Pallas on Kiln and in JAX's interpreter."""
+    expected = jax.tree.leaves(jax.jit(call)(*args))
+    found = jax.tree.leaves(kp.run(jax.jit(call), *args))
+    assert len(found) == len(expected)
+    for a, b in zip(found, expected, strict=True):
+        assert a.dtype == b.dtype
+        tolerance = 0 if exact or jnp.issubdtype(a.dtype, jnp.integer) else 2e-2 if a.dtype.itemsize < 4 else 1e-5
+        np.testing.assert_allclose(np.asarray(a, np.float64), np.asarray(b, np.float64), rtol=tolerance, atol=tolerance)
+
+
+def text_of(call, *args):
+    kernels = kp.export(jax.jit(call), *args)
+    assert len(kernels) == 1
+    return kernels[0].text
+
+
+def call(kernel, out, **options):
+    shape, dtype = out
+    return pl.pallas_call(kernel, out_shape=jax.ShapeDtypeStruct(shape, dtype), interpret=True, **options)
+
+
+# ---- blocks ----
+
+
+def copy(x_ref, o_ref):
+    o_ref[...] = x_ref[...]
+
+
+@pytest.mark.parametrize("shape, block", [((16, 8), (4, 8)), ((10, 7), (4, 4)), ((3, 5), (8, 8)), ((9,), (4,))])
+def test_blocks_at_the_edge_are_padded_with_nan(shape, block):
+    def kernel(x_ref, o_ref, bad_ref):
+        o_ref[...] = x_ref[...] + 1
+        bad_ref[...] = jnp.sum(jnp.isnan(x_ref[...]).astype(F32)).reshape(bad_ref.shape)
+
+    grid = tuple(pl.cdiv(n, b) for n, b in zip(shape, block, strict=True))
+    spec = pl.BlockSpec(block, lambda *i: i)
+    f = pl.pallas_call(
+        kernel,
+        out_shape=(jax.ShapeDtypeStruct(shape, F32), jax.ShapeDtypeStruct(grid, F32)),
+        grid=grid,
+        in_specs=[spec],
+        out_specs=(spec, pl.BlockSpec((1,) * len(grid), lambda *i: i)),
+        interpret=True,
+    )
+    agree(f, data(*shape), exact=True)
+
+
+def test_squeezed_dimensions_are_dropped():
+    spec = pl.BlockSpec((None, 4, pl.squeezed), lambda i, j: (i, 0, j))
+    agree(call(copy, ((3, 4, 5), F32), grid=(3, 5), in_specs=[spec], out_specs=spec), data(3, 4, 5), exact=True)
+
+
+@pytest.mark.parametrize("padding", [(0, 0), (1, 2)])
+def test_element_blocks_start_anywhere(padding):
+    overlapping = pl.BlockSpec((pl.Element(6, padding), pl.Element(8)), lambda i: (i * 4, 0))
+    out = pl.BlockSpec((6, 8), lambda i: (i, 0))
+    agree(call(copy, ((18, 8), F32), grid=(3,), in_specs=[overlapping], out_specs=out), data(14, 8), exact=True)
+
+
+def test_block_indices_outside_are_moved_inside():
+    spec = pl.BlockSpec((4,), lambda i: (i * 3 - 2,))
+    f = call(copy, ((4, 4), F32), grid=(4,), in_specs=[spec], out_specs=pl.BlockSpec((None, 4), lambda i: (i, 0)))
+    agree(f, data(12), exact=True)
+
+
+def test_prefetched_scalars_say_which_block():
+    def kernel(ids_ref, x_ref, o_ref):
+        o_ref[...] = x_ref[...] + ids_ref[pl.program_id(0)]
+
+    spec = pltpu.PrefetchScalarGridSpec(
+        num_scalar_prefetch=1,
+        grid=(4,),
+        in_specs=[pl.BlockSpec((2, 8), lambda i, ids: (ids[i] // 2, 0))],
+        out_specs=pl.BlockSpec((2, 8), lambda i, ids: (i, 0)),
+    )
+    agree(call(kernel, ((8, 8), F32), grid_spec=spec), np.array([5, 0, 3, 6], np.int32), data(8, 8), exact=True)
+
+
+def test_dynamic_grids_and_what_they_leave_unwritten():
+    def kernel(x_ref, o_ref):
+        o_ref[...] = x_ref[...] * pl.num_programs(0)
+
+    def f(n, x):
+        spec = pl.BlockSpec((4,), lambda i: (i,))
+        return call(kernel, ((16,), F32), grid=(n,), in_specs=[spec], out_specs=spec)(x)
+
+    agree(f, jnp.int32(3), data(16), exact=True)
+    assert "filled" in text_of(f, jnp.int32(3), data(16))
+
+
+def test_outputs_may_begin_as_inputs():
+    def kernel(x_ref, y_ref, o_ref):
+        o_ref[...] += x_ref[...]
+
+    spec = pl.BlockSpec((4,), lambda i: (i,))
+    f = call(kernel, ((8,), F32), grid=(2,), in_specs=[spec, spec], out_specs=spec, input_output_aliases={1: 0})
+    agree(f, data(8), data(8, seed=1), exact=True)
+
+
+def test_kernels_may_write_to_their_inputs():
+    def kernel(x_ref, o_ref):
+        x_ref[0] = 2 * x_ref[0]
+        o_ref[...] = x_ref[...]
+
+    x = data(4, 4)
+    spec = pl.BlockSpec((2, 4), lambda i: (i // 2, 0))
+    out = pl.BlockSpec((2, 4), lambda i: (i, 0))
+    agree(call(kernel, ((8, 4), F32), grid=(4,), in_specs=[spec], out_specs=out), x.copy(), exact=True)
+
+
+def test_later_steps_see_what_earlier_ones_wrote():
+    def kernel(x_ref, o_ref, acc_ref):
+        @pl.when(pl.program_id(1) == 0)
+        def _():
+            acc_ref[...] = jnp.zeros_like(acc_ref)
+
+        acc_ref[...] += jnp.dot(x_ref[...], x_ref[...].T)
+        o_ref[...] = acc_ref[...]
+
+    f = call(
+        kernel,
+        ((8, 4), F32),
+        grid=(2, 3),
+        in_specs=[pl.BlockSpec((4, 8), lambda i, k: (i, k))],
+        out_specs=pl.BlockSpec((4, 4), lambda i, k: (i, 0)),
+        scratch_shapes=[pltpu.VMEM((4, 4), F32)],
+    )
+    agree(f, data(8, 24))
+
+
+def test_vmap_adds_grid_axes_that_program_id_does_not_count():
+    def kernel(x_ref, o_ref):
+        o_ref[...] = x_ref[...] * pl.program_id(0)
+
+    spec = pl.BlockSpec((2,), lambda i: (i,))
+    f = call(kernel, ((8,), F32), grid=(4,), in_specs=[spec], out_specs=spec)
+    agree(jax.vmap(jax.vmap(f)), data(3, 2, 8), exact=True)
+
+
+def test_gradients():
+    def kernel(x_ref, o_ref):
+        o_ref[...] = jnp.sin(x_ref[...]) * x_ref[...]
+
+    f = call(kernel, ((4, 8), F32))
+    agree(lambda x: jax.jvp(f, (x,), (x,)), data(4, 8))
+
+
+# ---- memory ----
+
+
+@pytest.mark.parametrize("start", [-9, -3, 0, 2, 5, 7, 40])
+def test_slices_are_moved_inside(start):
+    def kernel(i_ref, x_ref, o_ref):
+        o_ref[...] = x_ref[pl.ds(i_ref[0], 4), 1]
+
+    agree(call(kernel, ((4,), F32)), np.array([start], np.int32), data(8, 3), exact=True)
+
+
+def test_strided_slices_and_stores():
+    def kernel(x_ref, o_ref):
+        o_ref[...] = jnp.zeros_like(o_ref)
+        o_ref[pl.ds(1, 3, 2), :] = x_ref[pl.ds(0, 3, 3), :]
+
+    agree(call(kernel, ((8, 4), F32)), data(9, 4), exact=True)
+
+
+def test_masks():
+    def kernel(x_ref, o_ref):
+        first = pl.program_id(0) * 8
+        there = jnp.arange(8) + first < x_ref.shape[0]
+        part = (pl.ds(first, 8),)
+        pallas_store(o_ref, part, pallas_load(x_ref, part, mask=there, other=7.0), mask=there)
+
+    whole, out = pl.BlockSpec((13,), lambda i: (0,)), pl.BlockSpec((16,), lambda i: (0,))
+    agree(call(kernel, ((16,), F32), grid=(2,), in_specs=[whole], out_specs=out), data(13), exact=True)
+
+
+def test_refs_of_refs():
+    def kernel(x_ref, o_ref):
+        o_ref.at[1].at[pl.ds(2, 4)][...] = x_ref.at[pl.ds(1, 2)].at[1][pl.ds(0, 4)]
+        o_ref[0] = x_ref.at[pl.ds(1, 2)].at[0][...]
+
+    agree(call(kernel, ((2, 8), F32)), data(4, 8), exact=True)
+
+
+def test_memory_of_a_scope():
+    def kernel(x_ref, o_ref):
+        def body(tmp_ref):
+            tmp_ref[...] = x_ref[...] + 1
+            return tmp_ref[1:3]
+
+        o_ref[...] = pl.run_scoped(body, pltpu.VMEM((4, 8), F32))
+
+    agree(call(kernel, ((2, 8), F32)), data(4, 8), exact=True)
+
+
+# ---- control ----
+
+
+@pytest.mark.parametrize("steps", [0, 1, 5])
+def test_loops_with_bounds_that_are_computed(steps):
+    def kernel(n_ref, x_ref, o_ref):
+        first = n_ref[0] - 2
+        total = jax.lax.fori_loop(first, n_ref[0], lambda i, t: t * 0.5 + x_ref[jnp.maximum(i, 0)], jnp.zeros(4))
+        limit, count = jax.lax.while_loop(lambda c: c[0] < 40, lambda c: (c[0] * 2, c[1] + 1), (n_ref[0] + 1, 0))
+        o_ref[0] = total
+        o_ref[1] = jnp.full(4, limit + count).astype(F32)
+
+    agree(call(kernel, ((2, 4), F32)), np.array([steps], np.int32), data(8, 4))
+
+
+@pytest.mark.parametrize("which", [-1, 0, 1, 2, 9])
+def test_branches(which):
+    def kernel(i_ref, x_ref, o_ref):
+        x = x_ref[...]
+        o_ref[0] = jax.lax.switch(i_ref[0], [jnp.sin, jnp.cos, lambda v: v * 2], x)
+        o_ref[1] = jax.lax.cond(i_ref[0] > 0, lambda v: v + 1, lambda v: v - 1, x)
+
+        @pl.when(i_ref[0] < 1)
+        def _():
+            o_ref[1] = -x
+
+    agree(call(kernel, ((2, 4), F32)), np.array([which], np.int32), data(4))
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_scans_over_arrays(reverse):
+    def kernel(x_ref, o_ref, last_ref):
+        def step(total, row):
+            return total + row, total * row
+
+        last_ref[...], o_ref[...] = jax.lax.scan(step, jnp.zeros(4), x_ref[...], reverse=reverse)
+
+    f = pl.pallas_call(
+        kernel, out_shape=(jax.ShapeDtypeStruct((6, 4), F32), jax.ShapeDtypeStruct((4,), F32)), interpret=True
+    )
+    agree(f, data(6, 4))
+
+
+# ---- ops ----
+
+
+def unary(function):
+    def kernel(x_ref, o_ref):
+        o_ref[...] = function(x_ref[...])
+
+    return kernel
+
+
+SHAPE_OPS = {
+    "transpose": lambda x: x.T.reshape(4, 6),
+    "concatenate": lambda x: jnp.concatenate([x[:2], x[1:3]]),
+    "stack": lambda x: jnp.stack([x[0], x[1], x[2], x[3]]),
+    "split": lambda x: jnp.concatenate(jnp.split(x, 2)[::-1]),
+    "tile": lambda x: jnp.tile(x[:2, :3], (2, 2)),
+    "pad": lambda x: jnp.pad(x[1:3, :4], ((1, 1), (0, 2)), constant_values=7),
+    "flip": lambda x: jnp.flip(x, (0, 1)),
+    "where": lambda x: jnp.where(x > 0, x, 2 * x),
+    "softmax": lambda x: jax.nn.softmax(x, axis=1),
+    "gelu": jax.nn.gelu,
+    "cumsum": lambda x: jnp.cumsum(x, axis=1),
+    "floor divide": lambda x: (x * 10).astype(I32) // 3 * 1.0 + (x * 10).astype(I32) % -3,
+    "argmax": lambda x: jnp.broadcast_to(jnp.argmax(x, axis=1)[:, None], x.shape).astype(F32),
+    "round": lambda x: jnp.round(x * 4) + jax.lax.round(x * 4),
+    "clip": lambda x: jnp.clip(x, -0.5, 0.5),
+    "select_n": lambda x: jax.lax.select_n((x > 0).astype(I32) + (x > 1), x, -x, 3 * x),
+    "reduce": lambda x: x - jnp.max(x, axis=0) + jnp.prod(x, axis=1, keepdims=True) + jnp.min(x),
+}
+
+
+@pytest.mark.parametrize("name", SHAPE_OPS)
+def test_ops(name):
+    agree(call(unary(SHAPE_OPS[name]), ((4, 6), F32)), data(4, 6))
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16, jnp.int8])
+@pytest.mark.parametrize("numbers", [(((1,), (0,)), ((), ())), (((1,), (1,)), ((), ())), (((0,), (0,)), ((), ()))])
+def test_products(dtype, numbers):
+    def kernel(a_ref, b_ref, o_ref):
+        wanted = I32 if jnp.issubdtype(dtype, jnp.integer) else F32
+        o_ref[...] = jax.lax.dot_general(a_ref[...], b_ref[...], numbers, preferred_element_type=wanted)
+
+    out = I32 if jnp.issubdtype(dtype, jnp.integer) else F32
+    agree(call(kernel, ((8, 8), out)), data(8, 8).astype(dtype), data(8, 8, seed=1).astype(dtype))
+
+
+def test_narrow_floats():
+    agree(call(unary(lambda x: x * jnp.bfloat16(1.3)), ((4, 6), jnp.bfloat16)), data(4, 6).astype(jnp.bfloat16))
+
+
+# ---- what is said ----
+
+
+def test_ops_know_their_line_of_python():
+    text = text_of(call(unary(jnp.sin), ((4,), F32)), data(4))
+    assert f'source "{__file__}":' in text
+
+
+def test_what_cannot_run_names_itself_and_its_place():
+    def kernel(x_ref, o_ref):
+        o_ref[...] = jnp.real(jax.lax.complex(x_ref[...], x_ref[...]))
+
+    with pytest.raises(kp.Unsupported, match=r"test_export.py:\d+: .*complex"):
+        kp.run(call(kernel, ((4,), F32)), data(4))
+
+
+def test_unused_equations_leave_no_text():
+    def kernel(x_ref, o_ref):
+        jnp.exp(x_ref[...])
+        o_ref[...] = x_ref[...]
+
+    assert "exp(" not in text_of(call(kernel, ((4,), F32)), data(4))
+
+
+def test_export_is_linear():
+    """Twenty times the equations take about twenty times as long."""
+    import time
+
+    from kiln.pallas.exporter import export_call
+
+    def deep(count, x_ref, o_ref):
+        x = x_ref[...]
+        for k in range(count):
+            x = x * 1.5 + k
+        o_ref[...] = x
+
+    def seconds(count):
+        taken = []
+
+        def record(jaxpr, grid_mapping, **params):
+            begin = time.perf_counter()
+            result = export_call(jaxpr=jaxpr, grid_mapping=grid_mapping, **params)
+            taken.append(time.perf_counter() - begin)
+            return result
+
+        from kiln.pallas import bridge
+
+        original, bridge.export_call = bridge.export_call, record
+        try:
+            kp.export(call(functools.partial(deep, count), ((8,), F32)), data(8))
+        finally:
+            bridge.export_call = original
+        return min(taken)
+
+    seconds(10)
+    assert seconds(5000) < 60 * max(seconds(250), 1e-4)
