@@ -48,6 +48,13 @@ static inline uint16_t bf16_from_f32(float f) {
   return (uint16_t)((bits & 0x7fffffffu) > 0x7f800000u ? (bits >> 16 | 0x40u) : rounded);
 }
 
+/* The neighbouring value of a number kept as a sign and a magnitude of `width` bits, upward or downward. */
+static inline uint32_t next_bits(uint32_t bits, uint32_t width, int upward) {
+  const uint32_t sign = UINT32_C(1) << (width - 1), negative = (bits & sign) != 0;
+  if ((bits & ~sign) == 0) return upward ? 1 : sign | 1;
+  return (uint32_t)upward != negative ? bits + 1 : bits - 1;
+}
+
 /* To f32 rounding to odd: an inexact result gets its last bit set. */
 static inline float f32_odd_from_f64(double d) {
   float nearest = (float)d;

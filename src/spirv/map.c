@@ -49,6 +49,43 @@ static spv_id fn_div_u(call *x) { return divide_unsigned(x, SpvOpUDiv, number(x,
 static spv_id fn_rem_u(call *x) { return divide_unsigned(x, SpvOpUMod, x->a); }
 static spv_id fn_sign_u(call *x) { return pick(x, test(x, SpvOpIEqual, x->a, number(x, 0)), x->a, number(x, 1)); }
 
+static spv_id fn_square(call *x) {
+  SpvOp op = ir_dtype_get(x->dtype)->class == IR_CLASS_FLOAT ? SpvOpFMul : SpvOpIMul;
+  return op == SpvOpIMul && x->type == x->c->u32 ? spv_mul(x->c, x->a, x->a) : op2(x, op, x->a, x->a);
+}
+
+/* The operand as words without a sign, the upper one 0 for types of up to 32 bits. */
+static spv_id words_of(call *x, spv_id *upper) {
+  spv_id lower;
+  *upper = 0;
+  if (width(x) < 32) return spv_and_const(x->c, x->a, (1u << width(x)) - 1);
+  if (width(x) == 32) return x->a;
+  spv_num_halves(x->low, x->a, &lower, upper);
+  return lower;
+}
+
+/* A small count as a number of the type. */
+static spv_id counted(call *x, spv_id count) {
+  return width(x) == 64 ? spv_op1(x->c, SpvOpUConvert, x->type, count) : count;
+}
+
+static spv_id fn_popcount(call *x) {
+  spv_id upper, lower = words_of(x, &upper), count = spv_op1(x->c, SpvOpBitCount, x->c->u32, lower);
+  if (upper) count = spv_op2(x->c, SpvOpIAdd, x->c->u32, count, spv_op1(x->c, SpvOpBitCount, x->c->u32, upper));
+  return counted(x, count);
+}
+
+/* FindUMsb gives the number of the highest bit that is set, and -1 for 0. */
+static spv_id fn_clz(call *x) {
+  spv_code *c = x->c;
+  spv_id upper, lower = words_of(x, &upper), top = spv_glsl1(c, GLSLstd450FindUMsb, c->u32, lower);
+  if (upper) {
+    spv_id high = spv_op2(c, SpvOpIAdd, c->u32, spv_glsl1(c, GLSLstd450FindUMsb, c->u32, upper), spv_int(c, 32));
+    top = spv_select(c, c->u32, spv_op2(c, SpvOpINotEqual, c->boolean, upper, spv_int(c, 0)), high, top);
+  }
+  return counted(x, spv_op2(c, SpvOpISub, c->u32, spv_int(c, (int64_t)width(x) - 1), top));
+}
+
 /* Shifts: SPIR-V leaves amounts past the width undefined, so what lies beyond is picked, unless the amount is known. */
 static bool shift_known(call *x) {
   const spv_fact *amount = spv_fact_of(x->c, x->b);
@@ -105,6 +142,26 @@ static spv_id fn_round_even(call *x) {
 
 static spv_id fn_is_finite(call *x) {
   return test(x, SpvOpFOrdLessThan, spv_glsl1(x->c, GLSLstd450FAbs, x->type, x->a), real(x, (double)INFINITY));
+}
+
+/* One more or one less in the bits of the number, which are a sign and a magnitude. */
+static spv_id fn_nextafter(call *x) {
+  spv_code *c = x->c;
+  const bool wide = width(x) == 64;
+  const ir_dtype word = wide ? IR_U64 : IR_U32;
+  const uint64_t sign = UINT64_C(1) << (width(x) - 1);
+  spv_id type = spv_num_type(x->low, word), one = spv_num_const(x->low, word, 1), zero = real(x, 0);
+  spv_id bits = wide ? spv_bitcast(c, type, x->a) : spv_num_pack(x->low, x->dtype, x->a);
+  spv_id upward = test(x, SpvOpFOrdLessThan, x->a, x->b), positive = test(x, SpvOpFOrdGreaterThan, x->a, zero);
+  spv_id out = spv_op2(c, SpvOpLogicalEqual, c->boolean, upward, positive);
+  spv_id moved =
+      spv_select(c, type, out, spv_op2(c, SpvOpIAdd, type, bits, one), spv_op2(c, SpvOpISub, type, bits, one));
+  spv_id least = spv_select(c, type, upward, one, spv_num_const(x->low, word, sign | 1));
+  moved = spv_select(c, type, test(x, SpvOpFOrdEqual, x->a, zero), least, moved);
+  spv_id found = wide ? spv_bitcast(c, x->type, moved) : spv_num_unpack(x->low, x->dtype, moved);
+  found = pick(x, test(x, SpvOpFOrdEqual, x->a, x->b), x->b, found);
+  spv_id nan = spv_op2(c, SpvOpLogicalOr, c->boolean, is_nan(x, x->a), is_nan(x, x->b));
+  return pick(x, nan, real(x, (double)NAN), found);
 }
 
 /* trunc(a), and one further out when at least half was cut off: exact, unlike adding 0.5. */

@@ -102,7 +102,13 @@ def shift_right_logical(x, n, info):
     return 0 if not 0 <= n < info.bits else (x & ((1 << info.bits) - 1)) >> n
 
 
+def leading_zeros(x, info):
+    return info.bits - (x & ((1 << info.bits) - 1)).bit_length()
+
+
 INTEGER = {
+    "square": by_integers(lambda x, _: x * x), "popcount": by_integers(lambda x, info: bin(x & ((1 << info.bits) - 1)).count("1")),
+    "clz": by_integers(leading_zeros),
     "add": by_integers(lambda x, y, _: x + y), "sub": by_integers(lambda x, y, _: x - y), "mul": by_integers(lambda x, y, _: x * y),
     "div": truncated_quotient, "rem": truncated_remainder, "neg": by_integers(lambda x, _: -x), "abs": by_integers(lambda x, _: abs(x)),
     "sign": by_integers(lambda x, _: (x > 0) - (x < 0)), "max": np.maximum, "min": np.minimum,
@@ -124,8 +130,77 @@ def clamp_float(low, x, high):
     return np.where(np.isnan(x), x, np.where(x < low, low, np.where(x > high, high, x)))
 
 
-def error_function(a):
-    return np.vectorize(math.erf, otypes=[np.float64])(a.astype(np.float64)).astype(a.dtype)
+def by_doubles(function):
+    """An op of one float, from a function of Python floats."""
+    def run(a):
+        return np.vectorize(function, otypes=[np.float64])(a.astype(np.float64)).astype(a.dtype)
+    return run
+
+
+def inverse_error_function(x):
+    """By bisection, on what is left to 1 where that is the smaller part."""
+    size, low, high = abs(x), 0.0, 28.0
+    if not size < 1:
+        return math.copysign(math.inf, x) if size == 1 else math.nan
+    if size < 1e-9:
+        return x * math.sqrt(math.pi) / 2
+    for _ in range(80):
+        middle = (low + high) / 2
+        below = math.erf(middle) < size if size < 0.5 else math.erfc(middle) > 1 - size
+        low, high = (middle, high) if below else (low, middle)
+    return math.copysign((low + high) / 2, x)
+
+
+def log_gamma(x):
+    try:
+        return math.lgamma(x)
+    except (ValueError, OverflowError):
+        return math.inf
+
+
+def digamma(a):
+    """Recurrence up to 40, an asymptotic series from there; reflection below zero."""
+    x, wide = a.astype(np.longdouble), np.longdouble
+    pole = (x < 0) & (x == np.floor(x))
+    rest = x - np.rint(x)
+    turned = np.where(x < 0, -wide(np.pi) / np.tan(wide("3.14159265358979323846264338327950288") * rest), 0)
+    y = np.where(x < 0, 1 - x, x)
+    total = turned
+    for _ in range(40):
+        small = y < 40
+        total = np.where(small, total - 1 / y, total)
+        y = np.where(small, y + 1, y)
+    square = 1 / (y * y)
+    series = square * (wide(1) / 12 - square * (wide(1) / 120 - square * (wide(1) / 252 - square * (wide(1) / 240 - square / 132))))
+    found = total + np.log(y) - 1 / (2 * y) - series
+    return np.where(pole, np.nan, np.where(x == 0, np.copysign(np.inf, -x), found)).astype(a.dtype)
+
+
+def bessel(order):
+    """exp(-x) I(x) by the trapezoidal rule on its integral, and for large x by the series in 1 / x."""
+    angles = (np.arange(2000, dtype=np.longdouble) + 0.5) * (np.longdouble("3.14159265358979323846264338327950288") / 2000)
+    weight = np.sin(angles)**2 if order else np.ones_like(angles)
+
+    def run(a):
+        x = np.abs(a.astype(np.longdouble))
+        near = np.minimum(x, 1000)
+        integral = np.mean(np.exp(near[..., None] * (np.cos(angles) - 1)) * weight, axis=-1) * (near if order else 1)
+        term, total = np.ones_like(x), np.ones_like(x)
+        for k in range(1, 9):
+            term = term * ((2 * k - 1)**2 - 4 * order) / (8 * k * x)
+            total = total + term
+        found = np.where(x < 1000, integral, total / np.sqrt(2 * np.longdouble("3.14159265358979323846264338327950288")) / np.sqrt(x))
+        return np.where(np.isnan(a), a, np.copysign(found, a) if order else found).astype(a.dtype)
+    return run
+
+
+def next_after(a, b, dtype):
+    """On storage: the neighbours of bf16 are those of its bits."""
+    if dtype != "bf16":
+        return np.nextafter(a, b)
+    x, y = widen(a, dtype), widen(b, dtype)
+    up = np.where(a & 0x7FFF, a.astype(np.int32) + np.where((x < y) == (x > 0), 1, -1), np.where(x < y, 1, 0x8001))
+    return np.where(np.isnan(x) | np.isnan(y), 0x7FC0, np.where(x == y, b, up)).astype(np.uint16)
 
 
 FLOAT = {
@@ -135,12 +210,15 @@ FLOAT = {
     "rsqrt": lambda a: 1 / np.sqrt(a), "cbrt": np.cbrt, "exp": np.exp, "exp2": np.exp2, "expm1": np.expm1, "log": np.log,
     "log2": np.log2, "log1p": np.log1p, "logistic": lambda a: 1 / (1 + np.exp(-a)), "sin": np.sin, "cos": np.cos, "tan": np.tan,
     "asin": np.arcsin, "acos": np.arccos, "atan": np.arctan, "atan2": np.arctan2, "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh,
-    "asinh": np.arcsinh, "acosh": np.arccosh, "atanh": np.arctanh, "erf": error_function,
+    "asinh": np.arcsinh, "acosh": np.arccosh, "atanh": np.arctanh, "erf": by_doubles(math.erf),
+    "erfc": by_doubles(math.erfc), "erf_inv": by_doubles(inverse_error_function), "lgamma": by_doubles(log_gamma), "digamma": digamma,
+    "bessel_i0e": bessel(0), "bessel_i1e": bessel(1), "square": np.square,
 }
+ABSOLUTE = {"lgamma", "digamma"}  # have zeros, where their errors are told against 1
 
 
 # In f64 these are NumPy's own: rounding a long double again would round twice.
-ROUNDED_ONCE = {"add", "sub", "mul", "div", "sqrt"}
+ROUNDED_ONCE = {"add", "sub", "mul", "div", "sqrt", "square"}
 
 
 def elementwise(op, dtype, operands):
@@ -155,6 +233,8 @@ def elementwise(op, dtype, operands):
             return COMPARE[op](*wide).astype(np.uint8), "bool", True
         if dtype == "bool":
             return BOOLEAN[op](*operands).astype(np.uint8), dtype, True
+        if op == "nextafter":
+            return next_after(*operands, dtype), dtype, True
         if dtype in FLOATS:
             return FLOAT[op](*wide), dtype, False
         return INTEGER[op](*operands).astype(STORAGE[dtype]), dtype, True
@@ -191,6 +271,8 @@ def reduce(op, data, dtype, axis):
                 return getattr(np, op)(data, axis=axis).astype(np.uint8), dtype, True, None
             join = np.bitwise_or if op == "any" else np.bitwise_and
             return np.asarray(join.reduce(data, axis=axis), STORAGE[dtype]), dtype, True, None
+        if op == "xor_all":
+            return np.asarray(np.bitwise_xor.reduce(data, axis=axis), STORAGE[dtype]), dtype, True, None
         if op in ("max", "min"):
             start = lowest(dtype) if op == "max" else highest(dtype)
             found = getattr(np, op)(wide, axis=axis, initial=start)

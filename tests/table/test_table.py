@@ -300,7 +300,8 @@ def map_piece(row, infix, dtype, operands, device):
     if result in FLOATS and not exact and (device or tolerance):
         tiny = is_subnormal(expected, dtype) | (np.abs(expected) < np.ldexp(1.0, FLOATS[dtype][1] + 1)) & (expected != 0)
         doubtful = tiny if doubtful is None else doubtful | tiny
-    return Piece(row.id, map_text(row, infix), expected, result, exact, tolerance, None, doubtful)
+    scale = np.maximum(np.abs(expected), 1) if row.id in reference.ABSOLUTE else None
+    return Piece(row.id, map_text(row, infix), expected, result, exact, tolerance, scale, doubtful)
 
 
 def test_maps(executor, tally, rows, infixes, dtype):
@@ -458,7 +459,7 @@ SHAPE_ROWS = {"full", "size", "iota", "convert", "bitcast", "broadcast", "reshap
 
 def check_rows(tally, rows):
     """Every row of the table is one that this test knows how to check."""
-    maps = set(reference.FLOAT) | set(reference.INTEGER) | set(reference.COMPARE) | {"select", "is_finite"}
+    maps = set(reference.FLOAT) | set(reference.INTEGER) | set(reference.COMPARE) | {"select", "is_finite", "nextafter"}
     for row in rows:
         known = {"map": row.id in maps, "shape": row.id in SHAPE_ROWS}.get(row.form, True)
         if not known:

@@ -100,12 +100,27 @@ static uint64_t int_shift(const char *name, ir_dtype d, int64_t a, int64_t b) {
 
 static bool int_less(ir_dtype d, int64_t a, int64_t b) { return is_signed(d) ? a < b : (uint64_t)a < (uint64_t)b; }
 
+static uint64_t bits_set(ir_dtype d, int64_t a) {
+  uint64_t count = 0;
+  for (uint32_t k = 0; k < width(d); k++) count += (uint64_t)a >> k & 1;
+  return count;
+}
+
+static uint64_t zeros_before(ir_dtype d, int64_t a) {
+  uint32_t k = width(d);
+  while (k > 0 && !((uint64_t)a >> (k - 1) & 1)) k--;
+  return width(d) - k;
+}
+
 static uint64_t int_reference(const char *name, ir_dtype d, int64_t a, int64_t b, int64_t c) {
   if (is(name, "add")) return (uint64_t)a + (uint64_t)b;
   if (is(name, "sub")) return (uint64_t)a - (uint64_t)b;
   if (is(name, "mul")) return (uint64_t)a * (uint64_t)b;
   if (is(name, "div") || is(name, "rem")) return int_divide(name, d, a, b);
   if (is(name, "neg")) return 0 - (uint64_t)a;
+  if (is(name, "square")) return (uint64_t)a * (uint64_t)a;
+  if (is(name, "popcount")) return bits_set(d, a);
+  if (is(name, "clz")) return zeros_before(d, a);
   if (is(name, "abs")) return is_signed(d) && a < 0 ? 0 - (uint64_t)a : (uint64_t)a;
   if (is(name, "sign")) return a == 0 ? 0 : is_signed(d) && a < 0 ? UINT64_MAX : 1;
   if (is(name, "max")) return (uint64_t)(int_less(d, a, b) ? b : a);
@@ -138,25 +153,56 @@ static long double float_sub(long double a, long double b) { return a - b; }
 static long double float_mul(long double a, long double b) { return a * b; }
 static long double float_div(long double a, long double b) { return a / b; }
 
+static long double float_square(long double a) { return a * a; }
+
 static const struct float_row {
   const char *name;
   long double (*one)(long double);
   long double (*two)(long double, long double);
 } float_rows[] = {
-    {"add", NULL, float_add},     {"sub", NULL, float_sub},    {"mul", NULL, float_mul},
-    {"div", NULL, float_div},     {"rem", NULL, fmodl},        {"max", NULL, float_max},
-    {"min", NULL, float_min},     {"pow", NULL, powl},         {"atan2", NULL, atan2l},
-    {"neg", float_neg, NULL},     {"abs", fabsl, NULL},        {"sign", float_sign, NULL},
-    {"floor", floorl, NULL},      {"ceil", ceill, NULL},       {"trunc", truncl, NULL},
-    {"round", roundl, NULL},      {"round_even", rintl, NULL}, {"sqrt", sqrtl, NULL},
-    {"rsqrt", float_rsqrt, NULL}, {"cbrt", cbrtl, NULL},       {"exp", expl, NULL},
-    {"exp2", exp2l, NULL},        {"expm1", expm1l, NULL},     {"log", logl, NULL},
-    {"log2", log2l, NULL},        {"log1p", log1pl, NULL},     {"logistic", float_logistic, NULL},
-    {"sin", sinl, NULL},          {"cos", cosl, NULL},         {"tan", tanl, NULL},
-    {"asin", asinl, NULL},        {"acos", acosl, NULL},       {"atan", atanl, NULL},
-    {"sinh", sinhl, NULL},        {"cosh", coshl, NULL},       {"tanh", tanhl, NULL},
-    {"asinh", asinhl, NULL},      {"acosh", acoshl, NULL},     {"atanh", atanhl, NULL},
+    {"add", NULL, float_add},
+    {"sub", NULL, float_sub},
+    {"mul", NULL, float_mul},
+    {"div", NULL, float_div},
+    {"rem", NULL, fmodl},
+    {"max", NULL, float_max},
+    {"min", NULL, float_min},
+    {"pow", NULL, powl},
+    {"atan2", NULL, atan2l},
+    {"neg", float_neg, NULL},
+    {"abs", fabsl, NULL},
+    {"sign", float_sign, NULL},
+    {"floor", floorl, NULL},
+    {"ceil", ceill, NULL},
+    {"trunc", truncl, NULL},
+    {"round", roundl, NULL},
+    {"round_even", rintl, NULL},
+    {"sqrt", sqrtl, NULL},
+    {"rsqrt", float_rsqrt, NULL},
+    {"cbrt", cbrtl, NULL},
+    {"exp", expl, NULL},
+    {"exp2", exp2l, NULL},
+    {"expm1", expm1l, NULL},
+    {"log", logl, NULL},
+    {"log2", log2l, NULL},
+    {"log1p", log1pl, NULL},
+    {"logistic", float_logistic, NULL},
+    {"sin", sinl, NULL},
+    {"cos", cosl, NULL},
+    {"tan", tanl, NULL},
+    {"asin", asinl, NULL},
+    {"acos", acosl, NULL},
+    {"atan", atanl, NULL},
+    {"sinh", sinhl, NULL},
+    {"cosh", coshl, NULL},
+    {"tanh", tanhl, NULL},
+    {"asinh", asinhl, NULL},
+    {"acosh", acoshl, NULL},
+    {"atanh", atanhl, NULL},
     {"erf", erfl, NULL},
+    {"erfc", erfcl, NULL},
+    {"lgamma", lgammal, NULL},
+    {"square", float_square, NULL},
 };
 
 static long double float_reference(const char *name, long double a, long double b, long double c) {
@@ -181,11 +227,23 @@ static bool float_compare(const char *name, long double a, long double b) {
   return isfinite(a);
 }
 
+/* One unit further; towards zero that of the values below. */
+static long double float_next(ir_dtype d, long double a, long double b) {
+  if (isnan(a) || isnan(b)) return NAN;
+  if (a == b) return b;
+  if (a == 0) return copysignl(unit_of(d, 0), b);
+  long double size = fabsl(a), largest = format_of(d).largest;
+  if ((a < b) == (a > 0)) return copysignl(size == largest ? INFINITY : size + unit_of(d, size), a);
+  if (isinf(a)) return copysignl(largest, a);
+  return copysignl(size - unit_of(d, size * (1 - 0x1p-60L)), a);
+}
+
 static number reference(const ir_op_info *info, ir_dtype d, number a, number b, number c) {
   if (!is_float(d))
     return (number){wrap(info->result == IR_RESULT_BOOL ? IR_BOOL : d, int_reference(info->id, d, a.i, b.i, c.i)), 0};
   if (info->result == IR_RESULT_BOOL) return (number){float_compare(info->id, a.f, b.f), 0};
   if (info->result == IR_RESULT_SELECT) return (number){0, a.i != 0 ? b.f : c.f};
+  if (is(info->id, "nextafter")) return (number){0, float_next(d, a.f, b.f)};
   return (number){0, float_reference(info->id, a.f, b.f, c.f)};
 }
 
@@ -278,15 +336,23 @@ static void check_row(ir_code code, ir_dtype d) {
   }
 }
 
+/* Scalar code of ir/special.c in every set, with references in the table test. */
+static bool special(const ir_op_info *info) {
+  static const char *const names[] = {"erf_inv", "digamma", "bessel_i0e", "bessel_i1e"};
+  for (size_t k = 0; k < sizeof names / sizeof *names; k++)
+    if (is(info->id, names[k])) return true;
+  return false;
+}
+
 static void test_every_row(void **context) {
   (void)context;
   for (ir_code code = 0; code < IR_CODE_COUNT; code++) {
     const ir_op_info *info = ir_op_get(code);
     for (ir_dtype d = 0; d < IR_DTYPE_COUNT; d++) {
       bool accepted = info->form == IR_FORM_MAP && (info->types & (uint32_t)ir_dtype_get(d)->class) != 0;
-      if (accepted)
+      if (accepted && !special(info))
         check_row(code, d);
-      else
+      else if (!accepted)
         assert_null(ir_lanes(code, d));
     }
   }
