@@ -295,10 +295,11 @@ kiln_array *job_copy_arrays(job *j) {
 }
 
 kiln_result job_save(job *j) {
+  kiln_result result = KILN_OK;
   for (size_t i = 0; i < j->count; i++) {
-    if (!j->arguments[i].saved) continue;
-    kiln_result result = output_save(j->tool, &j->arguments[i], &j->arrays[i]);
-    if (result != KILN_OK) return result;
+    argument *a = &j->arguments[i];
+    if (a->saved && result == KILN_OK) result = output_save(j->tool, a, &j->arrays[i]);
+    if (result != KILN_OK) a->saved = NULL; /* neither this one nor those after it */
   }
-  return KILN_OK;
+  return result;
 }

@@ -7,7 +7,7 @@
 typedef struct argument {
   kiln_param param;
   const char *data;  /* NULL: none given */
-  const char *saved; /* where its value goes after the run; NULL: nowhere */
+  const char *saved; /* where its value goes after the run; NULL: nowhere, or that failed */
 } argument;
 
 typedef struct job {

@@ -61,6 +61,9 @@ class Data(CommandTest):
         self.assertTrue(0 <= x.min() < 0.001 and 0.999 < x.max() < 1 and abs(x.mean() - 0.5) < 0.01)
         n = self.copied("f64", "normal:3", N=100000)
         self.assertTrue(abs(n.mean()) < 0.02 and abs(n.std() - 1) < 0.02 and abs(numpy.corrcoef(n[1:], n[:-1])[0, 1]) < 0.02)
+        numpy.testing.assert_array_equal(self.copied("i16", "zeros", N=3), 0)
+        u = self.copied("u8", "normal:3", N=10000)
+        self.assertTrue(4 < u.mean() < 12 and u.max() < 80)
         i = self.copied("i8", "random:4", N=10000)
         self.assertTrue(i.min() == 0 and i.max() == 99)
 
@@ -159,6 +162,16 @@ class Output(CommandTest):
         answer = self.json("run", self.write("f.kiln", text), "x=zeros")
         self.assertIsNone(answer["outputs"]["y"]["mean"])
 
+    def test_json_of_awkward_names(self):
+        """Quotes, control characters and bytes that are no UTF-8 in a file's name, which the place of an error shows."""
+        name = os.fsencode(self.folder) + b"/a\"b\\\n\x01\xff.kiln"
+        with open(name, "wb") as file:
+            file.write(b"kernel k(x: f32[2]) -> (y: f32[2]) { y[...] = z }")
+        done = subprocess.run([KILN, "run", name, "--json", "x=ones"], capture_output=True, timeout=60)
+        self.assertEqual(done.returncode, 1)
+        place = json.loads(done.stdout)["errors"][0]["places"][0]
+        self.assertTrue(place["file"].endswith("/a\"b\\\n\x01\ufffd.kiln"), place)
+
     def test_json_of_a_mistake(self):
         answer = self.json("run", self.write("add.kiln", ADD), "x=ones", code=1)
         self.assertFalse(answer["ok"])
@@ -219,6 +232,10 @@ class Output(CommandTest):
         self.kiln("run", self.write("p.kiln", rgb), "x=iota", "--set=H=2", "--set=W=2", "-o", f"y={self.path('c.png')}")
         width, height, colour, body = self.png("c.png")
         self.assertEqual((width, height, colour, len(body)), (2, 2, 2, 2 * 7))
+        absent = self.path("absent/c.png")
+        words = ["run", self.path("p.kiln"), "x=iota", "--set=H=2", "--set=W=2", "-o", f"y={absent}"]
+        self.fails(1, "file_unwritable", *words)
+        self.assertNotIn("saved", self.kiln(*words, code=1)[0])
 
 
 class Checks(CommandTest):
