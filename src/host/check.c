@@ -1,8 +1,6 @@
 /* Faults found while running: indices outside an array, and reads of memory that nothing wrote. Every op reports its
  * first fault; the run goes on with what the language says of such accesses, and ends with KILN_ERROR_FAULT.
- *
- * A shadow has one byte per element, set once the element is written: outputs have theirs here, scratch in the frame.
- */
+ * What was written is in the shadows of the heap's blocks. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,38 +10,19 @@
 enum { REPORTS_MOST = 64 };
 
 struct host_faults {
-  const kiln_host_plan *plan;
-  uint8_t **shadows; /* by root; NULL where there is none */
+  mem mem;
   const ir_op *reported[REPORTS_MOST];
   size_t count;
 };
 
 host_faults *host_faults_create(const kiln_host_plan *plan) {
-  const mem m = plan->context->mem;
-  host_faults *faults = mem_calloc(m, 1, sizeof *faults);
-  if (!faults) return NULL;
-  faults->plan = plan;
-  faults->shadows = mem_calloc(m, plan->root_count + 1, sizeof *faults->shadows);
-  for (uint32_t r = 0; faults->shadows && r < plan->root_count; r++) {
-    const host_root *root = &plan->roots[r];
-    if (root->param == HOST_NONE || !root->shadowed) continue;
-    faults->shadows[r] = mem_calloc(m, (size_t)root->count + 1, 1);
-    if (faults->shadows[r]) continue;
-    host_faults_destroy(faults);
-    return NULL;
-  }
-  if (faults->shadows) return faults;
-  host_faults_destroy(faults);
-  return NULL;
+  host_faults *faults = mem_calloc(plan->context->mem, 1, sizeof *faults);
+  if (faults) faults->mem = plan->context->mem;
+  return faults;
 }
 
 void host_faults_destroy(host_faults *faults) {
-  if (!faults) return;
-  const mem m = faults->plan->context->mem;
-  for (uint32_t r = 0; faults->shadows && r < faults->plan->root_count; r++)
-    mem_free(m, faults->shadows[r], (size_t)faults->plan->roots[r].count + 1);
-  mem_free(m, faults->shadows, (faults->plan->root_count + 1) * sizeof *faults->shadows);
-  mem_free(m, faults, sizeof *faults);
+  if (faults) mem_free(faults->mem, faults, sizeof *faults);
 }
 
 size_t host_faults_count(const host_faults *faults) { return faults->count; }
@@ -168,54 +147,55 @@ void host_check_bounds(host_unit *unit, const host_check *check, const ir_op *op
 
 /* ---- shadows ---- */
 
-static uint8_t *shadow_of(const host_unit *unit, const host_access *access) {
-  const uint32_t which = unit->plan->boxes[access->box].root;
-  const host_root *root = &unit->plan->roots[which];
-  if (!root->shadowed) return NULL;
-  return root->param == HOST_NONE ? unit->slot[root->shadow] : unit->faults->shadows[which];
+static alloc_block *block_of(const host_unit *unit, const host_access *access) {
+  return unit->block[unit->plan->boxes[access->box].root];
 }
 
-static int64_t element_number(const host_row *row, int64_t i) {
-  return (host_row_element(row, i) - row->root) / (int64_t)row->bytes;
+/* How many elements from the i-th of a row on take part and lie side by side. */
+static int64_t run_of(const host_unit *unit, const host_access *access, const host_row *row, int64_t i) {
+  if (access->mask != HOST_NONE) return unit->slot[access->mask][row->at + i];
+  return row->stride == (int64_t)row->bytes ? row->high - i : 1;
 }
 
-static bool takes_part(const host_unit *unit, const host_access *access, const host_row *row, int64_t i) {
-  return access->mask == HOST_NONE || unit->slot[access->mask][row->at + i];
-}
+static uint64_t offset_of(const host_row *row, int64_t i) { return (uint64_t)(host_row_element(row, i) - row->root); }
 
 typedef struct search {
-  const uint8_t *shadow;
-  int64_t found; /* number of an unwritten element; -1: none */
+  const alloc_block *block;
+  uint64_t where; /* the first byte that nothing wrote */
+  bool found;
 } search;
 
 static void find_unwritten(void *user, host_unit *unit, const host_access *access, const host_row *row) {
   search *s = user;
-  for (int64_t i = row->low; i < row->high && s->found < 0; i++)
-    if (takes_part(unit, access, row, i) && !s->shadow[element_number(row, i)]) s->found = element_number(row, i);
+  for (int64_t i = row->low, run; i < row->high && !s->found; i += run ? run : 1) {
+    run = run_of(unit, access, row, i);
+    s->found = alloc_first_unwritten(s->block, offset_of(row, i), (uint64_t)run * row->bytes, &s->where);
+  }
 }
 
 void host_check_read(host_unit *unit, const host_access *access, const ir_op *op) {
-  search s = {shadow_of(unit, access), -1};
-  if (!s.shadow) return;
+  search s = {.block = block_of(unit, access)};
+  if (!s.block->shadow) return;
   host_each_row(unit, access, find_unwritten, &s);
-  if (s.found < 0) return;
+  if (!s.found) return;
   const host_root *root = &unit->plan->roots[unit->plan->boxes[access->box].root];
   const host_box_info *whole = &unit->plan->boxes[root->box];
-  int64_t index[KILN_MAX_RANK] = {0};
+  int64_t index[KILN_MAX_RANK] = {0}, element = (int64_t)(s.where / ir_dtype_bytes(root->dtype));
   line words = {.size = 0};
-  for (uint32_t d = whole->rank; d-- > 0; s.found /= whole->dims[d]) index[d] = s.found % whole->dims[d];
+  for (uint32_t d = whole->rank; d-- > 0; element /= whole->dims[d]) index[d] = element % whole->dims[d];
   for (uint32_t d = 0; d < whole->rank; d++) add(&words, "%s%lld", d ? ", " : "[", (long long)index[d]);
   if (whole->rank > 0) add(&words, "]");
   report(unit, DIAG_uninitialized_read, op, &words, root);
 }
 
 static void mark(void *user, host_unit *unit, const host_access *access, const host_row *row) {
-  uint8_t *shadow = user;
-  for (int64_t i = row->low; i < row->high; i++)
-    if (takes_part(unit, access, row, i)) shadow[element_number(row, i)] = 1;
+  for (int64_t i = row->low, run; i < row->high; i += run ? run : 1) {
+    run = run_of(unit, access, row, i);
+    alloc_mark(user, offset_of(row, i), (uint64_t)run * row->bytes);
+  }
 }
 
 void host_mark_written(host_unit *unit, const host_access *access) {
-  uint8_t *shadow = shadow_of(unit, access);
-  if (shadow) host_each_row(unit, access, mark, shadow);
+  alloc_block *block = block_of(unit, access);
+  if (block->shadow) host_each_row(unit, access, mark, block);
 }

@@ -23,10 +23,8 @@ static void count_region(flat *f, const ir_region *region) { ir_walk((ir_region 
 static void add_params(flat *f) {
   for (uint32_t p = 0; p < f->kernel->param_count; p++) {
     const ir_param *param = &f->kernel->params[p];
-    const uint32_t which = flat_root(f, param->ref, p); /* the array may move meanwhile */
-    host_root *root = &f->roots.data[which];
-    if (param->alias >= 0) root->memory = f->roots.data[param->alias].memory;
-    root->shadowed = f->plan->check && param->direction == KILN_OUT && param->alias < 0 && !param->filled;
+    const uint32_t which = flat_root(f, param->ref); /* the array may move meanwhile */
+    if (param->alias >= 0) f->roots.data[which].memory = f->roots.data[param->alias].memory;
   }
 }
 
@@ -76,7 +74,7 @@ void flat_op(flat *f, const ir_op *op) {
 }
 
 flat_scope flat_region_begin(flat *f, const ir_region *region) {
-  flat_scope scope = {f->region, f->roots.count};
+  flat_scope scope = {f->region, f->scratch.count};
   f->region = region;
   for (const ir_op *op = region->first; op; op = op->next) flat_op(f, op);
   return scope;
@@ -85,10 +83,7 @@ flat_scope flat_region_begin(flat *f, const ir_region *region) {
 /* Scratch ends with its region. */
 void flat_region_end(flat *f, flat_scope scope) {
   flat_close(f);
-  for (size_t r = scope.roots; r < f->roots.count; r++) {
-    if (f->roots.data[r].slot != HOST_NONE) flat_free_slot(f, f->roots.data[r].slot);
-    if (f->roots.data[r].shadow != HOST_NONE) flat_free_slot(f, f->roots.data[r].shadow);
-  }
+  flat_release_scratch(f, scope.scratch);
   f->region = scope.outer;
 }
 
@@ -134,7 +129,8 @@ static bool settle(flat *f) {
   plan->box_count = (uint32_t)f->boxes.count;
   plan->roots = f->roots.data;
   plan->root_count = (uint32_t)f->roots.count;
-  bool fits = flat_layout(f) && !f->too_large && plan->frame_bytes <= plan->memory_limit;
+  bool fits = flat_layout(f) && !f->too_large && plan->frame_bytes <= plan->memory_limit &&
+              plan->scratch_bytes <= plan->memory_limit - plan->frame_bytes;
   return fits || report_limit(f);
 }
 

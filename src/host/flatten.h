@@ -7,7 +7,6 @@
 #define KILN_SRC_HOST_FLATTEN_H
 
 #include "host/host.h"
-#include "model/alloc.h"
 
 /* Memory that values view. It may be used again when nobody uses, holds or pins it. */
 typedef struct flat_tile {
@@ -91,9 +90,11 @@ typedef struct flat {
   VEC(uint32_t) item_slots;
   VEC(host_box_info) boxes;
   VEC(host_root) roots;
-  VEC(uint32_t) lazy;     /* ids of values that are boxes not copied yet */
-  VEC(uint32_t) products; /* ids of values that are products */
-  VEC(uint32_t) borrowed; /* tiles that the current op alone needs */
+  VEC(host_scratch *) scratch; /* alive here */
+  uint64_t scratch_now;        /* bytes of it */
+  VEC(uint32_t) lazy;          /* ids of values that are boxes not copied yet */
+  VEC(uint32_t) products;      /* ids of values that are products */
+  VEC(uint32_t) borrowed;      /* tiles that the current op alone needs */
   const ir_value **by_id;
   const ir_region *region;
   const ir_op *source;
@@ -164,12 +165,13 @@ void flat_load(flat *f, const ir_op *op);
 void flat_store(flat *f, const ir_op *op);
 void flat_view(flat *f, const ir_op *op);
 void flat_scratch(flat *f, const ir_op *op);
-uint32_t flat_root(flat *f, const ir_value *ref, uint32_t param);
+uint32_t flat_root(flat *f, const ir_value *ref);
+void flat_release_scratch(flat *f, size_t kept); /* all but the `kept` oldest */
 uint32_t flat_memory_of(const flat *f, uint32_t box);
 /* All ops of a region but its yield; what it yields is still to be read before the end. */
 typedef struct flat_scope {
   const ir_region *outer;
-  size_t roots;
+  size_t scratch;
 } flat_scope;
 flat_scope flat_region_begin(flat *f, const ir_region *region);
 void flat_region_end(flat *f, flat_scope scope);

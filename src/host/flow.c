@@ -232,8 +232,8 @@ static void while_op(flat *f, const ir_op *op) {
   flat_scope scope = flat_region_begin(f, condition);
   flat_at(f, condition->last->operands[0]);
   flat_close(f);
+  flat_region_end(f, scope); /* also what leaves the loop has given back the condition's scratch */
   uint32_t exit = emit_branch(f, condition->last->operands[0]);
-  flat_region_end(f, scope);
   flatten_into(f, body, keeps, op->result_count);
   emit_jump(f, HOST_JUMP, NULL, top);
   land(f, exit);

@@ -5,9 +5,9 @@
  * cannot wait is emitted. unit.c runs instructions; strip.c runs fused loops in strips that stay in the first-level
  * cache; dot.c calls the BLAS; memory.c places and clips boxes of memory; run.c deals grid points to workers.
  *
- * Memory of a unit: one *frame*. Its *slots* are scalars of 8 bytes, tiles, scratch and shadows; offsets are known when
- * the plan is made. `unit->slot[s]` is a slot's address. A *box* is a rectangular part of a ref that instructions work
- * on. */
+ * Memory that refs name is a *root*: a param or a scratch, a block of the model's heap (model/alloc.h) under its key.
+ * Values live in one *frame* a unit: its *slots* are scalars of 8 bytes and tiles; offsets are known when the plan is
+ * made. `unit->slot[s]` is a slot's address. A *box* is a rectangular part of a root that instructions work on. */
 #ifndef KILN_SRC_HOST_HOST_H
 #define KILN_SRC_HOST_HOST_H
 
@@ -15,6 +15,7 @@
 #include "base/thread.h"
 #include "ir/eval.h"
 #include "kiln/host.h"
+#include "model/alloc.h"
 #include "model/step.h"
 
 #define HOST_NONE UINT32_MAX
@@ -58,17 +59,14 @@ typedef struct host_box {
   int64_t low[KILN_MAX_RANK], high[KILN_MAX_RANK];
 } host_box;
 
-/* A param or a scratch. */
+/* A param or a scratch; params come first. */
 typedef struct host_root {
   kiln_str name;
   ir_dtype dtype;
-  int64_t count;
-  uint32_t param;  /* HOST_NONE: scratch */
+  space_id space;
+  uint64_t bytes;
   uint32_t box;    /* the whole of it */
-  uint32_t slot;   /* scratch */
-  uint32_t shadow; /* slot: scratch, when checking */
   uint32_t memory; /* roots with the same number may share memory (aliases) */
-  bool shadowed;   /* when checking: reads must follow writes */
 } host_root;
 
 /* ---- instructions ---- */
@@ -109,7 +107,6 @@ typedef struct host_scalar {
 
 typedef struct host_scratch {
   uint32_t root;
-  uint64_t fill;
 } host_scratch;
 
 typedef struct host_move {
@@ -263,10 +260,16 @@ struct kiln_host_plan {
   uint64_t cell_bytes;    /* of scalars, at the frame's start */
   uint64_t strips_offset; /* of the strip buffers in the frame, behind the slots */
   uint64_t frame_bytes;
-  step_grid grid;  /* the parallel one: a unit runs each of its steps */
-  uint64_t points; /* how many those are */
-  uint64_t work;   /* lanes computed by each, roughly; UINT64_MAX when there are loops */
+  uint64_t scratch_bytes; /* most that is alive at a time */
+  step_grid grid;         /* the parallel one: a unit runs each of its steps */
+  uint64_t points;        /* how many those are */
+  uint64_t work;          /* lanes computed by each, roughly; UINT64_MAX when there are loops */
 
+  machine_kind kind;
+  machine machine;     /* with a unit for each worker */
+  alloc_heap *heap;    /* of what all units share: the params */
+  alloc_block **block; /* by param */
+  key_serials serials; /* behind the params */
   pool *pool;          /* made when first needed */
   host_unit **workers; /* one per thread */
   uint32_t worker_count, worker_room;
@@ -276,14 +279,18 @@ struct kiln_host_plan {
 
 /* ---- a unit: a resumable interpreter ---- */
 
-typedef enum host_status { HOST_RUNNING, HOST_BLOCKED, HOST_DONE } host_status; /* nothing blocks yet */
+typedef enum host_status { HOST_RUNNING, HOST_BLOCKED, HOST_DONE, HOST_FAILED } host_status; /* nothing blocks yet */
 
 struct host_unit {
   const kiln_host_plan *plan;
   uint32_t pc;
-  uint64_t steps; /* instructions run since the unit was started */
-  uint64_t point; /* flat number in the parallel grid, row-major */
-  void *memory;   /* of `bytes` bytes; the frame lies in it, aligned */
+  uint64_t steps;   /* instructions run since the unit was started */
+  uint64_t point;   /* flat number in the parallel grid, row-major */
+  unit_id id;       /* in the plan's machine */
+  alloc_heap *heap; /* of what the unit alone owns: its scratch */
+  key_serials serials;
+  alloc_block **block; /* by root; NULL for scratch that is not alive */
+  void *memory;        /* of `bytes` bytes; the frame lies in it, aligned */
   uint8_t *frame;
   uint8_t **slot;
   host_box *box;
@@ -306,12 +313,15 @@ static inline uint8_t *host_aligned(void *memory) {
 }
 
 /* unit.c */
-host_unit *host_unit_create(const kiln_host_plan *plan);
+host_unit *host_unit_create(const kiln_host_plan *plan, uint32_t worker);
 void host_unit_destroy(host_unit *unit);
-/* Puts the unit at the start of grid point `point` on `arrays`. */
-void host_unit_start(host_unit *unit, uint64_t point, const kiln_array *arrays, host_faults *faults);
-/* Runs up to `budget` instructions. */
+/* Puts the unit at the start of grid point `point`. */
+void host_unit_start(host_unit *unit, uint64_t point, host_faults *faults);
+/* Runs up to `budget` instructions. FAILED: memory is out. */
 host_status host_unit_step(host_unit *unit, uint64_t budget);
+
+/* params.c: the arrays of a launch as blocks of the plan's heap */
+bool host_params_place(kiln_host_plan *plan, const kiln_array *arrays); /* false when memory is out */
 
 /* memory.c */
 void host_place_box(host_unit *unit, const host_place *place);

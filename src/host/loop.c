@@ -134,7 +134,7 @@ static bool streams(const flat *f, const host_fused *fused, const host_sink *sin
   if (sink->combine || sink->to.box == HOST_NONE) return false;
   const host_root *root = &f->roots.data[f->boxes.data[sink->to.box].root];
   const bool dense = sink->to.strides[fused->rank - 1] == sink->bytes;
-  return dense && fused->columns * sink->bytes >= STREAM_ROW && root->count >= STREAM_ARRAY / sink->bytes;
+  return dense && fused->columns * sink->bytes >= STREAM_ROW && root->bytes >= STREAM_ARRAY;
 }
 
 static void give_home(homes *h, const flat *f, uint32_t r) {

@@ -12,21 +12,16 @@ static uint32_t new_box(flat *f, host_box_info info) {
 }
 
 /* The ref of a param or a scratch, and the box that is the whole of it. */
-uint32_t flat_root(flat *f, const ir_value *ref, uint32_t param) {
+uint32_t flat_root(flat *f, const ir_value *ref) {
   const uint32_t root = (uint32_t)f->roots.count;
   host_box_info info = {.root = root, .dtype = ref->type.dtype, .rank = ref->type.shape.rank, .inside = true};
   for (uint32_t d = 0; d < info.rank; d++) info.dims[d] = ir_extent(&ref->type, d);
   flat_dense_strides(info.dims, info.rank, (int64_t)ir_dtype_bytes(info.dtype), info.strides);
   flat_value_of(f, ref)->box = new_box(f, info);
-  VEC_PUSH(f->arena, &f->roots,
-           (host_root){.name = ref->name,
-                       .dtype = info.dtype,
-                       .count = ir_count(&ref->type),
-                       .param = param,
-                       .box = flat_value_of(f, ref)->box,
-                       .slot = HOST_NONE,
-                       .shadow = HOST_NONE,
-                       .memory = root});
+  host_root made = {.name = ref->name, .dtype = info.dtype, .box = flat_value_of(f, ref)->box, .memory = root};
+  made.bytes = (uint64_t)ir_count(&ref->type) * ir_dtype_bytes(info.dtype);
+  machine_space(f->plan->kind, ref->type.space, &made.space); /* machine_of_kernel has seen that it is there */
+  VEC_PUSH(f->arena, &f->roots, made);
   return root;
 }
 
@@ -112,18 +107,20 @@ void flat_view(flat *f, const ir_op *op) {
 }
 
 void flat_scratch(flat *f, const ir_op *op) {
-  const ir_value *ref = op->results[0];
-  const uint32_t root = flat_root(f, ref, HOST_NONE);
   host_scratch *scratch = ARENA_NEW(f->arena, host_scratch);
-  host_root *info = &f->roots.data[root];
-  info->slot = flat_slot(f, (uint64_t)info->count * ir_dtype_bytes(info->dtype));
-  if (f->plan->check) {
-    info->shadow = flat_slot(f, (uint64_t)info->count);
-    info->shadowed = true;
-  }
-  scratch->root = root;
-  scratch->fill = ir_fill_bits(info->dtype);
+  scratch->root = flat_root(f, op->results[0]);
+  VEC_PUSH(f->arena, &f->scratch, scratch);
+  f->scratch_now += f->roots.data[scratch->root].bytes;
+  if (f->scratch_now > f->plan->scratch_bytes) f->plan->scratch_bytes = f->scratch_now;
   flat_emit(f, HOST_SCRATCH, scratch);
+}
+
+void flat_release_scratch(flat *f, size_t kept) {
+  while (f->scratch.count > kept) {
+    const host_scratch *scratch = f->scratch.data[--f->scratch.count];
+    f->scratch_now -= f->roots.data[scratch->root].bytes;
+    flat_emit(f, HOST_RELEASE, scratch);
+  }
 }
 
 /* ---- accesses ---- */

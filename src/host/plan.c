@@ -43,6 +43,7 @@ static kiln_result compile_guarded(kiln_host_plan *plan) {
   kiln_result result = pass_run(kernel, &target, diags, plan->check ? PASS_expand_blocks : PASS_COUNT, NULL, NULL);
   if (result != KILN_OK) return result;
   plan->kernel = kernel;
+  if (!machine_of_kernel(kernel, diags, &plan->kind)) return KILN_ERROR_INVALID;
   if (!read_grid(plan)) {
     diag_report(diags, DIAG_grid_limit, kernel->loc, STR_FMT(kernel->name));
     return KILN_ERROR_LIMIT;
@@ -82,6 +83,8 @@ void kiln_host_plan_destroy(kiln_host_plan *plan) {
   pool_destroy(plan->pool);
   for (uint32_t w = 0; w < plan->worker_count; w++) host_unit_destroy(plan->workers[w]);
   mem_free(m, plan->team_strips, host_team_bytes(plan));
+  alloc_heap_destroy(plan->heap);
+  if (plan->block) mem_free(m, plan->block, (plan->kernel->param_count + 1) * sizeof(alloc_block *));
   mem_free(m, plan->workers, plan->worker_room * sizeof *plan->workers);
   if (plan->module) ir_module_destroy(plan->module);
   arena_finish(&plan->arena);

@@ -16,11 +16,10 @@ static const uint64_t report_interval = 100000000; /* ns */
 
 typedef struct launch {
   kiln_host_plan *plan;
-  const kiln_array *arrays;
   host_faults *faults;
   atomic_uint_fast64_t steps, done; /* instructions run; grid points finished */
-  atomic_bool stop;
-  uint64_t reported; /* when progress was last told; the caller's thread only */
+  atomic_bool stop, failed;         /* failed: memory is out */
+  uint64_t reported;                /* when progress was last told; the caller's thread only */
 } launch;
 
 /* ---- what is asked for ---- */
@@ -97,7 +96,7 @@ static void prepare_outputs(const kiln_host_plan *plan, const kiln_array *arrays
 static uint32_t wanted_workers(const kiln_host_plan *plan) {
   const bool little = plan->points == 0 || plan->work <= LITTLE / plan->points;
   uint64_t most = plan->check ? CHECKED_UNITS : little ? 1 : plan->context->threads;
-  uint64_t room = plan->frame_bytes ? plan->memory_limit / plan->frame_bytes : most;
+  uint64_t each = plan->frame_bytes + plan->scratch_bytes, room = each ? plan->memory_limit / each : most;
   if (most > plan->points) most = plan->points;
   if (most > room) most = room;
   return most > 0 ? (uint32_t)most : 1;
@@ -119,9 +118,10 @@ static bool make_workers(kiln_host_plan *plan) {
   if (!plan->workers) {
     plan->workers = mem_calloc(m, wanted, sizeof(host_unit *));
     plan->worker_room = plan->workers ? wanted : 0;
+    machine_make(plan->kind, (const uint32_t[MACHINE_MAX_LEVELS]){1, wanted}, &plan->machine);
   }
   for (; plan->worker_count < plan->worker_room; plan->worker_count++) {
-    plan->workers[plan->worker_count] = host_unit_create(plan);
+    plan->workers[plan->worker_count] = host_unit_create(plan, plan->worker_count);
     if (!plan->workers[plan->worker_count]) return false;
   }
   if (!plan->workers) return false;
@@ -149,6 +149,11 @@ static bool count_steps(launch *l, const host_unit *unit, uint64_t steps) {
   return true;
 }
 
+static void run_out(launch *l) {
+  atomic_store(&l->failed, true);
+  atomic_store(&l->stop, true);
+}
+
 static uint64_t slice_of(const launch *l, uint64_t slice) {
   return l->plan->step_limit && l->plan->step_limit < slice ? l->plan->step_limit + 1 : slice;
 }
@@ -166,12 +171,13 @@ static void run_points(void *user, uint64_t begin, uint64_t end, uint32_t worker
   host_unit *unit = l->plan->workers[worker];
   for (uint64_t point = begin; point < end; point++) {
     host_status status = HOST_RUNNING;
-    host_unit_start(unit, sched_place(l->plan->seed, l->plan->points, point), l->arrays, NULL);
-    while (status == HOST_RUNNING) {
+    host_unit_start(unit, sched_place(l->plan->seed, l->plan->points, point), NULL);
+    while (status != HOST_DONE) {
       uint64_t before = unit->steps;
       if (atomic_load_explicit(&l->stop, memory_order_relaxed)) return;
       status = host_unit_step(unit, slice_of(l, SLICE));
       if (count_steps(l, unit, unit->steps - before)) return;
+      if (status == HOST_FAILED) run_out(l);
       if (worker == 0) tell_progress(l);
     }
     if (l->plan->progress) atomic_fetch_add_explicit(&l->done, 1, memory_order_relaxed);
@@ -193,7 +199,7 @@ static void run_fast(launch *l) {
 /* Starts the next grid point on a unit, or drops the unit from those alive. */
 static bool feed(launch *l, host_unit *unit, uint64_t *next) {
   if (*next == l->plan->points) return false;
-  host_unit_start(unit, sched_place(l->plan->seed, l->plan->points, (*next)++), l->arrays, l->faults);
+  host_unit_start(unit, sched_place(l->plan->seed, l->plan->points, (*next)++), l->faults);
   return true;
 }
 
@@ -210,6 +216,10 @@ static void run_checked(launch *l) {
     uint64_t before = unit->steps;
     host_status status = host_unit_step(unit, CHECKED_SLICE);
     if (count_steps(l, unit, unit->steps - before)) return;
+    if (status == HOST_FAILED) {
+      run_out(l);
+      return;
+    }
     if (status == HOST_DONE) {
       atomic_fetch_add(&l->done, 1);
       if (!feed(l, unit, &next)) alive[which] = alive[--count];
@@ -223,20 +233,24 @@ static kiln_result out_of_memory(const kiln_host_plan *plan) {
   return KILN_ERROR_MEMORY;
 }
 
+static kiln_result run(launch *l) {
+  if (!l->plan->check) {
+    run_fast(l);
+    return l->failed ? out_of_memory(l->plan) : l->stop ? KILN_ERROR_FAULT : KILN_OK;
+  }
+  l->faults = host_faults_create(l->plan);
+  if (!l->faults) return out_of_memory(l->plan);
+  run_checked(l);
+  bool faulty = l->stop || host_faults_count(l->faults) > 0;
+  host_faults_destroy(l->faults);
+  return l->failed ? out_of_memory(l->plan) : faulty ? KILN_ERROR_FAULT : KILN_OK;
+}
+
 kiln_result kiln_host_launch(kiln_host_plan *plan, const kiln_array *arrays, size_t array_count) {
-  launch l = {.plan = plan, .arrays = arrays, .reported = clock_ns()};
+  launch l = {.plan = plan, .reported = clock_ns()};
   if (!arrays_match(plan, arrays, array_count)) return KILN_ERROR_INVALID;
   if (!make_workers(plan) || !make_team(plan)) return out_of_memory(plan);
   prepare_outputs(plan, arrays);
   if (plan->points == 0) return KILN_OK;
-  if (!plan->check) {
-    run_fast(&l);
-    return l.stop ? KILN_ERROR_FAULT : KILN_OK;
-  }
-  l.faults = host_faults_create(plan);
-  if (!l.faults) return out_of_memory(plan);
-  run_checked(&l);
-  bool faulty = l.stop || host_faults_count(l.faults) > 0;
-  host_faults_destroy(l.faults);
-  return faulty ? KILN_ERROR_FAULT : KILN_OK;
+  return host_params_place(plan, arrays) ? run(&l) : out_of_memory(plan);
 }

@@ -30,7 +30,7 @@ uint32_t flat_slot(flat *f, uint64_t bytes) {
   f->item_slots.data[slot] = (uint32_t)f->items.count;
   VEC_PUSH(f->arena, &f->items,
            (alloc_item){
-               .key = {SPACE_GPU_GMEM, 0, slot}, .size = bytes, .align = HOST_ALIGN, .first = now, .last = UINT32_MAX});
+               .key = {SPACE_GPU_REGS, 0, slot}, .size = bytes, .align = HOST_ALIGN, .first = now, .last = UINT32_MAX});
   return slot;
 }
 

@@ -5,7 +5,8 @@
 #include <string.h>
 
 static size_t table_bytes(const kiln_host_plan *plan) {
-  return sizeof(host_unit) + plan->slot_count * sizeof(uint8_t *) + plan->box_count * sizeof(host_box);
+  return sizeof(host_unit) + plan->slot_count * sizeof(uint8_t *) + plan->root_count * sizeof(alloc_block *) +
+         plan->box_count * sizeof(host_box);
 }
 
 static void point_slots(host_unit *unit) {
@@ -16,20 +17,28 @@ static void point_slots(host_unit *unit) {
   }
 }
 
-host_unit *host_unit_create(const kiln_host_plan *plan) {
+static unit_id unit_of_worker(const kiln_host_plan *plan, uint32_t worker) {
+  return unit_at(&plan->machine, level_info_of(machine_info_of(plan->kind)->program)->depth, worker);
+}
+
+host_unit *host_unit_create(const kiln_host_plan *plan, uint32_t worker) {
   const mem m = plan->context->mem;
+  const alloc_heap_desc desc = {.poison = ALLOC_FILL, .shadow = plan->check};
   host_unit *unit = mem_calloc(m, 1, table_bytes(plan));
   if (!unit) return NULL;
   unit->plan = plan;
+  unit->id = unit_of_worker(plan, worker);
   unit->bytes = (size_t)plan->frame_bytes + HOST_ALIGN;
   unit->memory = mem_alloc(m, unit->bytes);
-  if (!unit->memory) {
-    mem_free(m, unit, table_bytes(plan));
+  unit->heap = alloc_heap_create(m, &plan->machine, &desc);
+  if (!unit->memory || !unit->heap) {
+    host_unit_destroy(unit);
     return NULL;
   }
   unit->frame = host_aligned(unit->memory);
   unit->box = (host_box *)(void *)(unit + 1); /* one block: the tables lie behind the unit */
-  unit->slot = (uint8_t **)(void *)(unit->box + plan->box_count);
+  unit->block = (alloc_block **)(void *)(unit->box + plan->box_count);
+  unit->slot = (uint8_t **)(void *)(unit->block + plan->root_count);
   memset(unit->frame, 0, (size_t)plan->cell_bytes);
   point_slots(unit);
   return unit;
@@ -38,26 +47,55 @@ host_unit *host_unit_create(const kiln_host_plan *plan) {
 void host_unit_destroy(host_unit *unit) {
   if (!unit) return;
   const mem m = unit->plan->context->mem;
+  alloc_heap_destroy(unit->heap);
   mem_free(m, unit->memory, unit->bytes);
   mem_free(m, unit, table_bytes(unit->plan));
 }
 
-static void whole_box(host_unit *unit, uint32_t which, uint8_t *root) {
+/* ---- memory ---- */
+
+/* From now on the root is this block: its bytes are looked up here, once. */
+static void bind_root(host_unit *unit, uint32_t root, alloc_block *block) {
+  const uint32_t which = unit->plan->roots[root].box;
   host_box *box = &unit->box[which];
   const host_box_info *info = &unit->plan->boxes[which];
-  box->root = root;
+  unit->block[root] = block;
+  box->root = block->bytes;
   box->offset = 0;
   box->inside = true;
   for (uint32_t d = 0; d < info->rank; d++) box->low[d] = 0, box->high[d] = info->dims[d];
 }
 
-void host_unit_start(host_unit *unit, uint64_t point, const kiln_array *arrays, host_faults *faults) {
+static bool acquire_scratch(host_unit *unit, const host_scratch *scratch) {
+  const host_root *root = &unit->plan->roots[scratch->root];
+  const alloc_request request = {
+      .key = key_take(&unit->plan->machine, &unit->serials, unit->id, root->space),
+      .name = root->name,
+      .size = root->bytes,
+      .dtype = root->dtype,
+      .site = scratch->root,
+  };
+  alloc_block *block;
+  if (alloc_acquire(unit->heap, &request, &block) != ALLOC_OK) return false;
+  bind_root(unit, scratch->root, block);
+  return true;
+}
+
+static void release_scratch(host_unit *unit, uint32_t root) {
+  if (unit->block[root]) alloc_release(unit->heap, unit->block[root]);
+  unit->block[root] = NULL;
+}
+
+void host_unit_start(host_unit *unit, uint64_t point, host_faults *faults) {
   const kiln_host_plan *plan = unit->plan;
+  const uint32_t params = plan->kernel->param_count;
   unit->pc = 0;
   unit->point = point;
   unit->faults = faults;
-  for (uint32_t r = 0; r < plan->root_count; r++)
-    if (plan->roots[r].param != HOST_NONE) whole_box(unit, plan->roots[r].box, arrays[plan->roots[r].param].data);
+  unit->serials = plan->serials;
+  for (uint32_t r = 0; r < params; r++) bind_root(unit, r, plan->block[r]);
+  if (alloc_live(unit->heap) > 0) /* of a point that was stopped */
+    for (uint32_t r = params; r < plan->root_count; r++) release_scratch(unit, r);
   int64_t index[STEP_MAX_AXES];
   step_unflatten(&plan->grid, point, index);
   for (uint32_t a = 0; a < plan->grid.rank; a++) {
@@ -67,14 +105,6 @@ void host_unit_start(host_unit *unit, uint64_t point, const kiln_array *arrays, 
 }
 
 /* ---- instructions ---- */
-
-static void run_scratch(host_unit *unit, const host_scratch *scratch) {
-  const host_root *root = &unit->plan->roots[scratch->root];
-  uint8_t *bytes = unit->slot[root->slot];
-  host_fill(bytes, scratch->fill, (uint32_t)ir_dtype_bytes(root->dtype), root->count);
-  if (root->shadow != HOST_NONE) memset(unit->slot[root->shadow], 0, (size_t)root->count);
-  whole_box(unit, root->box, bytes);
-}
 
 static void run_read(host_unit *unit, const host_access *access) {
   if (access->mask != HOST_NONE)
@@ -121,7 +151,7 @@ static void run_scalar(host_unit *unit, const host_scalar *op) {
   op->fn(unit->slot[op->out], in, 1);
 }
 
-/* Everything but jumps. */
+/* Everything but what moves the program counter or may fail. */
 static void run_instruction(host_unit *unit, const host_instr *instr) {
   const void *detail = instr->detail;
   switch (instr->code) {
@@ -138,7 +168,7 @@ static void run_instruction(host_unit *unit, const host_instr *instr) {
     case HOST_ARG: host_run_arg(unit, detail); break;
     case HOST_SCAN: host_run_scan(unit, detail); break;
     case HOST_DOT: host_run_dot(unit, detail); break;
-    case HOST_SCRATCH: run_scratch(unit, detail); break;
+    case HOST_RELEASE: release_scratch(unit, ((const host_scratch *)detail)->root); break;
     case HOST_MOVE: {
       const host_move *move = detail;
       memmove(unit->slot[move->to], unit->slot[move->from], (size_t)move->bytes);
@@ -162,10 +192,11 @@ host_status host_unit_step(host_unit *unit, uint64_t budget) {
       case HOST_LOOP_BEGIN: jump = !begin_loop(unit, instr->detail); break;
       case HOST_LOOP_NEXT: jump = next_turn(unit, instr->detail); break;
       case HOST_SWITCH: pc = switch_target(unit, instr->detail); break;
+      case HOST_SCRATCH: status = acquire_scratch(unit, instr->detail) ? HOST_RUNNING : HOST_FAILED; break;
       case HOST_END: status = HOST_DONE; break;
       default: run_instruction(unit, instr); break;
     }
-    if (status == HOST_DONE) break;
+    if (status != HOST_RUNNING) break;
     if (jump) pc = instr->target;
   }
   unit->pc = pc;

@@ -3,7 +3,7 @@
  * The compiler (alloc_place) knows every lifetime beforehand and wants offsets: dead ranges are used again, the peak is
  * small, and each offset can be explained. The executor (alloc_heap) learns lifetimes as they happen and wants bytes:
  * poisoned, bounded, counted, shadowed. Both describe an allocation by the same `alloc_item` and answer with the same
- * `alloc_report`. */
+ * `alloc_report`. What runs on the bytes keeps the block that it was given and never looks it up again. */
 #ifndef KILN_SRC_MODEL_ALLOC_H
 #define KILN_SRC_MODEL_ALLOC_H
 
@@ -85,8 +85,10 @@ typedef struct alloc_block {
   uint32_t site;    /* who asks: sharers must agree */
   uint32_t sharers; /* how many acquire it */
   uint32_t acquired, released;
-  uint8_t *bytes;  /* NULL for size 0 */
-  uint8_t *shadow; /* a bit per byte, set once written; NULL unless the heap keeps shadows */
+  uint8_t *bytes;  /* fresh ones begin on a cache line; NULL for size 0 */
+  uint8_t *shadow; /* a bit per byte, set once written; NULL unless the heap keeps shadows, or when all of it is */
+  void *room;      /* what was taken from the host for them; NULL for borrowed bytes */
+  struct alloc_block *next; /* of the spares */
 } alloc_block;
 
 typedef struct alloc_heap_desc {
@@ -97,7 +99,8 @@ typedef struct alloc_heap_desc {
   uint64_t total_limit; /* bytes of all spaces together; 0: none */
 } alloc_heap_desc;
 
-/* Used by one thread at a time. */
+/* Used by one thread at a time: units that a thread runs have one for what they own, and what all threads share stands
+ * in one that is made before they start. */
 typedef struct alloc_heap alloc_heap;
 alloc_heap *alloc_heap_create(mem m, const machine *on, const alloc_heap_desc *desc); /* NULL when out of memory */
 void alloc_heap_destroy(alloc_heap *heap);
@@ -109,10 +112,15 @@ typedef struct alloc_request {
   ir_dtype dtype;
   uint32_t site;    /* an op's id, or any number that the same program gives the same request */
   uint32_t sharers; /* units that acquire and release it; 0 counts as 1 */
+  void *bytes;      /* memory that there is already, as a parameter's array; NULL: fresh, poisoned */
+  bool written;     /* all of it counts as written */
 } alloc_request;
 
-/* The first sharer makes the block, the others find it. It dies when all `sharers` have released it. */
+/* The first sharer makes the block, the others find it. It dies when all `sharers` have released it; its room is kept
+ * for the next request of its size, so that a loop's scratch costs the host one allocation. */
 alloc_result alloc_acquire(alloc_heap *heap, const alloc_request *request, alloc_block **out);
+/* Borrowed bytes are elsewhere from now on; what they hold counts as unwritten again, unless all of it is written. */
+void alloc_move(alloc_block *block, void *bytes);
 alloc_block *alloc_find(const alloc_heap *heap, alloc_key key); /* NULL when not alive */
 void alloc_release(alloc_heap *heap, alloc_block *block);
 uint32_t alloc_live(const alloc_heap *heap); /* blocks alive: 0 at the end of a program, or something leaked */

@@ -10,11 +10,18 @@ typedef struct block_table {
   uint32_t capacity, filled, live; /* capacity: 0 or a power of two; filled counts tombstones */
 } block_table;
 
+enum {
+  LINE = 64,       /* fresh bytes begin at multiples of it */
+  SPARES_MOST = 64 /* released blocks whose room is kept */
+};
+
 struct alloc_heap {
   mem mem;
   machine machine;
   alloc_heap_desc desc;
   block_table blocks;
+  alloc_block *spares;
+  uint32_t spare_count;
   uint64_t total;
   uint32_t time;
   alloc_use *uses; /* by space, then owner */
@@ -44,9 +51,13 @@ void alloc_poison_fill(void *bytes, uint64_t size, ir_dtype dtype, alloc_poison 
     memset(bytes, poison == ALLOC_ZERO ? 0 : 0xA5, size);
     return;
   }
-  uint64_t bits = poison == ALLOC_FILL ? ir_fill_bits(dtype) : large_bits(dtype);
-  size_t width = ir_dtype_bytes(dtype), done = width < size ? width : size;
-  memcpy(bytes, &bits, done); /* little endian: low bytes first */
+  uint64_t bits = poison == ALLOC_FILL ? ir_fill_bits(dtype) : large_bits(dtype), line[LINE / 8];
+  size_t done = size < LINE ? size : LINE;
+  size_t width = ir_dtype_bytes(dtype);
+  if (width < 8) bits &= (UINT64_C(1) << 8 * width) - 1;
+  for (; width < 8; width *= 2) bits |= bits << 8 * width;
+  for (size_t i = 0; i < LINE / 8; i++) line[i] = bits;
+  memcpy(bytes, line, done); /* little endian: low bytes first */
   for (; done < size; done *= 2) memcpy((uint8_t *)bytes + done, bytes, done < size - done ? done : size - done);
 }
 
@@ -63,6 +74,15 @@ static alloc_block **find_slot(const block_table *table, alloc_key key) {
     else if (key_equal((*slot)->item.key, key))
       return slot;
   }
+}
+
+/* A tombstone is only needed where a chain may go on. */
+static void leave_table(block_table *table, alloc_key key) {
+  alloc_block **slot = find_slot(table, key);
+  uint64_t next = ((uint64_t)(slot - table->slots) + 1) & (table->capacity - 1);
+  table->live--;
+  *slot = table->slots[next] ? &tombstone : NULL;
+  if (!*slot) table->filled--;
 }
 
 static bool reserve_slot(alloc_heap *heap) {
@@ -139,17 +159,60 @@ static void count_in(alloc_heap *heap, alloc_use *use, uint64_t size) {
 
 /* ---- blocks ---- */
 
+static size_t room_bytes(uint64_t size) { return (size_t)size + LINE; }
 static size_t shadow_bytes(uint64_t size) { return (size_t)((size + 7) / 8); }
 
 static void free_block(mem m, alloc_block *block) {
   if (!block) return;
-  mem_free(m, block->bytes, (size_t)block->item.size);
+  if (block->room) mem_free(m, block->room, room_bytes(block->item.size));
   if (block->shadow) mem_free(m, block->shadow, shadow_bytes(block->item.size));
   mem_free(m, block, sizeof *block);
 }
 
+/* A spare with room of that size; NULL when there is none. */
+static alloc_block *take_spare(alloc_heap *heap, uint64_t size) {
+  for (alloc_block **at = &heap->spares; *at; at = &(*at)->next) {
+    alloc_block *spare = *at;
+    if (spare->item.size != size) continue;
+    *at = spare->next;
+    heap->spare_count--;
+    return spare;
+  }
+  return NULL;
+}
+
+static void retire_block(alloc_heap *heap, alloc_block *block) {
+  if (!block->room || heap->spare_count == SPARES_MOST) {
+    free_block(heap->mem, block);
+    return;
+  }
+  block->next = heap->spares;
+  heap->spares = block;
+  heap->spare_count++;
+}
+
+/* Memory of its own, poisoned. */
+static bool furnish(alloc_heap *heap, alloc_block *block) {
+  const uint64_t size = block->item.size;
+  if (!block->room) block->room = mem_alloc(heap->mem, room_bytes(size));
+  if (!block->room) return false;
+  block->bytes = (uint8_t *)(((uintptr_t)block->room + LINE - 1) & ~(uintptr_t)(LINE - 1));
+  alloc_poison_fill(block->bytes, size, block->dtype, heap->desc.poison);
+  return true;
+}
+
+static bool give_shadow(alloc_heap *heap, alloc_block *block, bool written) {
+  const size_t bytes = shadow_bytes(block->item.size);
+  if (block->shadow && written) mem_free(heap->mem, block->shadow, bytes), block->shadow = NULL;
+  if (block->shadow) memset(block->shadow, 0, bytes);
+  if (block->shadow || written || !heap->desc.shadow) return true;
+  block->shadow = mem_calloc(heap->mem, bytes, 1);
+  return block->shadow != NULL;
+}
+
 static alloc_block *make_block(alloc_heap *heap, const alloc_request *request) {
-  alloc_block *block = mem_calloc(heap->mem, 1, sizeof *block);
+  alloc_block *block = request->bytes || request->size == 0 ? NULL : take_spare(heap, request->size);
+  if (!block) block = mem_calloc(heap->mem, 1, sizeof *block);
   if (!block) return NULL;
   block->item = (alloc_item){.key = request->key,
                              .name = request->name,
@@ -161,10 +224,10 @@ static alloc_block *make_block(alloc_heap *heap, const alloc_request *request) {
   block->dtype = request->dtype;
   block->site = request->site;
   block->sharers = request->sharers ? request->sharers : 1;
+  block->acquired = block->released = 0;
+  block->bytes = request->bytes;
   if (request->size == 0) return block;
-  block->bytes = mem_alloc(heap->mem, (size_t)request->size);
-  if (heap->desc.shadow) block->shadow = mem_calloc(heap->mem, shadow_bytes(request->size), 1);
-  if (block->bytes && (block->shadow || !heap->desc.shadow)) return block;
+  if ((block->bytes || furnish(heap, block)) && give_shadow(heap, block, request->written)) return block;
   free_block(heap->mem, block);
   return NULL;
 }
@@ -181,17 +244,16 @@ static alloc_result join_block(alloc_block *block, const alloc_request *request,
 
 alloc_result alloc_acquire(alloc_heap *heap, const alloc_request *request, alloc_block **out) {
   *out = NULL;
-  alloc_block *block = alloc_find(heap, request->key);
-  if (block) return join_block(block, request, out);
+  if (!reserve_slot(heap)) return ALLOC_OUT_OF_MEMORY;
+  alloc_block **slot = find_slot(&heap->blocks, request->key);
+  if (*slot && *slot != &tombstone) return join_block(*slot, request, out);
   alloc_use *use = use_for(heap, request->key);
   if (!use) return ALLOC_OUT_OF_MEMORY;
   alloc_result limits = check_limits(heap, use, request->size);
   if (limits != ALLOC_OK) return limits;
   heap->time++;
-  block = reserve_slot(heap) ? make_block(heap, request) : NULL;
+  alloc_block *block = make_block(heap, request);
   if (!block) return ALLOC_OUT_OF_MEMORY;
-  alloc_poison_fill(block->bytes, request->size, request->dtype, heap->desc.poison);
-  alloc_block **slot = find_slot(&heap->blocks, request->key);
   if (!*slot) heap->blocks.filled++;
   heap->blocks.live++;
   *slot = block;
@@ -221,9 +283,13 @@ void alloc_release(alloc_heap *heap, alloc_block *block) {
   use_for(heap, block->item.key)->now -= block->item.size;
   heap->total -= block->item.size;
   if (heap->desc.record) record_item(heap, &block->item);
-  *find_slot(&heap->blocks, block->item.key) = &tombstone;
-  heap->blocks.live--;
-  free_block(heap->mem, block);
+  leave_table(&heap->blocks, block->item.key);
+  retire_block(heap, block);
+}
+
+void alloc_move(alloc_block *block, void *bytes) {
+  block->bytes = bytes;
+  if (block->shadow) memset(block->shadow, 0, shadow_bytes(block->item.size));
 }
 
 uint32_t alloc_live(const alloc_heap *heap) { return heap->blocks.live; }
@@ -270,6 +336,10 @@ void alloc_heap_destroy(alloc_heap *heap) {
   mem m = heap->mem;
   for (uint32_t i = 0; i < heap->blocks.capacity; i++)
     if (heap->blocks.slots[i] != &tombstone) free_block(m, heap->blocks.slots[i]);
+  for (alloc_block *spare; (spare = heap->spares) != NULL;) {
+    heap->spares = spare->next;
+    free_block(m, spare);
+  }
   mem_free(m, heap->blocks.slots, heap->blocks.capacity * sizeof(alloc_block *));
   mem_free(m, heap->uses, heap->use_capacity * sizeof *heap->uses);
   mem_free(m, heap->items, heap->item_capacity * sizeof *heap->items);

@@ -390,6 +390,56 @@ static void shadows_agree_with_bytes(void **state) {
   alloc_heap_destroy(heap);
 }
 
+static void fresh_bytes_begin_on_a_line_and_are_used_again(void **state) {
+  (void)state;
+  machine m = gpu();
+  alloc_heap *heap = alloc_heap_create(mem_default(), &m, &(alloc_heap_desc){.poison = ALLOC_PATTERN, .shadow = true});
+  alloc_request wanted = request(0, 100, 1), other = request(1, 40, 1);
+  alloc_block *block, *between;
+  assert_int_equal(alloc_acquire(heap, &wanted, &block), ALLOC_OK);
+  assert_int_equal((uintptr_t)block->bytes % 64, 0);
+  void *bytes = block->bytes;
+  memset(bytes, 1, 100);
+  alloc_mark(block, 0, 100);
+  alloc_release(heap, block);
+  assert_int_equal(alloc_acquire(heap, &other, &between), ALLOC_OK);
+  wanted.key.serial = 2;
+  assert_int_equal(alloc_acquire(heap, &wanted, &block), ALLOC_OK);
+  assert_ptr_equal(block->bytes, bytes);
+  assert_ptr_not_equal(between->bytes, bytes);
+  assert_int_equal(block->bytes[99], 0xA5); /* poisoned again, and unwritten */
+  uint64_t where = 7;
+  assert_true(alloc_first_unwritten(block, 0, 100, &where));
+  assert_int_equal(where, 0);
+  alloc_heap_destroy(heap);
+}
+
+static void borrowed_bytes_stay_as_they_are(void **state) {
+  (void)state;
+  machine m = gpu();
+  uint8_t mine[32] = {1, 2, 3}, next[32] = {4};
+  uint64_t where;
+  alloc_heap *heap = alloc_heap_create(mem_default(), &m, &(alloc_heap_desc){.poison = ALLOC_FILL, .shadow = true});
+  alloc_request out = request(0, sizeof mine, 1), in = request(1, sizeof mine, 1);
+  out.bytes = in.bytes = mine;
+  in.written = true;
+  alloc_block *written, *fresh;
+  assert_int_equal(alloc_acquire(heap, &out, &fresh), ALLOC_OK);
+  assert_int_equal(alloc_acquire(heap, &in, &written), ALLOC_OK);
+  assert_ptr_equal(fresh->bytes, mine);
+  assert_int_equal(mine[2], 3);
+  assert_false(alloc_first_unwritten(written, 0, 32, &where));
+  alloc_mark(fresh, 0, 32);
+  assert_false(alloc_first_unwritten(fresh, 0, 32, &where));
+  alloc_move(fresh, next);
+  assert_ptr_equal(fresh->bytes, next);
+  assert_true(alloc_first_unwritten(fresh, 0, 32, &where));
+  alloc_release(heap, fresh);
+  alloc_release(heap, written);
+  assert_int_equal(alloc_live(heap), 0);
+  alloc_heap_destroy(heap);
+}
+
 static void random_heaps_agree_with_a_list(void **state) {
   (void)state;
   random_state r = random_start("heap");
@@ -453,6 +503,8 @@ int main(void) {
       cmocka_unit_test(limits_are_kept),
       cmocka_unit_test(bounds_do_not_wrap),
       cmocka_unit_test(shadows_agree_with_bytes),
+      cmocka_unit_test(fresh_bytes_begin_on_a_line_and_are_used_again),
+      cmocka_unit_test(borrowed_bytes_stay_as_they_are),
       cmocka_unit_test(random_heaps_agree_with_a_list),
       cmocka_unit_test(every_allocation_may_fail),
   };

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -466,9 +467,9 @@ static void test_wrong_arrays(void **context) {
 
 /* ---- memory that runs out ---- */
 
-typedef struct budget {
-  long left;
-  size_t alive;
+typedef struct budget { /* units of several threads allocate */
+  atomic_long left;
+  atomic_size_t alive;
 } budget;
 
 static void *budgeted(void *user, void *ptr, size_t old_size, size_t size) {
@@ -490,7 +491,8 @@ static void test_allocation_failures(void **context) {
   const char *text =
       "kernel k(x: f32[16, 8]) -> (y: f32[16, 8]) {\n grid i: 4 parallel\n block x (4, 8) at (i, 0)\n block y (4, 8) "
       "at (i, 0)\n"
-      " scratch s: f32[4, 8]\n s[...] = x[...]\n let v = s[...]\n y[...] = v / sum(v, axis: 1, keep)\n}\n";
+      " scratch s: f32[4, 8]\n s[...] = x[...]\n s[1 : 2, :] = x[0 : 2, :]\n let v = s[...]\n"
+      " y[...] = v / sum(v, axis: 1, keep)\n}\n";
   static float x[128], y[128];
   kiln_array arrays[] = {{.dtype = KILN_F32, .rank = 2, .dims = {16, 8}, .data = x, .size = sizeof x},
                          {.dtype = KILN_F32, .rank = 2, .dims = {16, 8}, .data = y, .size = sizeof y}};
