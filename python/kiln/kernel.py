@@ -46,6 +46,7 @@ class Module(Mapping[str, "Kernel"]):
 
     def __init__(self, text: str, name: str = "<kernel>") -> None:
         self._handle = ctypes.c_void_p()
+        self._handles: dict[str, int] = {}
         self._context = Context()
         self._lock = threading.Lock()
         data, file = text.encode(), os.fsencode(name)
@@ -68,7 +69,7 @@ class Module(Mapping[str, "Kernel"]):
     def __del__(self) -> None:
         if lib is None or not getattr(self, "_handle", None):
             return
-        for handle in getattr(self, "_handles", {}).values():
+        for handle in self._handles.values():
             lib.kiln_seat_forget(handle)
         lib.kiln_module_destroy(self._handle)
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
+from jax._src import core as jax_core
 from jax._src.interpreters import mlir
 from jax._src.pallas import pallas_call as jax_pallas_call
 from jax._src.state.types import RefEffect
@@ -94,12 +95,17 @@ def _check_version() -> None:
 def _lowering(original: Callable[..., Any], ctx: Any, *nodes: Any, interpret: Any, **params: Any) -> Any:
     """The lowering of every Pallas call: ours where Kiln is on, JAX's where it is off."""
     setting = _setting.value
-    if setting is None:
+    if setting is None or _is_symbolic(params["grid_mapping"]):
         return original(ctx, *nodes, interpret=interpret, **params)
     if params["jaxpr"].constvars:
         raise ValueError("Cannot lower a pallas_call with constants.")
     _check_mode(interpret)
     return mlir.lower_fun(functools.partial(_call, setting, **params), multiple_results=True)(ctx, *nodes)
+
+
+def _is_symbolic(grid_mapping: Any) -> bool:
+    """Whether a program is lowered for shapes to come (jax.export): it will run in another process."""
+    return not all(jax_core.is_constant_shape(block.array_aval.shape) for block in grid_mapping.block_mappings)
 
 
 def _check_mode(interpret: Any) -> None:

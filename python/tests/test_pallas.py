@@ -1,0 +1,255 @@
+"""JAX's Pallas kernels on Kiln: run, interpreter and export, under transformations, with settings, with errors."""
+
+import functools
+import os
+import subprocess
+import sys
+import textwrap
+import threading
+
+import numpy as np
+import pytest
+
+jax = pytest.importorskip("jax")
+
+import jax.numpy as jnp
+from jax.experimental import pallas as pl
+from jax.experimental.pallas import tpu as pltpu
+
+import kiln
+import kiln.pallas as kp
+from kiln import arrays
+
+BLOCK = pl.BlockSpec((2, 128), lambda i: (i, 0))
+
+
+def scaled_kernel(x_ref, y_ref, o_ref):
+    o_ref[...] = x_ref[...] * 2 + y_ref[...]
+
+
+def scaled(x, y, interpret=False, kernel=scaled_kernel):
+    shape = jax.ShapeDtypeStruct(x.shape, x.dtype)
+    grid = (x.shape[0] // 2,)
+    call = pl.pallas_call(kernel, shape, grid=grid, in_specs=[BLOCK] * 2, out_specs=BLOCK, interpret=interpret)
+    return call(x, y)
+
+
+@pytest.fixture
+def x():
+    return jnp.arange(1024, dtype=jnp.float32).reshape(8, 128)
+
+
+@pytest.mark.parametrize("interpret", [False, True])
+@pytest.mark.parametrize("wrap", [lambda f: f, jax.jit])
+def test_run_whatever_interpret_says(x, interpret, wrap):
+    y = kp.run(wrap(functools.partial(scaled, interpret=interpret)), x, x, on="host", check=False, seed=None)
+    np.testing.assert_array_equal(y, x * 3)
+
+
+def test_the_run_lists_launches(x):
+    with kp.interpreter(on="host", check=False) as run:
+        jax.block_until_ready([scaled(x, x), jax.jit(scaled)(x, x)])
+        assert [kernel.name for kernel in run.kernels] == ["scaled_kernel"] * 2
+    assert len(run.kernels) == 2 and run.faults == []
+    with kp.interpreter():
+        scaled(x, x).block_until_ready()
+    assert len(run.kernels) == 2
+
+
+def test_everything_is_as_before_when_a_block_ends(x):
+    jitted = jax.jit(scaled)
+    for _ in range(2):
+        with kp.interpreter():
+            np.testing.assert_array_equal(jitted(x, x), x * 3)
+        with pytest.raises(ValueError, match="Only interpret mode is supported on CPU"):
+            jitted(x, x)
+        with kp.interpreter() as outer, pytest.raises(RuntimeError, match="mine"):
+            raise RuntimeError("mine")
+    assert outer.kernels == []
+
+
+def test_programs_of_on_and_off_are_kept_apart(x):
+    jitted = jax.jit(functools.partial(scaled, interpret=True))
+    jitted(x, x)
+    with kp.interpreter() as run:
+        jitted(x, x).block_until_ready()
+    assert len(run.kernels) == 1
+    with kp.interpreter() as run:
+        pass
+    jitted(x, x).block_until_ready()
+    assert run.kernels == []
+
+
+def test_compiled_once_for_several_blocks(x):
+    traces = []
+
+    @jax.jit
+    def traced(x):
+        traces.append(x)
+        return scaled(x, x)
+
+    for _ in range(3):
+        kp.run(traced, x)
+    assert len(traces) == 1
+
+
+def test_vmap_grad_scan_and_cond(x):
+    @jax.custom_vjp
+    def square(x):
+        return kernel(x)
+
+    def kernel(x):
+        def body(x_ref, o_ref):
+            o_ref[...] = x_ref[...] * x_ref[...]
+
+        return pl.pallas_call(body, jax.ShapeDtypeStruct(x.shape, x.dtype))(x)
+
+    square.defvjp(lambda x: (kernel(x), x), lambda x, g: (2 * x * g,))
+    with kp.interpreter():
+        batch = jnp.stack([x, x + 1, x - 5])
+        np.testing.assert_array_equal(jax.vmap(scaled)(batch, batch), batch * 3)
+        np.testing.assert_array_equal(jax.vmap(scaled, in_axes=(0, None))(batch, x), batch * 2 + x)
+        np.testing.assert_allclose(jax.grad(lambda x: square(x).sum())(x), 2 * x)
+        primal, tangent = jax.jvp(lambda x: kernel(x), (x,), (jnp.ones_like(x),))
+        np.testing.assert_allclose(tangent, 2 * x)
+        total, _ = jax.lax.scan(lambda c, _: (scaled(c, c), None), x, length=3)
+        np.testing.assert_array_equal(total, x * 27)
+        np.testing.assert_array_equal(jax.lax.cond(True, lambda: scaled(x, x), lambda: x), x * 3)
+    del primal
+
+
+def test_several_devices_at_once():
+    code = """
+    import jax, numpy as np, jax.numpy as jnp
+    from jax.sharding import PartitionSpec as P
+    import kiln.pallas as kp
+    from test_pallas import scaled
+    mesh = jax.make_mesh((4,), ("d",))
+    x = jnp.arange(4096, dtype=jnp.float32).reshape(32, 128)
+    x = jax.device_put(x, jax.NamedSharding(mesh, P("d")))
+    f = jax.jit(jax.shard_map(scaled, mesh=mesh, in_specs=P("d"), out_specs=P("d"), check_vma=False))
+    with kp.interpreter() as run:
+        for _ in range(20):
+            np.testing.assert_array_equal(f(x, x), x * 3)
+    assert len(run.kernels) == 80, len(run.kernels)
+    """
+    here = os.path.dirname(__file__)
+    path = os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])
+    flags = "--xla_force_host_platform_device_count=4"
+    environment = {**os.environ, "XLA_FLAGS": flags, "PYTHONPATH": path, "JAX_PLATFORMS": "cpu"}
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_two_threads_with_different_settings(x):
+    wrong = []
+
+    def work(check):
+        for _ in range(10):
+            with kp.interpreter(check=check) as run:
+                jitted = jax.jit(scaled)
+                if not np.array_equal(jitted(x, x), x * 3) or len(run.kernels) != 1:
+                    wrong.append(run.kernels)
+
+    threads = [threading.Thread(target=work, args=(check,)) for check in (False, True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def reads_outside(x_ref, at_ref, o_ref):
+    o_ref[...] = x_ref[pl.ds(at_ref[0], 4)]
+
+
+def test_export_stands_alone(x, tmp_path):
+    (kernel,) = kp.export(scaled, x, jax.ShapeDtypeStruct(x.shape, x.dtype))
+    kernel.save(tmp_path / "k.kiln")
+    again = kiln.load(tmp_path / "k.kiln")["scaled_kernel"]
+    np.testing.assert_array_equal(again(np.asarray(x), np.asarray(x)), x * 3)
+    assert again(x, x).tolist() == (x * 3).tolist()  # JAX's arrays too
+    twice = kp.export(lambda x: scaled(scaled(x, x), x), x)
+    assert [k.name for k in twice] == ["scaled_kernel"] * 2
+
+
+def test_exported_lines_are_of_the_python_source(x):
+    text = kp.export(scaled, x, x)[0].text
+    line = scaled_kernel.__code__.co_firstlineno + 1
+    assert f'test_pallas.py":{line}:' in text
+
+
+def test_constants_and_aliases(x):
+    table = np.arange(128, dtype=np.float32)
+
+    def adds(x_ref, o_ref):
+        o_ref[...] = x_ref[...] + 1
+
+    def f(x):
+        x = pl.pallas_call(adds, jax.ShapeDtypeStruct(x.shape, x.dtype), input_output_aliases={0: 0})(x)
+        return x + table
+
+    y = kp.run(f, x)
+    np.testing.assert_array_equal(y, x + 1 + table)
+    np.testing.assert_array_equal(x.ravel(), np.arange(1024))  # the argument itself stays
+    np.testing.assert_array_equal(kp.run(jax.jit(f, donate_argnums=0), x + 0), x + 1 + table)
+
+
+SMALL = [d for d, n in (("float8_e4m3fn", "f8e4m3fn"), ("float8_e5m2", "f8e5m2"), ("int4", "i4")) if n in arrays.NAMES]
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int8", "uint16", "int32", "float16", "bfloat16", "float32", *SMALL])
+def test_element_types(dtype):
+    def copies(x_ref, o_ref):
+        o_ref[...] = x_ref[...]
+
+    x = jnp.arange(-8, 8).astype(dtype)
+    y = kp.run(lambda x: pl.pallas_call(copies, jax.ShapeDtypeStruct(x.shape, x.dtype))(x), x)
+    assert y.dtype == x.dtype
+    np.testing.assert_array_equal(np.asarray(y), np.asarray(x))
+
+
+def machine_only(x_ref, o_ref):
+    o_ref[...] = x_ref[...] + pltpu.prng_random_bits(x_ref.shape).astype(x_ref.dtype)
+
+
+def test_what_is_unsupported_says_so_and_where(x):
+    with pytest.raises(kp.Unsupported, match=r"test_pallas.py:\d+.*prng_random_bits"):
+        kp.run(functools.partial(scaled_like, kernel=machine_only), x)
+    with pytest.raises(kp.Unsupported, match="TPU interpret mode"):
+        kp.run(functools.partial(scaled, interpret=pltpu.InterpretParams()), x, x)
+
+
+def scaled_like(x, kernel):
+    return pl.pallas_call(kernel, jax.ShapeDtypeStruct(x.shape, x.dtype))(x)
+
+
+def test_errors_of_a_launch(x):
+    with pytest.raises(kiln.Error, match="device") as error:
+        kp.run(scaled, x, x, on="vulkan:no device is called so")
+    assert error.value.name
+    with kp.interpreter(on="vulkan:no device is called so") as run, pytest.raises(jax.errors.JaxRuntimeError) as raised:
+        jax.block_until_ready(scaled(x, x))
+    assert "Kiln" in str(raised.value)
+    assert run.faults == []
+
+
+def test_programs_of_another_process_are_refused(x):
+    target = kp.bridge.door.TARGET
+    with kp.interpreter():
+        scaled(x, x)
+    call = jax.ffi.ffi_call(target, jax.ShapeDtypeStruct((), np.float32))
+    with pytest.raises(jax.errors.JaxRuntimeError, match="compiled by another process"):
+        jax.block_until_ready(call(kernel=np.int64(0), process=np.int64(1)))
+    for wrong in (-1, 10**9):
+        with pytest.raises(jax.errors.JaxRuntimeError, match="a call without a kernel"):
+            jax.block_until_ready(call(kernel=np.int64(wrong), process=np.int64(kiln._lib.kiln_door_mark())))
+
+
+def test_wrong_arguments(x):
+    with pytest.raises(ValueError, match="on='gpu'"), kp.interpreter(on="gpu"):
+        pass
+    with pytest.raises(ValueError, match="host only"):
+        kp.run(scaled, x, x, on="vulkan", check=True)

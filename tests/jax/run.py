@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+"""Runs JAX's own Pallas tests through Kiln and writes docs/jax-conformance.md.
+
+    tests/jax/run.py --tests CHECKOUT [--on vulkan] [--files ops_test,pallas_test] [--every 8] [--limit 60] [--jobs 2]
+
+CHECKOUT is a checkout of JAX of the version installed; nothing of it is copied here. The Python that runs this must
+have kiln, jax, pytest, hypothesis and absl-py. A test counts only if a kernel really ran on Kiln: launches are counted
+in C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import threading
+import time
+from typing import Any
+
+import report
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+# The files whose tests run kernels in the generic interpreter on a CPU.
+FILES = (
+    "tpu_pallas_test",
+    "ops_test",
+    "pallas_test",
+    "gpu_attention_test",
+    "indexing_test",
+    "gpu_ops_test",
+    "gpu_paged_attention_test",
+    "pallas_vmap_test",
+    "pallas_shape_poly_test",
+)
+
+
+class Shard(threading.Thread):
+    """One of several processes that share the tests of a file; started again where one of them ends it."""
+
+    def __init__(self, options: argparse.Namespace, name: str, number: int) -> None:
+        super().__init__()
+        self.options = options
+        self.file = options.tests / "tests" / "pallas" / f"{name}.py"
+        self.number = number
+        self.rows = options.work / f"{name}-{number}.jsonl"
+        self.running = self.rows.with_suffix(".running")
+
+    def run(self) -> None:
+        """Starts pytest until every test has a line."""
+        while not self._session():
+            pass
+
+    def _command(self) -> list[str]:
+        command = [sys.executable, "-m", "pytest", "-p", "plugin", "-p", "no:cacheprovider", "-q", "--tb=short"]
+        return [*command, "--rootdir", str(self.file.parent), str(self.file)]
+
+    def _environment(self) -> dict[str, str]:
+        options = self.options
+        wanted = {
+            "rows": str(self.rows),
+            "on": options.on,
+            "every": options.every,
+            "shard": [self.number, options.jobs],
+            "extra": str(options.tests),
+        }
+        path = os.pathsep.join([str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
+        return {**os.environ, "PYTHONPATH": path, "JAX_PLATFORMS": "cpu", "KILN_CONFORMANCE": json.dumps(wanted)}
+
+    def _session(self) -> bool:
+        """One pytest process: true when it came to its end, false when a test ended it or ran too long."""
+        self.running.write_text("")
+        with self.rows.with_suffix(".log").open("ab") as log:
+            process = subprocess.Popen(self._command(), env=self._environment(), stdout=log, stderr=log)
+            died = self._wait(process)
+        name = self.running.read_text()
+        if died is None or not name:
+            return True
+        row = {"id": name, "outcome": "failed", "why": died, "lowered": 1, "refused": "", "launches": 0, "seconds": 0}
+        with self.rows.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        return False
+
+    def _wait(self, process: subprocess.Popen[bytes]) -> str | None:
+        """Why the process did not end by itself; None when it did."""
+        while process.poll() is None:
+            time.sleep(0.5)
+            late = time.time() - self.running.stat().st_mtime > self.options.limit
+            if late and self.running.read_text():
+                process.kill()
+                process.wait()
+                return f"no end within {self.options.limit} s"
+        return f"the process ended with {process.returncode}" if process.returncode < 0 else None
+
+
+def run_file(options: argparse.Namespace, name: str) -> tuple[list[dict[str, Any]], float]:
+    """The lines of all tests of a file, and the seconds that it took."""
+    start = time.monotonic()
+    shards = [Shard(options, name, number) for number in range(options.jobs)]
+    for shard in shards:
+        shard.rows.unlink(missing_ok=True)
+        shard.rows.with_suffix(".log").unlink(missing_ok=True)
+        shard.start()
+    for shard in shards:
+        shard.join()
+    rows = [json.loads(line) for shard in shards if shard.rows.exists() for line in shard.rows.read_text().splitlines()]
+    return sorted(rows, key=lambda row: row["id"]), time.monotonic() - start
+
+
+def commit_of(checkout: pathlib.Path) -> str:
+    """The checkout's commit, if it is one of git."""
+    command = ["git", "-C", str(checkout), "rev-parse", "--show-toplevel", "HEAD"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
+    return found[1][:12] if len(found) == 2 and pathlib.Path(found[0]) == checkout.resolve() else "unknown"
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tests", type=pathlib.Path, required=True, help="a checkout of JAX")
+    parser.add_argument("--on", default="host", help="where kernels run: host, vulkan, vulkan:TEXT")
+    parser.add_argument("--files", default=",".join(FILES), help="names of test files, without .py")
+    parser.add_argument("--every", type=int, default=1, help="run every N-th test only")
+    parser.add_argument("--limit", type=float, default=120, help="seconds that a test may take")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes at a time")
+    parser.add_argument("--commit", help="the checkout's commit, if git does not know it")
+    parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build" / "conformance", help="folder for logs")
+    parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs" / "jax-conformance.md", help="the report")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Every file in turn, then the report."""
+    options = arguments()
+    options.tests, options.work = options.tests.resolve(), options.work.resolve() / options.on.replace(":", "-")
+    options.work.mkdir(parents=True, exist_ok=True)
+    results = {}
+    for name in options.files.split(","):
+        results[name] = run_file(options, name)
+        print(report.line(name, *results[name]), flush=True)
+    settings = report.Settings(options.on, options.every, options.commit or commit_of(options.tests))
+    report.write(options.out, settings, results)
+    print(f"written: {options.out}")
+
+
+if __name__ == "__main__":
+    main()
