@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from ctypes import POINTER, c_bool, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 
 MAX_RANK = 8
+MAX_TILES = 4
 MAX_SIZE = 2**63 - 1
 
 
@@ -66,6 +67,23 @@ class ParseDesc(ctypes.Structure):
     _fields_ = [("text", Str), ("name", Str)]
 
 
+class TileBox(ctypes.Structure):
+    """kiln_tile_box: a tile of a layout."""
+
+    _fields_ = [("rank", c_uint32), ("dims", c_int64 * MAX_RANK)]
+
+
+class Layout(ctypes.Structure):
+    """kiln_layout."""
+
+    _fields_ = [
+        ("rank", c_uint32),
+        ("minor_to_major", c_uint32 * MAX_RANK),
+        ("tile_count", c_uint32),
+        ("tiles", TileBox * MAX_TILES),
+    ]
+
+
 class Param(ctypes.Structure):
     """kiln_param."""
 
@@ -76,6 +94,7 @@ class Param(ctypes.Structure):
         ("rank", c_uint32),
         ("dims", c_int64 * MAX_RANK),
         ("dim_text", Str * MAX_RANK),
+        ("layout", Layout),
     ]
 
 
@@ -166,6 +185,7 @@ class DeviceInfo(ctypes.Structure):
 
 _FUNCTIONS = {
     "kiln_version": (c_char_p, []),
+    "kiln_python_sizes": (c_size_t, [POINTER(c_size_t), c_size_t]),
     "kiln_result_name": (c_char_p, [c_int]),
     "kiln_context_create": (c_int, [c_void_p, POINTER(c_void_p)]),
     "kiln_context_destroy": (None, [c_void_p]),
@@ -209,6 +229,19 @@ def _load() -> ctypes.CDLL:
 
 
 lib = _load()
+_MIRRORED = (Place, Diag, ParseDesc, Param, Array, Size, Request, Failure, DeviceDesc, DeviceInfo)
+
+
+def _check_sizes() -> None:
+    """A library whose structs are not those above is refused before it writes into one."""
+    sizes = (c_size_t * len(_MIRRORED))()
+    count = lib.kiln_python_sizes(sizes, len(sizes))
+    wrong = [struct.__name__ for struct, size in zip(_MIRRORED, sizes, strict=True) if ctypes.sizeof(struct) != size]
+    if count != len(_MIRRORED) or wrong:
+        raise ImportError(f"kiln's library and its Python differ in {wrong or 'number'}: build both anew")
+
+
+_check_sizes()
 
 
 class Context:

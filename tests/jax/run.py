@@ -36,6 +36,7 @@ FILES = (
     "pallas_vmap_test",
     "pallas_shape_poly_test",
 )
+ENDED = (0, 1, 5)  # pytest's words for: all passed, some failed, nothing to run
 
 
 class Shard(threading.Thread):
@@ -48,6 +49,7 @@ class Shard(threading.Thread):
         self.number = number
         self.rows = options.work / f"{name}-{number}.jsonl"
         self.running = self.rows.with_suffix(".running")
+        self.problem = ""
 
     def run(self) -> None:
         """Starts pytest until every test has a line."""
@@ -78,6 +80,9 @@ class Shard(threading.Thread):
             died = self._wait(process)
         name = self.running.read_text()
         if died is None or not name:
+            if process.returncode not in ENDED:
+                log_name = self.rows.with_suffix(".log")
+                self.problem = f"{self.file.name}: pytest ended with {process.returncode}, see {log_name}"
             return True
         row = {"id": name, "outcome": "failed", "why": died, "lowered": 1, "refused": "", "launches": 0, "seconds": 0}
         with self.rows.open("a") as file:
@@ -106,6 +111,8 @@ def run_file(options: argparse.Namespace, name: str) -> tuple[list[dict[str, Any
         shard.start()
     for shard in shards:
         shard.join()
+        if shard.problem:
+            sys.exit(shard.problem)
     rows = [json.loads(line) for shard in shards if shard.rows.exists() for line in shard.rows.read_text().splitlines()]
     return sorted(rows, key=lambda row: row["id"]), time.monotonic() - start
 
