@@ -209,16 +209,34 @@ static void collapse_fused(host_fused *fused, const flat_group *g) {
 }
 
 enum {
-  WIDE_ROW = 128, /* rows at least so long are strips by themselves */
-  PART = 1 << 15, /* elements that are worth another thread's attention */
+  LONG_STRIP = 1 << 14, /* elements of a strip that needs no buffer */
+  WIDE_ROW = 128,       /* rows at least so long are strips by themselves */
+  PART = 1 << 15,       /* elements that are worth another thread's attention */
   MOST_PARTS = 64
 };
+
+static bool rows_follow(const host_fused *f, const int64_t *strides, int64_t bytes) {
+  const uint32_t column = f->rank - 1;
+  return strides[column] == bytes && strides[column - 1] == f->dims[column] * bytes;
+}
+
+/* Nothing is computed before it leaves, and everything is read in place: no buffer limits a strip. */
+static bool needs_no_buffers(const host_fused *f) {
+  for (uint32_t i = 0; i < f->input_count; i++) {
+    const host_operand *at = &f->inputs[i].at;
+    const int64_t bytes = f->inputs[i].bytes;
+    if (!rows_follow(f, at->strides, bytes)) return false;
+    if (at->box != HOST_NONE && !rows_follow(f, at->dense_strides, bytes)) return false;
+  }
+  return f->micro_count == 0;
+}
 
 static void shape_strips(host_fused *fused) {
   const int64_t rows = fused->dims[fused->rank - 2], columns = fused->dims[fused->rank - 1];
   fused->columns = columns < 1 ? 1 : columns < HOST_STRIP ? columns : HOST_STRIP;
   fused->rows = 1;
   if (fused->columns < WIDE_ROW) fused->rows = HOST_STRIP / fused->columns;
+  if (columns == fused->columns && needs_no_buffers(fused)) fused->rows = LONG_STRIP / fused->columns;
   if (fused->rows > rows) fused->rows = rows < 1 ? 1 : rows;
 }
 
