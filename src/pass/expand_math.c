@@ -59,6 +59,16 @@ val math_poly(math *m, val x, const double *coefficients, size_t count) {
   return sum;
 }
 
+val math_chebyshev(math *m, val x, const double *c, size_t count) {
+  val last = math_const(m, c[0]), before = math_const(m, 0), older = before;
+  for (size_t k = 1; k < count; k++) {
+    older = before;
+    before = last;
+    last = math_shift(m, math_sub(m, math_mul(m, x, before), older), c[k]);
+  }
+  return math_scale(m, math_sub(m, last, older), 0.5);
+}
+
 static val reinterpret(math *m, val x, ir_dtype type) {
   return ir_make1(m->b, IR_bitcast, &x, 1, &(ir_attrs){.type = type});
 }
@@ -68,6 +78,11 @@ val math_bits_float(math *m, val bits) { return reinterpret(m, bits, m->format->
 val math_float(math *m, val i) { return ir_convert(m->b, i, m->format->real); }
 val math_whole(math *m, val x) { return ir_convert(m->b, x, m->format->whole); }
 val math_exponent(math *m, val n) { return ir_map2(m->b, IR_shl, n, math_int(m, m->format->mantissa)); }
+
+val math_upper(math *m, val x) {
+  val mask = math_int(m, math_wide(m) ? -(1 << 27) : -(1 << 12));
+  return math_bits_float(m, ir_map2(m->b, IR_and, math_float_bits(m, x), mask));
+}
 
 val math_with_sign(math *m, val magnitude, val sign_of) {
   int64_t most = math_wide(m) ? INT64_MAX : INT32_MAX;

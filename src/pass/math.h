@@ -25,11 +25,14 @@ val math_int(math *m, int64_t value);                                    /* like
 val math_scale(math *m, val x, double factor);                           /* x * factor */
 val math_shift(math *m, val x, double offset);                           /* x + offset */
 val math_poly(math *m, val x, const double *coefficients, size_t count); /* c[0] + x * (c[1] + x * ..) */
-val math_float_bits(math *m, val x);                                     /* its bits as an integer */
+/* The sum of c[k] T(count - 1 - k)(x / 2), the last at half weight (Clenshaw's recurrence); x from -2 to 2 */
+val math_chebyshev(math *m, val x, const double *c, size_t count);
+val math_float_bits(math *m, val x); /* its bits as an integer */
 val math_bits_float(math *m, val bits);
 val math_float(math *m, val i);
 val math_whole(math *m, val x);
 val math_exponent(math *m, val n);                       /* n shifted to the exponent's place */
+val math_upper(math *m, val x);                          /* the upper half of its bits: products of two are exact */
 val math_with_sign(math *m, val magnitude, val sign_of); /* |magnitude| with the sign bit of sign_of */
 val math_ldexp(math *m, val x, val n);                   /* x * 2^n for |n| < 2 bias, in two steps: no early overflow */
 

@@ -110,15 +110,9 @@ typedef struct pair {
   val high, low;
 } pair;
 
-/* The upper half of x's bits: products of two such are exact. */
-static val upper(math *m, val x) {
-  val mask = math_int(m, math_wide(m) ? -(1 << 27) : -(1 << 12));
-  return math_bits_float(m, ir_map2(m->b, IR_and, math_float_bits(m, x), mask));
-}
-
 static pair exact_product(math *m, val a, val c) {
   val product = math_mul(m, a, c);
-  val a1 = upper(m, a), a2 = math_sub(m, a, a1), c1 = upper(m, c), c2 = math_sub(m, c, c1);
+  val a1 = math_upper(m, a), a2 = math_sub(m, a, a1), c1 = math_upper(m, c), c2 = math_sub(m, c, c1);
   val error = math_sub(m, math_mul(m, a1, c1), product);
   error = math_add(m, math_add(m, error, math_mul(m, a1, c2)), math_mul(m, a2, c1));
   return (pair){product, math_add(m, error, math_mul(m, a2, c2))};

@@ -4,7 +4,8 @@
 Every row is a function that is smooth on its interval, of the variable that the formula evaluates the polynomial in. The
 polynomial is the one through the Chebyshev nodes, in 50 digits, which is within a factor of two or so of the best of its
 degree; its coefficients are then rounded to f64. `error` is that of the rounded polynomial, relative to the value that it
-is a part of. Needs mpmath (python3-mpmath). Run it again after changing an interval, and paste what it prints.
+is a part of. SERIES are printed as Chebyshev coefficients instead, the highest first and the last to be halved, of a variable that
+goes from -2 to 2; their error is relative to the function. Needs mpmath (python3-mpmath). Run it again after changing an interval, and paste what it prints.
 """
 import mpmath
 from mpmath import mpf
@@ -54,6 +55,22 @@ def erf_far(t):
     return mpmath.erfc(a) * mpmath.exp(a * a) / t
 
 
+def erfc_far(t):
+    """erfc(a) e^(a^2) / t, with t = 1 / (1 + a / 2)"""
+    a = 2 * (1 / t - 1)
+    return mpmath.erfc(a) * mpmath.exp(a * a) / t
+
+
+def bessel_near(order):
+    """I(x) e^-x, for order 1 over x"""
+    return lambda x: mpmath.besseli(order, x) * mpmath.exp(-x) / (x if order else 1)
+
+
+def bessel_far(order):
+    """I(x) e^-x sqrt(x), with v = 1 / x"""
+    return lambda v: mpmath.besseli(order, 1 / v) * mpmath.exp(-1 / v) / mpmath.sqrt(v)
+
+
 def at(a):
     return 1 / (1 + mpf("0.3275911") * a)
 
@@ -70,10 +87,37 @@ FITS = [
     ("far_erf", erf_far, at(6), at(mpf("1.2")), 19, lambda t: t * mpmath.exp(-((1 / t - 1) / mpf("0.3275911"))**2)),
 ]
 
+# name, function, from, to, coefficients
+SERIES = [
+    ("far_erfc", erfc_far, 1 / (1 + mpf(14)), 1 / mpf("1.5"), 22),
+    ("bessel_i0e near", bessel_near(0), mpf(0), mpf(8), 29),
+    ("bessel_i0e far", bessel_far(0), mpf(0), mpf(1) / 8, 23),
+    ("bessel_i1e near", bessel_near(1), mpf(0), mpf(8), 28),
+    ("bessel_i1e far", bessel_far(1), mpf(0), mpf(1) / 8, 23),
+]
+
 
 def fit(function, low, high, count):
     """Coefficients of the interpolating polynomial, c[0] first, rounded to f64."""
     return [float(c) for c in reversed(mpmath.chebyfit(function, [low, high], count))]
+
+
+def chebyshev_fit(function, low, high, count):
+    """Chebyshev coefficients on [low, high], the highest first."""
+    nodes = [mpmath.cos(PI * (mpf(k) + mpf(1) / 2) / 64) for k in range(64)]
+    values = [function(low + (high - low) * (x + 1) / 2) for x in nodes]
+    return [float(sum(v * mpmath.cos(j * mpmath.acos(x)) for v, x in zip(values, nodes)) / 32) for j in reversed(range(count))]
+
+
+def chebyshev_at(coefficients, x):
+    total = sum(c * mpmath.cos(j * mpmath.acos(x)) for j, c in enumerate(reversed(coefficients)))
+    return total - mpf(coefficients[-1]) / 2
+
+
+def chebyshev_error(function, coefficients, low, high):
+    points = [mpf(i) / 100 - 1 for i in range(1, 200)]
+    exact = [function(low + (high - low) * (x + 1) / 2) for x in points]
+    return max(abs(chebyshev_at(coefficients, x) / e - 1) for x, e in zip(points, exact))
 
 
 def error_of(function, coefficients, low, high, weight):
@@ -85,6 +129,10 @@ def main():
     for name, function, low, high, count, weight in FITS:
         coefficients = fit(function, low, high, count)
         print(f"{name}: error {mpmath.nstr(error_of(function, coefficients, low, high, weight), 2)}")
+        print("  " + ", ".join(repr(c) for c in coefficients))
+    for name, function, low, high, count in SERIES:
+        coefficients = chebyshev_fit(function, low, high, count)
+        print(f"{name}: error {mpmath.nstr(chebyshev_error(function, coefficients, low, high), 2)}")
         print("  " + ", ".join(repr(c) for c in coefficients))
 
 
