@@ -155,7 +155,16 @@ void flat_close(flat *f);
 bool flat_group_writes(const flat *f, uint32_t memory);
 void flat_standalone(flat *f, const flat_group *g); /* emits a loop that is not the open one */
 
+/* lower_indexed.c */
+void flat_dynamic_slice(flat *f, const ir_op *op);
+void flat_update(flat *f, const ir_op *op);
+void flat_take_op(flat *f, const ir_op *op);
+void flat_sort(flat *f, const ir_op *op);
+void flat_bitcast_width(flat *f, const ir_op *op);
+
 /* lower.c, lower_dot.c, lower_memory.c, flow.c */
+/* The dimensions before an axis, the axis, and those behind it. */
+void flat_split_axis(const ir_value *x, uint32_t axis, int64_t *outer, int64_t *count, int64_t *inner);
 void flat_op(flat *f, const ir_op *op);
 void flat_pure(flat *f, const ir_op *op);
 void flat_dot(flat *f, const ir_op *op);

@@ -191,6 +191,37 @@ typedef struct host_scan {
   int64_t outer, count, inner;
 } host_scan;
 
+/* A box of a dense tile, at computed starts that are clamped: copied to a dense part, or from it. */
+typedef struct host_window {
+  uint32_t whole, part; /* slots */
+  bool write;
+  uint32_t rank, bytes;
+  int64_t dims[KILN_MAX_RANK], sizes[KILN_MAX_RANK];
+  uint32_t starts[KILN_MAX_RANK]; /* cells, i32 */
+} host_window;
+
+/* Elements at the places that index tiles say, clamped. */
+typedef struct host_take {
+  uint32_t in, out; /* slots, dense */
+  uint32_t rank, bytes;
+  int64_t count; /* elements of the result */
+  int64_t dims[KILN_MAX_RANK];
+  uint32_t indices[KILN_MAX_RANK]; /* slots, dense, i32 */
+} host_take;
+
+typedef struct host_sort_part {
+  uint32_t in, out; /* slots, dense; out may be HOST_NONE */
+  ir_dtype dtype;
+  uint32_t bytes;
+} host_sort_part;
+
+typedef struct host_sort {
+  host_sort_part *parts; /* keys first */
+  uint32_t part_count, key_count;
+  uint32_t spare; /* slot: 8 bytes for each key and two numbers, for every element of a row */
+  int64_t outer, count, inner;
+} host_sort;
+
 typedef enum host_dot_kind {
   HOST_DOT_F32,
   HOST_DOT_F64,
@@ -366,6 +397,11 @@ static inline uint64_t host_bits(const void *from, uint32_t bytes) {
     default: return *(const uint64_t *)from;
   }
 }
+
+/* indexed.c */
+void host_run_window(host_unit *unit, const host_window *window);
+void host_run_take(host_unit *unit, const host_take *take);
+void host_run_sort(host_unit *unit, const host_sort *sort);
 
 /* strip.c, reduce.c, dot.c */
 void host_run_fused(host_unit *unit, const host_fused *f);

@@ -103,6 +103,10 @@ static void iota_op(flat *f, const ir_op *op) {
 
 static void bitcast_op(flat *f, const ir_op *op) {
   const ir_value *v = op->results[0], *from = op->operands[0];
+  if (flat_bytes(v) != flat_bytes(from)) {
+    flat_bitcast_width(f, op);
+    return;
+  }
   ready(f, from);
   if (flat_value_of(f, from)->kind == FLAT_REG)
     flat_group_result(f, v, flat_group_value(f, from));
@@ -235,8 +239,7 @@ static void reduce_op(flat *f, const ir_op *op) {
   flat_value_of(f, v)->home = f->region;
 }
 
-/* The dimensions before an axis, the axis, and those behind it. */
-static void split_axis(const ir_value *x, uint32_t axis, int64_t *outer, int64_t *count, int64_t *inner) {
+void flat_split_axis(const ir_value *x, uint32_t axis, int64_t *outer, int64_t *count, int64_t *inner) {
   *outer = *inner = 1;
   *count = ir_extent(&x->type, axis);
   for (uint32_t d = 0; d < axis; d++) *outer *= ir_extent(&x->type, d);
@@ -249,7 +252,7 @@ static void arg_op(flat *f, const ir_op *op) {
   arg->in = flat_dense(f, x);
   arg->dtype = x->type.dtype;
   arg->smallest = op->code == IR_argmin;
-  split_axis(x, (uint32_t)op->attrs->axes.at[0], &arg->outer, &arg->count, &arg->inner);
+  flat_split_axis(x, (uint32_t)op->attrs->axes.at[0], &arg->outer, &arg->count, &arg->inner);
   arg->out = flat_result_tile(f, op->results[0]);
   flat_take(f, x);
   flat_emit(f, HOST_ARG, arg);
@@ -262,7 +265,7 @@ static void scan_op(flat *f, const ir_op *op) {
   scan->combine = ir_lanes((ir_code)ir_op_get(op->code)->combine, x->type.dtype);
   scan->bytes = flat_bytes(x);
   scan->reverse = op->attrs->reverse;
-  split_axis(x, (uint32_t)op->attrs->axis, &scan->outer, &scan->count, &scan->inner);
+  flat_split_axis(x, (uint32_t)op->attrs->axis, &scan->outer, &scan->count, &scan->inner);
   scan->out = flat_result_tile(f, op->results[0]);
   scan->spare = flat_slot(f, (uint64_t)scan->count * scan->bytes);
   flat_free_slot(f, scan->spare);
@@ -279,6 +282,10 @@ static void shape_op(flat *f, const ir_op *op) {
     case IR_iota: iota_op(f, op); break;
     case IR_convert: convert_op(f, op); break;
     case IR_bitcast: bitcast_op(f, op); break;
+    case IR_dynamic_slice: flat_dynamic_slice(f, op); break;
+    case IR_update: flat_update(f, op); break;
+    case IR_take: flat_take_op(f, op); break;
+    case IR_sort: flat_sort(f, op); break;
     case IR_broadcast: broadcast_op(f, op); break;
     case IR_reshape: reshape_op(f, op); break;
     case IR_transpose: transpose_op(f, op); break;
@@ -292,7 +299,9 @@ static void shape_op(flat *f, const ir_op *op) {
 
 void flat_pure(flat *f, const ir_op *op) {
   const ir_op_info *info = ir_op_get(op->code);
-  if (flat_value_of(f, op->results[0])->left == 0) {
+  bool wanted = false;
+  for (uint32_t k = 0; k < op->result_count; k++) wanted |= flat_value_of(f, op->results[k])->left > 0;
+  if (!wanted) {
     drop(f, op);
     return;
   }

@@ -40,7 +40,7 @@ static kiln_result compile_guarded(kiln_host_plan *plan) {
   plan->module->arena.guard = &out;
   if (!ARENA_GUARD(&plan->arena, out)) return KILN_ERROR_MEMORY;
   /* Checking looks at the accesses as they were written: other passes drop some and add some. */
-  kiln_result result = pass_run(kernel, &target, diags, plan->check ? PASS_expand_blocks : PASS_COUNT, NULL, NULL);
+  kiln_result result = pass_run(kernel, &target, diags, plan->check ? PASS_expand_ops : PASS_COUNT, NULL, NULL);
   if (result != KILN_OK) return result;
   plan->kernel = kernel;
   if (!machine_of_kernel(kernel, diags, &plan->kind)) return KILN_ERROR_INVALID;

@@ -29,22 +29,25 @@ static bool count_fits(const ir_shape *shape) {
   return true;
 }
 
-bool ir_infer_result(ir_builder *b, ir_op *op, ir_type type) {
-  kiln_str shown;
-  for (uint32_t i = 0; i < type.shape.rank; i++) {
-    ir_dim d = type.shape.dims[i];
+static bool need_size(ir_builder *b, const ir_op *op, const ir_type *type) {
+  for (uint32_t i = 0; i < type->shape.rank; i++) {
+    ir_dim d = type->shape.dims[i];
     if (ir_dim_known(d) && !ir_need_range(b, op, "a size", d->value, d->value >= 0, "at least 0")) return false;
   }
-  if (!count_fits(&type.shape)) {
-    shown = ir_type_text(b->module, &type);
-    return diag_report(b->diags, DIAG_too_large, op->loc, STR_FMT(shown)), false;
-  }
-  if (op->results)
-    op->results[0]->type = type;
-  else
-    ir_add_results(b, op, 1, &type);
+  if (count_fits(&type->shape)) return true;
+  kiln_str shown = ir_type_text(b->module, type);
+  return diag_report(b->diags, DIAG_too_large, op->loc, STR_FMT(shown)), false;
+}
+
+bool ir_infer_results(ir_builder *b, ir_op *op, const ir_type *types, uint32_t count) {
+  for (uint32_t i = 0; i < count; i++)
+    if (!need_size(b, op, &types[i])) return false;
+  if (!op->results) ir_add_results(b, op, count, types);
+  for (uint32_t i = 0; i < count; i++) op->results[i]->type = types[i];
   return true;
 }
+
+bool ir_infer_result(ir_builder *b, ir_op *op, ir_type type) { return ir_infer_results(b, op, &type, 1); }
 
 /* ---- texts ---- */
 

@@ -15,10 +15,19 @@ bool ir_infer_reduce(ir_builder *b, ir_op *op);
 bool ir_infer_scan(ir_builder *b, ir_op *op);
 bool ir_infer_shape(ir_builder *b, ir_op *op);
 bool ir_infer_dot(ir_builder *b, ir_op *op);
+bool ir_infer_dynamic_slice(ir_builder *b, ir_op *op);
+bool ir_infer_update(ir_builder *b, ir_op *op);
+bool ir_infer_take(ir_builder *b, ir_op *op);
+bool ir_infer_roll(ir_builder *b, ir_op *op);
+bool ir_infer_sort(ir_builder *b, ir_op *op);
+bool ir_infer_top_k(ir_builder *b, ir_op *op);
+bool ir_infer_gather(ir_builder *b, ir_op *op);
+bool ir_infer_scatter(ir_builder *b, ir_op *op);
 bool ir_infer_memory(ir_builder *b, ir_op *op);
 
 /* Sets the type of the op's one result. False when it would be too large. */
 bool ir_infer_result(ir_builder *b, ir_op *op, ir_type type);
+bool ir_infer_results(ir_builder *b, ir_op *op, const ir_type *types, uint32_t count);
 
 /* Checks that report; all false after a diagnostic. `what` names the part of the op in the message, as "operand 2". */
 bool ir_need_count(ir_builder *b, const ir_op *op, uint32_t count);

@@ -28,11 +28,12 @@ static bool pair(ir_builder *b, const ir_op *op, const char *what, const ir_list
   return true;
 }
 
-static bool accumulates(ir_builder *b, const ir_op *op) {
-  const ir_dtype_info *from = ir_dtype_get(op->operands[0]->type.dtype), *to = ir_dtype_get(op->attrs->type);
-  bool floats = from->class == IR_CLASS_FLOAT;
+static bool accumulates(ir_builder *b, const ir_op *op, uint32_t side) {
+  const ir_dtype_info *from = ir_dtype_get(op->operands[side]->type.dtype), *to = ir_dtype_get(op->attrs->type);
+  const ir_dtype_info *other = ir_dtype_get(op->operands[1 - side]->type.dtype);
+  bool floats = from->class == IR_CLASS_FLOAT || other->class == IR_CLASS_FLOAT;
   bool ok = floats ? to->class == IR_CLASS_FLOAT : (to->class & T_INT) != 0;
-  if (ok && to->bits >= from->bits) return true;
+  if (ok && (to->bits >= from->bits || to->class != from->class)) return true;
   diag_report(b->diags, DIAG_accumulator_type, op->loc, from->name, to->name);
   return false;
 }
@@ -52,8 +53,9 @@ static bool append_rest(ir_shape *to, const ir_shape *from, uint32_t taken) {
 
 bool ir_infer_dot(ir_builder *b, ir_op *op) {
   ir_attrs *attrs = op->attrs;
-  if (!ir_need_count(b, op, 2) || !ir_need_tiles(b, op) || !ir_need_same_dtype(b, op, 0, 1) ||
-      !ir_need_class(b, op, op->operands[0]->type.dtype, T_NUM) || !accumulates(b, op))
+  if (!ir_need_count(b, op, 2) || !ir_need_tiles(b, op) ||
+      !ir_need_class(b, op, op->operands[0]->type.dtype, T_NUM) || !accumulates(b, op, 0) ||
+      !ir_need_class(b, op, op->operands[1]->type.dtype, T_NUM) || !accumulates(b, op, 1))
     return false;
   const ir_shape *left = &op->operands[0]->type.shape, *right = &op->operands[1]->type.shape;
   uint32_t left_taken = 0, right_taken = 0;

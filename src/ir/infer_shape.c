@@ -25,8 +25,20 @@ static bool infer_bitcast(ir_builder *b, ir_op *op) {
   const ir_dtype_info *from = ir_dtype_get(op->operands[0]->type.dtype), *to = ir_dtype_get(op->attrs->type);
   if (!ir_need_class(b, op, op->operands[0]->type.dtype, T_NUM) || !ir_need_class(b, op, op->attrs->type, T_NUM))
     return false;
-  if (from->bits == to->bits) return infer_convert(b, op);
-  diag_report(b->diags, DIAG_width_mismatch, op->loc, from->name, (long long)from->bits, to->name, (long long)to->bits);
+  ir_type type = ir_tile_type(op->attrs->type, operand_shape(op));
+  ir_shape *shape = &type.shape;
+  const uint32_t ratio = from->bits > to->bits ? from->bits / to->bits : to->bits / from->bits;
+  bool fits = true;
+  if (from->bits > to->bits) {
+    fits = shape->rank < KILN_MAX_RANK;
+    if (fits) shape->dims[shape->rank++] = dim(b, ratio);
+  } else if (from->bits < to->bits) {
+    fits = shape->rank > 0 && ir_dim_equal(shape->dims[shape->rank - 1], dim(b, ratio)) != IR_NO;
+    shape->rank -= fits;
+  }
+  if (fits) return ir_infer_result(b, op, type);
+  diag_report(b->diags, DIAG_width_mismatch, op->loc, from->name, (long long)from->bits, to->name, (long long)to->bits,
+              (long long)ratio);
   return false;
 }
 
@@ -175,6 +187,23 @@ static bool infer_reverse(ir_builder *b, ir_op *op) {
          ir_infer_result(b, op, op->operands[0]->type);
 }
 
+static bool infer_integer_pow(ir_builder *b, ir_op *op) {
+  const ir_type type = op->operands[0]->type;
+  bool real = ir_dtype_get(type.dtype)->class == IR_CLASS_FLOAT;
+  return ir_need_class(b, op, type.dtype, T_NUM) &&
+         ir_need_range(b, op, "exponent", op->attrs->exponent, real || op->attrs->exponent >= 0,
+                       "at least 0 for integers") &&
+         ir_infer_result(b, op, type);
+}
+
+static bool infer_reduce_precision(ir_builder *b, ir_op *op) {
+  const ir_attrs *a = op->attrs;
+  return ir_need_class(b, op, op->operands[0]->type.dtype, T_FLOAT) &&
+         ir_need_range(b, op, "exponent", a->exponent, a->exponent >= 1 && a->exponent <= 64, "1 to 64") &&
+         ir_need_range(b, op, "mantissa", a->mantissa, a->mantissa >= 0 && a->mantissa <= 64, "0 to 64") &&
+         ir_infer_result(b, op, op->operands[0]->type);
+}
+
 static const shape_rule rules[IR_CODE_COUNT] = {
     [IR_full] = infer_full,
     [IR_size] = infer_size,
@@ -188,6 +217,16 @@ static const shape_rule rules[IR_CODE_COUNT] = {
     [IR_slice] = infer_slice,
     [IR_pad] = infer_pad,
     [IR_reverse] = infer_reverse,
+    [IR_dynamic_slice] = ir_infer_dynamic_slice,
+    [IR_update] = ir_infer_update,
+    [IR_take] = ir_infer_take,
+    [IR_gather] = ir_infer_gather,
+    [IR_scatter] = ir_infer_scatter,
+    [IR_roll] = ir_infer_roll,
+    [IR_sort] = ir_infer_sort,
+    [IR_top_k] = ir_infer_top_k,
+    [IR_integer_pow] = infer_integer_pow,
+    [IR_reduce_precision] = infer_reduce_precision,
 };
 
 bool ir_infer_shape(ir_builder *b, ir_op *op) {

@@ -155,8 +155,21 @@ enum {
   A_INTERIOR = 1 << 11,
   A_DOT = 1 << 12,
   A_VALUE = 1 << 13,
-  A_DIM = 1 << 14
+  A_DIM = 1 << 14,
+  A_PRECISION = 1 << 15,
+  A_EXPONENT = 1 << 16,
+  A_MANTISSA = 1 << 17,
+  A_KEYS = 1 << 18,
+  A_K = 1 << 19,
+  A_STRIDE_AXIS = 1 << 20,
+  A_WINDOW = 1 << 21,
+  A_SLICE_SIZES = 1 << 22,
+  A_COMBINE = 1 << 23
 };
+/* The words of attributes. A combination other than SET is 1 + the MAP op. */
+typedef enum ir_precision { IR_PRECISION_DEFAULT, IR_PRECISION_HIGH, IR_PRECISION_HIGHEST } ir_precision;
+typedef enum ir_mode { IR_MODE_CLIP, IR_MODE_FILL, IR_MODE_PROMISE } ir_mode;
+enum { IR_COMBINE_SET = 0 };
 enum { E_READS = 1, E_WRITES = 2, E_ALLOCATES = 4, E_CONTROL = 8, E_TERMINATOR = 16, E_INDEXES = 32 };
 typedef enum ir_result_rule { IR_RESULT_SAME, IR_RESULT_BOOL, IR_RESULT_SELECT, IR_RESULT_OTHER } ir_result_rule;
 
@@ -178,6 +191,7 @@ const ir_op_info *ir_op_get(ir_code code);
 /* By its name in kernel texts; `max(a)` and `max(a, b)` are two ops. A wrong count gives the nearest op of that name.
  */
 bool ir_op_find(kiln_str text, uint32_t operand_count, ir_code *out);
+uint32_t ir_op_results(ir_code code, uint32_t operand_count); /* of a tile op */
 
 typedef struct ir_op ir_op;
 typedef struct ir_region ir_region;
@@ -213,7 +227,11 @@ typedef struct ir_attrs {
   ir_dtype type;        /* convert, bitcast, iota, full, dot, scratch */
   ir_space space;       /* scratch */
   ir_shape shape;       /* full, iota, broadcast, reshape, scratch */
-  int64_t axis;         /* iota, concatenate, scans */
+  int64_t axis;         /* iota, concatenate, scans, roll, sort */
+  int64_t stride_axis;  /* roll */
+  uint32_t precision;   /* dot: ir_precision, a hint */
+  uint32_t mode;        /* gather, scatter: ir_mode */
+  uint32_t combine;     /* scatter */
   bool keep, reverse;   /* reductions, scans */
   bool masked, other;   /* load, store: operands after the starts */
   bool edge;            /* view: may reach outside */
@@ -234,6 +252,14 @@ typedef struct ir_attrs {
     struct {
       ir_list lhs_contract, rhs_contract, lhs_batch, rhs_batch;
     }; /* dot */
+    struct {
+      ir_list offset_dims, collapsed_dims, start_map, batch_dims, index_batch_dims, slice_sizes;
+    }; /* gather; scatter */
+    struct {
+      int64_t exponent, mantissa;
+    };            /* integer_pow, reduce_precision */
+    int64_t keys; /* sort */
+    int64_t k;    /* top_k */
   };
 } ir_attrs;
 

@@ -123,6 +123,10 @@ bool ir_machine_find(kiln_str name, ir_machine *out) {
   return false;
 }
 
+uint32_t ir_op_results(ir_code code, uint32_t operand_count) {
+  return code == IR_sort ? operand_count : code == IR_top_k ? 2 : 1;
+}
+
 bool ir_op_find(kiln_str name, uint32_t operand_count, ir_code *out) {
   bool found = false;
   for (uint32_t i = 0; i < IR_CODE_COUNT; i++) {

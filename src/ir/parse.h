@@ -139,7 +139,7 @@ operand parse_map(parser *p, ir_code code, const operand *operands, uint32_t cou
 /* ---- grammar ---- */
 operand parse_expr(parser *p);
 bool parse_exprs(parser *p, operand_list *out);            /* one or more, between commas */
-operand parse_call(parser *p);                             /* at NAME ( */
+bool parse_call(parser *p, operand_list *results);         /* at NAME ( */
 operand parse_cast(parser *p);                             /* at DTYPE */
 operand parse_indexed(parser *p, const operand *base);     /* at [ */
 operand parse_view(parser *p);                             /* at `view` */

@@ -8,9 +8,9 @@
 typedef struct call {
   const token *name;
   loc loc;
-  operand_list operands;
-  operand type;   /* a type among the operands; NONE: absent */
-  uint32_t given; /* bit per attr_id */
+  operand_list operands, results; /* results: of ops that make_op makes */
+  operand type;                   /* a type among the operands; NONE: absent */
+  uint64_t given;                 /* bit per attr_id */
   ir_attrs attrs;
 } call;
 
@@ -41,6 +41,14 @@ static bool parse_list(parser *p, ir_list *out, bool single) {
   return parse_expect(p, SIGN_BRACKET_END);
 }
 
+static bool parse_attr_word(parser *p, attr_id id, uint32_t *out) {
+  const token *t = parse_peek(p, 0);
+  if (t->kind == TOKEN_NAME && ir_attr_word(id, parse_text(p, t), out)) return parse_take(p), true;
+  kiln_str words = ir_attr_words(id, p->scratch);
+  kiln_str expected = str_format(p->scratch, "one of %.*s", STR_FMT(words));
+  return parse_expected(p, expected.data);
+}
+
 static bool parse_attr_value(parser *p, const attr_info *info, ir_attrs *attrs) {
   void *field = (char *)attrs + info->offset;
   ir_type type;
@@ -50,6 +58,7 @@ static bool parse_attr_value(parser *p, const attr_info *info, ir_attrs *attrs) 
     case ATTR_AXES: return parse_list(p, field, true);
     case ATTR_SHAPE: return parse_expect(p, SIGN_BRACKET) && parse_dims(p, SIGN_BRACKET_END, field);
     case ATTR_FLAG: return *(bool *)field = true, true;
+    case ATTR_WORD: return parse_attr_word(p, (attr_id)(info - ir_attr_get((attr_id)0)), field);
     case ATTR_TYPE: break;
   }
   if (!parse_type(p, &type)) return false;
@@ -75,7 +84,7 @@ static bool parse_attr(parser *p, ir_code code, call *c, const token *t, bool fl
     const char *name = ir_attr_name(code, (attr_id)i);
     if (!name || !str_is(parse_text(p, t), name) || flag != (ir_attr_get((attr_id)i)->kind == ATTR_FLAG)) continue;
     if (c->given >> i & 1) return diag_report(p->diags, DIAG_duplicate_attribute, parse_loc(p, t), name), false;
-    c->given |= 1u << i;
+    c->given |= UINT64_C(1) << i;
     return parse_attr_value(p, ir_attr_get((attr_id)i), &c->attrs);
   }
   return unknown_attribute(p, code, t);
@@ -159,6 +168,7 @@ static bool check_given(parser *p, ir_code code, const call *c) {
 
 static operand any_at(loc at) { return (operand){.kind = OPERAND_ANY, .loc = at}; }
 
+/* Ops of several results hand all of them on, too. */
 static operand make_op(parser *p, ir_code code, call *c) {
   uint32_t count = (uint32_t)c->operands.count;
   ir_value **values = ARENA_ARRAY(p->scratch, ir_value *, c->operands.count + 1);
@@ -168,17 +178,24 @@ static operand make_op(parser *p, ir_code code, call *c) {
     return ir_need_count(&p->b, &(ir_op){.code = code, .operand_count = count, .loc = c->loc}, (uint32_t)arity),
            operand_none();
   }
-  if (operand_has_any(&c->operands)) return check_given(p, code, c) ? any_at(c->loc) : operand_none();
+  const uint32_t result_count = ir_op_results(code, count);
+  if (operand_has_any(&c->operands)) {
+    for (uint32_t i = 0; i < result_count; i++) VEC_PUSH(p->scratch, &c->results, any_at(c->loc));
+    return check_given(p, code, c) ? any_at(c->loc) : operand_none();
+  }
   for (uint32_t i = 0; i < count; i++) {
-    bool pad_value = code == IR_pad && i == 1;
-    values[i] = pad_value ? parse_scalar(p, &c->operands.data[i], values[0]->type.dtype, "the padding")
-                          : parse_value(p, &c->operands.data[i]);
+    bool fills = (code == IR_pad && i == 1) || (code == IR_gather && i == 2);
+    values[i] = fills ? parse_scalar(p, &c->operands.data[i], values[0]->type.dtype, "the padding")
+                      : parse_value(p, &c->operands.data[i]);
     if (!values[i]) return operand_none();
   }
   if (!check_given(p, code, c)) return operand_none();
   ir_attrs_complete(code, &c->attrs, c->given, values, count);
   p->b.loc = c->loc;
-  return operand_value(ir_make1(&p->b, code, values, count, ir_op_get(code)->attrs ? &c->attrs : NULL), c->loc);
+  const ir_op *op = ir_make(&p->b, code, values, count, ir_op_get(code)->attrs ? &c->attrs : NULL);
+  for (uint32_t i = 0; op && i < op->result_count; i++)
+    VEC_PUSH(p->scratch, &c->results, operand_value(op->results[i], c->loc));
+  return op ? c->results.data[0] : operand_none();
 }
 
 static operand make_full(parser *p, call *c) {
@@ -198,7 +215,7 @@ static operand make_iota(parser *p, call *c) {
     return diag_report(p->diags, DIAG_missing_type, c->loc, "iota(i32[8, 8], axis: 1)"), operand_none();
   c->attrs.type = c->type.type->dtype;
   c->attrs.shape = c->type.type->shape;
-  c->given |= 1u << ATTR_ID_type | 1u << ATTR_ID_shape;
+  c->given |= UINT64_C(1) << ATTR_ID_type | UINT64_C(1) << ATTR_ID_shape;
   return make_op(p, IR_iota, c);
 }
 
@@ -225,24 +242,32 @@ static operand parse_size_call(parser *p) {
   return operand_value(ir_make1(&p->b, IR_size, NULL, 0, &(ir_attrs){.dim = d}), at);
 }
 
-operand parse_call(parser *p) {
-  call c = {.name = parse_peek(p, 0), .loc = parse_here(p)};
+static operand call_op(parser *p, call *c) {
   ir_code code;
   operand folded;
   if (parse_is_word(p, "size") || parse_is_word(p, "cdiv")) return parse_size_call(p);
-  if (!ir_op_find(parse_text(p, c.name), 1, &code)) return parse_unknown_call(p, c.name), operand_none();
+  if (!ir_op_find(parse_text(p, c->name), 1, &code)) return parse_unknown_call(p, c->name), operand_none();
   parse_take(p);
   parse_take(p);
-  if (!parse_operands(p, &c) || !ir_op_find(parse_text(p, c.name), (uint32_t)c.operands.count, &code) ||
-      !parse_attrs(p, code, &c))
+  if (!parse_operands(p, c) || !ir_op_find(parse_text(p, c->name), (uint32_t)c->operands.count, &code) ||
+      !parse_attrs(p, code, c))
     return operand_none();
-  if (code == IR_full) return make_full(p, &c);
-  if (code == IR_iota) return make_iota(p, &c);
-  if (c.type.kind != OPERAND_NONE) return diag_report(p->diags, DIAG_type_as_value, c.type.loc), operand_none();
-  if (fold_size_call(p, code, &c, &folded)) return folded;
+  if (code == IR_full) return make_full(p, c);
+  if (code == IR_iota) return make_iota(p, c);
+  if (c->type.kind != OPERAND_NONE) return diag_report(p->diags, DIAG_type_as_value, c->type.loc), operand_none();
+  if (fold_size_call(p, code, c, &folded)) return folded;
   if (ir_op_get(code)->form == IR_FORM_MAP)
-    return parse_map(p, code, c.operands.data, (uint32_t)c.operands.count, c.loc);
-  return make_op(p, code, &c);
+    return parse_map(p, code, c->operands.data, (uint32_t)c->operands.count, c->loc);
+  return make_op(p, code, c);
+}
+
+bool parse_call(parser *p, operand_list *results) {
+  call c = {.name = parse_peek(p, 0), .loc = parse_here(p)};
+  operand o = call_op(p, &c);
+  if (o.kind == OPERAND_NONE) return false;
+  *results = c.results;
+  if (results->count == 0) VEC_PUSH(p->scratch, results, o);
+  return true;
 }
 
 operand parse_cast(parser *p) {

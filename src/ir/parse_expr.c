@@ -126,8 +126,8 @@ static operand parse_word(parser *p) {
   if (ir_dtype_find(parse_text(p, t), &dtype)) return parse_cast(p);
   if (after->kind == TOKEN_SIGN && after->sign == SIGN_PAREN) {
     func *f = parse_find_func(p, parse_text(p, t));
-    if (!f) return parse_call(p);
-    return parse_inline(p, f, &results) ? only_result(p, &results, parse_loc(p, t)) : operand_none();
+    bool ok = f ? parse_inline(p, f, &results) : parse_call(p, &results);
+    return ok ? only_result(p, &results, parse_loc(p, t)) : operand_none();
   }
   const binding *found = scope_find(p, parse_text(p, t));
   if (!found && parse_reserved(parse_text(p, t))) return parse_expected(p, "an expression"), operand_none();

@@ -171,37 +171,73 @@ static operand make_load(parser *p, ir_value *ref, const place *at) {
 
 /* ---- tiles ---- */
 
-static bool slice_entry(parser *p, const entry *e, ir_dim d, ir_attrs *attrs, uint32_t i) {
-  attrs->size.at[i] = -1;
-  attrs->stride.at[i] = e ? e->stride : 1;
-  if (!e) return true;
-  ir_dim start = e->start.kind == OPERAND_NONE ? ir_dim_const(p->module, 0) : operand_dim(p, &e->start);
+/* What is cut out of a tile: first by known starts, then by computed ones, then every so many. */
+typedef struct cut {
+  ir_attrs known, computed, apart; /* of a slice, a dynamic_slice, a slice */
+  ir_value *starts[1 + KILN_MAX_RANK];
+  bool is_known, is_computed, is_apart; /* which of them do something */
+  uint32_t points;
+} cut;
+
+static bool cut_known(parser *p, cut *c, const entry *e, ir_dim d, ir_dim start, uint32_t i) {
   ir_dim size = e->range ? e->size : ir_dim_const(p->module, 1);
-  bool whole =
-      size && start && ir_dim_known(start) && start->value == 0 && e->stride == 1 && ir_dim_equal(size, d) == IR_YES;
-  if (!start || !ir_dim_known(start) || (size && !ir_dim_known(size) && !whole))
-    return diag_report(p->diags, DIAG_tile_index, e->loc), false;
-  attrs->start.at[i] = start->value;
-  if (size && ir_dim_known(size)) attrs->size.at[i] = size->value;
+  bool whole = start->value == 0 && e->stride == 1 && (!size || ir_dim_equal(size, d) == IR_YES);
+  if (size && !ir_dim_known(size) && !whole) return diag_report(p->diags, DIAG_tile_index, e->loc), false;
+  c->known.start.at[i] = start->value;
+  c->known.stride.at[i] = e->stride;
+  if (size && ir_dim_known(size)) c->known.size.at[i] = size->value;
+  c->is_known |= !whole;
   return true;
 }
 
-/* Points become ranges of size 1, which a reshape drops. */
+static bool cut_computed(parser *p, cut *c, const entry *e, uint32_t i) {
+  int64_t count = 1, span;
+  if (e->range && !e->size) return diag_report(p->diags, DIAG_open_range, e->loc), false;
+  if (e->range && !ir_dim_known(e->size)) return diag_report(p->diags, DIAG_tile_index, e->loc), false;
+  if (e->range) count = e->size->value;
+  if (!i64_mul(count - 1, e->stride, &span)) return diag_report(p->diags, DIAG_tile_index, e->loc), false;
+  c->computed.size.at[i] = count > 0 ? span + 1 : 0;
+  c->apart.size.at[i] = count;
+  c->apart.stride.at[i] = e->stride;
+  c->is_computed = true;
+  c->is_apart |= e->stride > 1;
+  return (c->starts[1 + i] = parse_scalar(p, &e->start, IR_I32, "an index")) != NULL;
+}
+
+static bool cut_entry(parser *p, cut *c, const entry *e, ir_dim d, uint32_t i) {
+  c->known.size.at[i] = c->computed.size.at[i] = c->apart.size.at[i] = -1;
+  c->known.stride.at[i] = c->apart.stride.at[i] = 1;
+  if (!e) return true;
+  c->points |= (uint32_t)!e->range << i;
+  ir_dim start = e->start.kind == OPERAND_NONE ? ir_dim_const(p->module, 0) : operand_dim(p, &e->start);
+  return start && ir_dim_known(start) ? cut_known(p, c, e, d, start, i) : cut_computed(p, c, e, i);
+}
+
+/* Points are ranges of size 1 so far. */
+static ir_value *drop_points(parser *p, const cut *c, ir_value *part) {
+  ir_attrs reshape = {0};
+  if (!part || c->points == 0) return part;
+  for (uint32_t i = 0; i < part->type.shape.rank; i++)
+    if (!(c->points >> i & 1)) reshape.shape.dims[reshape.shape.rank++] = part->type.shape.dims[i];
+  return ir_make1(&p->b, IR_reshape, &part, 1, &reshape);
+}
+
 static operand slice_tile(parser *p, ir_value *tile, const place *at) {
-  uint32_t rank = tile->type.shape.rank, points = 0;
-  ir_attrs slice = {.start = {.count = rank}, .size = {.count = rank}, .stride = {.count = rank}}, reshape = {0};
-  for (uint32_t i = 0; i < rank; i++) {
-    const entry *e = entry_of(at, i, rank);
-    if (!slice_entry(p, e, tile->type.shape.dims[i], &slice, i)) return operand_none();
-    points |= (uint32_t)(e && !e->range) << i;
-  }
+  const uint32_t rank = tile->type.shape.rank;
+  cut *c = ARENA_NEW(p->scratch, cut);
+  ir_list *const lists[] = {&c->known.start, &c->known.size, &c->known.stride, &c->computed.size,
+                            &c->apart.start, &c->apart.size, &c->apart.stride};
+  for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) lists[i]->count = rank;
+  for (uint32_t i = 0; i < rank; i++)
+    if (!cut_entry(p, c, entry_of(at, i, rank), tile->type.shape.dims[i], i)) return operand_none();
   p->b.loc = at->loc;
-  ir_value *part = ir_make1(&p->b, IR_slice, &tile, 1, &slice);
-  if (!part || points == 0) return operand_value(part, at->loc);
-  for (uint32_t i = 0; i < rank; i++) {
-    if (!(points >> i & 1)) reshape.shape.dims[reshape.shape.rank++] = part->type.shape.dims[i];
-  }
-  return operand_value(ir_make1(&p->b, IR_reshape, &part, 1, &reshape), at->loc);
+  if (c->is_known || !c->is_computed) tile = ir_make1(&p->b, IR_slice, &tile, 1, &c->known);
+  for (uint32_t i = 0; i < rank && c->is_computed; i++)
+    if (!c->starts[1 + i]) c->starts[1 + i] = ir_scalar_i32(&p->b, 0);
+  c->starts[0] = tile;
+  if (tile && c->is_computed) tile = ir_make1(&p->b, IR_dynamic_slice, c->starts, 1 + rank, &c->computed);
+  if (tile && c->is_apart) tile = ir_make1(&p->b, IR_slice, &tile, 1, &c->apart);
+  return operand_value(drop_points(p, c, tile), at->loc);
 }
 
 static operand parse_tile_slice(parser *p, const operand *base) {

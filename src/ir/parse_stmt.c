@@ -37,7 +37,9 @@ static bool parse_several(parser *p, operand_list *out) {
   const token *t = parse_peek(p, 0), *after = parse_peek(p, 1);
   bool call = t->kind == TOKEN_NAME && after->kind == TOKEN_SIGN && after->sign == SIGN_PAREN;
   func *f = call ? parse_find_func(p, parse_text(p, t)) : NULL;
+  ir_code code;
   if (parse_is_control(p)) return parse_control(p, out);
+  if (call && !f && ir_op_find(parse_text(p, t), 2, &code) && ir_op_results(code, 2) > 1) return parse_call(p, out);
   return f ? parse_inline(p, f, out) : parse_exprs(p, out);
 }
 

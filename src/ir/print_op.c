@@ -110,6 +110,9 @@ static void print_attr(printer *p, const char *name, const attr_info *info, cons
   switch (info->kind) {
     case ATTR_TYPE: put(p, ir_dtype_get(*(const ir_dtype *)field)->name); break;
     case ATTR_SHAPE: print_shape(p, field); break;
+    case ATTR_WORD:
+      put(p, ir_attr_word_text((attr_id)(info - ir_attr_get((attr_id)0)), *(const uint32_t *)field));
+      break;
     case ATTR_INT: text_format(p->text, "%" PRId64, *(const int64_t *)field); break;
     default:
       if (info->kind == ATTR_AXES && list->count == 1)
@@ -133,7 +136,12 @@ static bool is_default(const ir_op *op, attr_id id, const void *field) {
   ir_attrs blank = {0};
   const attr_info *info = ir_attr_get(id);
   if (info->kind == ATTR_FLAG) return !*(const bool *)field;
-  if (info->kind == ATTR_AXES) return is_default_axes(op, field);
+  if (id == ATTR_ID_axes) return is_default_axes(op, field);
+  if (info->kind == ATTR_WORD) return *(const uint32_t *)field == 0;
+  if (id == ATTR_ID_stride || id == ATTR_ID_batch_dims || id == ATTR_ID_index_batch_dims)
+    return ((const ir_list *)field)->count == 0;
+  if (id == ATTR_ID_stride_axis) return op->attrs->stride.count == 0;
+  if (id == ATTR_ID_keys) return op->attrs->keys == 1;
   if (id == ATTR_ID_interior) return memcmp(((const ir_list *)field)->at, blank.axes.at, sizeof blank.axes.at) == 0;
   if (op->code != IR_dot) return false;
   ir_attrs_complete(op->code, &blank, 0, op->operands, op->operand_count);
@@ -216,6 +224,39 @@ static void print_slice(printer *p, const ir_op *op) {
   put(p, "]");
 }
 
+static bool is_literal(const ir_value *v) { return print_inline(v) && v->def->code == IR_full; }
+
+/* Whether a dynamic_slice takes all of the dimension, from a start that is nothing but 0. */
+static bool takes_all(const ir_op *op, uint32_t i) {
+  const ir_value *start = op->operands[1 + i];
+  const int64_t size = op->attrs->size.at[i];
+  return is_literal(start) && start->def->attrs->bits == 0 &&
+         (size < 0 || is_number(op->operands[0]->type.shape.dims[i], size));
+}
+
+/* Whether x[..] reads back as the same op: literal starts there make a slice. */
+static bool reads_back(const ir_op *op) {
+  bool computed = false;
+  for (uint32_t i = 0; i + 1 < op->operand_count; i++) {
+    if (!takes_all(op, i) && (is_literal(op->operands[1 + i]) || op->attrs->size.at[i] < 0)) return false;
+    computed = computed || !takes_all(op, i);
+  }
+  return computed;
+}
+
+static void print_dynamic_slice(printer *p, const ir_op *op) {
+  print_value(p, op->operands[0]);
+  put(p, "[");
+  for (uint32_t i = 0; i + 1 < op->operand_count; i++) {
+    bool all = takes_all(op, i);
+    if (i) put(p, ", ");
+    if (!all) print_value(p, op->operands[1 + i]);
+    put(p, all ? ":" : " : ");
+    if (!all) text_format(p->text, "%" PRId64, op->attrs->size.at[i]);
+  }
+  put(p, "]");
+}
+
 /* ---- right-hand sides ---- */
 
 static void print_call(printer *p, const ir_op *op) {
@@ -277,6 +318,10 @@ void print_expression(printer *p, const ir_op *op) {
     case IR_iota: print_iota(p, op); return;
     case IR_size: print_size(p, op); return;
     case IR_slice: print_slice(p, op); return;
+    case IR_dynamic_slice:
+      if (!reads_back(op)) break;
+      print_dynamic_slice(p, op);
+      return;
     case IR_convert: print_convert(p, op); return;
     case IR_load: print_place(p, op); return;
     case IR_view:

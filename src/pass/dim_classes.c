@@ -178,10 +178,20 @@ static ir_list changed_dimensions(const ir_op *op) {
   return changed;
 }
 
+static void fix_all(dim_classes *c, const ir_op *op) {
+  for (uint32_t i = 0; i < op->operand_count + op->result_count; i++) {
+    const ir_value *v = i < op->operand_count ? op->operands[i] : op->results[i - op->operand_count];
+    for (uint32_t d = 0; d < v->type.shape.rank; d++) fix(c, v, d);
+  }
+}
+
 static void classify_shape(dim_classes *c, const ir_op *op) {
   switch (op->code) {
-    case IR_convert:
-    case IR_bitcast: join_all(c, op->operands[0], op->results[0]); break;
+    case IR_convert: join_all(c, op->operands[0], op->results[0]); break;
+    case IR_bitcast: /* a new or dropped last axis is fixed */
+      join_all(c, op->operands[0], op->results[0]);
+      if (op->operands[0]->type.shape.rank != op->results[0]->type.shape.rank) fix_all(c, op);
+      break;
     case IR_broadcast: classify_broadcast(c, op); break;
     case IR_reshape: classify_reshape(c, op); break;
     case IR_transpose:
@@ -201,7 +211,10 @@ static void classify_shape(dim_classes *c, const ir_op *op) {
     }
     case IR_reverse: classify_along(c, op, op->operands[0], &op->attrs->axes); break;
     case IR_dot: classify_dot_side(c, op, false, classify_dot_side(c, op, true, op->attrs->lhs_batch.count)); break;
-    default: break; /* full, iota, size: nothing to join */
+    case IR_full:
+    case IR_iota:
+    case IR_size: break; /* nothing to join */
+    default: fix_all(c, op); break;
   }
 }
 

@@ -42,7 +42,11 @@ static ir_value *fold_moved(ir_builder *b, const ir_op *op, uint64_t bits) {
     case IR_transpose:
     case IR_reverse:
     case IR_slice:
-    case IR_bitcast: return splat_like(b, op->results[0], bits);
+    case IR_dynamic_slice:
+    case IR_roll:
+    case IR_bitcast:
+      if (op->code == IR_bitcast && !pass_same_width(op)) return NULL;
+      return splat_like(b, op->results[0], bits);
     case IR_reduce_max:
     case IR_reduce_min:
     case IR_reduce_and:

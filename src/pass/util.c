@@ -112,4 +112,8 @@ void pass_update(const pass_renames *r, ir_op *op) {
   }
 }
 
+bool pass_same_width(const ir_op *bitcast) {
+  return ir_dtype_bytes(bitcast->operands[0]->type.dtype) == ir_dtype_bytes(bitcast->results[0]->type.dtype);
+}
+
 bool pass_pure(const ir_op *op) { return ir_op_get(op->code)->form != IR_FORM_EFFECT || op->code == IR_view; }

@@ -4,11 +4,6 @@
 
 #define EVAL_KEY 0x10001u /* no opcode: apart from the keys of instructions */
 
-static spv_id clamp_to(spv_lower *low, spv_id at, int64_t extent) {
-  spv_code *c = &low->code;
-  return spv_max(c, spv_min(c, at, spv_int(c, extent - 1)), spv_int(c, 0));
-}
-
 /* Aligned groups share one comparison: with the base and the extent multiples of m, at < extent just when at rounded
  * down to a multiple of m is. */
 spv_id spv_inside(spv_lower *low, spv_id at, int64_t extent) {
@@ -115,7 +110,7 @@ static spv_id eval_pad(spv_lower *low, const ir_op *op, const spv_point *at) {
     if (extent == 0) return padding;
     spv_id moved = spv_sub(c, at->at[axis], spv_int(c, listed(&op->attrs->low, axis)));
     spv_id here = spv_inside(low, moved, (extent - 1) * pitch + 1);
-    moved = clamp_to(low, moved, (extent - 1) * pitch + 1);
+    moved = spv_clamp_to(low, moved, (extent - 1) * pitch + 1);
     if (pitch > 1) {
       spv_id rest = spv_mod_const(c, moved, (uint32_t)pitch);
       here = spv_both(c, here, spv_op2(c, SpvOpIEqual, c->boolean, rest, spv_int(c, 0)));
@@ -140,7 +135,7 @@ static spv_id eval_concatenate(spv_lower *low, const ir_op *op, const spv_point 
     begin += extent;
     if (extent == 0 || fact.low >= extent || fact.high < 0) continue; /* certainly another operand */
     spv_point inner = *at;
-    inner.at[axis] = clamp_to(low, moved, extent);
+    inner.at[axis] = spv_clamp_to(low, moved, extent);
     spv_id here = spv_eval(low, op->operands[k], &inner);
     if (fact.low >= 0 && fact.high < extent) return here;
     spv_id from_here = spv_op2(c, SpvOpSGreaterThanEqual, c->boolean, moved, spv_int(c, 0));
@@ -168,8 +163,7 @@ static spv_id eval_op(spv_lower *low, const ir_op *op, const spv_point *at) {
     case IR_iota: return spv_num_convert(low, IR_I32, type->dtype, at->at[op->attrs->axis]);
     case IR_convert:
       return spv_num_convert(low, op->operands[0]->type.dtype, type->dtype, spv_eval(low, op->operands[0], at));
-    case IR_bitcast:
-      return spv_num_bitcast(low, op->operands[0]->type.dtype, type->dtype, spv_eval(low, op->operands[0], at));
+    case IR_bitcast: return spv_eval_bitcast(low, op, at);
     case IR_broadcast: return eval_broadcast(low, op, at);
     case IR_reshape: return eval_reshape(low, op, at);
     case IR_transpose: return eval_transpose(low, op, at);
@@ -177,6 +171,9 @@ static spv_id eval_op(spv_lower *low, const ir_op *op, const spv_point *at) {
     case IR_slice: return eval_slice(low, op, at);
     case IR_pad: return eval_pad(low, op, at);
     case IR_concatenate: return eval_concatenate(low, op, at);
+    case IR_dynamic_slice: return spv_eval_dynamic_slice(low, op, at);
+    case IR_update: return spv_eval_update(low, op, at);
+    case IR_take: return spv_eval_take(low, op, at);
     default:
       diag_report(low->diags, DIAG_spirv_unsupported_op, op->loc, ir_op_get(op->code)->text,
                   ir_dtype_get(type->dtype)->name);

@@ -119,6 +119,13 @@ spv_id spv_eval_like(spv_lower *low, const ir_value *value,
 spv_id spv_inside(spv_lower *low, spv_id at, int64_t extent); /* 0 <= at < extent as a bool; 0: certainly */
 size_t spv_eval_key(const ir_value *value, const spv_point *point, uint32_t *key);
 
+/* ---- indexed.c: elements at computed places, and bit casts between widths ---- */
+spv_id spv_clamp_to(spv_lower *low, spv_id at, int64_t extent); /* into 0 .. extent - 1 */
+spv_id spv_eval_dynamic_slice(spv_lower *low, const ir_op *op, const spv_point *at);
+spv_id spv_eval_update(spv_lower *low, const ir_op *op, const spv_point *at);
+spv_id spv_eval_take(spv_lower *low, const ir_op *op, const spv_point *at);
+spv_id spv_eval_bitcast(spv_lower *low, const ir_op *op, const spv_point *at);
+
 /* ---- access.c: refs and memory ---- */
 typedef struct spv_place {
   uint32_t memory;

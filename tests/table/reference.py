@@ -350,3 +350,29 @@ def dot(a, b, dtype, target):
         for k in range(a.shape[1]):
             out += a[:, k:k + 1].astype(kind) * b[k:k + 1, :].astype(kind)
     return out, True, None
+
+
+# ---- powers, and smaller formats ----
+
+def integer_pow(data, dtype, exponent):
+    """(result, exact?) of a known whole power."""
+    with np.errstate(all="ignore"):
+        if dtype in FLOATS:
+            return np.power(widen(data, dtype).astype(np.longdouble), exponent), False
+        return by_integers(lambda x, _: x**exponent)(data), True
+
+
+def reduce_precision(data, dtype, exponent, mantissa):
+    """Rounded to even at the mantissa, then infinite or zero where the exponent does not fit; in storage."""
+    wide = widen(data, dtype).astype(np.longdouble)
+    largest, fewer = 2 ** (exponent - 1) - 1, exponent < {"f16": 5, "f64": 11}.get(dtype, 8)
+    with np.errstate(all="ignore"):
+        own = FLOATS[dtype][0] - 1
+        scale = np.frexp(np.where(np.isfinite(wide) & (wide != 0), wide, 1))[1] - 1
+        unit = np.maximum(scale, FLOATS[dtype][1]) - min(mantissa, own)
+        rounded = np.where(np.isfinite(wide), np.ldexp(np.rint(np.ldexp(wide, -unit)), unit), wide)
+        scale = np.frexp(np.where(np.isfinite(rounded) & (rounded != 0), rounded, 1))[1] - 1
+        finite = np.isfinite(rounded) & (rounded != 0) & fewer
+        rounded = np.where(finite & (scale > largest), np.copysign(np.inf, wide), rounded)
+        rounded = np.where(finite & (scale < 1 - largest), np.copysign(0, wide), rounded)
+        return to_storage(rounded.astype(np.float64) if dtype != "f64" else rounded, dtype)

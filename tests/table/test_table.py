@@ -22,16 +22,17 @@ import zlib
 
 import numpy as np
 
+import moves
 import reference
 from kiln_ctypes import DTYPES, STORAGE, Kiln, KilnError
 from reference import FLOATS, INTS
 
 POISON = 0xC7
 # A CPU driver takes a second to compile what the host runs in a millisecond: devices get fewer shapes, and smaller kernels.
-Plan = collections.namedtuple("Plan", "sizes folds dots group seconds")
+Plan = collections.namedtuple("Plan", "sizes folds dots group step seconds")
 HOST = Plan([1, 7, 611], [(1, 1), (3, 17), (5, 130), (2, 1027), (3, 0), (0, 5)],
-            [(1, 1, 1), (5, 7, 3), (16, 32, 24), (33, 65, 17), (3, 0, 4)], 8, 280)
-DEVICE = Plan([67], [(3, 17), (3, 0)], [(5, 7, 3), (3, 0, 4)], 4, 80)
+            [(1, 1, 1), (5, 7, 3), (16, 32, 24), (33, 65, 17), (3, 0, 4)], 8, 1, 280)
+DEVICE = Plan([67], [(3, 17), (3, 0)], [(5, 7, 3), (3, 0, 4)], 4, 3, 80)
 LATE = "out of time"
 ORDER = ["f32", "i32", "u8", "f16", "bool", "u32", "bf16", "i8", "i16", "u16", "i64", "u64", "f64"]  # devices may not get to the end
 TRIG_RANGE = collections.defaultdict(lambda: 1e4, f64=1e6)  # docs/language.md: beyond it a device's sin, cos and tan lose accuracy
@@ -211,7 +212,8 @@ def kernel_text(inputs, pieces):
             body.append(f"  y{number}[{', '.join([str(k)] + [':'] * len(shape))}] = {piece.text}")
             places.append((piece, number, k))
     params = ", ".join(f"y{n}: {type_text(dtype, shape)}" for n, (shape, dtype) in enumerate(outs))
-    return f"kernel k({ins}) -> ({params}) {{\n" + "\n".join(body) + "\n}\n", outs, places
+    prelude = moves.PRELUDE if any("_" in piece.text for piece in pieces) else ""
+    return f"{prelude}kernel k({ins}) -> ({params}) {{\n" + "\n".join(body) + "\n}\n", outs, places
 
 
 def can_run(executor, tally, inputs, pieces):
@@ -419,6 +421,56 @@ def test_shapes(executor, tally, dtype):
     run_pieces(executor, tally, f"{dtype}[4, 6]", [("x", x, dtype), ("v", v, dtype)], shape_pieces(dtype, x, v))
 
 
+def joins_of(dtype):
+    """What scatters combine by: on storage, rounded each time."""
+    def joined(op):
+        def join(a, b):
+            with np.errstate(all="ignore"):
+                if dtype in FLOATS:
+                    return reference.to_storage(op(reference.widen(np.asarray(a), dtype), reference.widen(np.asarray(b), dtype)), dtype)
+                return op(np.asarray(a), np.asarray(b)).astype(a.dtype)
+        return join
+    ops = {"min": np.minimum, "max": np.maximum} if dtype == "bool" else {"add": np.add, "mul": np.multiply, "min": np.minimum, "max": np.maximum}
+    return {"set": lambda _, b: b, **{name: joined(op) for name, op in ops.items()}}
+
+
+def test_moves(executor, tally, dtype):
+    """Elements at computed places, and sorts: of data with ties, zeros of both signs and NaN."""
+    rng = random_of(dtype + " moves")
+    x = random_values(dtype, 24, rng)
+    x[[3, 8, 9, 14, 20]] = x[5]
+    if dtype in FLOATS:
+        x[[1, 7, 22]] = reference.to_storage(np.array([0.0, -0.0, np.nan]), dtype)
+    x, data = x.reshape(4, 6), moves.inputs(rng)
+    names = [("x", x, dtype)] + [(name, values, "i32") for name, values in data.items()]
+    pieces = []
+    for label, text, expected in moves.moves(x, dtype, data, joins_of(dtype)):
+        result = "i32" if label in ("sort moves", "sort by two", "top places") else dtype
+        pieces.append(Piece(label, text, np.ascontiguousarray(expected), result, True, 0, None, None))
+    run_groups(executor, tally, dtype + " moves", names, pieces if not executor.on_device else pieces[::executor.plan.step])
+
+
+def test_powers(executor, tally, dtype):
+    """Whole powers, and the numbers of smaller formats."""
+    if dtype == "bool":
+        return
+    data, pieces = np.concatenate([edges_of(dtype), random_values(dtype, 60, random_of(dtype))]), []
+    doubtful = is_subnormal(data, dtype) if dtype in FLOATS and executor.on_device else None
+    for exponent in (0, 1, 3, 6) + ((-2,) if dtype in FLOATS else ()):
+        expected, exact = reference.integer_pow(data, dtype, exponent)
+        unsure = doubtful
+        if dtype in FLOATS:
+            tiny = (np.abs(expected) < np.ldexp(1.0, FLOATS[dtype][1] + 1)) | (np.abs(expected) > FLOATS[dtype][2] / 2)
+            unsure = tiny if doubtful is None else doubtful | tiny
+        pieces.append(Piece(f"integer_pow {exponent}", f"integer_pow(x[...], exponent: {exponent})", expected, dtype, exact,
+                            0 if exact else 6, None, unsure))
+    for exponent, mantissa in ((5, 2), (8, 7), (5, 10), (4, 3), (11, 52)) if dtype in FLOATS else ():
+        expected = reference.reduce_precision(data, dtype, exponent, mantissa)
+        pieces.append(Piece(f"reduce_precision {exponent} {mantissa}", f"reduce_precision(x[...], exponent: {exponent}, mantissa: {mantissa})",
+                            expected, dtype, True, 0, None, doubtful))
+    run_groups(executor, tally, dtype, [("x", data, dtype)], pieces)
+
+
 def test_converts(executor, tally, dtype):
     """From one type to every type; bit casts to those of its width."""
     data = np.concatenate([edges_of(dtype), random_values(dtype, 60, random_of(dtype))])
@@ -429,6 +481,14 @@ def test_converts(executor, tally, dtype):
         doubtful = subnormal | is_subnormal(expected, target) if target in FLOATS else subnormal
         doubtful = doubtful if executor.on_device else None
         pieces.append(Piece(f"convert to {target}", f"{target}(x[...])", expected, target, True, 0, None, doubtful))
+        if STORAGE[target]().itemsize != data.itemsize and "bool" not in (dtype, target):
+            count = max(STORAGE[target]().itemsize // data.itemsize, 1)
+            text = f"reshape(x[0 : {len(data) // count * count}], shape: [{len(data) // count}, {count}])" if count > 1 else "x[...]"
+            parts = data[:len(data) // count * count].view(STORAGE[target])
+            shape = (len(data) // count,) if count > 1 else (len(data), len(parts) // len(data))
+            pieces.append(Piece(f"bitcast to {target}", f"bitcast({text}, type: {target})", parts.reshape(shape), target, True, 0, None,
+                                is_subnormal(parts.reshape(shape), target) if target in FLOATS and executor.on_device else
+                                (np.broadcast_to(subnormal[:, None], shape) if count == 1 and executor.on_device else None)))
         if STORAGE[target]().itemsize == data.itemsize and "bool" not in (dtype, target):
             pieces.append(Piece(f"bitcast to {target}", f"bitcast(x[...], type: {target})", data.view(STORAGE[target]), target, True, 0,
                                 None, doubtful))
@@ -453,8 +513,22 @@ def test_dots(executor, tally, dtype):
                           max(k, 1), scale, None)])
 
 
+MIXED = [("f16", "bf16", "f32"), ("i8", "u8", "i32"), ("i8", "i32", "i32"), ("bf16", "f32", "f32"), ("i8", "f32", "f32")]
+
+
+def test_mixed_dots(executor, tally):
+    """Operands of two types: each is what it is in the type that is summed in."""
+    for left, right, target in MIXED:
+        label = f"{left} x {right}"
+        a, b = reduction_input(label + "a", left, (5, 7)), reduction_input(label + "b", right, (7, 3))
+        wide = [reference.convert(v, t, target) for v, t in ((a, left), (b, right))]
+        expected, exact, scale = reference.dot(*wide, target, target)
+        run_pieces(executor, tally, label, [("a", a, left), ("b", b, right)],
+                   [Piece("dot", "dot(a[...], b[...], precision: highest)", expected, target, exact, 7, scale, None)])
+
+
 SHAPE_ROWS = {"full", "size", "iota", "convert", "bitcast", "broadcast", "reshape", "transpose", "concatenate", "slice", "pad", "reverse",
-              "dot"}
+              "dot", "dynamic_slice", "update", "take", "gather", "scatter", "roll", "sort", "top_k", "integer_pow", "reduce_precision"}
 
 
 def check_rows(tally, rows):
@@ -492,8 +566,12 @@ def main():
         test_maps(executor, tally, rows, infixes, dtype)
         test_folds(executor, tally, rows, dtype)
         test_shapes(executor, tally, dtype)
+        test_moves(executor, tally, dtype)
+        test_powers(executor, tally, dtype)
         test_converts(executor, tally, dtype)
         test_dots(executor, tally, dtype)
+    if not chosen.only:
+        test_mixed_dots(executor, tally)
     for reason, count in tally.reasons.items():
         print(f"SKIP {count} outputs: {reason}")
     print(f"note: {kiln.name}, {time.monotonic() - start:.1f} s")
