@@ -58,6 +58,7 @@ typedef struct kiln_program_info {
   uint32_t subgroup_size;  /* required; full subgroups */
   uint32_t push_constant_size; /* 8 */
   uint32_t shared_memory;      /* bytes */
+  uint32_t kept_memory;        /* of these, for tiles that registers do not hold; the rest is scratch */
   bool needs_f64, needs_i64;
 } kiln_program_info;
 

@@ -8,6 +8,8 @@
 #include "ir/layout.h"
 #include "pass/util.h"
 
+enum { DEVICE_ALIGN = 16 }; /* whole vectors of words */
+
 typedef struct open_loop {
   uint32_t entered; /* the point */
   uint32_t used;    /* the items it uses that were born right outside it, as a list: item + 1 */
@@ -103,22 +105,44 @@ static bool count_items(void *user, ir_op *op) {
 typedef struct collector {
   lifetimes *times;
   const machine *machine;
+  const pass_target *target;
   key_serials serials;
 } collector;
 
+uint32_t pass_device_words(ir_dtype dtype, const int64_t *extents, uint32_t rank, uint32_t *spare) {
+  int64_t count = ir_dtype_get(dtype)->bits == 64 ? 2 : 1;
+  const int64_t most = DEVICE_TILE_MOST * count;
+  for (uint32_t axis = 0; axis < rank; axis++)
+    if (!i64_mul(count, extents[axis] ? extents[axis] : 1, &count) || count > most) return 0;
+  *spare = (uint32_t)(count + 3) / 4 * 4;
+  return *spare + 4;
+}
+
+static uint64_t device_bytes(const ir_type *type) {
+  int64_t extents[KILN_MAX_RANK];
+  uint32_t spare;
+  for (uint32_t axis = 0; axis < type->shape.rank; axis++) extents[axis] = ir_extent(type, axis);
+  return (uint64_t)pass_device_words(type->dtype, extents, type->shape.rank, &spare) * 4;
+}
+
 /* Of a parameter with its padding. */
-static uint64_t bytes_of(const ir_kernel *k, const ir_value *v) {
-  const ir_param *param = pass_param_of(k, v);
-  return param ? (uint64_t)ir_param_bytes(param) : (uint64_t)ir_count(&v->type) * ir_dtype_bytes(v->type.dtype);
+static uint64_t bytes_of(const collector *c, const ir_value *v) {
+  const ir_param *param = pass_param_of(c->times->kernel, v);
+  if (param) return (uint64_t)ir_param_bytes(param);
+  if (c->target->kind == P_SPIRV && v->type.kind == IR_REF) return device_bytes(&v->type);
+  return (uint64_t)ir_count(&v->type) * ir_dtype_bytes(v->type.dtype);
 }
 
 static void add_item(collector *c, const ir_value *v, kiln_str name, space_id space, const ir_op *op) {
   lifetimes *t = c->times;
+  const bool global = space_info_of(space)->storage == SPACE_BUFFER;
   unit_id program = unit_at(c->machine, level_info_of(machine_info_of(c->machine->kind)->program)->depth, 0);
   t->items[t->count] = (alloc_item){.key = key_take(c->machine, &c->serials, program, space),
                                     .name = name,
-                                    .size = bytes_of(t->kernel, v),
+                                    .size = bytes_of(c, v),
+                                    .align = c->target->kind == P_SPIRV && op ? DEVICE_ALIGN : 0,
                                     .first = UINT32_MAX};
+  if (global && op) t->items[t->count].key.owner = program; /* scratch there is a slice for each */
   t->made_by[t->count++] = op;
   t->item_of[v->id] = t->count;
 }
@@ -144,7 +168,7 @@ static bool add_op(void *user, ir_op *op) {
   return true;
 }
 
-static void collect_items(lifetimes *t, const machine *m) {
+static void collect_items(lifetimes *t, const machine *m, const pass_target *target) {
   const ir_kernel *k = t->kernel;
   counter counts = {0};
   ir_walk(k->body, count_items, &counts);
@@ -154,7 +178,7 @@ static void collect_items(lifetimes *t, const machine *m) {
   t->born_in = ARENA_ARRAY(t->arena, uint32_t, room);
   t->used_next = ARENA_ARRAY(t->arena, uint32_t, room);
   t->item_of = ARENA_ARRAY(t->arena, uint32_t, (size_t)k->value_count + 1);
-  collector c = {.times = t, .machine = m};
+  collector c = {.times = t, .machine = m, .target = target};
   for (uint32_t i = 0; i < k->param_count; i++) add_ref(&c, k->params[i].ref, k->params[i].name, NULL);
   ir_walk(k->body, add_op, &c);
 }
@@ -177,7 +201,7 @@ bool pass_memory_of(arena *a, const ir_kernel *k, const pass_target *target, dia
   machine_make(kind, NULL, &out->machine);
   if (target->shared_memory) out->machine.limit[machine_info_of(kind)->shared] = target->shared_memory;
   lifetimes t = {.arena = a, .kernel = k};
-  collect_items(&t, &out->machine);
+  collect_items(&t, &out->machine, target);
   add_point(&t, NULL, false);
   visit_region(&t, k->body);
   settle_lifetimes(&t);

@@ -3,21 +3,90 @@
  *   scratch a: f32[8, 128] in smem              scratch a: f32[8, 128] in smem at 0
  *   scratch b: f32[8, 128] in smem              scratch b: f32[8, 128] in smem at 0
  *
- * (where b's first use comes after a's last.) The allocator decides; what it decided, and why, is `kiln plan`. A space
- * that is too small is no error here: back ends have other places for what does not fit. */
+ * (where b's first use comes after a's last.) The allocator decides; what it decided, and why, is `kiln plan`.
+ *
+ * For a device the space is settled first. A device has one memory that a workgroup shares, and no registers that can
+ * be indexed: all but global memory becomes the machine's shared space, and what does not fit there goes to global
+ * memory, of which every workgroup has a slice. */
 #include "pass/memory.h"
+
+enum { ROUNDS_ALONE = 32 }; /* of placing anew after one scratch was sent away */
+
+typedef struct settling {
+  const machine *machine;
+  ir_space shared; /* the name of the machine's shared space */
+  bool changed;
+} settling;
+
+/* Views have the space of what they are views of; scratch stands before them. */
+static bool settle_op(void *user, ir_op *op) {
+  settling *s = user;
+  space_id space;
+  if (op->result_count == 0 || op->results[0]->type.kind != IR_REF) return true;
+  ir_type *type = &op->results[0]->type;
+  ir_space before = type->space;
+  if (op->code == IR_scratch) {
+    bool found = machine_space(s->machine->kind, op->attrs->space, &space);
+    bool global = found && space_info_of(space)->storage == SPACE_BUFFER;
+    op->attrs->space = global ? IR_SPACE_GMEM : s->shared;
+    type->space = op->attrs->space;
+  } else {
+    type->space = op->operands[0]->type.space;
+  }
+  s->changed |= type->space != before;
+  return true;
+}
+
+static bool settle_spaces(ir_kernel *k, const machine *m) {
+  settling s = {.machine = m, .shared = space_info_of(machine_info_of(m->kind)->shared)->named};
+  ir_walk(k->body, settle_op, &s);
+  return s.changed;
+}
+
+static bool ends_outside(const pass_memory *memory, uint32_t i) {
+  const space_id shared = machine_info_of(memory->machine.kind)->shared;
+  const uint64_t limit = memory->machine.limit[shared];
+  const alloc_item *item = &memory->report.items[i];
+  const ir_op *op = memory->made_by[i];
+  return op && op->code == IR_scratch && item->key.space == shared && limit && item->offset + item->size > limit;
+}
+
+/* Sends the largest scratch of those that end beyond what there is to global memory, or all of them. False when there
+ * are none. */
+static bool send_away(const pass_memory *memory, bool all) {
+  const alloc_item *items = memory->report.items;
+  uint32_t largest = ALLOC_NONE;
+  for (uint32_t i = 0; i < memory->report.item_count; i++) {
+    if (!ends_outside(memory, i)) continue;
+    if (all) memory->made_by[i]->attrs->space = IR_SPACE_GMEM;
+    if (largest == ALLOC_NONE || items[i].size > items[largest].size) largest = i;
+  }
+  if (largest == ALLOC_NONE) return false;
+  memory->made_by[largest]->attrs->space = IR_SPACE_GMEM;
+  return true;
+}
+
+static bool write_offsets(const pass_memory *memory) {
+  bool changed = false;
+  for (uint32_t i = 0; i < memory->report.item_count; i++) {
+    const ir_op *op = memory->made_by[i];
+    if (!op || op->code != IR_scratch) continue;
+    int64_t *offset = &op->attrs->offset;
+    changed |= *offset != (int64_t)memory->report.items[i].offset;
+    *offset = (int64_t)memory->report.items[i].offset;
+  }
+  return changed;
+}
 
 bool pass_place_memory(pass_ctx *c) {
   arena *a = &c->kernel->module->arena;
   pass_memory memory;
+  bool changed = false, again = c->target->kind == P_SPIRV;
   if (!pass_memory_of(a, c->kernel, c->target, c->diags, &memory)) return false;
-  bool changed = false;
-  for (uint32_t i = 0; i < memory.report.item_count; i++) {
-    const ir_op *op = memory.made_by[i];
-    if (!op || op->code != IR_scratch) continue;
-    int64_t *offset = &op->attrs->offset;
-    changed |= *offset != (int64_t)memory.report.items[i].offset;
-    *offset = (int64_t)memory.report.items[i].offset;
+  for (uint32_t round = 0; again; round++) {
+    changed |= settle_spaces(c->kernel, &memory.machine);
+    if (!pass_memory_of(a, c->kernel, c->target, c->diags, &memory)) return false;
+    again = send_away(&memory, round >= ROUNDS_ALONE);
   }
-  return changed;
+  return write_offsets(&memory) || changed;
 }

@@ -145,7 +145,7 @@ static void read_blocks(arena *a, const ir_kernel *k, plan *p) {
 }
 
 bool plan_make(arena *a, ir_kernel *k, const pass_target *target, diag_sink *diags, plan *out) {
-  *out = (plan){.kernel = k};
+  *out = (plan){.kernel = k, .target = *target};
   if (pass_run(k, target, diags, PASS_find_parallel, NULL, NULL) != KILN_OK) return false;
   if (!read_grid(a, k, out)) {
     diag_report(diags, DIAG_grid_limit, k->loc, STR_FMT(k->name));
@@ -158,6 +158,14 @@ bool plan_make(arena *a, ir_kernel *k, const pass_target *target, diag_sink *dia
   if (!pass_memory_of(a, k, target, diags, &out->memory)) return false;
   out->machine = out->memory.machine.kind;
   return true;
+}
+
+uint64_t plan_shared_bytes(const plan *p) {
+  const alloc_report *report = &p->memory.report;
+  uint64_t bytes = p->kept_bytes;
+  for (uint32_t i = 0; i < report->use_count; i++)
+    if (report->uses[i].space == machine_info_of(p->machine)->shared) bytes += report->uses[i].peak;
+  return bytes;
 }
 
 /* ---- words that both renderings use ---- */

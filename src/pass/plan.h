@@ -30,6 +30,7 @@ typedef struct plan_block {
 typedef struct plan {
   const ir_kernel *kernel; /* after the passes */
   machine_kind machine;
+  pass_target target;
   step_grid grid; /* as written */
   kiln_str *axis_names;
   uint32_t dynamic;      /* bit per axis: its extent is known only at launch; counted as one step */
@@ -38,7 +39,12 @@ typedef struct plan {
   plan_block *blocks;
   uint32_t block_count;
   pass_memory memory;
+  uint64_t kept_bytes; /* devices: what a workgroup shares besides scratch, for tiles that registers do not hold. Only
+                          compiling tells: for the caller to fill in */
 } plan;
+
+/* Bytes that a workgroup shares: scratch as placed, and kept tiles. */
+uint64_t plan_shared_bytes(const plan *p);
 
 /* Runs the target's passes on `k`, which must be bound. The plan lives in `a`, and refers to the kernel. False after
  * diagnostics. */

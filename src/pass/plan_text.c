@@ -68,10 +68,10 @@ static void print_spaces(const plan *p, text *out) {
   table t = TABLE_NEW(out->arena, titles);
   for (uint32_t i = 0; i < p->memory.report.use_count; i++) {
     const alloc_use *use = &p->memory.report.uses[i];
-    const space_info *info = space_info_of(use->space);
+    const uint32_t depth = unit_depth(&p->memory.machine, use->owner);
     table_str(&t, str_from(space_name(use->space)));
-    table_str(&t, str_from(level_info_of(machine_level(&p->memory.machine, info->depth))->name));
-    table_cell(&t, "%llu", info->depth == 0 ? 1ull : (unsigned long long)p->units);
+    table_str(&t, str_from(level_info_of(machine_level(&p->memory.machine, depth))->name));
+    table_cell(&t, "%llu", depth == 0 ? 1ull : (unsigned long long)p->units);
     cell_bytes(&t, use->peak);
     cell_bytes(&t, use->live);
     if (use->limit)
@@ -105,9 +105,17 @@ static void print_items(const plan *p, text *out) {
   table_print(&t, out);
 }
 
+/* To the byte: what the module declares. */
+static void print_workgroup(const plan *p, text *out) {
+  const uint64_t all = plan_shared_bytes(p);
+  text_format(out, "\na workgroup shares %llu B: %llu B of scratch, %llu B for tiles that registers do not hold\n",
+              (unsigned long long)all, (unsigned long long)(all - p->kept_bytes), (unsigned long long)p->kept_bytes);
+}
+
 void plan_print(const plan *p, text *out) {
   print_grid(p, out);
   print_blocks(p, out);
   print_spaces(p, out);
+  if (p->target.kind == P_SPIRV) print_workgroup(p, out);
   print_items(p, out);
 }

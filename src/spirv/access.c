@@ -107,12 +107,13 @@ spv_id spv_group_pointer(spv_lower *low, const spv_memory *memory, spv_id group)
 static spv_id load_from(spv_lower *low, const spv_memory *memory, uint32_t kind, spv_id type, spv_id pointer) {
   spv_code *c = &low->code;
   if (!memory->written) return spv_op1(c, SpvOpLoad, type, pointer);
-  const uint32_t key[] = {kind, pointer, memory->version};
-  spv_id id = spv_recall(c, key, 3);
+  /* Memories that share words share pointers. */
+  const uint32_t key[] = {kind, pointer, (uint32_t)(memory - low->memories.data), memory->version};
+  spv_id id = spv_recall(c, key, 4);
   if (id) return id;
   id = SPV(c->m, SpvOpLoad, type, pointer);
   spv_here(c, id);
-  spv_memorize(c, key, 3, id, spv_level(c));
+  spv_memorize(c, key, 4, id, spv_level(c));
   return id;
 }
 

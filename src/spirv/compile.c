@@ -130,6 +130,7 @@ static kiln_result lower(compiling *c, const kiln_profile *profile) {
   info->subgroup_size = low->lanes;
   info->push_constant_size = 8;
   info->shared_memory = low->shared_words * 4;
+  info->kept_memory = (low->shared_words - low->placed_words) * 4;
   return KILN_OK;
 }
 

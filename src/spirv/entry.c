@@ -60,11 +60,7 @@ static void declare_buffers(spv_lower *low) {
 
 static bool declare_scratch(void *user, ir_op *op) {
   spv_lower *low = user;
-  if (op->code != IR_scratch) return true;
-  const ir_type *type = &op->results[0]->type;
-  int64_t extents[KILN_MAX_RANK];
-  spv_extents(type, extents);
-  low->memory_of[op->results[0]->id] = spv_memory_new(low, type->dtype, extents, type->shape.rank, op->loc) + 1;
+  if (op->code == IR_scratch) low->memory_of[op->results[0]->id] = spv_memory_placed(low, op) + 1;
   return true;
 }
 

@@ -1,6 +1,7 @@
 /* Tiles that are kept: in registers at the points of their usual layout, or in memory. A tile in registers that is
  * asked for at other points is picked from when every lane has all of it, and otherwise written to memory once, where
  * it was made. */
+#include "pass/memory.h"
 #include "spirv/lower.h"
 
 #define SPILL_KEY 0x10004u
@@ -80,29 +81,54 @@ void spv_set_scalar(spv_lower *low, const ir_value *value, spv_id id) {
 
 /* ---- memory ---- */
 
-uint32_t spv_memory_new(spv_lower *low, ir_dtype dtype, const int64_t *extents, uint32_t rank, loc at) {
-  spv_memory memory = {.written = true, .rank = rank};
-  int64_t count = 1;
-  for (uint32_t axis = rank; axis-- > 0;) {
-    memory.strides[axis] = count;
-    if (!i64_mul(count, extents[axis] ? extents[axis] : 1, &count) || count > SPV_MAX_SCRATCH) {
-      diag_report(low->diags, DIAG_spirv_scratch_limit, at, (long long)SPV_MAX_SCRATCH);
-      spv_give_up(low);
-    }
+/* All of it but where it is. */
+static spv_memory describe(spv_lower *low, ir_dtype dtype, const int64_t *extents, uint32_t rank, loc at,
+                           uint32_t *words) {
+  spv_memory memory = {.written = true, .rank = rank, .binding = low->kernel->param_count};
+  *words = pass_device_words(dtype, extents, rank, &memory.spare);
+  if (*words == 0) {
+    diag_report(low->diags, DIAG_spirv_scratch_limit, at, (long long)DEVICE_TILE_MOST);
+    spv_give_up(low);
   }
-  uint32_t words = (uint32_t)count * (ir_dtype_get(dtype)->bits == 64 ? 2 : 1);
-  memory.spare = (words + 3) / 4 * 4;
-  words = memory.spare + 4;
-  bool shared = low->shared_words + words <= low->profile.shared_memory / 4;
-  memory.kind = shared ? SPV_SHARED : SPV_SLAB;
+  int64_t stride = 1;
+  for (uint32_t axis = rank; axis-- > 0; stride *= extents[axis] ? extents[axis] : 1) memory.strides[axis] = stride;
+  return memory;
+}
+
+static uint32_t add_memory(spv_lower *low, spv_memory *memory, bool shared, uint32_t offset, uint32_t words) {
   uint32_t *used = shared ? &low->shared_words : &low->slab_words;
-  memory.offset = *used;
-  memory.binding = low->kernel->param_count;
-  *used += words;
-  memory.variable = shared ? spv_shared_variable(low) : spv_slab_variable(low);
+  if (offset + words > *used) *used = offset + words;
+  memory->kind = shared ? SPV_SHARED : SPV_SLAB;
+  memory->offset = offset;
+  memory->variable = shared ? spv_shared_variable(low) : spv_slab_variable(low);
   low->exchanges = true;
-  VEC_PUSH(low->arena, &low->memories, memory);
+  VEC_PUSH(low->arena, &low->memories, *memory);
   return (uint32_t)low->memories.count - 1;
+}
+
+uint32_t spv_memory_new(spv_lower *low, ir_dtype dtype, const int64_t *extents, uint32_t rank, loc at) {
+  uint32_t words;
+  spv_memory memory = describe(low, dtype, extents, rank, at, &words);
+  bool shared = low->shared_words + words <= low->profile.shared_memory / 4;
+  return add_memory(low, &memory, shared, shared ? low->shared_words : low->slab_words, words);
+}
+
+uint32_t spv_memory_placed(spv_lower *low, const ir_op *scratch) {
+  const ir_type *type = &scratch->results[0]->type;
+  int64_t extents[KILN_MAX_RANK];
+  uint32_t words;
+  spv_extents(type, extents);
+  spv_memory memory = describe(low, type->dtype, extents, type->shape.rank, scratch->loc, &words);
+  bool shared = scratch->attrs->space != IR_SPACE_GMEM;
+  uint32_t made = add_memory(low, &memory, shared, (uint32_t)(scratch->attrs->offset / 4), words);
+  low->placed_words = low->shared_words;
+  return made;
+}
+
+bool spv_share_words(const spv_lower *low, uint32_t one, uint32_t other) {
+  const spv_memory *a = &low->memories.data[one], *b = &low->memories.data[other];
+  return a->kind == b->kind && a->kind != SPV_BUFFER && a->offset < b->offset + b->spare + 4 &&
+         b->offset < a->offset + a->spare + 4;
 }
 
 static uint32_t memory_for(spv_lower *low, const ir_value *value) {

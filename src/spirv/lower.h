@@ -58,11 +58,10 @@ typedef struct spv_home {
 
 /* Scalars a lane, by use. */
 enum {
-  SPV_REPLICATED = 16,      /* elements: tiles up to this size are held whole by every lane */
-  SPV_STRIP = 16,           /* in a strip of a loop that only writes kept tiles, or scans; others: spv_effort_of */
-  SPV_KEEP = 32,            /* kept from one root to the next */
-  SPV_ACCUMULATE = 64,      /* carried by loops, accumulated in dots */
-  SPV_MAX_SCRATCH = 1 << 26 /* elements in one scratch or kept tile */
+  SPV_REPLICATED = 16, /* elements: tiles up to this size are held whole by every lane */
+  SPV_STRIP = 16,      /* in a strip of a loop that only writes kept tiles, or scans; others: spv_effort_of */
+  SPV_KEEP = 32,       /* kept from one root to the next */
+  SPV_ACCUMULATE = 64  /* carried by loops, accumulated in dots */
 };
 
 /* When the body is written for interior and edge blocks apart: not for few units, nor for much code. */
@@ -82,13 +81,14 @@ typedef struct spv_lower {
   uint32_t *seen, walk;   /* by value id: visited in the present walk over operands */
   uint32_t cost;          /* of the present walk */
   VEC(spv_memory) memories;
-  uint32_t shared_words, slab_words;
-  spv_id shared, slab, slab_stride; /* once used; the stride is a constant that is written last */
-  spv_id *singles;                  /* by binding: the buffer seen as single words, once used */
-  spv_id fmod[2];                   /* helper functions of f32 and f64, once used */
+  uint32_t shared_words, slab_words; /* scratch first, as placed, then kept tiles */
+  uint32_t placed_words;             /* of scratch, in shared memory */
+  spv_id shared, slab, slab_stride;  /* once used; the stride is a constant that is written last */
+  spv_id *singles;                   /* by binding: the buffer seen as single words, once used */
+  spv_id fmod[2];                    /* helper functions of f32 and f64, once used */
   spv_ids interface;
-  bool exchanges; /* lanes meet at barriers: one unit per workgroup */
-  bool one_copy;  /* for interior and edge blocks alike */
+  bool exchanges;                    /* lanes meet at barriers: one unit per workgroup */
+  bool one_copy;                     /* for interior and edge blocks alike */
   size_t interior_words, edge_words; /* of the two copies of the body, if there are */
   kiln_result failure;
 } spv_lower;
@@ -199,6 +199,9 @@ void spv_set_registers(spv_lower *low, const ir_value *value, const spv_points *
 void spv_set_scalar(spv_lower *low, const ir_value *value, spv_id id);
 void spv_set_memory(spv_lower *low, const ir_value *value); /* new memory for it */
 uint32_t spv_memory_new(spv_lower *low, ir_dtype dtype, const int64_t *extents, uint32_t rank, loc at);
+uint32_t spv_memory_placed(spv_lower *low, const ir_op *scratch); /* where pass place_memory says */
+/* Whether two memories have words in common: scratch that is never alive together may. */
+bool spv_share_words(const spv_lower *low, uint32_t one, uint32_t other);
 spv_id spv_home_eval(spv_lower *low, const ir_value *value, const spv_point *point);
 void spv_materialize(spv_lower *low, const ir_value *value); /* a virtual value gets a home, here */
 void spv_to_memory(spv_lower *low, const ir_value *from, uint32_t memory);

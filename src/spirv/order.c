@@ -21,9 +21,13 @@ void spv_before_read(spv_lower *low, uint32_t memory) {
   if (low->memories.data[memory].dirty) spv_barrier(low);
 }
 
+/* Also what lay in the same words before must be done with. */
 void spv_before_write(spv_lower *low, uint32_t memory) {
-  const spv_memory *of = &low->memories.data[memory];
-  if (of->read && !of->own) spv_barrier(low);
+  const spv_memory *of = low->memories.data;
+  bool busy = of[memory].read && !of[memory].own;
+  for (uint32_t m = 0; m < low->memories.count && !busy; m++)
+    busy = m != memory && (of[m].read || of[m].dirty) && spv_share_words(low, m, memory);
+  if (busy) spv_barrier(low);
 }
 
 /* Four elements in a row of the last dimension stay in a row. */

@@ -142,8 +142,9 @@ static bool may_wait(placing *p, const ir_op *load) {
   for (size_t i = 0; i < p->stores.count; i++) {
     const ir_op *store = p->stores.data[i];
     uint32_t when = number_of(p, store);
-    if (when <= first || when > last || spv_memory_of_ref(p->low, store->operands[0]) != memory) continue;
-    if (!in_place(p, load, store, last)) return false;
+    uint32_t written = spv_memory_of_ref(p->low, store->operands[0]);
+    if (when <= first || when > last || !(written == memory || spv_share_words(p->low, written, memory))) continue;
+    if (written != memory || !in_place(p, load, store, last)) return false;
   }
   return true;
 }

@@ -44,7 +44,7 @@ static kiln_result run_passes(tool *t, pass_id only) {
   pass_target target;
   dump d = {t, only};
   ir_module *module = NULL;
-  kiln_result result = pipeline_target(t, &target);
+  kiln_result result = pipeline_target(t, &target, NULL);
   if (result != KILN_OK) return result;
   result = subject_open(t, &s);
   if (result == KILN_OK) result = pipeline_run(t, &s, &target, only, print_stage, &d, &module);

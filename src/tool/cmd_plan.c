@@ -2,12 +2,24 @@
 #include "pass/plan.h"
 
 #include "base/file.h"
+#include "tool/device.h"
 #include "tool/pipeline.h"
 
-static kiln_result show(tool *t, ir_module *module, const pass_target *target) {
+static kiln_result ask_compiler(tool *t, const subject *s, const kiln_profile *profile, plan *p) {
+  kiln_program *program = NULL;
+  kiln_result result = device_compile(t, s, profile, &program);
+  if (result == KILN_OK) p->kept_bytes = device_program_info(program)->kept_memory;
+  device_program_close(program);
+  return result;
+}
+
+static kiln_result show(tool *t, const subject *s, ir_module *module, const pass_target *target,
+                        const kiln_profile *profile) {
   plan p;
   module->arena.guard = t->arena.guard;
   if (!plan_make(&t->arena, module->kernels[0], target, t->context->diags, &p)) return KILN_ERROR_INVALID;
+  kiln_result result = target->kind == P_SPIRV ? ask_compiler(t, s, profile, &p) : KILN_OK;
+  if (result != KILN_OK) return result;
   text printed = text_new(&t->arena), drawing = text_new(&t->arena);
   plan_print(&p, &printed);
   tool_print(text_str(&printed));
@@ -21,12 +33,13 @@ static kiln_result show(tool *t, ir_module *module, const pass_target *target) {
 static kiln_result make_and_show(tool *t) {
   subject s;
   pass_target target;
+  kiln_profile profile = {0};
   ir_module *module = NULL;
-  kiln_result result = pipeline_target(t, &target);
+  kiln_result result = pipeline_target(t, &target, &profile);
   if (result != KILN_OK) return result;
   result = subject_open(t, &s);
   if (result == KILN_OK) result = subject_bind(t, &s, &module);
-  if (result == KILN_OK) result = show(t, module, &target);
+  if (result == KILN_OK) result = show(t, &s, module, &target, &profile);
   ir_module_destroy(module);
   subject_close(&s);
   return result;

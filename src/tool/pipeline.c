@@ -5,14 +5,15 @@
 
 #include "tool/device.h"
 
-kiln_result pipeline_target(tool *t, pass_target *out) {
+kiln_result pipeline_target(tool *t, pass_target *out, kiln_profile *profile) {
   const char *written = args_value(t, "--for");
+  kiln_profile own;
+  if (!profile) profile = &own;
   *out = (pass_target){.kind = P_HOST};
   if (!written || strcmp(written, "host") == 0) return KILN_OK;
-  kiln_profile profile;
-  kiln_result result = device_profile(t, written, &profile);
+  kiln_result result = device_profile(t, written, profile);
   if (result == KILN_OK)
-    *out = (pass_target){.kind = P_SPIRV, .lanes = profile.subgroup_size, .shared_memory = profile.shared_memory};
+    *out = (pass_target){.kind = P_SPIRV, .lanes = profile->subgroup_size, .shared_memory = profile->shared_memory};
   return result;
 }
 

@@ -1,5 +1,6 @@
 """Looking at kernels and at Kiln: fmt, ops, passes, plan, spirv, devices, doctor."""
 import json
+import re
 import unittest
 import xml.etree.ElementTree
 
@@ -79,6 +80,16 @@ class Plan(CommandTest):
         out, _ = self.kiln("plan", self.write("f.kiln", head + "\n  machine tpu\n" + rest))
         self.assertIn("machine tpu: ", out)
         self.assertRegex(out, r"(?m)^ *x +hbm +2 KiB ")
+
+    @unittest.skipUnless(HAS_VULKAN, "this build has no SPIR-V half")
+    def test_what_a_workgroup_shares(self):
+        file = self.write("f.kiln", SCRATCH)
+        out, _ = self.kiln("plan", file, "--for", "gpu32")
+        told = re.search(r"(?m)^a workgroup shares (\d+) B: (\d+) B of scratch, (\d+) B for tiles", out)
+        total, scratch, tiles = (int(size) for size in told.groups())
+        self.assertEqual(total, scratch + tiles)
+        out, _ = self.kiln("spirv", file, "--for", "gpu32")
+        self.assertIn(f", {total} bytes of shared memory\n", out)
 
     def test_drawing(self):
         self.kiln("plan", self.write("f.kiln", SCRATCH), "--svg", self.path("plan.svg"))
