@@ -15,7 +15,7 @@
 
 #include <string.h>
 
-enum { MAX_ROUNDS = 16, BUCKETS = 4096 };
+enum { MAX_ROUNDS = 16, FEWEST_BUCKETS = 64 };
 
 typedef struct seen_op {
   ir_op *op;
@@ -30,6 +30,7 @@ typedef struct folder {
   pass_renames renames;
   VEC(seen_op) seen; /* pure ops of this region and those around it */
   uint32_t *buckets;
+  uint32_t bucket_count; /* a power of two, no fewer than there are values */
   bool changed;
 } folder;
 
@@ -62,7 +63,7 @@ static bool equal_ops(const ir_op *a, const ir_op *b) {
 /* The equal op that stands before, or NULL after noting this one. */
 static ir_op *find_or_note(folder *f, ir_op *op) {
   uint64_t hash = hash_op(op);
-  uint32_t *bucket = &f->buckets[hash % BUCKETS];
+  uint32_t *bucket = &f->buckets[hash & (f->bucket_count - 1)];
   for (uint32_t at = *bucket; at; at = f->seen.data[at - 1].next) {
     const seen_op *entry = &f->seen.data[at - 1];
     if (entry->hash == hash && equal_ops(entry->op, op)) return entry->op;
@@ -75,7 +76,7 @@ static ir_op *find_or_note(folder *f, ir_op *op) {
 static void forget_since(folder *f, size_t mark) {
   while (f->seen.count > mark) {
     const seen_op *entry = &f->seen.data[--f->seen.count];
-    f->buckets[entry->hash % BUCKETS] = entry->next;
+    f->buckets[entry->hash & (f->bucket_count - 1)] = entry->next;
   }
 }
 
@@ -134,6 +135,12 @@ static void fold_region(folder *f, ir_region *region) {
   forget_since(f, mark);
 }
 
+static void make_buckets(folder *f) {
+  f->bucket_count = FEWEST_BUCKETS;
+  while (f->bucket_count < f->kernel->value_count) f->bucket_count *= 2;
+  f->buckets = ARENA_ARRAY(f->arena, uint32_t, f->bucket_count);
+}
+
 bool pass_fold(pass_ctx *c) {
   ir_kernel *k = c->kernel;
   arena *a = &k->module->arena;
@@ -141,7 +148,7 @@ bool pass_fold(pass_ctx *c) {
   for (uint32_t round = 0; round < MAX_ROUNDS; round++) {
     folder f = {
         .b = {.module = k->module, .kernel = k, .diags = c->diags}, .kernel = k, .arena = a, .renames = {.arena = a}};
-    f.buckets = ARENA_ARRAY(a, uint32_t, BUCKETS);
+    make_buckets(&f);
     fold_region(&f, k->body);
     f.changed |= fold_drop_dead(k->body, c->target->check);
     if (!f.changed) break;
