@@ -2,12 +2,14 @@
 #include "ktest.h"
 
 /* Outputs are uploaded too: what a kernel leaves alone must show the poison, not what the device happened to hold; one
- * that is an alias starts with the contents of its input. */
+ * that is an alias starts with the contents of its input, a filled one with what reads outside give. */
 static kiln_result upload_all(kiln_launch *launched, const launch *l) {
   kiln_result result = KILN_OK;
-  for (uint32_t i = 0; i < l->param_count && result == KILN_OK; i++)
-    result = kiln_launch_upload(launched, i,
-                                &l->arrays[l->kernel->params[i].alias < 0 ? (int32_t)i : l->kernel->params[i].alias]);
+  for (uint32_t i = 0; i < l->param_count && result == KILN_OK; i++) {
+    const ir_param *param = &l->kernel->params[i];
+    if (param->filled) ir_fill_array(param->ref->type.dtype, l->arrays[i].data, array_count(&l->arrays[i]));
+    result = kiln_launch_upload(launched, i, &l->arrays[param->alias < 0 ? (int32_t)i : param->alias]);
+  }
   return result;
 }
 
