@@ -130,6 +130,21 @@ static ir_value *of_slice(const ir_op *op) {
   return same_shape(&op->operands[0]->type, &op->results[0]->type) ? op->operands[0] : NULL;
 }
 
+/* Starts that are known, once sizes are: a slice from there, moved inside as the op says. */
+static ir_value *of_dynamic_slice(ir_builder *b, const ir_op *op) {
+  const ir_type *whole = &op->operands[0]->type;
+  const uint32_t rank = whole->shape.rank;
+  ir_attrs attrs = {.start = {.count = rank}, .size = {.count = rank}, .stride = {.count = rank}};
+  for (uint32_t i = 0; i < rank; i++) {
+    int64_t start, size = ir_extent(&op->results[0]->type, i), last = ir_extent(whole, i) - size;
+    if (!pass_integer(op->operands[1 + i], &start)) return NULL;
+    attrs.start.at[i] = start < 0 ? 0 : start > last ? last : start;
+    attrs.size.at[i] = size;
+    attrs.stride.at[i] = 1;
+  }
+  return ir_make1(b, IR_slice, op->operands, 1, &attrs);
+}
+
 static ir_value *of_convert(const ir_op *op) {
   return op->operands[0]->type.dtype == op->results[0]->type.dtype ? op->operands[0] : NULL;
 }
@@ -158,6 +173,7 @@ ir_value *fold_identity(ir_builder *b, const ir_op *op) {
     case IR_transpose: return of_transpose(b, op);
     case IR_reverse: return of_reverse(op);
     case IR_slice: return of_slice(op);
+    case IR_dynamic_slice: return of_dynamic_slice(b, op);
     case IR_concatenate: return op->operand_count == 1 ? op->operands[0] : NULL;
     default: return NULL;
   }
