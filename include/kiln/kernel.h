@@ -22,7 +22,21 @@ typedef enum kiln_dtype {
   KILN_F16,
   KILN_BF16,
   KILN_F32,
-  KILN_F64
+  KILN_F64,
+  /* What NumPy lacks has the names and the storage of ml_dtypes: one element a byte, in its low bits, zeros above. */
+  KILN_I2,
+  KILN_U2,
+  KILN_I4,
+  KILN_U4,
+  KILN_F8E4M3FN,
+  KILN_F8E5M2,
+  KILN_F8E4M3,
+  KILN_F8E3M4,
+  KILN_F8E4M3FNUZ,
+  KILN_F8E5M2FNUZ,
+  KILN_F8E4M3B11FNUZ,
+  KILN_F8E8M0FNU,
+  KILN_F4E2M1FN
 } kiln_dtype;
 
 KILN_API const char *kiln_dtype_name(kiln_dtype dtype); /* "f32"; NULL for what is no type */

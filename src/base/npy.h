@@ -1,7 +1,8 @@
 /* The .npy format of NumPy on memory: versions 1.0, 2.0 and 3.0, plain little-endian element types.
  *
  * Element types are known by NumPy's descriptor alone ("<f4", "|u1"); which of them a kernel may use is the caller's
- * matter. bfloat16, which NumPy lacks, is "<V2", as ml_dtypes writes it ("|V2" is read too). */
+ * matter. Types that NumPy lacks are "<V1" and, bfloat16, "<V2", as ml_dtypes writes them ("|V2" is read too): such a
+ * file does not tell which of them it holds. */
 #ifndef KILN_SRC_BASE_NPY_H
 #define KILN_SRC_BASE_NPY_H
 
@@ -12,7 +13,7 @@
 #define NPY_HEADER_SIZE_WRITTEN 384 /* the most that npy_header fills */
 
 typedef struct npy {
-  char descr[4]; /* normalised: '|' for one byte, else '<'; a letter of b i u f V; the size, one digit; a zero byte */
+  char descr[4]; /* normalised: '|' for one byte of b i u, else '<'; a letter of b i u f V; the size, one digit; a zero byte */
   bool fortran;  /* column-major in the file */
   uint32_t rank;
   int64_t dims[NPY_MAX_RANK];

@@ -85,8 +85,7 @@ static bool blas_suits(const host_operand *at, int64_t bytes) {
   return strides_suit(at, at->strides, bytes) && (at->box == HOST_NONE || strides_suit(at, at->dense_strides, bytes));
 }
 
-/* Copies an operand, converted, to a tile of the current op. */
-static host_operand *converted(flat *f, const host_operand *at, ir_dtype from, ir_dtype to) {
+host_operand *flat_converted(flat *f, const host_operand *at, ir_dtype from, ir_dtype to) {
   flat_group *g = ARENA_NEW(f->arena, flat_group);
   const uint32_t from_bytes = (uint32_t)ir_dtype_bytes(from), to_bytes = (uint32_t)ir_dtype_bytes(to);
   uint64_t count = 1;
@@ -127,7 +126,7 @@ static host_operand matrix_of(flat *f, const ir_op *op, bool right, ir_dtype wid
   const int64_t bytes = (int64_t)ir_dtype_bytes(wide);
   bool ready = v->type.dtype == wide && to_matrix(at, &s, &out);
   if (ready && is_blas(wide) ? blas_suits(&out, bytes) : ready && flat_is_dense(at, (uint32_t)bytes)) return out;
-  at = converted(f, at, v->type.dtype, wide);
+  at = flat_converted(f, at, v->type.dtype, wide);
   to_matrix(at, &s, &out);
   return out;
 }
@@ -142,8 +141,6 @@ static host_dot_kind kind_of(ir_dtype wide) {
     default: return HOST_DOT_64;
   }
 }
-
-static bool is_narrow(ir_dtype d) { return d == IR_F16 || d == IR_BF16; }
 
 static void stage(flat *f, host_operand *at) {
   if (at->box == HOST_NONE || f->boxes.data[at->box].inside) return;
@@ -182,17 +179,18 @@ static void emit_dot(flat *f, const ir_op *op, uint32_t slot, ir_dtype wide, boo
   flat_emit(f, HOST_DOT, dot);
 }
 
-static void narrow_result(flat *f, const ir_value *v, uint32_t wide_slot, uint32_t slot) {
+static void narrow_result(flat *f, const ir_value *v, ir_dtype from, uint32_t wide_slot, uint32_t slot) {
   flat_group *g = ARENA_NEW(f->arena, flat_group);
   uint32_t tile = flat_tile_of(f, slot, 0);
   g->rank = v->type.shape.rank;
   for (uint32_t d = 0; d < g->rank; d++) g->dims[d] = ir_extent(&v->type, d);
   host_operand *wide = flat_operand_dense(f, &v->type, wide_slot);
-  flat_dense_strides(wide->dims, wide->rank, 4, wide->strides);
-  g->inputs[0] = (flat_input){.at = *wide, .bytes = 4, .tile = HOST_NONE, .memory = HOST_NONE};
-  g->regs[0] = (flat_reg){.bytes = 4, .input = 0, .made_by = HOST_NONE, .tile = HOST_NONE};
+  const uint32_t bytes = (uint32_t)ir_dtype_bytes(from);
+  flat_dense_strides(wide->dims, wide->rank, bytes, wide->strides);
+  g->inputs[0] = (flat_input){.at = *wide, .bytes = bytes, .tile = HOST_NONE, .memory = HOST_NONE};
+  g->regs[0] = (flat_reg){.bytes = bytes, .input = 0, .made_by = HOST_NONE, .tile = HOST_NONE};
   g->regs[1] = (flat_reg){.bytes = flat_bytes(v), .input = HOST_NONE, .made_by = 0, .tile = tile};
-  g->micros[0] = (flat_micro){.run = {.fn = ir_convert_lanes(IR_F32, v->type.dtype), .out = 1}};
+  g->micros[0] = (flat_micro){.run = {.fn = ir_convert_lanes(from, v->type.dtype), .out = 1}};
   g->input_count = g->micro_count = 1;
   g->reg_count = 2;
   flat_standalone(f, g);
@@ -201,19 +199,19 @@ static void narrow_result(flat *f, const ir_value *v, uint32_t wide_slot, uint32
 /* Computes a waiting product to a tile of its own. */
 void flat_product(flat *f, const ir_value *v) {
   const ir_op *op = flat_value_of(f, v)->product;
-  const bool narrow = is_narrow(v->type.dtype);
+  const ir_dtype dtype = v->type.dtype, from = ir_dtype_wide(dtype);
   flat_at(f, op->operands[0]);
   flat_at(f, op->operands[1]);
-  if (!narrow) {
+  if (from == dtype) {
     /* The result's slot first: its lifetime begins before the copies of the operands end. */
     uint32_t slot = flat_result_tile(f, v);
-    emit_dot(f, op, slot, v->type.dtype, false);
+    emit_dot(f, op, slot, dtype, false);
     return;
   }
-  uint32_t wide = flat_slot(f, (uint64_t)ir_count(&v->type) * 4), slot = flat_result_tile(f, v);
-  emit_dot(f, op, wide, IR_F32, false);
+  uint32_t wide = flat_slot(f, (uint64_t)ir_count(&v->type) * ir_dtype_bytes(from)), slot = flat_result_tile(f, v);
+  emit_dot(f, op, wide, from, false);
   flat_free_slot(f, wide);
-  narrow_result(f, v, wide, slot);
+  narrow_result(f, v, from, wide, slot);
 }
 
 /* The op that alone uses a value; NULL when there are more, or it is elsewhere, or far away. */
@@ -233,7 +231,7 @@ void flat_dot(flat *f, const ir_op *op) {
   value->product = op;
   value->home = f->region;
   const ir_op *user = only_user(f, op);
-  if (user && user->code == IR_add && v->type.shape.rank > 0 && !is_narrow(v->type.dtype))
+  if (user && user->code == IR_add && v->type.shape.rank > 0 && ir_dtype_wide(v->type.dtype) == v->type.dtype)
     VEC_PUSH(f->arena, &f->products, v->id);
   else
     flat_product(f, v);

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "host/host.h"
-#include "ir/eval_float.h"
 
 /* ---- scans ---- */
 
@@ -59,31 +58,28 @@ typedef struct arg_lane {
 } arg_lane;
 
 /* The first NaN wins; then the first of the largest. */
-#define ARG_FN(name, type, value)                                                                  \
-  static int32_t name(arg_lane lane) {                                                             \
-    const type *in = (const type *)(const void *)lane.in;                                          \
-    int64_t best = 0;                                                                              \
-    for (int64_t i = 1; i < lane.count; i++) {                                                     \
-      const type a_bits = in[best * lane.stride], b_bits = in[i * lane.stride];                    \
-      if (value(a_bits) != value(a_bits)) break;                                                   \
-      bool better = lane.smallest ? value(b_bits) < value(a_bits) : value(b_bits) > value(a_bits); \
-      if (better || value(b_bits) != value(b_bits)) best = i;                                      \
-    }                                                                                              \
-    return (int32_t)best;                                                                          \
+#define ARG_FN(name, type)                                                                 \
+  static int32_t name(arg_lane lane) {                                                     \
+    const type *in = (const type *)(const void *)lane.in;                                  \
+    int64_t best = 0;                                                                      \
+    for (int64_t i = 1; i < lane.count; i++) {                                             \
+      const type a = in[best * lane.stride], b = in[i * lane.stride];                      \
+      if (a != a) break;                                                                   \
+      bool better = lane.smallest ? b < a : b > a;                                         \
+      if (better || b != b) best = i;                                                      \
+    }                                                                                      \
+    return (int32_t)best;                                                                  \
   }
-#define PLAIN(x) (x)
-ARG_FN(arg_I8, int8_t, PLAIN)
-ARG_FN(arg_I16, int16_t, PLAIN)
-ARG_FN(arg_I32, int32_t, PLAIN)
-ARG_FN(arg_I64, int64_t, PLAIN)
-ARG_FN(arg_U8, uint8_t, PLAIN)
-ARG_FN(arg_U16, uint16_t, PLAIN)
-ARG_FN(arg_U32, uint32_t, PLAIN)
-ARG_FN(arg_U64, uint64_t, PLAIN)
-ARG_FN(arg_F16, uint16_t, f32_from_f16)
-ARG_FN(arg_BF16, uint16_t, f32_from_bf16)
-ARG_FN(arg_F32, float, PLAIN)
-ARG_FN(arg_F64, double, PLAIN)
+ARG_FN(arg_I8, int8_t)
+ARG_FN(arg_I16, int16_t)
+ARG_FN(arg_I32, int32_t)
+ARG_FN(arg_I64, int64_t)
+ARG_FN(arg_U8, uint8_t)
+ARG_FN(arg_U16, uint16_t)
+ARG_FN(arg_U32, uint32_t)
+ARG_FN(arg_U64, uint64_t)
+ARG_FN(arg_F32, float)
+ARG_FN(arg_F64, double)
 
 static int32_t arg_lane_of(ir_dtype dtype, arg_lane lane) {
   switch (dtype) {
@@ -94,8 +90,6 @@ static int32_t arg_lane_of(ir_dtype dtype, arg_lane lane) {
     case IR_U16: return arg_U16(lane);
     case IR_U32: return arg_U32(lane);
     case IR_U64: return arg_U64(lane);
-    case IR_F16: return arg_F16(lane);
-    case IR_BF16: return arg_BF16(lane);
     case IR_F32: return arg_F32(lane);
     case IR_F64: return arg_F64(lane);
     default: return arg_U8(lane);

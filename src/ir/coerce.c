@@ -67,13 +67,23 @@ static bool int_bits(const operand *o, ir_dtype dtype, uint64_t *out) {
   return *out = ir_bits_from_i64(dtype, (int64_t)(o->negative ? UINT64_C(0) - o->magnitude : o->magnitude)), true;
 }
 
+/* Whether a type has room for a value that became `bits`: infinity and NaN only where they are meant, and no silent
+ * clamping where there is neither. */
+static bool float_holds(ir_dtype dtype, uint64_t bits, double value) {
+  ir_float_format format = ir_dtype_get(dtype)->format;
+  double held = ir_bits_to_f64(dtype, bits);
+  if (isnan(value)) return isnan(held);
+  if (format.specials == IR_SPECIALS_FINITE) return fabs(value) <= ir_bits_to_f64(dtype, ir_float_largest(format));
+  return isinf(value) ? held == value : isfinite(held);
+}
+
 static bool float_bits(const operand *o, ir_dtype dtype, uint64_t *out) {
   double value = o->number;
   int64_t exact;
-  if (o->kind == OPERAND_INT && int_value(o, &exact)) return *out = ir_bits_from_i64(dtype, exact), true;
   if (o->kind == OPERAND_INT) value = o->negative ? -(double)o->magnitude : (double)o->magnitude;
-  *out = ir_bits_from_f64(dtype, value);
-  return isinf(value) || !isinf(ir_bits_to_f64(dtype, *out));
+  bool whole = o->kind == OPERAND_INT && int_value(o, &exact);
+  *out = whole ? ir_bits_from_i64(dtype, exact) : ir_bits_from_f64(dtype, value);
+  return float_holds(dtype, *out, value);
 }
 
 /* The literal as bits of a type; false after a diagnostic. */

@@ -30,7 +30,8 @@ ir_lanes_fn ir_lanes_one(ir_code code, ir_dtype dtype, uint32_t operand) {
   return find_one(table(), code, dtype, operand);
 }
 ir_lanes_fn ir_reduce_lanes(ir_code code, ir_dtype dtype) {
-  return ir_op_get(code)->combine < 0 ? NULL : table()->reduce[dtype][code];
+  const ir_lanes_fn *loops = table()->reduce[dtype];
+  return loops == NULL || ir_op_get(code)->combine < 0 ? NULL : loops[code];
 }
 ir_lanes_fn ir_splat_lanes(ir_dtype dtype) { return table()->splat[dtype]; }
 ir_lanes_fn ir_convert_lanes(ir_dtype from, ir_dtype to) { return table()->convert[from][to]; }
@@ -60,20 +61,18 @@ ir_lanes_fn ir_eval_set_convert(size_t set, ir_dtype from, ir_dtype to) { return
 
 /* ---- what reductions start with ---- */
 
-static uint64_t low_bits(uint64_t bits, uint32_t count) {
-  return count >= 64 ? bits : bits & ((UINT64_C(1) << count) - 1);
-}
-
 /* The cells of one row as bits. SMIN and SMAX are those of `dtype`. */
 static uint64_t identity(ir_dtype dtype, int64_t s, uint64_t u, double f) {
   const ir_dtype_info *info = ir_dtype_get(dtype);
   switch (info->class) {
     case IR_CLASS_BOOL: return u & 1;
-    case IR_CLASS_SINT: return low_bits((uint64_t)s, info->bits);
-    case IR_CLASS_UINT: return low_bits(u, info->bits);
+    case IR_CLASS_SINT: return ir_bits_from_i64(dtype, s);
+    case IR_CLASS_UINT: return ir_bits_from_i64(dtype, (int64_t)u);
     case IR_CLASS_FLOAT: break;
   }
-  return ir_bits_from_f64(dtype, f);
+  if (!isinf(f) || ir_float_has_infinity(info->format)) return ir_bits_from_f64(dtype, f);
+  uint64_t least = ir_float_sign(info->format) ? ir_float_sign(info->format) | ir_float_largest(info->format) : 0;
+  return f < 0 ? least : ir_float_largest(info->format);
 }
 
 uint64_t ir_identity_bits(ir_code code, ir_dtype dtype) {

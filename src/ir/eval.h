@@ -16,7 +16,8 @@ ir_lanes_fn ir_lanes(ir_code code, ir_dtype dtype);
 /* The same where in[operand], 0 or 1, is one element that all lanes share; NULL where there is no such loop. */
 ir_lanes_fn ir_lanes_one(ir_code code, ir_dtype dtype, uint32_t operand);
 /* The loop that reduces: out[0] = in[0][0] + .. + in[0][count - 1], count at least 1. NULL for argmax and argmin, and
- * when the row does not accept the type. f16 and bf16 are rounded at every step: reduce them in f32. */
+ * when the row does not accept the type. Narrow floats are rounded at every step, those of a byte have no loop: reduce
+ * all of them in f32. */
 ir_lanes_fn ir_reduce_lanes(ir_code code, ir_dtype dtype);
 /* out[i] = in[0][0]. */
 ir_lanes_fn ir_splat_lanes(ir_dtype dtype);

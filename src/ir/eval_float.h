@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "ir/float_format.h"
+
 static inline uint32_t f32_bits(float f) {
   uint32_t bits;
   memcpy(&bits, &f, sizeof bits);
@@ -20,25 +22,40 @@ static inline float f32_of_bits(uint32_t bits) {
   return f;
 }
 
-/* Shifting a half into a float's place and scaling by 2^112 rebiases the exponent; subnormals come out right too. */
-static inline float f32_from_f16(uint16_t half) {
-  uint32_t magnitude = (uint32_t)(half & 0x7fff) << 13;
-  uint32_t finite = f32_bits(f32_of_bits(magnitude) * 0x1p112f);
-  uint32_t bits = magnitude >= 0x0f800000u ? magnitude | 0x7f800000u : finite;
-  return f32_of_bits(bits | (uint32_t)(half & 0x8000) << 16);
+/* 2 to the power, for normal results. */
+static inline float f32_power(int32_t exponent) { return f32_of_bits((uint32_t)(127 + exponent) << 23); }
+
+/* For formats whose exponents are f32's (bf16, f8e8m0fnu) see below. Shifting the pattern into a float's place and
+ * scaling rebiases the exponent; subnormals come out right too. */
+static inline float f32_from_narrow(uint32_t bits, ir_float_format f) {
+  uint32_t size = bits & ((uint32_t)ir_float_sign(f) - 1), over = (uint32_t)ir_float_over(f);
+  float scaled = f32_of_bits(size << (23 - f.mantissa)) * f32_power(127 - f.bias);
+  uint32_t result = f.specials == IR_SPECIALS_FNU && size == 0 ? 0x00400000u : f32_bits(scaled);
+  uint32_t special = ir_float_has_infinity(f) && size == over ? 0x7f800000u : 0x7fc00000u;
+  result = size > ir_float_largest(f) ? special : result;
+  result |= (uint32_t)(bits & ir_float_sign(f)) << (31 - f.exponent - f.mantissa);
+  return f32_of_bits(f.specials == IR_SPECIALS_FNUZ && bits == over ? 0x7fc00000u : result);
 }
 
-static inline uint16_t f16_from_f32(float f) {
-  uint32_t bits = f32_bits(f), magnitude = bits & 0x7fffffffu;
-  /* Normal: rebias by 112, add half of what is cut off (less one when the last kept bit is even); a carry reaches
-   * infinity. */
-  uint32_t normal = (magnitude - (112u << 23) + 0xfffu + (magnitude >> 13 & 1u)) >> 13;
-  /* Subnormal: adding 0.5 leaves the rounded half in the low bits. */
-  uint32_t subnormal = f32_bits(f32_of_bits(magnitude) + 0.5f) - 0x3f000000u;
-  uint32_t special = magnitude > 0x7f800000u ? 0x7e00u : 0x7c00u;
-  uint32_t half = magnitude >= 0x47800000u ? special : magnitude < 0x38800000u ? subnormal : normal;
-  return (uint16_t)(half | (bits >> 16 & 0x8000u));
+static inline uint32_t narrow_from_f32(float value, ir_float_format f) {
+  uint32_t bits = f32_bits(value), size = bits & 0x7fffffffu, cut = 23 - f.mantissa, least = (uint32_t)(128 - f.bias) << 23;
+  /* Normal: rebias, add half of what is cut off (less one when the last kept bit is even); a carry moves on into the
+   * exponent. */
+  uint32_t odd = f.mantissa == 0 ? 1u : size >> cut & 1u;
+  uint32_t normal = (size - (least - (1u << 23)) + (1u << (cut - 1)) - 1 + odd) >> cut;
+  /* Subnormal: adding a power whose last bit counts subnormals leaves the rounded pattern in the low bits. */
+  float power = f32_power(24 - f.bias - (int32_t)f.mantissa);
+  uint32_t subnormal = f32_bits(f32_of_bits(size) + power) - f32_bits(power);
+  if (f.specials == IR_SPECIALS_FNU) subnormal = size > 0x00400000u;
+  uint32_t pattern = size < least ? subnormal : normal;
+  pattern = pattern > ir_float_largest(f) ? (uint32_t)ir_float_over(f) : pattern;
+  bool none = size > 0x7f800000u || (f.specials == IR_SPECIALS_FNU && size == 0);
+  return (uint32_t)ir_float_signed(f, none ? ir_float_nan(f) : pattern, bits >> 31);
 }
+
+static const ir_float_format format_f16 = {5, 10, 15, IR_SPECIALS_IEEE};
+static inline float f32_from_f16(uint16_t half) { return f32_from_narrow(half, format_f16); }
+static inline uint16_t f16_from_f32(float f) { return (uint16_t)narrow_from_f32(f, format_f16); }
 
 static inline float f32_from_bf16(uint16_t brain) { return f32_of_bits((uint32_t)brain << 16); }
 
@@ -53,6 +70,16 @@ static inline uint32_t next_bits(uint32_t bits, uint32_t width, int upward) {
   const uint32_t sign = UINT32_C(1) << (width - 1), negative = (bits & sign) != 0;
   if ((bits & ~sign) == 0) return upward ? 1 : sign | 1;
   return (uint32_t)upward != negative ? bits + 1 : bits - 1;
+}
+
+/* C's nextafter among the elements of a narrow format. */
+static inline uint32_t narrow_next(uint32_t a, uint32_t b, ir_float_format f) {
+  float from = f32_from_narrow(a, f), to = f32_from_narrow(b, f);
+  if (from != from || to != to) return (uint32_t)ir_float_nan(f);
+  if (from == to) return b;
+  if (f.specials == IR_SPECIALS_FNU) return from < to ? a + 1 : a - 1;
+  uint32_t next = next_bits(a, f.exponent + f.mantissa + 1, from < to);
+  return f.specials == IR_SPECIALS_FNUZ && next == ir_float_nan(f) ? 0 : next;
 }
 
 /* To f32 rounding to odd: an inexact result gets its last bit set. */

@@ -10,7 +10,7 @@ typedef struct eval_table {
   const ir_lanes_fn
       *vector[IR_DTYPE_COUNT]; /* elementary functions from the vector library; before `map` where there is one */
   const ir_lanes_fn (*ones[IR_DTYPE_COUNT])[2]; /* by operand type, op, and which operand is one element */
-  const ir_lanes_fn *reduce[IR_DTYPE_COUNT];    /* by operand type, then reduction */
+  const ir_lanes_fn *reduce[IR_DTYPE_COUNT];    /* by operand type, then reduction; NULL for narrow floats */
   ir_lanes_fn splat[IR_DTYPE_COUNT];
   const ir_lanes_fn *convert[IR_DTYPE_COUNT]; /* from, then to */
 } eval_table;

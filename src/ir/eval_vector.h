@@ -1,4 +1,4 @@
-/* Private to eval_isa.inc: which rows of tile_ops.def have a vector loop, and narrow floats through them. */
+/* Private to eval_isa.inc: which rows of tile_ops.def have a vector loop. */
 #ifndef KILN_SRC_IR_EVAL_VECTOR_H
 #define KILN_SRC_IR_EVAL_VECTOR_H
 
@@ -32,19 +32,5 @@
 #define IF_0(...)
 #define IF_1(...) __VA_ARGS__
 #define IF_VECTOR(id, ...) PASTE2(IF_, HAS_VECTOR(id))(__VA_ARGS__)
-
-enum { VECTOR_STRIP = 256 };
-
-/* Narrow floats: widened strip by strip, one f32 loop, rounded once. */
-static inline void eval_narrow_strips(void *to, const void *const *in, size_t count, size_t arity, ir_lanes_fn widen,
-                                      ir_lanes_fn loop, ir_lanes_fn narrow) {
-  float wide[2][VECTOR_STRIP];
-  for (size_t at = 0; at < count; at += VECTOR_STRIP) {
-    size_t part = count - at < VECTOR_STRIP ? count - at : VECTOR_STRIP;
-    for (size_t k = 0; k < arity; k++) widen(wide[k], &(const void *){(const uint16_t *)in[k] + at}, part);
-    loop(wide[0], (const void *const[]){wide[0], wide[1]}, part);
-    narrow((uint16_t *)to + at, &(const void *){wide[0]}, part);
-  }
-}
 
 #endif

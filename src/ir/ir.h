@@ -13,14 +13,14 @@
 #define KILN_SRC_IR_IR_H
 
 #include "base/diag.h"
+#include "ir/float_format.h"
 #include "kiln/kernel.h"
 
 /* ---- element types ---- */
 
 typedef enum ir_dtype {
-#define DTYPE(id, name, class, bits, npy, ctype) IR_##id,
+#define DTYPE(id, ...) IR_##id,
 #include "ir/types.def"
-#undef DTYPE
   IR_DTYPE_COUNT
 } ir_dtype;
 
@@ -29,11 +29,16 @@ typedef enum ir_class { IR_CLASS_BOOL = 1, IR_CLASS_SINT = 2, IR_CLASS_UINT = 4,
 typedef struct ir_dtype_info {
   const char *name;
   ir_class class;
-  uint32_t bits;
+  uint32_t bits;   /* of a value */
+  uint32_t stored; /* bits of the element that it lies in, low bits first */
   const char *npy;
+  ir_float_format format; /* floats */
 } ir_dtype_info;
 const ir_dtype_info *ir_dtype_get(ir_dtype dtype);
-static inline size_t ir_dtype_bytes(ir_dtype dtype) { return ir_dtype_get(dtype)->bits / 8; }
+static inline size_t ir_dtype_bytes(ir_dtype dtype) { return ir_dtype_get(dtype)->stored / 8; }
+/* The type that values are computed in, to be rounded or wrapped after each op: f32 for narrower floats, i32 for
+ * integers of less than a byte; else the type itself. */
+ir_dtype ir_dtype_wide(ir_dtype dtype);
 bool ir_dtype_find(kiln_str name, ir_dtype *out);
 
 /* Limits of a kernel text (docs/language.md); going past one is a diagnostic. */

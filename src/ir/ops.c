@@ -2,9 +2,9 @@
 #include "ir/ir.h"
 
 static const ir_dtype_info dtypes[IR_DTYPE_COUNT] = {
-#define DTYPE(id, name, class, bits, npy, ctype) [IR_##id] = {name, IR_CLASS_##class, bits, npy},
+#define DTYPE(id, name, class, bits, npy, ctype, exponent, mantissa, bias, specials) \
+  [IR_##id] = {name, IR_CLASS_##class, bits, 8 * sizeof(ctype), npy, {exponent, mantissa, bias, IR_SPECIALS_##specials}},
 #include "ir/types.def"
-#undef DTYPE
 };
 
 static const char *const spaces[IR_SPACE_COUNT] = {
@@ -98,6 +98,13 @@ static const ir_op_info ops[IR_CODE_COUNT] = {
 #undef SELECT
 
 const ir_dtype_info *ir_dtype_get(ir_dtype dtype) { return &dtypes[dtype]; }
+
+ir_dtype ir_dtype_wide(ir_dtype dtype) {
+  const ir_dtype_info *info = &dtypes[dtype];
+  if (info->class == IR_CLASS_FLOAT) return info->bits < 32 ? IR_F32 : dtype;
+  return info->bits < 8 ? IR_I32 : dtype;
+}
+
 const char *ir_space_name(ir_space space) { return spaces[space]; }
 const char *ir_machine_name(ir_machine machine) { return machines[machine]; }
 const ir_op_info *ir_op_get(ir_code code) { return &ops[code]; }

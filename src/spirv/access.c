@@ -141,7 +141,7 @@ static spv_id load_word(spv_lower *low, const spv_memory *memory, spv_id word, s
 spv_id spv_load(spv_lower *low, const spv_place *place, ir_dtype dtype, spv_id otherwise) {
   spv_code *c = &low->code;
   spv_memory *memory = &low->memories.data[place->memory];
-  uint32_t bits = ir_dtype_get(dtype)->bits;
+  uint32_t bits = ir_dtype_get(dtype)->stored;
   if (place->inside == spv_const_bool(c->m, false)) return otherwise;
   memory->read = true;
   spv_id value;

@@ -96,7 +96,8 @@ typedef struct spv_lower {
 _Noreturn void spv_give_up(spv_lower *low); /* after a diagnostic */
 
 /* ---- number.c: element types in registers ----
- * bool is a SPIR-V bool; integers up to 32 bits are u32, sign- or zero-extended; f16 and bf16 are f32, rounded. */
+ * bool is a SPIR-V bool; integers up to 32 bits are u32, sign- or zero-extended; floats narrower than f32
+ * are f32, rounded. */
 spv_id spv_num_type(spv_lower *low, ir_dtype dtype);
 spv_id spv_num_const(spv_lower *low, ir_dtype dtype, uint64_t bits);
 spv_id spv_num_round(spv_lower *low, ir_dtype dtype, spv_id value); /* after arithmetic: wrap or round to the type */
@@ -106,6 +107,12 @@ spv_id spv_num_join(spv_lower *low, ir_dtype dtype, spv_id low_word, spv_id high
 void spv_num_halves(spv_lower *low, spv_id value, spv_id *low_word, spv_id *high_word);
 spv_id spv_num_convert(spv_lower *low, ir_dtype from, ir_dtype to, spv_id value);
 spv_id spv_num_bitcast(spv_lower *low, ir_dtype from, ir_dtype to, spv_id value);
+
+/* ---- narrow.c: the same for floats narrower than f32 ---- */
+spv_id spv_narrow_round(spv_lower *low, ir_dtype dtype, spv_id value);
+spv_id spv_narrow_unpack(spv_lower *low, ir_dtype dtype, spv_id bits);
+spv_id spv_narrow_pack(spv_lower *low, ir_dtype dtype, spv_id value);
+spv_id spv_narrow_from_f64(spv_lower *low, spv_id value); /* to f32, to be rounded again */
 
 /* ---- map.c: elementwise ops ---- */
 spv_id spv_map(spv_lower *low, ir_code code, ir_dtype dtype, const spv_id *operands, loc at);

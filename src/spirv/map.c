@@ -158,6 +158,9 @@ static spv_id fn_nextafter(call *x) {
       spv_select(c, type, out, spv_op2(c, SpvOpIAdd, type, bits, one), spv_op2(c, SpvOpISub, type, bits, one));
   spv_id least = spv_select(c, type, upward, one, spv_num_const(x->low, word, sign | 1));
   moved = spv_select(c, type, test(x, SpvOpFOrdEqual, x->a, zero), least, moved);
+  if (ir_dtype_get(x->dtype)->format.specials == IR_SPECIALS_FNUZ) /* up from the last negative number */
+    moved = spv_select(c, type, spv_op2(c, SpvOpIEqual, c->boolean, moved, spv_num_const(x->low, word, sign)),
+                       spv_num_const(x->low, word, 0), moved);
   spv_id found = wide ? spv_bitcast(c, x->type, moved) : spv_num_unpack(x->low, x->dtype, moved);
   found = pick(x, test(x, SpvOpFOrdEqual, x->a, x->b), x->b, found);
   spv_id nan = spv_op2(c, SpvOpLogicalOr, c->boolean, is_nan(x, x->a), is_nan(x, x->b));

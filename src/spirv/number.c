@@ -1,9 +1,10 @@
-/* Element types in registers: rounding, packing into words, conversion. Half floats are f32 values that were rounded by
- * integer arithmetic, since the least capable devices have no other way and the results are the same on all. */
+/* Element types in registers: wrapping, packing into words, conversion. What is particular to floats narrower than f32
+ * is in narrow.c. */
 #include "spirv/lower.h"
 
 static uint32_t bits_of(ir_dtype dtype) { return ir_dtype_get(dtype)->bits; }
 static bool is_float(ir_dtype dtype) { return ir_dtype_get(dtype)->class == IR_CLASS_FLOAT; }
+static bool is_narrow(ir_dtype dtype) { return is_float(dtype) && bits_of(dtype) < 32; }
 static bool is_signed(ir_dtype dtype) { return ir_dtype_get(dtype)->class == IR_CLASS_SINT; }
 
 spv_id spv_num_type(spv_lower *low, ir_dtype dtype) {
@@ -38,104 +39,29 @@ static spv_id wrap(spv_code *c, spv_id value, uint32_t bits, bool sign) {
   return id;
 }
 
-static spv_id at_least(spv_code *c, spv_id value, uint32_t limit) {
-  return spv_op2(c, SpvOpUGreaterThanEqual, c->boolean, value, spv_int(c, limit));
-}
-
-/* Drops the low `bits` bits of a float's pattern, to nearest, ties to even. */
-static spv_id drop_bits(spv_code *c, spv_id pattern, uint32_t bits) {
-  spv_id odd = spv_op2(c, SpvOpBitwiseAnd, c->u32,
-                       spv_op2(c, SpvOpShiftRightLogical, c->u32, pattern, spv_int(c, bits)), spv_int(c, 1));
-  spv_id bias = spv_op2(c, SpvOpIAdd, c->u32, odd, spv_int(c, (INT64_C(1) << (bits - 1)) - 1));
-  spv_id sum = spv_op2(c, SpvOpIAdd, c->u32, pattern, bias);
-  return spv_op2(c, SpvOpBitwiseAnd, c->u32, sum, spv_int(c, -(INT64_C(1) << bits)));
-}
-
-/* bf16: the upper half of an f32. NaN is kept away from the carry, which could turn it into infinity. */
-static spv_id round_bf16(spv_lower *low, spv_id value) {
-  spv_code *c = &low->code;
-  spv_id pattern = spv_bitcast(c, c->u32, value);
-  spv_id rounded = spv_bitcast(c, c->f32, drop_bits(c, pattern, 16));
-  spv_id nan = spv_op2(c, SpvOpFUnordNotEqual, c->boolean, value, value);
-  return spv_select(c, c->f32, nan, spv_bitcast(c, c->f32, spv_int(c, 0x7fc00000)), rounded);
-}
-
-/* f16: 11 significant bits; below 2^-14 multiples of 2^-24, which is what adding and taking away 0.5 leaves; above
- * 65520 infinity. */
-static spv_id round_f16(spv_lower *low, spv_id value) {
-  spv_code *c = &low->code;
-  spv_id pattern = spv_bitcast(c, c->u32, value);
-  spv_id sign = spv_op2(c, SpvOpBitwiseAnd, c->u32, pattern, spv_int(c, 0x80000000));
-  spv_id size = spv_op2(c, SpvOpBitwiseAnd, c->u32, pattern, spv_int(c, 0x7fffffff));
-  spv_id normal = drop_bits(c, size, 13);
-  normal = spv_select(c, c->u32, at_least(c, normal, 0x47800000), spv_int(c, 0x7f800000), normal);
-  normal = spv_select(c, c->u32, spv_op2(c, SpvOpUGreaterThan, c->boolean, size, spv_int(c, 0x7f800000)),
-                      spv_int(c, 0x7fc00000), normal);
-  spv_id half = const_f32(low, 0.5f);
-  spv_id up = spv_op2(c, SpvOpFAdd, c->f32, spv_bitcast(c, c->f32, size), half);
-  spv_id small = spv_bitcast(c, c->u32, spv_op2(c, SpvOpFSub, c->f32, up, half));
-  spv_id chosen = spv_select(c, c->u32, at_least(c, size, 0x38800000), normal, small);
-  return spv_bitcast(c, c->f32, spv_op2(c, SpvOpBitwiseOr, c->u32, chosen, sign));
-}
-
 spv_id spv_num_round(spv_lower *low, ir_dtype dtype, spv_id value) {
-  if (dtype == IR_F16) return round_f16(low, value);
-  if (dtype == IR_BF16) return round_bf16(low, value);
+  if (is_narrow(dtype)) return spv_narrow_round(low, dtype, value);
   if (is_float(dtype) || dtype == IR_BOOL || bits_of(dtype) >= 32) return value;
   return wrap(&low->code, value, bits_of(dtype), is_signed(dtype));
 }
 
 /* ---- memory ---- */
 
-static spv_id unpack_f16(spv_lower *low, spv_id bits) {
-  spv_code *c = &low->code;
-  spv_id size = spv_and_const(c, bits, 0x7fff);
-  spv_id sign = spv_op2(c, SpvOpShiftLeftLogical, c->u32, spv_and_const(c, bits, 0x8000), spv_int(c, 16));
-  spv_id wide = spv_op2(c, SpvOpShiftLeftLogical, c->u32, size, spv_int(c, 13));
-  spv_id bias = spv_select(c, c->u32, at_least(c, size, 0x7c00), spv_int(c, 0x70000000), spv_int(c, 0x38000000));
-  spv_id normal = spv_op2(c, SpvOpIAdd, c->u32, wide, bias);
-  spv_id tiny = spv_op2(c, SpvOpFMul, c->f32, spv_op1(c, SpvOpConvertUToF, c->f32, size), const_f32(low, 0x1p-24f));
-  spv_id chosen = spv_select(c, c->u32, at_least(c, size, 0x0400), normal, spv_bitcast(c, c->u32, tiny));
-  return spv_bitcast(c, c->f32, spv_op2(c, SpvOpBitwiseOr, c->u32, chosen, sign));
-}
-
-static spv_id pack_f16(spv_lower *low, spv_id value) {
-  spv_code *c = &low->code;
-  spv_id pattern = spv_bitcast(c, c->u32, value);
-  spv_id sign = spv_and_const(c, spv_op2(c, SpvOpShiftRightLogical, c->u32, pattern, spv_int(c, 16)), 0x8000);
-  spv_id size = spv_op2(c, SpvOpBitwiseAnd, c->u32, pattern, spv_int(c, 0x7fffffff));
-  spv_id moved = spv_op2(c, SpvOpISub, c->u32, size, spv_int(c, 0x38000000));
-  spv_id normal = spv_op2(c, SpvOpShiftRightLogical, c->u32, moved, spv_int(c, 13));
-  spv_id nan = spv_op2(c, SpvOpUGreaterThan, c->boolean, size, spv_int(c, 0x7f800000));
-  spv_id special = spv_select(c, c->u32, nan, spv_int(c, 0x7e00), spv_int(c, 0x7c00));
-  normal = spv_select(c, c->u32, at_least(c, size, 0x7f800000), special, normal);
-  spv_id scaled = spv_op2(c, SpvOpFMul, c->f32, spv_bitcast(c, c->f32, size), const_f32(low, 0x1p24f));
-  spv_id is_small = spv_op2(c, SpvOpULessThan, c->boolean, size, spv_int(c, 0x38800000));
-  spv_id tame = spv_select(c, c->f32, is_small, scaled, const_f32(low, 0)); /* in the range of the conversion */
-  spv_id tiny = spv_op1(c, SpvOpConvertFToU, c->u32, tame);
-  return spv_op2(c, SpvOpBitwiseOr, c->u32, spv_select(c, c->u32, is_small, tiny, normal), sign);
-}
-
 spv_id spv_num_unpack(spv_lower *low, ir_dtype dtype, spv_id bits) {
   spv_code *c = &low->code;
-  switch (dtype) {
-    case IR_BOOL: return spv_op2(c, SpvOpINotEqual, c->boolean, bits, spv_int(c, 0));
-    case IR_F16: return unpack_f16(low, bits);
-    case IR_BF16: return spv_bitcast(c, c->f32, spv_op2(c, SpvOpShiftLeftLogical, c->u32, bits, spv_int(c, 16)));
-    case IR_F32: return spv_bitcast(c, c->f32, bits);
-    default: return is_signed(dtype) && bits_of(dtype) < 32 ? wrap(c, bits, bits_of(dtype), true) : bits;
-  }
+  if (dtype == IR_BOOL) return spv_op2(c, SpvOpINotEqual, c->boolean, bits, spv_int(c, 0));
+  if (dtype == IR_F32) return spv_bitcast(c, c->f32, bits);
+  if (is_narrow(dtype)) return spv_narrow_unpack(low, dtype, bits);
+  bool whole = bits_of(dtype) == 32 || (!is_signed(dtype) && bits_of(dtype) >= 8);
+  return whole ? bits : wrap(c, bits, bits_of(dtype), is_signed(dtype));
 }
 
 spv_id spv_num_pack(spv_lower *low, ir_dtype dtype, spv_id value) {
   spv_code *c = &low->code;
-  switch (dtype) {
-    case IR_BOOL: return spv_select(c, c->u32, value, spv_int(c, 1), spv_int(c, 0));
-    case IR_F16: return pack_f16(low, value);
-    case IR_BF16: return spv_op2(c, SpvOpShiftRightLogical, c->u32, spv_bitcast(c, c->u32, value), spv_int(c, 16));
-    case IR_F32: return spv_bitcast(c, c->u32, value);
-    default: return bits_of(dtype) < 32 ? spv_and_const(c, value, (1u << bits_of(dtype)) - 1) : value;
-  }
+  if (dtype == IR_BOOL) return spv_select(c, c->u32, value, spv_int(c, 1), spv_int(c, 0));
+  if (dtype == IR_F32) return spv_bitcast(c, c->u32, value);
+  if (is_narrow(dtype)) return spv_narrow_pack(low, dtype, value);
+  return bits_of(dtype) < 32 ? spv_and_const(c, value, (1u << bits_of(dtype)) - 1) : value;
 }
 
 spv_id spv_num_join(spv_lower *low, ir_dtype dtype, spv_id low_word, spv_id high_word) {
@@ -208,8 +134,9 @@ spv_id spv_num_convert(spv_lower *low, ir_dtype from, ir_dtype to, spv_id value)
   if (!is_float(from)) return is_float(to) ? int_to_float(low, from, to, value) : int_to_int(low, from, to, value);
   if (!is_float(to)) return float_to_int(low, from, to, value);
   bool wide_from = bits_of(from) == 64, wide_to = bits_of(to) == 64;
-  if (wide_from != wide_to) value = spv_op1(&low->code, SpvOpFConvert, spv_num_type(low, to), value);
-  return to == IR_F32 || wide_to ? value : spv_num_round(low, to, value);
+  if (wide_from && is_narrow(to)) return spv_num_round(low, to, spv_narrow_from_f64(low, value));
+  return wide_from == wide_to ? spv_num_round(low, to, value)
+                              : spv_op1(&low->code, SpvOpFConvert, spv_num_type(low, to), value);
 }
 
 spv_id spv_num_bitcast(spv_lower *low, ir_dtype from, ir_dtype to, spv_id value) {

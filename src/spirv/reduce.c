@@ -8,7 +8,7 @@
 typedef struct reduction {
   const ir_op *op;
   const ir_value *value;
-  ir_dtype dtype;
+  ir_dtype dtype; /* that values are joined in: f32 for narrower floats */
   bool arg;
   uint32_t reduced, kept; /* masks of axes */
   spv_nest nest;
@@ -70,9 +70,10 @@ static spv_id number_along(spv_lower *low, const reduction *r, const spv_point *
 }
 
 static spv_id first_value(spv_lower *low, const reduction *r) {
-  return spv_num_const(
-      low, r->dtype,
-      ir_identity_bits(r->arg ? (r->op->code == IR_argmax ? IR_reduce_max : IR_reduce_min) : r->op->code, r->dtype));
+  ir_code code = r->op->code;
+  if (r->arg) code = code == IR_argmax ? IR_reduce_max : IR_reduce_min;
+  ir_dtype dtype = r->value->type.dtype; /* one without infinity starts at its smallest */
+  return spv_num_const(low, dtype, ir_identity_bits(code, dtype));
 }
 
 /* The number among the strip's kept elements of element `number` of the strip, and its number among the reduced ones.
@@ -145,7 +146,7 @@ static uint32_t lanes_along(const reduction *r) {
 static spv_id whole_subgroup(spv_lower *low, const reduction *r, spv_id value) {
   ir_class class = ir_dtype_get(r->dtype)->class;
   if (r->arg || ir_op_get(r->op->code)->combine != IR_add || lanes_along(r) != low->lanes - 1) return 0;
-  if (ir_dtype_get(r->dtype)->bits < 32) return 0; /* each step rounds */
+  if (ir_dtype_get(r->dtype)->bits < 32) return 0; /* each step wraps */
   spv_capability(&low->module, SpvCapabilityGroupNonUniformArithmetic);
   SpvOp op = class == IR_CLASS_FLOAT ? SpvOpGroupNonUniformFAdd : SpvOpGroupNonUniformIAdd;
   spv_id scope = spv_int(&low->code, SpvScopeSubgroup);
@@ -208,8 +209,9 @@ static void keep_results(spv_lower *low, reduction *r) {
     spv_id index = r->arg ? r->carry.values[total + kept * r->chains] : 0;
     if (!result_point(low, r, kept, &point, &inside)) continue;
     join_lanes(low, r, &value, r->arg ? &index : NULL);
+    value = r->arg ? index : spv_num_round(low, result->type.dtype, value);
     VEC_PUSH(low->arena, &points, point);
-    VEC_PUSH(low->arena, &ids, r->arg ? index : value);
+    VEC_PUSH(low->arena, &ids, value);
     if (!r->memory) continue;
     spv_place place = spv_memory_place(low, r->memory - 1, &result->type, &point);
     spv_store(low, &place, &ids.data[ids.count - 1], 1, result->type.dtype);
@@ -255,6 +257,7 @@ static void plan(spv_lower *low, reduction *r, uint32_t cost) {
 
 void spv_reduce_op(spv_lower *low, const ir_op *op) {
   reduction r = {.op = op, .value = op->operands[0], .dtype = op->operands[0]->type.dtype};
+  if (ir_dtype_get(r.dtype)->class == IR_CLASS_FLOAT) r.dtype = ir_dtype_wide(r.dtype);
   uint32_t rank = r.value->type.shape.rank;
   r.arg = ir_op_get(op->code)->combine < 0;
   r.reduced = reduced_axes(op, rank);

@@ -87,22 +87,21 @@ static kiln_result read_names(job *j, missing_data missing) {
 
 /* ---- files ---- */
 
-static bool dtype_of(const char *descr, kiln_dtype *out) {
+/* What a file holds, as far as its descriptor tells. */
+static const char *held(const char *descr) {
+  const char *name = NULL;
   for (int i = 0; i < IR_DTYPE_COUNT; i++) {
     if (strcmp(ir_dtype_get((ir_dtype)i)->npy, descr) != 0) continue;
-    *out = (kiln_dtype)i;
-    return true;
+    if (name) return "a type of ml_dtypes of one byte";
+    name = ir_dtype_get((ir_dtype)i)->name;
   }
-  return false;
+  return name ? name : descr;
 }
 
 static kiln_result check_file(job *j, const argument *a, const npy *header) {
-  kiln_dtype found;
-  bool known = dtype_of(header->descr, &found);
-  const char *wanted = kiln_dtype_name(a->param.dtype);
-  if (!known || found != a->param.dtype) {
-    TOOL_REPORT(j->tool, DIAG_data_type, NULL, a->data, known ? kiln_dtype_name(found) : header->descr,
-                STR_FMT(a->param.name), wanted);
+  const ir_dtype_info *wanted = ir_dtype_get((ir_dtype)a->param.dtype);
+  if (strcmp(header->descr, wanted->npy) != 0) {
+    TOOL_REPORT(j->tool, DIAG_data_type, NULL, a->data, held(header->descr), STR_FMT(a->param.name), wanted->name);
     return KILN_ERROR_INVALID;
   }
   if (header->rank == a->param.rank) return KILN_OK;

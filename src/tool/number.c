@@ -8,17 +8,17 @@
 
 #include "ir/ir.h"
 
+bool dtype_is_float(kiln_dtype dtype) { return ir_dtype_get((ir_dtype)dtype)->class == IR_CLASS_FLOAT; }
+
 double dtype_tolerance(kiln_dtype dtype) {
   switch (dtype) {
     case KILN_F16: return 4e-3;
     case KILN_BF16: return 3e-2;
     case KILN_F32: return 1e-5;
     case KILN_F64: return 1e-12;
-    default: return 0;
+    default: return dtype_is_float(dtype) ? ldexp(1, -(int)ir_dtype_get((ir_dtype)dtype)->format.mantissa) : 0;
   }
 }
-
-bool dtype_is_float(kiln_dtype dtype) { return ir_dtype_get((ir_dtype)dtype)->class == IR_CLASS_FLOAT; }
 
 const char *number_text(char out[NUMBER_SIZE], double value) {
   for (int digits = 1; digits <= 17; digits++) {
@@ -62,8 +62,7 @@ summary array_summary(const kiln_array *array) {
 
 /* A float's bits as an integer that grows with the value, so that neighbours differ by 1. */
 static int64_t ordered(kiln_dtype dtype, uint64_t bits) {
-  uint32_t width = ir_dtype_get((ir_dtype)dtype)->bits;
-  uint64_t sign = UINT64_C(1) << (width - 1);
+  uint64_t sign = ir_float_sign(ir_dtype_get((ir_dtype)dtype)->format);
   return bits & sign ? -(int64_t)(bits ^ sign) : (int64_t)bits;
 }
 

@@ -7,7 +7,7 @@
 
 /* Floats as integers that count representable values in order, so that a difference is a number of ulps. */
 static int64_t ordered(ir_dtype dtype, uint64_t bits) {
-  uint64_t sign = (uint64_t)1 << (ir_dtype_get(dtype)->bits - 1);
+  uint64_t sign = ir_float_sign(ir_dtype_get(dtype)->format);
   return bits & sign ? -(int64_t)(bits & (sign - 1)) : (int64_t)bits;
 }
 

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "ir/ir.h"
+#include "byte_float.h"
 
 /* The value by the definition of the format: (-1)^s * 2^(e - bias) * 1.m, built by repeated halving and doubling. */
 static double by_definition(uint32_t bits, uint32_t exponent_bits, uint32_t mantissa_bits) {
@@ -58,6 +58,41 @@ static void every_bf16(void **state) {
   (void)state;
   check_every(IR_BF16, 8, 7);
   check_rounding(IR_BF16, 0x7f80);
+}
+
+/* Every pattern of every format of at most 8 bits, the middles between neighbours, and what is next to these. */
+static void every_byte_float(void **state) {
+  (void)state;
+  for (ir_dtype d = 0; d < IR_DTYPE_COUNT; d++) {
+    for (uint32_t bits = 0; is_byte_float(d) && bits < 1u << ir_dtype_get(d)->bits; bits++) {
+      double value = ir_bits_to_f64(d, bits), next = ir_bits_to_f64(d, bits + 1), middle = (value + next) / 2;
+      long double want = byte_value(d, bits);
+      assert_true(isnan(want) ? isnan(value) : (long double)value == want && !signbit(value) == !signbit(want));
+      if (!isnan(value)) assert_int_equal(ir_bits_from_f64(d, value), bits);
+      const double around[] = {middle, nextafter(middle, value), nextafter(middle, next), -middle, middle / 1e9, middle * 1e9};
+      for (size_t k = 0; k < sizeof around / sizeof *around; k++) {
+        double got = ir_bits_to_f64(d, ir_bits_from_f64(d, around[k]));
+        long double rounded = byte_round(d, around[k]);
+        if (isnan(rounded) ? !isnan(got) : got != (double)rounded || !signbit(got) != !signbit(rounded))
+          fail_msg("%s from %.17g: %g, expected %Lg", ir_dtype_get(d)->name, around[k], got, rounded);
+      }
+    }
+  }
+}
+
+static void small_integers(void **state) {
+  (void)state;
+  assert_int_equal(ir_bits_from_i64(IR_I4, -1), 0xf);
+  assert_int_equal(ir_bits_from_i64(IR_I4, 8), 0x8);
+  assert_int_equal(ir_bits_to_i64(IR_I4, 0x8), -8);
+  assert_int_equal(ir_bits_to_i64(IR_I4, 0xf7), 7); /* what lies above does not count */
+  assert_int_equal(ir_bits_to_i64(IR_U4, 0xff), 15);
+  assert_int_equal(ir_bits_from_f64(IR_I4, -100), 0x8);
+  assert_int_equal(ir_bits_from_f64(IR_U2, 100), 3);
+  assert_int_equal(ir_bits_from_i64(IR_I2, 2), 2);
+  assert_int_equal(ir_bits_to_i64(IR_I2, 2), -2);
+  assert_int_equal(ir_fill_bits(IR_I2), 2);
+  assert_int_equal(ir_fill_bits(IR_F8E4M3FNUZ), 0x80);
 }
 
 static void f32_is_the_compilers(void **state) {
@@ -117,6 +152,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_f16),
       cmocka_unit_test(every_bf16),
+      cmocka_unit_test(every_byte_float),
+      cmocka_unit_test(small_integers),
       cmocka_unit_test(f32_is_the_compilers),
       cmocka_unit_test(long_integers_round_once),
       cmocka_unit_test(integers_saturate_or_wrap),
