@@ -217,9 +217,9 @@ static host_operand reduced_operand(const ir_op *op, const int64_t *dims, uint32
 
 static void reduce_op(flat *f, const ir_op *op) {
   const ir_value *x = op->operands[0], *v = op->results[0];
-  const bool narrow = ir_dtype_get(v->type.dtype)->class == IR_CLASS_FLOAT && ir_dtype_wide(v->type.dtype) != v->type.dtype;
+  const bool narrow =
+      ir_dtype_get(v->type.dtype)->class == IR_CLASS_FLOAT && ir_dtype_wide(v->type.dtype) != v->type.dtype;
   const ir_dtype dtype = narrow ? IR_F32 : v->type.dtype;
-  const uint64_t identity = ir_identity_bits(op->code, v->type.dtype);
   const uint32_t bytes = (uint32_t)ir_dtype_bytes(dtype), rank = x->type.shape.rank;
   int64_t dims[KILN_MAX_RANK];
   shape_of(x, dims);
@@ -232,7 +232,7 @@ static void reduce_op(flat *f, const ir_op *op) {
   flat_sink *sink = flat_group_sink(f, reg, &to, bytes);
   sink->sink.combine = ir_lanes((ir_code)ir_op_get(op->code)->combine, dtype);
   sink->sink.reduce = ir_reduce_lanes(op->code, dtype);
-  sink->sink.identity = narrow ? ir_bits_from_f64(dtype, ir_bits_to_f64(v->type.dtype, identity)) : identity;
+  sink->sink.identity = ir_identity_bits_as(op->code, v->type.dtype, dtype);
   sink->sink.result_count = ir_count(&v->type);
   sink->result = v->id;
   sink->narrow = narrow;

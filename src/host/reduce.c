@@ -58,17 +58,17 @@ typedef struct arg_lane {
 } arg_lane;
 
 /* The first NaN wins; then the first of the largest. */
-#define ARG_FN(name, type)                                                                 \
-  static int32_t name(arg_lane lane) {                                                     \
-    const type *in = (const type *)(const void *)lane.in;                                  \
-    int64_t best = 0;                                                                      \
-    for (int64_t i = 1; i < lane.count; i++) {                                             \
-      const type a = in[best * lane.stride], b = in[i * lane.stride];                      \
-      if (a != a) break;                                                                   \
-      bool better = lane.smallest ? b < a : b > a;                                         \
-      if (better || b != b) best = i;                                                      \
-    }                                                                                      \
-    return (int32_t)best;                                                                  \
+#define ARG_FN(name, type)                                            \
+  static int32_t name(arg_lane lane) {                                \
+    const type *in = (const type *)(const void *)lane.in;             \
+    int64_t best = 0;                                                 \
+    for (int64_t i = 1; i < lane.count; i++) {                        \
+      const type a = in[best * lane.stride], b = in[i * lane.stride]; \
+      if (a != a) break;                                              \
+      bool better = lane.smallest ? b < a : b > a;                    \
+      if (better || b != b) best = i;                                 \
+    }                                                                 \
+    return (int32_t)best;                                             \
   }
 ARG_FN(arg_I8, int8_t)
 ARG_FN(arg_I16, int16_t)

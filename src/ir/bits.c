@@ -73,8 +73,8 @@ uint64_t ir_bits_from_f64(ir_dtype dtype, double value) {
   return bits;
 }
 
-/* To floats of a byte by way of f32, as XLA does. A long integer is first cut to three bits more than the format keeps, the last one sticky: exact as a double, so that
- * it is rounded once only. */
+/* To floats of a byte by way of f32, as XLA does. A long integer is first cut to three bits more than the format keeps,
+ * the last one sticky: exact as a double, so that it is rounded once only. */
 static uint64_t float_from_i64(ir_dtype dtype, int64_t value) {
   uint64_t magnitude = value < 0 ? UINT64_C(0) - (uint64_t)value : (uint64_t)value;
   ir_float_format f = format_of(dtype);

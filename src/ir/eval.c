@@ -61,21 +61,26 @@ ir_lanes_fn ir_eval_set_convert(size_t set, ir_dtype from, ir_dtype to) { return
 
 /* ---- what reductions start with ---- */
 
-/* The cells of one row as bits. SMIN and SMAX are those of `dtype`. */
-static uint64_t identity(ir_dtype dtype, int64_t s, uint64_t u, double f) {
+/* Where a format has no infinity, its largest number stands for it. */
+static double within_format(ir_float_format f, ir_dtype dtype, double value) {
+  if (!isinf(value) || ir_float_has_infinity(f)) return value;
+  double largest = ir_bits_to_f64(dtype, ir_float_largest(f));
+  return value > 0 ? largest : ir_float_sign(f) ? -largest : ir_bits_to_f64(dtype, 0);
+}
+
+/* The cells of one row as bits of `to`. SMIN and SMAX are those of `dtype`. */
+static uint64_t identity(ir_dtype dtype, ir_dtype to, int64_t s, uint64_t u, double f) {
   const ir_dtype_info *info = ir_dtype_get(dtype);
   switch (info->class) {
     case IR_CLASS_BOOL: return u & 1;
-    case IR_CLASS_SINT: return ir_bits_from_i64(dtype, s);
-    case IR_CLASS_UINT: return ir_bits_from_i64(dtype, (int64_t)u);
+    case IR_CLASS_SINT: return ir_bits_from_i64(to, s);
+    case IR_CLASS_UINT: return ir_bits_from_i64(to, (int64_t)(u & ir_low_ones(info->bits)));
     case IR_CLASS_FLOAT: break;
   }
-  if (!isinf(f) || ir_float_has_infinity(info->format)) return ir_bits_from_f64(dtype, f);
-  uint64_t least = ir_float_sign(info->format) ? ir_float_sign(info->format) | ir_float_largest(info->format) : 0;
-  return f < 0 ? least : ir_float_largest(info->format);
+  return ir_bits_from_f64(to, within_format(info->format, dtype, f));
 }
 
-uint64_t ir_identity_bits(ir_code code, ir_dtype dtype) {
+uint64_t ir_identity_bits_as(ir_code code, ir_dtype dtype, ir_dtype to) {
   const ir_op_info *info = ir_op_get(code);
   const uint32_t bits = ir_dtype_get(dtype)->bits;
   const int64_t SMAX = (int64_t)(~UINT64_C(0) >> (65 - bits)), SMIN = -SMAX - 1;
@@ -83,7 +88,9 @@ uint64_t ir_identity_bits(ir_code code, ir_dtype dtype) {
   /* A scan starts with what the reduction of the same combination starts with. */
 #define REDUCE_OP(id, text, combining, types, initS, initU, initF, ...)                        \
   if (code == IR_##id || (info->combine >= 0 && info->combine == ir_op_get(IR_##id)->combine)) \
-    return identity(dtype, initS, initU, initF);
+    return identity(dtype, to, initS, initU, initF);
 #include "ir/tile_ops.def"
   return 0;
 }
+
+uint64_t ir_identity_bits(ir_code code, ir_dtype dtype) { return ir_identity_bits_as(code, dtype, dtype); }

@@ -25,6 +25,8 @@ ir_lanes_fn ir_splat_lanes(ir_dtype dtype);
 ir_lanes_fn ir_convert_lanes(ir_dtype from, ir_dtype to);
 /* What a reduction or scan starts with, as bits. */
 uint64_t ir_identity_bits(ir_code code, ir_dtype dtype);
+/* The same as bits of the wider type `to` that elements of `dtype` are combined in. */
+uint64_t ir_identity_bits_as(ir_code code, ir_dtype dtype, ir_dtype to);
 
 /* For tests: the same loops by instruction set, 0 (baseline) .. count - 1 (the one in use). */
 size_t ir_eval_set_count(void);

@@ -38,7 +38,8 @@ static inline float f32_from_narrow(uint32_t bits, ir_float_format f) {
 }
 
 static inline uint32_t narrow_from_f32(float value, ir_float_format f) {
-  uint32_t bits = f32_bits(value), size = bits & 0x7fffffffu, cut = 23 - f.mantissa, least = (uint32_t)(128 - f.bias) << 23;
+  uint32_t bits = f32_bits(value), size = bits & 0x7fffffffu, cut = 23 - f.mantissa,
+           least = (uint32_t)(128 - f.bias) << 23;
   /* Normal: rebias, add half of what is cut off (less one when the last kept bit is even); a carry moves on into the
    * exponent. */
   uint32_t odd = f.mantissa == 0 ? 1u : size >> cut & 1u;

@@ -10,12 +10,12 @@
 #include <stdint.h>
 
 typedef enum ir_specials {
-  IR_SPECIALS_NONE,   /* no float */
-  IR_SPECIALS_IEEE,   /* exponent all ones: infinity, or NaN with a mantissa. Too large is infinity */
-  IR_SPECIALS_FN,     /* all ones is NaN, there is no infinity. Too large is NaN */
-  IR_SPECIALS_FNUZ,   /* the sign alone is NaN: no infinity, no negative zero. Too large is NaN */
-  IR_SPECIALS_FNU,    /* powers of two without a sign: no zero, no mantissa. All ones is NaN, and so is what is negative,
-                         zero or too large; what is too small is the smallest */
+  IR_SPECIALS_NONE, /* no float */
+  IR_SPECIALS_IEEE, /* exponent all ones: infinity, or NaN with a mantissa. Too large is infinity */
+  IR_SPECIALS_FN,   /* all ones is NaN, there is no infinity. Too large is NaN */
+  IR_SPECIALS_FNUZ, /* the sign alone is NaN: no infinity, no negative zero. Too large is NaN */
+  IR_SPECIALS_FNU,  /* powers of two without a sign: no zero, no mantissa. All ones is NaN, and so is what is negative,
+                       zero or too large; what is too small is the smallest */
   IR_SPECIALS_FINITE, /* neither infinity nor NaN. Too large is the largest; NaN becomes negative zero, as in XLA */
 } ir_specials;
 

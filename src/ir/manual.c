@@ -138,11 +138,11 @@ void ir_ops_markdown(text *t) {
       "Every op of the language, as its row in `src/ir/tile_ops.def` or `src/ir/effect_ops.def` says. This page is "
       "written by\n"
       "`kiln ops --markdown`; CI checks that it is fresh. How ops are put together: [language.md](language.md).\n\n"
-      "- *types*: element classes the op accepts. sint is i8 to i64, uint is u8 to u64, float is f16, bf16, f32 and "
-      "f64.\n"
+      "- *types*: element classes the op accepts. sint is i2 to i64, uint is u2 to u64, float is every "
+      "float type.\n"
       "- *error*: the most units in the last place by which the host's and a device's result may differ from the exact "
       "one;\n"
-      "  *exact* means the same bits everywhere. f16 and bf16 are computed in f32 and rounded once.\n"
+      "  *exact* means the same bits everywhere. Narrower floats than f32 are computed in f32 and rounded once.\n"
       "- *JAX*: the primitive of jax.lax (or jax.experimental.state) that the op stands for.\n");
   for (int form = IR_FORM_MAP; form <= IR_FORM_EFFECT; form++) add_group(t, (ir_form)form);
 }

@@ -3,7 +3,8 @@
 
 static const ir_dtype_info dtypes[IR_DTYPE_COUNT] = {
 #define DTYPE(id, name, class, bits, npy, ctype, exponent, mantissa, bias, specials) \
-  [IR_##id] = {name, IR_CLASS_##class, bits, 8 * sizeof(ctype), npy, {exponent, mantissa, bias, IR_SPECIALS_##specials}},
+  [IR_##id] = {                                                                      \
+      name, IR_CLASS_##class, bits, 8 * sizeof(ctype), npy, {exponent, mantissa, bias, IR_SPECIALS_##specials}},
 #include "ir/types.def"
 };
 

@@ -7,7 +7,7 @@
 
 typedef struct product {
   const ir_op *op;
-  ir_dtype dtype;    /* that is accumulated in */
+  ir_dtype dtype;    /* that is accumulated in: f32 for narrower results */
   spv_points points; /* of the result */
   spv_nest inner;    /* over the contracted axes */
   spv_carry carry;
@@ -89,6 +89,8 @@ static void accumulate(spv_lower *low, product *p) {
     p->carry.types[i] = spv_num_type(low, p->dtype);
   }
   spv_nest_walk(low, &p->inner, (1u << p->inner.rank) - 1, &p->carry, multiply, p);
+  for (uint32_t i = 0; i < p->carry.count; i++)
+    p->carry.values[i] = spv_num_convert(low, p->dtype, p->op->results[0]->type.dtype, p->carry.values[i]);
 }
 
 static void product_strip(spv_lower *low, void *user) {
@@ -102,13 +104,13 @@ static void product_strip(spv_lower *low, void *user) {
   accumulate(low, p);
   for (size_t i = 0; i < p->points.count; i++) {
     spv_place place = spv_memory_place(low, p->memory - 1, &p->op->results[0]->type, &p->points.data[i]);
-    spv_store(low, &place, &p->carry.values[i], 1, p->dtype);
+    spv_store(low, &place, &p->carry.values[i], 1, p->op->results[0]->type.dtype);
   }
 }
 
 void spv_dot_op(spv_lower *low, const ir_op *op) {
   const ir_value *result = op->results[0];
-  product p = {.op = op, .dtype = result->type.dtype};
+  product p = {.op = op, .dtype = ir_dtype_wide(result->type.dtype)};
   spv_prepare(low, op->operands[0]);
   spv_prepare(low, op->operands[1]);
   plan_inner(low, &p);

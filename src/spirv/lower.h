@@ -112,7 +112,7 @@ spv_id spv_num_bitcast(spv_lower *low, ir_dtype from, ir_dtype to, spv_id value)
 spv_id spv_narrow_round(spv_lower *low, ir_dtype dtype, spv_id value);
 spv_id spv_narrow_unpack(spv_lower *low, ir_dtype dtype, spv_id bits);
 spv_id spv_narrow_pack(spv_lower *low, ir_dtype dtype, spv_id value);
-spv_id spv_narrow_from_f64(spv_lower *low, spv_id value); /* to f32, to be rounded again */
+spv_id spv_narrow_from_f64(spv_lower *low, ir_dtype dtype, spv_id value); /* to f32, to be rounded to dtype */
 
 /* ---- map.c: elementwise ops ---- */
 spv_id spv_map(spv_lower *low, ir_code code, ir_dtype dtype, const spv_id *operands, loc at);

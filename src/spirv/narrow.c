@@ -1,6 +1,6 @@
-/* Floats narrower than f32 in registers: f32 values that were rounded by integer arithmetic on their patterns, since the
- * least capable devices have no other way and the results are the same on all. One emitter for every format: what it
- * writes follows from the numbers of types.def. */
+/* Floats narrower than f32 in registers: f32 values that were rounded by integer arithmetic on their patterns, since
+ * the least capable devices have no other way and the results are the same on all. One emitter for every format: what
+ * it writes follows from the numbers of types.def. */
 #include "spirv/lower.h"
 
 #define INFINITE 0x7f800000u
@@ -55,8 +55,8 @@ static uint32_t wide_bits(const emitter *e, uint32_t pattern) { return (pattern 
 
 /* ---- rounding ---- */
 
-/* Drops the low bits of a pattern that the format lacks, to nearest, ties to even: the last bit that is kept, which of a
- * mantissa without bits is the implied one, decides. */
+/* Drops the low bits of a pattern that the format lacks, to nearest, ties to even: the last bit that is kept, which of
+ * a mantissa without bits is the implied one, decides. */
 static spv_id drop_bits(emitter *e, spv_id size) {
   spv_id odd = constant(e, 1);
   if (e->f.mantissa > 0) odd = with(e, SpvOpBitwiseAnd, with(e, SpvOpShiftRightLogical, size, e->cut), 1);
@@ -127,7 +127,8 @@ spv_id spv_narrow_unpack(spv_lower *low, ir_dtype dtype, spv_id bits) {
     wide = pick(&e, test(&e, SpvOpULessThan, size, 1u << e.f.mantissa), unpack_small(&e, size), wide);
   if (e.largest + 1 < 1u << width) { /* patterns that are no finite number */
     spv_id special = constant(&e, NOT_A_NUMBER);
-    if (ir_float_has_infinity(e.f)) special = pick(&e, test(&e, SpvOpIEqual, size, e.over), constant(&e, INFINITE), special);
+    if (ir_float_has_infinity(e.f))
+      special = pick(&e, test(&e, SpvOpIEqual, size, e.over), constant(&e, INFINITE), special);
     wide = pick(&e, test(&e, SpvOpUGreaterThan, size, e.largest), special, wide);
   }
   if (e.sign) {
@@ -158,7 +159,8 @@ spv_id spv_narrow_pack(spv_lower *low, ir_dtype dtype, spv_id value) {
   }
   if (e.f.specials != IR_SPECIALS_FINITE)
     packed = pick(&e, test(&e, SpvOpUGreaterThan, size, INFINITE), constant(&e, e.nan), packed);
-  if (ir_float_has_infinity(e.f)) packed = pick(&e, test(&e, SpvOpIEqual, size, INFINITE), constant(&e, e.over), packed);
+  if (ir_float_has_infinity(e.f))
+    packed = pick(&e, test(&e, SpvOpIEqual, size, INFINITE), constant(&e, e.over), packed);
   if (!e.sign) return packed;
   spv_id moved = with(&e, SpvOpShiftRightLogical, pattern, 31 - e.f.exponent - e.f.mantissa);
   return op2(&e, SpvOpBitwiseOr, packed, with(&e, SpvOpBitwiseAnd, moved, e.sign));
@@ -166,15 +168,28 @@ spv_id spv_narrow_pack(spv_lower *low, ir_dtype dtype, spv_id value) {
 
 /* ---- from f64 ---- */
 
-/* To f32 rounding to odd: an inexact result gets its last bit set, which keeps the rounding that follows exact. */
-spv_id spv_narrow_from_f64(spv_lower *low, spv_id value) {
-  emitter e = {.low = low, .c = &low->code};
-  spv_code *c = e.c;
-  spv_id wide = spv_type_float(c->m, 64), nearest = spv_op1(c, SpvOpFConvert, c->f32, value);
-  spv_id back = spv_op1(c, SpvOpFConvert, wide, nearest), bits = as_bits(&e, nearest);
-  spv_id further = spv_op2(c, SpvOpFOrdGreaterThan, c->boolean, spv_glsl1(c, GLSLstd450FAbs, wide, back),
-                           spv_glsl1(c, GLSLstd450FAbs, wide, value));
-  spv_id inward = pick(&e, further, with(&e, SpvOpISub, bits, 1), bits);
-  spv_id inexact = spv_op2(c, SpvOpFOrdNotEqual, c->boolean, back, value);
-  return as_float(&e, pick(&e, inexact, with(&e, SpvOpBitwiseOr, inward, 1), bits));
+/* What devices may take for zero on the way to f32, in formats that have none. */
+static spv_id keep_tiny(emitter *e, spv_id value, spv_id bits) {
+  spv_code *c = e->c;
+  spv_id none = spv_num_const(e->low, IR_F64, 0),
+         least = spv_num_const(e->low, IR_F64, ir_bits_from_f64(IR_F64, 0x1p-127));
+  spv_id normal = spv_num_const(e->low, IR_F64, ir_bits_from_f64(IR_F64, 0x1p-126));
+  spv_id above = spv_op2(c, SpvOpFOrdGreaterThan, c->boolean, value, least);
+  spv_id tiny = spv_both(c, spv_op2(c, SpvOpFOrdGreaterThan, c->boolean, value, none),
+                         spv_op2(c, SpvOpFOrdLessThan, c->boolean, value, normal));
+  return pick(e, tiny, pick(e, above, constant(e, 1u << 23), constant(e, 1u << 22)), bits);
+}
+
+/* To f32 rounding to odd, which keeps the rounding that follows exact: the 29 bits that an f32 has no room for become
+ * one sticky bit above them. */
+spv_id spv_narrow_from_f64(spv_lower *low, ir_dtype dtype, spv_id value) {
+  emitter e = emitter_of(low, dtype);
+  spv_id low_word, high_word;
+  spv_num_halves(low, value, &low_word, &high_word);
+  spv_id inexact = test(&e, SpvOpINotEqual, with(&e, SpvOpBitwiseAnd, low_word, 0x1fffffff), 0);
+  spv_id kept = with(&e, SpvOpBitwiseAnd, low_word, 0xe0000000);
+  kept = pick(&e, inexact, with(&e, SpvOpBitwiseOr, kept, 0x20000000), kept);
+  spv_id nearest = spv_op1(e.c, SpvOpFConvert, e.c->f32, spv_num_join(low, IR_F64, kept, high_word));
+  if (e.f.specials != IR_SPECIALS_FNU) return nearest;
+  return as_float(&e, keep_tiny(&e, value, as_bits(&e, nearest)));
 }

@@ -81,12 +81,16 @@ void spv_num_halves(spv_lower *low, spv_id value, spv_id *low_word, spv_id *high
 
 static spv_id to_bool(spv_lower *low, ir_dtype from, spv_id value) {
   spv_code *c = &low->code;
+  if (is_narrow(from)) { /* by its bits: some of them are subnormal as an f32, which devices may take for zero */
+    spv_id size = spv_op2(c, SpvOpShiftLeftLogical, c->u32, spv_bitcast(c, c->u32, value), spv_int(c, 1));
+    return spv_op2(c, SpvOpINotEqual, c->boolean, size, spv_int(c, 0));
+  }
   spv_id zero = spv_num_const(low, from, 0);
   return spv_op2(c, is_float(from) ? SpvOpFUnordNotEqual : SpvOpINotEqual, c->boolean, value, zero);
 }
 
 static spv_id from_bool(spv_lower *low, ir_dtype to, spv_id value) {
-  spv_id one = spv_num_const(low, to, ir_bits_from_i64(to, 1)), zero = spv_num_const(low, to, 0);
+  spv_id one = spv_num_const(low, to, ir_bits_from_i64(to, 1)), zero = spv_num_const(low, to, ir_bits_from_i64(to, 0));
   return spv_select(&low->code, spv_num_type(low, to), value, one, zero);
 }
 
@@ -134,7 +138,7 @@ spv_id spv_num_convert(spv_lower *low, ir_dtype from, ir_dtype to, spv_id value)
   if (!is_float(from)) return is_float(to) ? int_to_float(low, from, to, value) : int_to_int(low, from, to, value);
   if (!is_float(to)) return float_to_int(low, from, to, value);
   bool wide_from = bits_of(from) == 64, wide_to = bits_of(to) == 64;
-  if (wide_from && is_narrow(to)) return spv_num_round(low, to, spv_narrow_from_f64(low, value));
+  if (wide_from && is_narrow(to)) return spv_num_round(low, to, spv_narrow_from_f64(low, to, value));
   return wide_from == wide_to ? spv_num_round(low, to, value)
                               : spv_op1(&low->code, SpvOpFConvert, spv_num_type(low, to), value);
 }

@@ -72,8 +72,7 @@ static spv_id number_along(spv_lower *low, const reduction *r, const spv_point *
 static spv_id first_value(spv_lower *low, const reduction *r) {
   ir_code code = r->op->code;
   if (r->arg) code = code == IR_argmax ? IR_reduce_max : IR_reduce_min;
-  ir_dtype dtype = r->value->type.dtype; /* one without infinity starts at its smallest */
-  return spv_num_const(low, dtype, ir_identity_bits(code, dtype));
+  return spv_num_const(low, r->dtype, ir_identity_bits_as(code, r->value->type.dtype, r->dtype));
 }
 
 /* The number among the strip's kept elements of element `number` of the strip, and its number among the reduced ones.

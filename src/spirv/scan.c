@@ -22,7 +22,8 @@ static spv_id join(spv_lower *low, const scan *s, spv_id a, spv_id b) {
 }
 
 static spv_id nothing(spv_lower *low, const scan *s) {
-  return spv_num_const(low, s->dtype, ir_identity_bits(s->op->code, s->dtype));
+  ir_dtype wide = ir_dtype_wide(s->dtype); /* what registers hold: it has a zero where the type itself may not */
+  return spv_num_const(low, wide, ir_identity_bits_as(s->op->code, s->dtype, wide));
 }
 
 /* ---- lanes ---- */

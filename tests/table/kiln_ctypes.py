@@ -8,6 +8,12 @@ RESULTS = ["ok", "invalid", "limit", "unsupported", "fault", "memory", "device",
 # In the order of kiln_dtype; bf16 is kept as its bits.
 STORAGE = {"bool": np.uint8, "i8": np.int8, "i16": np.int16, "i32": np.int32, "i64": np.int64, "u8": np.uint8, "u16": np.uint16,
            "u32": np.uint32, "u64": np.uint64, "f16": np.float16, "bf16": np.uint16, "f32": np.float32, "f64": np.float64}
+# What NumPy lacks, by the names of ml_dtypes: one element a byte, kept as its bits.
+NARROW = {"i2": "int2", "u2": "uint2", "i4": "int4", "u4": "uint4", "f8e4m3fn": "float8_e4m3fn", "f8e5m2": "float8_e5m2",
+          "f8e4m3": "float8_e4m3", "f8e3m4": "float8_e3m4", "f8e4m3fnuz": "float8_e4m3fnuz", "f8e5m2fnuz": "float8_e5m2fnuz",
+          "f8e4m3b11fnuz": "float8_e4m3b11fnuz", "f8e8m0fnu": "float8_e8m0fnu", "f4e2m1fn": "float4_e2m1fn"}
+WIDE = list(STORAGE)
+STORAGE.update(dict.fromkeys(NARROW, np.uint8))
 DTYPES = list(STORAGE)
 
 

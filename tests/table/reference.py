@@ -7,11 +7,11 @@ import math
 
 import numpy as np
 
-from kiln_ctypes import STORAGE
+from kiln_ctypes import STORAGE, WIDE
 
 FLOATS = {"f16": (11, -14, 65504.0), "bf16": (8, -126, float.fromhex("0x1.fep127")), "f32": (24, -126, float.fromhex("0x1.fffffep127")),
           "f64": (53, -1022, float.fromhex("0x1.fffffffffffffp1023"))}
-INTS = {name: np.iinfo(kind) for name, kind in STORAGE.items() if name[0] in "iu"}
+INTS = {name: np.iinfo(kind) for name, kind in STORAGE.items() if name in WIDE and name[0] in "iu"}
 
 
 def element_class(dtype):

@@ -1,5 +1,5 @@
-/* Floats of at most 8 bits by their definition, for tests: every pattern's value, and rounding by looking for the nearest
- * of them. Shares nothing with the library but the columns of types.def. */
+/* Floats of at most 8 bits by their definition, for tests: every pattern's value, and rounding by looking for the
+ * nearest of them. Shares nothing with the library but the columns of types.def. */
 #ifndef KILN_TESTS_BYTE_FLOAT_H
 #define KILN_TESTS_BYTE_FLOAT_H
 

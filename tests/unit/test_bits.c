@@ -69,7 +69,8 @@ static void every_byte_float(void **state) {
       long double want = byte_value(d, bits);
       assert_true(isnan(want) ? isnan(value) : (long double)value == want && !signbit(value) == !signbit(want));
       if (!isnan(value)) assert_int_equal(ir_bits_from_f64(d, value), bits);
-      const double around[] = {middle, nextafter(middle, value), nextafter(middle, next), -middle, middle / 1e9, middle * 1e9};
+      const double around[] = {middle,      nextafter(middle, value), nextafter(middle, next), -middle, middle / 1e9,
+                               middle * 1e9};
       for (size_t k = 0; k < sizeof around / sizeof *around; k++) {
         double got = ir_bits_to_f64(d, ir_bits_from_f64(d, around[k]));
         long double rounded = byte_round(d, around[k]);

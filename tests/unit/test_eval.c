@@ -295,8 +295,8 @@ static void fill(ir_dtype d, lanes *out, size_t operand, uint64_t *state) {
 
 /* ---- comparing ---- */
 
-/* What was computed in f32 and then rounded: elementary functions (ulp > 0) may err in f32, which is seen where the exact
- * result is close to the middle of two neighbours, and flush what is below its smallest normal number. */
+/* What was computed in f32 and then rounded: elementary functions (ulp > 0) may err in f32, which is seen where the
+ * exact result is close to the middle of two neighbours, and flush what is below its smallest normal number. */
 static bool byte_close(ir_dtype d, long double got, long double want, uint32_t ulp) {
   long double nearest[] = {want, want * (1 - 0x1p-20L), want * (1 + 0x1p-20L)};
   if (ulp > 0 && fabsl(want) < 0x1p-125L && got <= 0x1p-125L) return true;
