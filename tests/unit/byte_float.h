@@ -68,4 +68,15 @@ static inline long double byte_round(ir_dtype d, long double value) {
   return copysignl(rounded, value);
 }
 
+/* The nearest of all values on the way from a to b. */
+static inline long double byte_next(ir_dtype d, long double a, long double b) {
+  long double next = b;
+  if (isnan(a) || isnan(b)) return (long double)NAN;
+  for (uint32_t bits = 0; bits < 1u << ir_dtype_get(d)->bits; bits++) {
+    long double value = byte_value(d, bits);
+    if (a < b ? value > a && value < next : value < a && value > next) next = value;
+  }
+  return next;
+}
+
 #endif

@@ -246,7 +246,8 @@ static number reference(const ir_op_info *info, ir_dtype d, number a, number b, 
     return (number){wrap(info->result == IR_RESULT_BOOL ? IR_BOOL : d, int_reference(info->id, d, a.i, b.i, c.i)), 0};
   if (info->result == IR_RESULT_BOOL) return (number){float_compare(info->id, a.f, b.f), 0};
   if (info->result == IR_RESULT_SELECT) return (number){0, a.i != 0 ? b.f : c.f};
-  if (is(info->id, "nextafter")) return (number){0, float_next(d, a.f, b.f)};
+  if (is(info->id, "nextafter"))
+    return (number){0, is_byte_float(d) ? byte_next(d, a.f, b.f) : float_next(d, a.f, b.f)};
   return (number){0, float_reference(info->id, a.f, b.f, c.f)};
 }
 
