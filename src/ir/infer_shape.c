@@ -28,11 +28,11 @@ static bool infer_bitcast(ir_builder *b, ir_op *op) {
   ir_type type = ir_tile_type(op->attrs->type, operand_shape(op));
   ir_shape *shape = &type.shape;
   const uint32_t ratio = from->bits > to->bits ? from->bits / to->bits : to->bits / from->bits;
-  bool fits = true;
-  if (from->bits > to->bits) {
+  bool fits = from->bits == to->bits || (from->bits >= 8 && to->bits >= 8); /* less than a byte is not packed */
+  if (from->bits > to->bits && fits) {
     fits = shape->rank < KILN_MAX_RANK;
     if (fits) shape->dims[shape->rank++] = dim(b, ratio);
-  } else if (from->bits < to->bits) {
+  } else if (from->bits < to->bits && fits) {
     fits = shape->rank > 0 && ir_dim_equal(shape->dims[shape->rank - 1], dim(b, ratio)) != IR_NO;
     shape->rank -= fits;
   }
