@@ -83,7 +83,10 @@ static void report(host_unit *unit, diag_id id, const ir_op *op, const line *ind
   for (uint32_t d = 0; d < whole->rank; d++) add(&shape, "%s%lld", d ? ", " : "[", (long long)whole->dims[d]);
   if (whole->rank > 0) add(&shape, "]");
   diag_extra extra = {.unit = {unit_text, strlen(unit_text)}, .seed = unit->plan->seed};
-  diag_report_with(unit->plan->context->diags, id, op->loc, &extra, op->code == IR_store ? "store to" : "load from",
+  diag_report_with(unit->plan->context->diags, id, op->loc, &extra,
+                   op->code == IR_store    ? "store to"
+                   : op->code == IR_atomic ? "atomic on"
+                                           : "load from",
                    STR_FMT(root->name), index->text, shape.text);
 }
 
@@ -145,11 +148,16 @@ void host_check_bounds(host_unit *unit, const host_check *check, const ir_op *op
   report(unit, DIAG_out_of_bounds, op, &index, &unit->plan->roots[unit->plan->boxes[check->place.from].root]);
 }
 
+void host_fault(host_unit *unit, diag_id id, uint32_t box, const int64_t *index, uint32_t rank, const ir_op *op) {
+  line words = {.size = 0};
+  for (uint32_t d = 0; d < rank; d++) add(&words, "%s%lld", d ? ", " : "[", (long long)index[d]);
+  if (rank > 0) add(&words, "]");
+  report(unit, id, op, &words, &unit->plan->roots[unit->plan->boxes[box].root]);
+}
+
 /* ---- shadows ---- */
 
-static alloc_block *block_of(const host_unit *unit, const host_access *access) {
-  return unit->block[unit->plan->boxes[access->box].root];
-}
+alloc_block *host_block_of(const host_unit *unit, uint32_t box) { return unit->block[unit->plan->boxes[box].root]; }
 
 /* How many elements from the i-th of a row on take part and lie side by side. */
 static int64_t run_of(const host_unit *unit, const host_access *access, const host_row *row, int64_t i) {
@@ -174,7 +182,7 @@ static void find_unwritten(void *user, host_unit *unit, const host_access *acces
 }
 
 void host_check_read(host_unit *unit, const host_access *access, const ir_op *op) {
-  search s = {.block = block_of(unit, access)};
+  search s = {.block = host_block_of(unit, access->box)};
   if (!s.block->shadow) return;
   host_each_row(unit, access, find_unwritten, &s);
   if (!s.found) return;
@@ -196,6 +204,6 @@ static void mark(void *user, host_unit *unit, const host_access *access, const h
 }
 
 void host_mark_written(host_unit *unit, const host_access *access) {
-  alloc_block *block = block_of(unit, access);
+  alloc_block *block = host_block_of(unit, access->box);
   if (block->shadow) host_each_row(unit, access, mark, block);
 }

@@ -191,6 +191,24 @@ typedef struct host_scan {
   int64_t outer, count, inner;
 } host_scan;
 
+/* Elements of a ref, each at a place of its own: loads and stores with arrays, and atomics. */
+typedef struct host_indexed {
+  uint32_t from, ref_rank, rank; /* box; dimensions of it and of the tile */
+  int64_t sizes[KILN_MAX_RANK];  /* of the tile */
+  struct host_indexed_dim {
+    uint32_t slot; /* HOST_NONE, an i32 cell, or a dense i32 tile */
+    bool array;
+    int64_t start, stride;
+    uint32_t axis;                 /* of the tile, for ranges; HOST_NONE for points */
+    int64_t extent, parent_stride; /* of the box; bytes */
+  } dims[KILN_MAX_RANK];
+  uint32_t arrays_at, arrays_rank;            /* axes of the tile that number the arrays' elements */
+  uint32_t value, old, mask, other, expected; /* slots, dense; HOST_NONE where there is none */
+  ir_lanes_fn combine;                        /* atomics; NULL: store, exchange */
+  uint32_t bytes;
+  uint64_t fill;
+} host_indexed;
+
 /* A box of a dense tile, at computed starts that are clamped: copied to a dense part, or from it. */
 typedef struct host_window {
   uint32_t whole, part; /* slots */
@@ -264,6 +282,7 @@ typedef struct host_faults host_faults;
 
 struct kiln_host_plan {
   kiln_context *context;
+  mutex *atomics; /* held by whoever runs an atomic */
   arena arena;
   ir_module *module; /* owned: the bound kernel */
   const ir_kernel *kernel;
@@ -398,6 +417,9 @@ static inline uint64_t host_bits(const void *from, uint32_t bytes) {
   }
 }
 
+/* scattered.c */
+void host_run_indexed(host_unit *unit, const host_indexed *access, const ir_op *op);
+
 /* indexed.c */
 void host_run_window(host_unit *unit, const host_window *window);
 void host_run_take(host_unit *unit, const host_take *take);
@@ -419,6 +441,9 @@ host_faults *host_faults_create(const kiln_host_plan *plan);
 void host_faults_destroy(host_faults *faults);
 size_t host_faults_count(const host_faults *faults);
 void host_describe_unit(const host_unit *unit, char *out, size_t size);
+/* An access to one element of a box, by its index, that is a fault. */
+void host_fault(host_unit *unit, diag_id id, uint32_t box, const int64_t *index, uint32_t rank, const ir_op *op);
+alloc_block *host_block_of(const host_unit *unit, uint32_t box); /* the memory that a box is part of */
 void host_check_bounds(host_unit *unit, const host_check *check, const ir_op *op);
 void host_check_read(host_unit *unit, const host_access *access, const ir_op *op);
 void host_mark_written(host_unit *unit, const host_access *access);

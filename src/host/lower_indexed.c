@@ -1,4 +1,5 @@
-/* Ops that find elements by computed indices, and sorts, into instructions: all on dense tiles. */
+/* Ops that find elements by computed indices, and sorts, into instructions: all on dense tiles. Accesses whose points
+ * are tiles, and atomics. */
 #include "host/flatten.h"
 
 static void take_all(flat *f, const ir_op *op) {
@@ -86,4 +87,71 @@ void flat_sort(flat *f, const ir_op *op) {
 void flat_bitcast_width(flat *f, const ir_op *op) {
   uint32_t slot = flat_dense(f, op->operands[0]);
   flat_share(f, op->results[0], op->operands[0], flat_operand_dense(f, &op->results[0]->type, slot));
+}
+
+/* ---- elements of refs ---- */
+
+static void indexed_dim(flat *f, const ir_op *op, uint32_t d, uint32_t *ranges, host_indexed *access) {
+  const ir_index *index = &op->attrs->index[d];
+  struct host_indexed_dim *dim = &access->dims[d];
+  const host_box_info *from = &f->boxes.data[access->from];
+  *dim = (struct host_indexed_dim){.slot = HOST_NONE, .axis = HOST_NONE, .stride = index->stride};
+  dim->extent = from->dims[d];
+  dim->parent_stride = from->strides[d];
+  if (index->operand >= 0) {
+    dim->slot = flat_dense(f, op->operands[index->operand]);
+    dim->array = op->operands[index->operand]->type.shape.rank > 0;
+  } else {
+    dim->start = index->start->value;
+  }
+  if (index->point) return;
+  bool behind = access->arrays_rank > 0 && *ranges >= access->arrays_at;
+  dim->axis = (*ranges)++ + (behind ? access->arrays_rank : 0);
+}
+
+static void place_indexed(flat *f, const ir_op *op, host_indexed *access) {
+  const ir_value *tile = op->code == IR_store ? op->operands[1] : op->results[0];
+  const ir_shape *arrays = ir_access_arrays(op, &access->arrays_at);
+  uint32_t ranges = 0;
+  access->from = flat_value_of(f, op->operands[0])->box;
+  access->ref_rank = op->attrs->index_count;
+  access->rank = tile->type.shape.rank;
+  access->arrays_rank = arrays ? arrays->rank : 0;
+  access->bytes = flat_bytes(tile);
+  access->fill = ir_fill_bits(tile->type.dtype);
+  for (uint32_t d = 0; d < access->rank; d++) access->sizes[d] = ir_extent(&tile->type, d);
+  for (uint32_t d = 0; d < access->ref_rank; d++) indexed_dim(f, op, d, &ranges, access);
+}
+
+/* Mask, then other or what is expected, stand last. */
+static void more_of_indexed(flat *f, const ir_op *op, host_indexed *access) {
+  uint32_t next = op->operand_count - op->attrs->masked - op->attrs->other;
+  access->mask = op->attrs->masked ? flat_dense(f, op->operands[next++]) : HOST_NONE;
+  uint32_t last = op->attrs->other ? flat_dense(f, op->operands[next]) : HOST_NONE;
+  access->other = op->code == IR_load ? last : HOST_NONE;
+  access->expected = op->code == IR_atomic ? last : HOST_NONE;
+  if (op->code == IR_atomic && op->attrs->combine && !op->attrs->other)
+    access->combine = ir_lanes((ir_code)(op->attrs->combine - 1), op->operands[1]->type.dtype);
+}
+
+static void need_turns(flat *f) {
+  if (!f->plan->atomics) f->plan->atomics = mutex_create(f->plan->context->mem);
+  if (!f->plan->atomics) arena_out(f->arena);
+}
+
+void flat_indexed(flat *f, const ir_op *op) {
+  host_indexed *access = ARENA_NEW(f->arena, host_indexed);
+  const uint32_t memory = flat_memory_of(f, flat_value_of(f, op->operands[0])->box);
+  const bool writes = op->code != IR_load;
+  for (uint32_t k = 1; k < op->operand_count; k++) flat_dense(f, op->operands[k]);
+  if (writes || flat_group_writes(f, memory)) flat_close(f);
+  if (writes) flat_settle_lazy(f, memory);
+  place_indexed(f, op, access);
+  more_of_indexed(f, op, access);
+  access->value = writes ? flat_dense(f, op->operands[1]) : flat_result_tile(f, op->results[0]);
+  const bool wants_old = op->code == IR_atomic && flat_value_of(f, op->results[0])->left > 0;
+  access->old = wants_old ? flat_result_tile(f, op->results[0]) : HOST_NONE;
+  for (uint32_t k = 1; k < op->operand_count; k++) flat_take(f, op->operands[k]);
+  if (op->code == IR_atomic) need_turns(f);
+  flat_emit(f, HOST_INDEXED, access);
 }

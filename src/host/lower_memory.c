@@ -165,6 +165,11 @@ static void masked_load(flat *f, const ir_op *op, host_access *access) {
 
 /* A load whose result is not used still counts when checking. */
 void flat_load(flat *f, const ir_op *op) {
+  uint32_t arrays_at;
+  if (ir_access_arrays(op, &arrays_at)) {
+    flat_indexed(f, op);
+    return;
+  }
   const ir_value *v = op->results[0];
   flat_value *value = flat_value_of(f, v);
   const uint32_t first = mask_operand(op), memory = flat_memory_of(f, flat_value_of(f, op->operands[0])->box);
@@ -249,6 +254,11 @@ static void fused_store(flat *f, const ir_op *op, uint32_t box, const host_place
 }
 
 void flat_store(flat *f, const ir_op *op) {
+  uint32_t arrays_at;
+  if (ir_access_arrays(op, &arrays_at)) {
+    flat_indexed(f, op);
+    return;
+  }
   const ir_value *v = op->operands[1];
   const host_place *place;
   uint32_t mask = op->attrs->masked ? flat_dense(f, op->operands[mask_operand(op)]) : HOST_NONE;

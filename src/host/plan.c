@@ -81,6 +81,7 @@ void kiln_host_plan_destroy(kiln_host_plan *plan) {
   if (!plan) return;
   const mem m = plan->context->mem;
   pool_destroy(plan->pool);
+  if (plan->atomics) mutex_destroy(plan->atomics);
   for (uint32_t w = 0; w < plan->worker_count; w++) host_unit_destroy(plan->workers[w]);
   mem_free(m, plan->team_strips, host_team_bytes(plan));
   alloc_heap_destroy(plan->heap);

@@ -167,6 +167,7 @@ static void run_instruction(host_unit *unit, const host_instr *instr) {
     case HOST_FUSED: host_run_fused(unit, detail); break;
     case HOST_ARG: host_run_arg(unit, detail); break;
     case HOST_SCAN: host_run_scan(unit, detail); break;
+    case HOST_INDEXED: host_run_indexed(unit, detail, instr->source); break;
     case HOST_WINDOW: host_run_window(unit, detail); break;
     case HOST_TAKE: host_run_take(unit, detail); break;
     case HOST_SORT: host_run_sort(unit, detail); break;

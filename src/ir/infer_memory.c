@@ -1,24 +1,78 @@
 /* Types of load, store, view and scratch. Whether an access stays inside its array is no question of types. */
 #include "ir/infer.h"
 
+/* Arrays stand where the points do when no range is between two of those, else in front. */
+static uint32_t place_of_arrays(const ir_index *index, uint32_t count) {
+  uint32_t ranges = 0, at = 0, runs = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    bool starts = index[i].point && (i == 0 || !index[i - 1].point);
+    if (starts && runs++ == 0) at = ranges;
+    ranges += !index[i].point;
+  }
+  return runs == 1 ? at : 0;
+}
+
+static bool append_all(const ir_shape *from, ir_shape *out) {
+  for (uint32_t i = 0; i < from->rank; i++) {
+    if (out->rank == KILN_MAX_RANK) return false;
+    out->dims[out->rank++] = from->dims[i];
+  }
+  return true;
+}
+
+bool ir_index_shape(const ir_index *index, uint32_t count, const ir_shape *arrays, ir_shape *out) {
+  const ir_shape none = {0};
+  uint32_t at = place_of_arrays(index, count), ranges = 0;
+  bool placed = false, fits = true;
+  *out = (ir_shape){0};
+  if (!arrays) arrays = &none;
+  for (uint32_t i = 0; i < count && fits; i++) {
+    if (index[i].point) continue;
+    if (ranges++ == at) fits = append_all(arrays, out), placed = true;
+    fits = fits && append_all(&(ir_shape){.rank = 1, .dims = {index[i].size}}, out);
+  }
+  return fits && (placed || append_all(arrays, out));
+}
+
+const ir_shape *ir_access_arrays(const ir_op *op, uint32_t *at) {
+  const ir_attrs *attrs = op->attrs;
+  for (uint32_t i = 0; i < attrs->index_count; i++) {
+    const ir_index *index = &attrs->index[i];
+    if (index->operand < 0 || op->operands[index->operand]->type.shape.rank == 0) continue;
+    *at = place_of_arrays(attrs->index, attrs->index_count);
+    return &op->operands[index->operand]->type.shape;
+  }
+  return NULL;
+}
+
+static bool need_start(ir_builder *b, const ir_op *op, const ir_index *index, const ir_shape *arrays) {
+  const ir_type *type = &op->operands[index->operand]->type;
+  bool array = index->point && op->code != IR_view && type->shape.rank > 0;
+  if (!array) return ir_need_scalar_i32(b, op, "an index", type);
+  ir_type expected = ir_tile_type(IR_I32, arrays);
+  return ir_need_type(b, op, "an index", type, &expected);
+}
+
 /* The shape that an index cuts out of `ref`, whose dimensions it must match one by one. */
 static bool cut(ir_builder *b, const ir_op *op, const ir_type *ref, ir_shape *out) {
   const ir_attrs *attrs = op->attrs;
-  *out = (ir_shape){0};
+  uint32_t at;
   if (attrs->index_count != ref->shape.rank) {
     diag_report(b->diags, DIAG_index_count, op->loc, (long long)ref->shape.rank, (long long)attrs->index_count);
     return false;
   }
+  for (uint32_t i = 0; i < attrs->index_count; i++)
+    if (attrs->index[i].operand >= (int32_t)op->operand_count)
+      return ir_need_count(b, op, (uint32_t)attrs->index[i].operand + 1);
+  const ir_shape *arrays = ir_access_arrays(op, &at);
   for (uint32_t i = 0; i < attrs->index_count; i++) {
     const ir_index *index = &attrs->index[i];
-    if (index->operand >= (int32_t)op->operand_count) return ir_need_count(b, op, (uint32_t)index->operand + 1);
-    if (index->operand >= 0 && !ir_need_scalar_i32(b, op, "an index", &op->operands[index->operand]->type))
+    if (index->operand >= 0 && !need_start(b, op, index, arrays)) return false;
+    if (!index->point && !ir_need_range(b, op, "a stride", index->stride, index->stride >= 1, "at least 1"))
       return false;
-    if (index->point) continue;
-    if (!ir_need_range(b, op, "a stride", index->stride, index->stride >= 1, "at least 1")) return false;
-    out->dims[out->rank++] = index->size;
   }
-  return true;
+  if (ir_index_shape(attrs->index, attrs->index_count, arrays, out)) return true;
+  return ir_need_range(b, op, "the rank of the result", KILN_MAX_RANK + 1, false, "at most 8");
 }
 
 static uint32_t start_count(const ir_attrs *attrs) {
@@ -57,6 +111,21 @@ static bool infer_store(ir_builder *b, ir_op *op) {
   return !op->attrs->masked || need_mask(b, op, op->operands[next], &type.shape);
 }
 
+/* As a store, and then what was there; `other` is what is expected to be. */
+static bool infer_atomic(ir_builder *b, ir_op *op) {
+  const ir_type *ref = &op->operands[0]->type;
+  const ir_attrs *attrs = op->attrs;
+  uint32_t next = 2 + start_count(attrs);
+  ir_type type = {.kind = IR_TILE, .dtype = ref->dtype};
+  const uint32_t types = attrs->combine == 0 ? T_ANY : ir_op_get((ir_code)(attrs->combine - 1))->types;
+  if (!ir_need_count(b, op, next + attrs->masked + attrs->other) || !cut(b, op, ref, &type.shape) ||
+      !ir_need_class(b, op, ref->dtype, types) || !ir_need_type(b, op, "the value", &op->operands[1]->type, &type))
+    return false;
+  if (attrs->masked && !need_mask(b, op, op->operands[next++], &type.shape)) return false;
+  if (attrs->other && !ir_need_type(b, op, "what is expected", &op->operands[next]->type, &type)) return false;
+  return ir_infer_result(b, op, type);
+}
+
 static bool infer_view(ir_builder *b, ir_op *op) {
   ir_type type = op->operands[0]->type;
   return ir_need_count(b, op, 1 + start_count(op->attrs)) && cut(b, op, &op->operands[0]->type, &type.shape) &&
@@ -68,5 +137,6 @@ bool ir_infer_memory(ir_builder *b, ir_op *op) {
     return ir_infer_result(b, op, ir_ref_type(op->attrs->type, op->attrs->space, &op->attrs->shape));
   if (!need_ref(b, op)) return false;
   if (op->code == IR_load) return infer_load(b, op);
+  if (op->code == IR_atomic) return infer_atomic(b, op);
   return op->code == IR_store ? infer_store(b, op) : infer_view(b, op);
 }

@@ -216,7 +216,9 @@ typedef struct ir_list {
 } ir_list;
 
 /* One dimension of an indexed access: a point (dropped from the result's shape) or a range of `size` elements `stride`
- * apart. The start is operand `operand` of the op (an i32 scalar), or the constant `start` when `operand` is -1. */
+ * apart. The start is operand `operand` of the op (an i32 scalar), or the constant `start` when `operand` is -1. A
+ * point of a load, store or atomic may also be an i32 tile, an *array*: all arrays of an access have one shape, and
+ * their axes stand in the result in place of the points when those are neighbours, else in front. */
 typedef struct ir_index {
   bool point;
   int32_t operand;
@@ -236,7 +238,7 @@ typedef struct ir_attrs {
   int64_t stride_axis;  /* roll */
   uint32_t precision;   /* dot: ir_precision, a hint */
   uint32_t mode;        /* gather, scatter: ir_mode */
-  uint32_t combine;     /* scatter */
+  uint32_t combine;     /* scatter, atomic */
   bool keep, reverse;   /* reductions, scans */
   bool masked, other;   /* load, store: operands after the starts */
   bool edge;            /* view: may reach outside */
@@ -272,6 +274,7 @@ typedef struct ir_attrs {
  *   MAP, REDUCE, SCAN, SHAPE   as the row says
  *   load    ref, starts.., [mask], [other]           -> tile
  *   store   ref, value, starts.., [mask]
+ *   atomic  ref, value, starts.., [mask], [what is expected: `other`]  -> what was there
  *   view    ref, starts..                            -> ref
  *   scratch                                          -> ref
  *   for     begin, end, step, inits..                -> carried;  region: (i, carried..) yields carried
@@ -423,6 +426,11 @@ void ir_set_operand(ir_op *op, uint32_t index, ir_value *v);
 void ir_replace_uses(ir_kernel *k, ir_value *old, ir_value *new_value); /* walks the kernel */
 void ir_erase(ir_op *op);                                               /* unlinks, drops its uses, regions included */
 void ir_move_before(ir_op *op, ir_op *before);
+
+/* What an index cuts out; `arrays` is the shape of its arrays, NULL when it has none. False: too many dimensions. */
+bool ir_index_shape(const ir_index *index, uint32_t count, const ir_shape *arrays, ir_shape *out);
+/* The shape of an access' arrays, NULL when it has none, and where in the result their axes begin. */
+const ir_shape *ir_access_arrays(const ir_op *op, uint32_t *at);
 
 /* Result types of one op from its operands and attributes; diagnostics name operand, expected and found. Dimensions
  * that cannot be compared before binding are let through, and checked again after it. */

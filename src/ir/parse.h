@@ -2,8 +2,8 @@
  *
  * Files: parse.c modules, kernels and their headers; parse_stmt.c statements; parse_control.c for, while, when, switch;
  * parse_func.c functions, inlined at each call; parse_expr.c operators and operands; parse_call.c ops, casts and their
- * attributes; parse_index.c x[...]; parse_dim.c types and sizes; parse_layout.c layouts; scope.c names; coerce.c literals and broadcasting;
- * parse_report.c mistakes.
+ * attributes; parse_index.c x[...]; parse_dim.c types and sizes; parse_layout.c layouts; scope.c names; coerce.c
+ * literals and broadcasting; parse_report.c mistakes.
  *
  * Every parse function returns false, or an OPERAND_NONE, once a mistake has been reported; the statement around it
  * then skips to the next one. A name whose definition failed is bound to OPERAND_NONE, so that its uses stay silent. */
@@ -138,15 +138,19 @@ operand parse_map(parser *p, ir_code code, const operand *operands, uint32_t cou
 
 /* ---- grammar ---- */
 operand parse_expr(parser *p);
-bool parse_exprs(parser *p, operand_list *out);            /* one or more, between commas */
-bool parse_call(parser *p, operand_list *results);         /* at NAME ( */
-operand parse_cast(parser *p);                             /* at DTYPE */
-operand parse_indexed(parser *p, const operand *base);     /* at [ */
-operand parse_view(parser *p);                             /* at `view` */
-bool parse_store(parser *p);                               /* at NAME [ */
-ir_dim parse_dim(parser *p);                               /* NULL after a diagnostic */
-ir_dim parse_dim_primary(parser *p);                       /* without operators */
-bool parse_dims(parser *p, token_sign end, ir_shape *out); /* after the opening bracket, and past the closing one */
+bool parse_exprs(parser *p, operand_list *out);                /* one or more, between commas */
+bool parse_attr_word(parser *p, uint32_t attr, uint32_t *out); /* one of the words of an attr_id */
+bool parse_call(parser *p, operand_list *results);             /* at NAME ( */
+operand parse_cast(parser *p);                                 /* at DTYPE */
+operand parse_indexed(parser *p, const operand *base);         /* at [ */
+operand parse_view(parser *p);                                 /* at `view` */
+operand parse_atomic(parser *p);                               /* at `atomic` */
+operand parse_swap(parser *p);                                 /* at `swap` */
+bool parse_is_atomic(const parser *p);                         /* `atomic` or `swap`, and then a name */
+bool parse_store(parser *p);                                   /* at NAME [ */
+ir_dim parse_dim(parser *p);                                   /* NULL after a diagnostic */
+ir_dim parse_dim_primary(parser *p);                           /* without operators */
+bool parse_dims(parser *p, token_sign end, ir_shape *out);     /* after the opening bracket, and past the closing one */
 bool parse_type(parser *p, ir_type *out);
 bool parse_layout(parser *p, uint32_t rank, kiln_layout *out); /* [{1,0:T(8,128)}] */
 bool parse_space(parser *p, ir_space *out);                    /* [`in` SPACE] */

@@ -41,7 +41,8 @@ static bool parse_list(parser *p, ir_list *out, bool single) {
   return parse_expect(p, SIGN_BRACKET_END);
 }
 
-static bool parse_attr_word(parser *p, attr_id id, uint32_t *out) {
+bool parse_attr_word(parser *p, uint32_t attr, uint32_t *out) {
+  const attr_id id = (attr_id)attr;
   const token *t = parse_peek(p, 0);
   if (t->kind == TOKEN_NAME && ir_attr_word(id, parse_text(p, t), out)) return parse_take(p), true;
   kiln_str words = ir_attr_words(id, p->scratch);
@@ -58,7 +59,7 @@ static bool parse_attr_value(parser *p, const attr_info *info, ir_attrs *attrs) 
     case ATTR_AXES: return parse_list(p, field, true);
     case ATTR_SHAPE: return parse_expect(p, SIGN_BRACKET) && parse_dims(p, SIGN_BRACKET_END, field);
     case ATTR_FLAG: return *(bool *)field = true, true;
-    case ATTR_WORD: return parse_attr_word(p, (attr_id)(info - ir_attr_get((attr_id)0)), field);
+    case ATTR_WORD: return parse_attr_word(p, (uint32_t)(info - ir_attr_get((attr_id)0)), field);
     case ATTR_TYPE: break;
   }
   if (!parse_type(p, &type)) return false;

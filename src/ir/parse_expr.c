@@ -113,6 +113,10 @@ static operand only_result(parser *p, const operand_list *results, loc at) {
   return operand_none();
 }
 
+bool parse_is_atomic(const parser *p) {
+  return parse_word_then(p, "atomic", TOKEN_NAME) || parse_word_then(p, "swap", TOKEN_NAME);
+}
+
 static operand parse_word(parser *p) {
   const token *t = parse_peek(p, 0);
   const token *after = parse_peek(p, 1);
@@ -123,6 +127,7 @@ static operand parse_word(parser *p) {
   if (parse_is_control(p))
     return parse_control(p, &results) ? only_result(p, &results, parse_loc(p, t)) : operand_none();
   if (str_is(parse_text(p, t), "view")) return parse_view(p);
+  if (parse_is_atomic(p)) return str_is(parse_text(p, t), "swap") ? parse_swap(p) : parse_atomic(p);
   if (ir_dtype_find(parse_text(p, t), &dtype)) return parse_cast(p);
   if (after->kind == TOKEN_SIGN && after->sign == SIGN_PAREN) {
     func *f = parse_find_func(p, parse_text(p, t));

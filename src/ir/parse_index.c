@@ -1,4 +1,6 @@
 /* x[..]: reading a ref, writing it, viewing it, and slicing a tile. */
+#include "ir/attrs.h"
+#include "ir/infer.h"
 #include "ir/parse.h"
 
 /* One part between commas, as written. */
@@ -19,6 +21,8 @@ typedef struct place {
   ir_attrs attrs; /* resolved: one index per dimension, operands counted from 0 */
   ir_value *starts[KILN_MAX_RANK];
   uint32_t start_count;
+  ir_shape arrays; /* that index tiles broadcast to */
+  bool has_arrays;
   ir_shape shape; /* of what it cuts out */
 } place;
 
@@ -109,6 +113,31 @@ static ir_dim rest_of(parser *p, ir_dim d, ir_dim start, int64_t stride) {
                      ir_dim_const(p->module, stride));
 }
 
+static bool is_array(const operand *o) {
+  return o->kind == OPERAND_VALUE && o->value->type.kind == IR_TILE && o->value->type.shape.rank > 0 &&
+         o->value->type.dtype == IR_I32;
+}
+
+static ir_value *parse_array(parser *p, place *at, const entry *e) {
+  ir_value *v = parse_value(p, &e->start);
+  at->has_arrays = true;
+  if (ir_shape_broadcast(&at->arrays, &v->type.shape, &at->arrays)) return v;
+  kiln_str found = ir_shape_text(p->module, &v->type.shape), before = ir_shape_text(p->module, &at->arrays);
+  diag_report(p->diags, DIAG_shape_mismatch, e->loc, "index", "this tile", STR_FMT(found), "the one before",
+              STR_FMT(before));
+  return NULL;
+}
+
+/* All arrays in one shape. */
+static void broadcast_arrays(parser *p, place *at) {
+  p->b.loc = at->loc;
+  for (uint32_t i = 0; i < at->attrs.index_count; i++) {
+    const ir_index *index = &at->attrs.index[i];
+    if (index->operand < 0 || at->starts[index->operand]->type.shape.rank == 0) continue;
+    at->starts[index->operand] = ir_broadcast_to(&p->b, at->starts[index->operand], &at->arrays);
+  }
+}
+
 static bool resolve_entry(parser *p, place *at, const entry *e, ir_dim d, ir_index *out) {
   *out = (ir_index){.operand = -1, .start = ir_dim_const(p->module, 0), .stride = 1, .size = d};
   if (!e) return true;
@@ -116,7 +145,8 @@ static bool resolve_entry(parser *p, place *at, const entry *e, ir_dim d, ir_ind
   out->stride = e->stride;
   ir_dim start = e->start.kind == OPERAND_NONE ? out->start : operand_dim(p, &e->start);
   if (!start) {
-    ir_value *v = parse_scalar(p, &e->start, IR_I32, "an index");
+    bool array = out->point && is_array(&e->start);
+    ir_value *v = array ? parse_array(p, at, e) : parse_scalar(p, &e->start, IR_I32, "an index");
     if (!v) return false;
     if (e->range && !e->size) return diag_report(p->diags, DIAG_open_range, e->loc), false;
     out->start = NULL;
@@ -137,9 +167,13 @@ static bool parse_place(parser *p, const ir_type *ref, place *at, loc here) {
   for (uint32_t i = 0; i < ref->shape.rank; i++) {
     ir_index *index = &at->attrs.index[i];
     if (!resolve_entry(p, at, entry_of(at, i, ref->shape.rank), ref->shape.dims[i], index)) return false;
-    if (!index->point) at->shape.dims[at->shape.rank++] = index->size;
   }
-  return true;
+  if (at->has_arrays) broadcast_arrays(p, at);
+  if (ir_index_shape(at->attrs.index, at->attrs.index_count, at->has_arrays ? &at->arrays : NULL, &at->shape))
+    return true;
+  diag_report(p->diags, DIAG_text_limit, here, "dimensions", (unsigned long long)KILN_MAX_RANK + 1,
+              (unsigned long long)KILN_MAX_RANK);
+  return false;
 }
 
 /* The op of a resolved place: `first` operands, the starts, then mask and other. */
@@ -156,7 +190,7 @@ static ir_op *make_access(parser *p, ir_code code, const place *at, ir_value *co
   for (uint32_t i = 0; i < at->start_count; i++) operands[count++] = at->starts[i];
   attrs.masked = at->mask.kind != OPERAND_NONE;
   if (attrs.masked && !(operands[count++] = parse_fit(p, &at->mask, &mask_type, "the mask"))) return NULL;
-  attrs.other = at->other.kind != OPERAND_NONE && code == IR_load;
+  attrs.other = at->other.kind != OPERAND_NONE && code != IR_store;
   if (attrs.other && !(operands[count++] = parse_fit(p, &at->other, &other_type, "`other`"))) return NULL;
   p->b.loc = at->loc;
   return ir_make(&p->b, code, operands, count, &attrs);
@@ -281,6 +315,47 @@ operand parse_view(parser *p) {
   at.attrs.edge = parse_accept_word(p, "edge");
   ir_op *op = make_access(p, IR_view, &at, &ref, 1, ref->type.dtype);
   return op ? operand_value(op->results[0], here) : operand_none();
+}
+
+/* atomic add x[i] = v, atomic cas x[i] = expected, v */
+operand parse_atomic(parser *p) {
+  place at;
+  loc here = parse_here(p);
+  parse_take(p);
+  bool compares = parse_accept_word(p, "cas");
+  uint32_t combine = 0;
+  if (!compares && !parse_attr_word(p, ATTR_ID_atomic, &combine)) return operand_none();
+  ir_value *ref = parse_ref_name(p);
+  if (!ref || !parse_place(p, &ref->type, &at, here)) return operand_none();
+  at.attrs.combine = combine;
+  if (at.other.kind != OPERAND_NONE) return diag_report(p->diags, DIAG_other_in_store, here), operand_none();
+  if (!parse_expect(p, SIGN_ASSIGN)) return operand_none();
+  if (compares) {
+    at.other = parse_expr(p);
+    if (at.other.kind == OPERAND_NONE || !parse_expect(p, SIGN_COMMA)) return operand_none();
+  }
+  operand value = parse_expr(p);
+  ir_type type = ir_tile_type(ref->type.dtype, &at.shape);
+  ir_value *fitted = value.kind == OPERAND_NONE ? NULL : parse_fit(p, &value, &type, "the value");
+  ir_op *op = fitted ? make_access(p, IR_atomic, &at, (ir_value *[]){ref, fitted}, 2, ref->type.dtype) : NULL;
+  return op ? operand_value(op->results[0], here) : operand_none();
+}
+
+/* swap x[i] = v: what was there, read before it is written. */
+operand parse_swap(parser *p) {
+  place at;
+  loc here = parse_here(p);
+  parse_take(p);
+  ir_value *ref = parse_ref_name(p);
+  if (!ref || !parse_place(p, &ref->type, &at, here) || !parse_expect(p, SIGN_ASSIGN)) return operand_none();
+  operand value = parse_expr(p);
+  if (value.kind == OPERAND_NONE) return value;
+  operand old = make_load(p, ref, &at);
+  at.other = operand_none();
+  ir_type type = ir_tile_type(ref->type.dtype, &at.shape);
+  ir_value *fitted = old.kind == OPERAND_NONE ? NULL : parse_fit(p, &value, &type, "the value");
+  return fitted && make_access(p, IR_store, &at, (ir_value *[]){ref, fitted}, 2, ref->type.dtype) ? old
+                                                                                                  : operand_none();
 }
 
 /* `=`, `+=`, `max=` and the like; *computes says whether `code` counts. */

@@ -117,6 +117,7 @@ static bool parse_statement(parser *p) {
   if (parse_accept_word(p, "let")) return parse_accept(p, SIGN_PAREN) ? parse_let_tuple(p) : parse_let_one(p);
   if (parse_word_then(p, "scratch", TOKEN_NAME)) return parse_scratch(p);
   if (parse_is_control(p)) return parse_control_statement(p);
+  if (parse_is_atomic(p)) return parse_expr(p).kind != OPERAND_NONE;
   if (at_header(p)) return diag_report(p->diags, DIAG_late_header, parse_here(p), STR_FMT(parse_text(p, t))), false;
   bool indexed = after->kind == TOKEN_SIGN && after->sign == SIGN_BRACKET;
   if (t->kind != TOKEN_NAME || parse_reserved(parse_text(p, t))) return parse_expected(p, "a statement");

@@ -175,7 +175,10 @@ static void print_start(printer *p, const ir_op *op, const ir_index *index) {
   const ir_value *v = op->operands[index->operand];
   bool hide = !index->point && (str_is(p->names[v->id], "mask") || str_is(p->names[v->id], "other"));
   if (hide) put(p, "(");
-  print_weak(p, v);
+  if (v->type.shape.rank > 0)
+    print_value(p, v);
+  else
+    print_weak(p, v);
   if (hide) put(p, ")");
 }
 
@@ -203,7 +206,7 @@ static void print_place(printer *p, const ir_op *op) {
     print_index(p, op, &attrs->index[i], shape->dims[i]);
   }
   if (attrs->masked) put(p, ", mask: "), print_weak(p, op->operands[next++]);
-  if (attrs->other) put(p, ", other: "), print_weak(p, op->operands[next]);
+  if (attrs->other && op->code == IR_load) put(p, ", other: "), print_weak(p, op->operands[next]);
   put(p, "]");
 }
 
@@ -312,8 +315,19 @@ static void print_convert(printer *p, const ir_op *op) {
   put(p, ")");
 }
 
+/* What is expected stands behind the place, in front of the value. */
+static void print_atomic(printer *p, const ir_op *op) {
+  const char *word = op->attrs->other ? "cas" : ir_attr_word_text(ATTR_ID_atomic, op->attrs->combine);
+  text_format(p->text, "atomic %s ", word);
+  print_place(p, op);
+  put(p, " = ");
+  if (op->attrs->other) print_weak(p, op->operands[op->operand_count - 1]), put(p, ", ");
+  print_weak(p, op->operands[1]);
+}
+
 void print_expression(printer *p, const ir_op *op) {
   switch (op->code) {
+    case IR_atomic: print_atomic(p, op); return;
     case IR_full: print_full(p, op); return;
     case IR_iota: print_iota(p, op); return;
     case IR_size: print_size(p, op); return;
@@ -351,7 +365,7 @@ static void print_names_of(printer *p, ir_value *const *values, uint32_t count) 
 }
 
 static void print_let(printer *p, const ir_op *op) {
-  if (op->result_count == 0) return;
+  if (op->result_count == 0 || (op->code == IR_atomic && op->results[0]->uses == 0)) return;
   put(p, op->result_count > 1 ? "let (" : "let ");
   print_names_of(p, op->results, op->result_count);
   put(p, op->result_count > 1 ? ") = " : " = ");

@@ -139,7 +139,7 @@ static void check_region(verifier *v, const ir_region *region) {
   for (const ir_op *op = region->first; op; op = op->next) {
     check_operands(v, op);
     if (op->code == IR_yield && op->next) REJECT(v, op->loc, yield_not_last, "");
-    if (op->code == IR_store) check_store(v, op);
+    if (ir_op_get(op->code)->effects & E_WRITES) check_store(v, op);
     if (op->region_count) check_control(v, op);
     for (uint32_t i = 0; i < op->result_count; i++) define(v, op->results[i]);
   }
@@ -197,7 +197,8 @@ static void check_blocks(verifier *v) {
 
 static bool mark_written(void *user, ir_op *op) {
   verifier *v = user;
-  const ir_param *p = op->code == IR_store ? param_of(v->kernel, op->operands[0]) : NULL;
+  bool writes = ir_op_get(op->code)->effects & E_WRITES && ir_op_get(op->code)->effects & E_INDEXES;
+  const ir_param *p = writes ? param_of(v->kernel, op->operands[0]) : NULL;
   if (p) v->written[p - v->kernel->params] = 1;
   return true;
 }

@@ -27,6 +27,13 @@ static dim_class *class_of(dim_classes *c, const ir_value *v, uint32_t dimension
 
 static void fix(dim_classes *c, const ir_value *v, uint32_t dimension) { class_of(c, v, dimension)->fixed = true; }
 
+static void fix_all(dim_classes *c, const ir_op *op) {
+  for (uint32_t i = 0; i < op->operand_count + op->result_count; i++) {
+    const ir_value *v = i < op->operand_count ? op->operands[i] : op->results[i - op->operand_count];
+    for (uint32_t d = 0; d < v->type.shape.rank; d++) fix(c, v, d);
+  }
+}
+
 static void join(dim_classes *c, const ir_value *a, uint32_t i, const ir_value *b, uint32_t j) {
   uint32_t ra = dim_classes_root(c, a, i), rb = dim_classes_root(c, b, j);
   if (ra == rb) return;
@@ -62,6 +69,11 @@ bool access_is_whole(const ir_op *op, uint32_t i) {
 }
 
 static void classify_access(dim_classes *c, const ir_op *op) {
+  uint32_t at;
+  if (op->code == IR_atomic || ir_access_arrays(op, &at)) {
+    fix_all(c, op);
+    return;
+  }
   const ir_value *ref = op->operands[0], *tile = access_tile(op);
   for (uint32_t i = 0; i < op->attrs->index_count; i++) {
     int32_t dimension = access_dimension(op, i);
@@ -176,13 +188,6 @@ static ir_list changed_dimensions(const ir_op *op) {
     if (!same) changed.at[changed.count++] = d;
   }
   return changed;
-}
-
-static void fix_all(dim_classes *c, const ir_op *op) {
-  for (uint32_t i = 0; i < op->operand_count + op->result_count; i++) {
-    const ir_value *v = i < op->operand_count ? op->operands[i] : op->results[i - op->operand_count];
-    for (uint32_t d = 0; d < v->type.shape.rank; d++) fix(c, v, d);
-  }
 }
 
 static void classify_shape(dim_classes *c, const ir_op *op) {

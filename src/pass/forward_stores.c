@@ -73,8 +73,10 @@ static void at_store(forwarding *f, ir_op *op) {
 }
 
 static bool note_inner(void *user, ir_op *op) {
-  if (op->code == IR_load) seen(user, op->operands[0]);
-  if (op->code == IR_store) written(user, op->operands[0]);
+  const uint32_t effects = ir_op_get(op->code)->effects;
+  if (!(effects & E_INDEXES)) return true;
+  if (effects & E_READS) seen(user, op->operands[0]);
+  if (effects & E_WRITES) written(user, op->operands[0]);
   return true;
 }
 
@@ -87,6 +89,8 @@ static void forward_region(forwarding *f, ir_region *region) {
       at_load(f, op);
     else if (op->code == IR_store)
       at_store(f, op);
+    else
+      note_inner(f, op);
     for (uint32_t r = 0; r < op->region_count; r++) ir_walk(op->regions[r], note_inner, f);
   }
   for (ir_op *op = region->first; op; op = op->next)

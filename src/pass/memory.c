@@ -84,7 +84,7 @@ static void visit_region(lifetimes *t, ir_region *region) {
       continue;
     }
     if (op->code == IR_scratch) t->born_in[t->item_of[op->results[0]->id] - 1] = (uint32_t)t->loops.count;
-    if (op->code != IR_load && op->code != IR_store) continue;
+    if (!(ir_op_get(op->code)->effects & E_INDEXES) || op->code == IR_view) continue;
     uint32_t point = add_point(t, op, false), item = t->item_of[ir_root_ref(op->operands[0])->id];
     if (item) use(t, item - 1, point);
   }

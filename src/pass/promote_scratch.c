@@ -211,7 +211,8 @@ static bool erase_promoted(void *user, ir_op *op) {
 
 static bool mark_read_roots(void *user, ir_op *op) {
   bool *read = user;
-  if (op->code == IR_load) read[ir_root_ref(op->operands[0])->id] = true;
+  if ((ir_op_get(op->code)->effects & (E_READS | E_INDEXES)) == (E_READS | E_INDEXES))
+    read[ir_root_ref(op->operands[0])->id] = true;
   return true;
 }
 

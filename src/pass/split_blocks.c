@@ -51,7 +51,7 @@ static bool check_op(void *user, ir_op *op) {
     require_all(s, op->results[0]);
   else if (form == IR_FORM_REDUCE || form == IR_FORM_SCAN)
     require_all(s, op->operands[0]);
-  else if (op->code == IR_store && ref_is_param(ir_root_ref(op->operands[0])))
+  else if (ir_op_get(op->code)->effects & E_WRITES && ref_is_param(ir_root_ref(op->operands[0])))
     require_all(s, op->operands[1]);
   return true;
 }
@@ -69,11 +69,13 @@ typedef struct traffic_walk {
 
 static bool count_traffic(void *user, ir_op *op) {
   traffic_walk *w = user;
-  if (op->code != IR_load && op->code != IR_store) return true;
+  const uint32_t effects = ir_op_get(op->code)->effects;
+  if (!(effects & E_INDEXES) || op->code == IR_view) return true;
   const ir_value *param = ir_root_ref(op->operands[0]);
   if (!ref_is_param(param)) return true;
   traffic *t = &w->of[param->id];
-  *(op->code == IR_load ? &t->read : &t->written) = true;
+  t->read |= (effects & E_READS) != 0;
+  t->written |= (effects & E_WRITES) != 0;
   t->mixed |= t->ref && t->ref != op->operands[0];
   t->ref = op->operands[0];
   for (uint32_t i = 0; i < op->attrs->index_count; i++) t->mixed |= !access_is_whole(op, i);

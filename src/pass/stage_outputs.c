@@ -34,7 +34,7 @@ typedef struct traffic {
 static bool note_access(void *user, ir_op *op) {
   traffic *t = user;
   if (op->code == IR_while) t->other = true; /* its condition cannot carry what it writes */
-  if (op->code != IR_load && op->code != IR_store) return true;
+  if (!(ir_op_get(op->code)->effects & E_INDEXES) || op->code == IR_view) return true;
   if (!pass_share_memory(t->kernel, t->root, ir_root_ref(op->operands[0]))) return true;
   if (op->operands[0] != t->ref || !pass_whole_access(op)) t->other = true;
   if (op->code == IR_load)

@@ -6,21 +6,28 @@ enum { LOAD_VECTOR_KEY = 0x10002, LOAD_WORD_KEY = 0x10003 };
 
 /* ---- from refs to elements ---- */
 
-static spv_id start_of(spv_lower *low, const ir_op *op, const ir_index *index) {
-  if (index->operand >= 0) return spv_eval_scalar(low, op->operands[index->operand]);
-  return spv_int(&low->code, index->start->value);
+/* `number`: the element's coordinates among the arrays of the access. */
+static spv_id start_of(spv_lower *low, const ir_op *op, const ir_index *index, const spv_point *number) {
+  if (index->operand < 0) return spv_int(&low->code, index->start->value);
+  const ir_value *start = op->operands[index->operand];
+  return start->type.shape.rank ? spv_eval(low, start, number) : spv_eval_scalar(low, start);
 }
 
 /* The coordinates in the ref under `op` (a load, a store, a view) of an element of its result. */
 static spv_point step_into(spv_lower *low, const ir_op *op, const spv_point *element) {
   spv_code *c = &low->code;
-  spv_point outer = {.rank = op->attrs->index_count};
-  uint32_t axis = 0;
+  spv_point outer = {.rank = op->attrs->index_count}, number = {.rank = 0};
+  uint32_t ranges = 0, arrays_at = 0;
+  const ir_shape *arrays = ir_access_arrays(op, &arrays_at);
+  while (arrays && number.rank < arrays->rank)
+    number.at[number.rank] = element->at[arrays_at + number.rank], number.rank++;
   for (uint32_t d = 0; d < outer.rank; d++) {
     const ir_index *index = &op->attrs->index[d];
-    outer.at[d] = start_of(low, op, index);
-    if (!index->point)
-      outer.at[d] = spv_add(c, outer.at[d], spv_mul(c, element->at[axis++], spv_int(c, index->stride)));
+    outer.at[d] = start_of(low, op, index, &number);
+    if (index->point) continue;
+    uint32_t axis = ranges++;
+    if (axis >= arrays_at) axis += number.rank;
+    outer.at[d] = spv_add(c, outer.at[d], spv_mul(c, element->at[axis], spv_int(c, index->stride)));
   }
   return outer;
 }

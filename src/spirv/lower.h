@@ -151,9 +151,13 @@ spv_id spv_group_pointer(spv_lower *low, const spv_memory *memory, spv_id group)
 bool spv_component_of(spv_lower *low, const spv_memory *memory, spv_id index, int64_t *component);
 
 /* ---- store.c ---- */
+spv_id spv_spare_word(spv_lower *low, spv_memory *memory, spv_id inside); /* where to write when `inside` may fail */
 /* Stores elements that follow one another along an axis, at most 16: whole vectors where the places allow. */
 void spv_store(spv_lower *low, const spv_place *places, const spv_id *values, uint32_t count, ir_dtype dtype);
 void spv_store_op(spv_lower *low, const ir_op *op);
+
+/* ---- atomic.c ---- */
+void spv_atomic_op(spv_lower *low, const ir_op *op);
 
 /* ---- order.c: memory between lanes ---- */
 void spv_barrier(spv_lower *low);

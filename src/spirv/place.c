@@ -28,7 +28,7 @@ static bool number_op(void *user, ir_op *op) {
   const ir_op *key = op;
   map_put(&p->numbers, op_key(&key), (void *)(uintptr_t)++p->next);
   for (uint32_t i = 0; i < op->operand_count; i++) VEC_PUSH(p->low->arena, &p->users[op->operands[i]->id], op);
-  if (op->code == IR_store) VEC_PUSH(p->low->arena, &p->stores, op);
+  if (op->code == IR_store || op->code == IR_atomic) VEC_PUSH(p->low->arena, &p->stores, op);
   if (op->code == IR_load) VEC_PUSH(p->low->arena, &p->loads, op);
   return true;
 }
@@ -118,7 +118,9 @@ static bool touched_by_one_lane(placing *p, uint32_t memory) {
     for (size_t i = 0; i < ops->count; i++) {
       const ir_op *op = ops->data[i];
       if (spv_memory_of_ref(p->low, op->operands[0]) != memory) continue;
+      uint32_t arrays_at;
       if (!first) first = op;
+      if (op->code == IR_atomic || ir_access_arrays(op, &arrays_at)) return false;
       if (op->attrs->masked || !same_index(first, op)) return false;
       if (list && (op->results[0]->type.shape.rank == 0 || !stays_in_lane(p, op->results[0]))) return false;
     }
@@ -130,7 +132,9 @@ static bool touched_by_one_lane(placing *p, uint32_t memory) {
 
 /* Whether `load` only feeds `store` element by element, which then may read and write in place. */
 static bool in_place(placing *p, const ir_op *load, const ir_op *store, uint32_t last) {
+  uint32_t arrays_at;
   p->walk++;
+  if (store->code == IR_atomic || ir_access_arrays(store, &arrays_at)) return false;
   return number_of(p, store) == last && load->parent == store->parent && same_index(load, store) &&
          stays_in_lane(p, load->results[0]) && load->results[0]->type.shape.rank > 0;
 }

@@ -22,8 +22,10 @@ typedef struct traffic {
 
 static bool note_traffic(void *user, ir_op *inner) {
   traffic *t = user;
-  if (inner->code == IR_load) t->read[spv_memory_of_ref(t->low, inner->operands[0])] = true;
-  if (inner->code == IR_store) t->written[spv_memory_of_ref(t->low, inner->operands[0])] = true;
+  const uint32_t effects = ir_op_get(inner->code)->effects;
+  if (!(effects & E_INDEXES)) return true;
+  if (effects & E_READS) t->read[spv_memory_of_ref(t->low, inner->operands[0])] = true;
+  if (effects & E_WRITES) t->written[spv_memory_of_ref(t->low, inner->operands[0])] = true;
   return true;
 }
 
@@ -234,6 +236,7 @@ static void op(spv_lower *low, const ir_op *of) {
   spv_line(&low->module, of->loc);
   switch (of->code) {
     case IR_store: spv_store_op(low, of); return;
+    case IR_atomic: spv_atomic_op(low, of); return;
     case IR_view:
     case IR_scratch:
     case IR_yield: return;

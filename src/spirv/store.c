@@ -10,7 +10,7 @@ typedef struct write {
 /* ---- words ---- */
 
 /* The index to write at when `inside` may fail. */
-static spv_id spare_word(spv_lower *low, spv_memory *memory, spv_id inside) {
+spv_id spv_spare_word(spv_lower *low, spv_memory *memory, spv_id inside) {
   if (inside) memory->uses_spare = true;
   return spv_word_index(low, memory, spv_int(&low->code, memory->spare));
 }
@@ -19,7 +19,7 @@ static spv_id spare_word(spv_lower *low, spv_memory *memory, spv_id inside) {
  * compilers of CPU drivers take far less time for. */
 static void write_word(spv_lower *low, spv_memory *memory, const write *one) {
   spv_code *c = &low->code;
-  spv_id index = spv_select(c, c->u32, one->inside, one->index, spare_word(low, memory, one->inside));
+  spv_id index = spv_select(c, c->u32, one->inside, one->index, spv_spare_word(low, memory, one->inside));
   SPV_DO(c->m, SpvOpStore, spv_word_pointer(low, memory, index), one->word);
 }
 
@@ -39,7 +39,7 @@ static void write_vector(spv_lower *low, spv_memory *memory, const write *four) 
   spv_code *c = &low->code;
   const uint32_t parts[] = {four[0].word, four[1].word, four[2].word, four[3].word};
   spv_id vector = spv_pure(c, SpvOpCompositeConstruct, c->words, parts, 4, 0, 4);
-  spv_id spare = spv_div_const(c, spare_word(low, memory, four[0].inside), 4);
+  spv_id spare = spv_div_const(c, spv_spare_word(low, memory, four[0].inside), 4);
   spv_id group = spv_select(c, c->u32, four[0].inside, spv_div_const(c, four[0].index, 4), spare);
   SPV_DO(c->m, SpvOpStore, spv_group_pointer(low, memory, group), vector);
 }
@@ -66,7 +66,7 @@ static void write_part(spv_lower *low, spv_memory *memory, const spv_place *plac
   spv_id kept = spv_op1(c, SpvOpNot, c->u32, field);
   spv_id moved = spv_op2(c, SpvOpShiftLeftLogical, c->u32, packed, shift);
   spv_id index = spv_word_index(low, memory, spv_div_const(c, place->element, per_word));
-  index = spv_select(c, c->u32, place->inside, index, spare_word(low, memory, place->inside));
+  index = spv_select(c, c->u32, place->inside, index, spv_spare_word(low, memory, place->inside));
   spv_id pointer = spv_word_pointer(low, memory, index), scope = spv_int(c, SpvScopeDevice), relaxed = spv_int(c, 0);
   SPV(c->m, SpvOpAtomicAnd, c->u32, pointer, scope, relaxed, kept);
   SPV(c->m, SpvOpAtomicOr, c->u32, pointer, scope, relaxed, moved);
