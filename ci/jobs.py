@@ -207,7 +207,9 @@ def python():
     if status:
         print(f"FAIL python: the package does not build\n{tail(output)}")
         return Count(failed=1)
-    status, output = run([str(environment / "python"), "-P", "-m", "pytest", "-q", "-rs", "python/tests"])
+    driver_file = DRIVERS / "ss.json"
+    drivers = {"VK_DRIVER_FILES": str(driver_file), "VK_ICD_FILENAMES": str(driver_file)} if driver_file.exists() else {}
+    status, output = run([str(environment / "python"), "-P", "-m", "pytest", "-q", "-rs", "python/tests"], drivers)
     print(tail(output) if status else "\n".join(re.findall(r"^SKIPPED.*", output, re.M)))
     counted = {word: int(number) for number, word in re.findall(r"(\d+) (passed|failed|skipped|errors?)\b", output)}
     failed = counted.get("failed", 0) + counted.get("error", 0) + counted.get("errors", 0)

@@ -53,6 +53,16 @@ KILN_API kiln_result kiln_launch_run(kiln_launch *launch, uint32_t repeat, doubl
 KILN_API kiln_result kiln_launch_download(kiln_launch *launch, uint32_t param, const kiln_array *array);
 KILN_API void kiln_launch_destroy(kiln_launch *launch);
 
+/* A kernel made ready on a device once and run often: sizes solved, compiled, buffers made. `arrays` gives the shapes.
+ * The kernel and the device must outlive it. */
+typedef struct kiln_device_plan kiln_device_plan;
+KILN_API kiln_result kiln_device_prepare(kiln_device *device, const kiln_kernel *kernel, const kiln_size *sizes,
+                                         size_t size_count, const kiln_array *arrays, size_t array_count,
+                                         kiln_device_plan **out);
+/* Uploads, runs, downloads: arrays of the plan's shapes, one per parameter. */
+KILN_API kiln_result kiln_device_launch(kiln_device_plan *plan, const kiln_array *arrays, size_t array_count);
+KILN_API void kiln_device_plan_destroy(kiln_device_plan *plan);
+
 /* All of it at once: compile for the device, upload, run, download. */
 KILN_API kiln_result kiln_device_run(kiln_device *device, const kiln_kernel *kernel, const kiln_size *sizes,
                                      size_t size_count, const kiln_array *arrays, size_t array_count);

@@ -10,7 +10,8 @@ enum { PLANS = 16 };
 
 /* A kernel made ready for one set of shapes. */
 typedef struct ready {
-  kiln_host_plan *plan; /* NULL: nothing here */
+  kiln_host_plan *plan;     /* NULL: nothing here, */
+  kiln_device_plan *device; /* or it is for the seat's device */
   const kiln_kernel *kernel;
   uint64_t seed;
   bool check;
@@ -44,9 +45,17 @@ static void in_child(void) {
 }
 static void watch_forks(void) { pthread_atfork(before_fork, after_fork, in_child); }
 
+static void drop(ready *r) {
+  kiln_host_plan_destroy(r->plan);
+#ifdef KILN_VULKAN
+  kiln_device_plan_destroy(r->device);
+#endif
+  *r = (ready){0};
+}
+
 static void destroy(kiln_seat *seat) {
   const mem m = mem_default();
-  for (size_t i = 0; i < PLANS; i++) kiln_host_plan_destroy(seat->ready[i].plan);
+  for (size_t i = 0; i < PLANS; i++) drop(&seat->ready[i]);
 #ifdef KILN_VULKAN
   kiln_device_close(seat->device);
 #endif
@@ -92,8 +101,7 @@ static uint64_t hash_shapes(const kiln_request *request) {
 static ready *find(kiln_seat *seat, const kiln_request *request, uint64_t shapes) {
   for (size_t i = 0; i < PLANS; i++) {
     ready *r = &seat->ready[i];
-    if (r->plan && r->kernel == request->kernel && r->shapes == shapes && r->check == request->check &&
-        r->seed == request->seed)
+    if (r->kernel == request->kernel && r->shapes == shapes && r->check == request->check && r->seed == request->seed)
       return r;
   }
   return NULL;
@@ -130,11 +138,8 @@ void kiln_seat_give_back(kiln_seat *seat) {
 void kiln_seat_forget(const kiln_kernel *kernel) {
   pthread_mutex_lock(&lock);
   for (kiln_seat *seat = idle; seat; seat = seat->next)
-    for (size_t i = 0; i < PLANS; i++) {
-      if (seat->ready[i].kernel != kernel) continue;
-      kiln_host_plan_destroy(seat->ready[i].plan);
-      seat->ready[i] = (ready){0};
-    }
+    for (size_t i = 0; i < PLANS; i++)
+      if (seat->ready[i].kernel == kernel) drop(&seat->ready[i]);
   pthread_mutex_unlock(&lock);
 }
 
@@ -142,28 +147,19 @@ kiln_context *kiln_seat_context(kiln_seat *seat) { return seat->context; }
 
 /* ---- launches ---- */
 
+/* Room for one more plan: free, or that of the plan which was not used for longest. */
 static ready *least_used(kiln_seat *seat) {
   ready *least = &seat->ready[0];
-  for (size_t i = 1; i < PLANS && least->plan; i++)
-    if (!seat->ready[i].plan || seat->ready[i].used < least->used) least = &seat->ready[i];
-  kiln_host_plan_destroy(least->plan);
-  *least = (ready){0};
+  for (size_t i = 1; i < PLANS; i++)
+    if (seat->ready[i].used < least->used) least = &seat->ready[i];
+  drop(least);
   return least;
 }
 
-static kiln_result run_host(kiln_seat *seat, const kiln_request *request, uint64_t shapes) {
-  ready *r = find(seat, request, shapes);
-  if (!r) {
-    const kiln_host_desc desc = {
-        .sizes = request->sizes, .size_count = request->size_count, .check = request->check, .seed = request->seed};
-    r = least_used(seat);
-    kiln_result result =
-        kiln_host_prepare(seat->context, request->kernel, &desc, request->arrays, request->array_count, &r->plan);
-    if (result != KILN_OK) return result;
-    *r = (ready){r->plan, request->kernel, request->seed, request->check, shapes, 0};
-  }
-  r->used = ++seat->clock;
-  return kiln_host_launch(r->plan, request->arrays, request->array_count);
+static kiln_result prepare_host(kiln_seat *seat, const kiln_request *request, ready *out) {
+  const kiln_host_desc desc = {
+      .sizes = request->sizes, .size_count = request->size_count, .check = request->check, .seed = request->seed};
+  return kiln_host_prepare(seat->context, request->kernel, &desc, request->arrays, request->array_count, &out->plan);
 }
 
 #ifdef KILN_VULKAN
@@ -177,26 +173,51 @@ static kiln_result open_device(kiln_seat *seat) {
   return kiln_device_open(seat->context, &desc, &seat->device);
 }
 
-static kiln_result run_device(kiln_seat *seat, const kiln_request *request) {
+static kiln_result prepare_device(kiln_seat *seat, const kiln_request *request, ready *out) {
   kiln_result result = open_device(seat);
   if (result != KILN_OK) return result;
-  return kiln_device_run(seat->device, request->kernel, request->sizes, request->size_count, request->arrays,
-                         request->array_count);
+  return kiln_device_prepare(seat->device, request->kernel, request->sizes, request->size_count, request->arrays,
+                             request->array_count, &out->device);
+}
+
+static kiln_result launch_device(const ready *r, const kiln_request *request) {
+  return kiln_device_launch(r->device, request->arrays, request->array_count);
 }
 #else
-static kiln_result run_device(kiln_seat *seat, const kiln_request *request) {
-  (void)request;
+static kiln_result prepare_device(kiln_seat *seat, const kiln_request *request, ready *out) {
+  (void)request, (void)out;
   diag_report(seat->context->diags, DIAG_no_vulkan, (loc){0});
   return KILN_ERROR_UNSUPPORTED;
 }
+
+static kiln_result launch_device(const ready *r, const kiln_request *request) {
+  (void)r, (void)request;
+  return KILN_ERROR_UNSUPPORTED;
+}
 #endif
+
+static kiln_result run(kiln_seat *seat, const kiln_request *request, uint64_t shapes) {
+  const bool on_host = str_is(request->on, "host");
+  ready *r = find(seat, request, shapes);
+  if (!r) {
+    r = least_used(seat);
+    kiln_result result = on_host ? prepare_host(seat, request, r) : prepare_device(seat, request, r);
+    if (result != KILN_OK) return result;
+    r->kernel = request->kernel;
+    r->seed = request->seed;
+    r->check = request->check;
+    r->shapes = shapes;
+  }
+  r->used = ++seat->clock;
+  return on_host ? kiln_host_launch(r->plan, request->arrays, request->array_count) : launch_device(r, request);
+}
 
 kiln_result kiln_seat_run(const kiln_request *request, kiln_seat **out) {
   const uint64_t shapes = hash_shapes(request);
   kiln_seat *seat = take_idle(request, shapes);
   *out = seat = seat ? seat : create(request->on);
   if (!seat) return KILN_ERROR_MEMORY;
-  kiln_result result = str_is(request->on, "host") ? run_host(seat, request, shapes) : run_device(seat, request);
+  kiln_result result = run(seat, request, shapes);
   seat->broken = result == KILN_ERROR_DEVICE_LOST || result == KILN_ERROR_TIMEOUT;
   return result;
 }

@@ -1,4 +1,5 @@
-/* From a kernel and arrays to results in one call: sizes solved, compiled for the device, uploaded, run, downloaded. */
+/* From a kernel and arrays to results: sizes solved and compiled for the device once, then uploaded, run, downloaded.
+ */
 #include <string.h>
 
 #include "ir/ir.h"
@@ -79,28 +80,84 @@ static kiln_result upload_outputs(kiln_launch *launch, const kiln_kernel *kernel
   return KILN_OK;
 }
 
-static kiln_result run_program(kiln_device *device, const kiln_kernel *kernel, const kiln_program *program,
-                               const kiln_array *arrays) {
-  kiln_launch *launch = NULL;
-  kiln_result result = kiln_launch_create(device, program, &launch);
-  if (!result) result = transfer_all(launch, kernel, arrays, KILN_OUT, kiln_launch_upload);
-  if (!result) result = upload_outputs(launch, kernel, arrays);
-  if (!result) result = kiln_launch_run(launch, 1, NULL);
-  if (!result) result = transfer_all(launch, kernel, arrays, KILN_IN, kiln_launch_download);
-  kiln_launch_destroy(launch);
-  return result;
-}
-
 kiln_result kiln_launch_create(kiln_device *device, const kiln_program *program, kiln_launch **out) {
   return vk_launch_create_info(device, kiln_program_get(program), out);
 }
 
-kiln_result kiln_device_run(kiln_device *device, const kiln_kernel *kernel, const kiln_size *sizes, size_t size_count,
-                            const kiln_array *arrays, size_t array_count) {
+struct kiln_device_plan {
+  kiln_device *device;
+  const kiln_kernel *kernel;
+  kiln_launch *launch;
+  kiln_array *shapes; /* what it was made for; no data */
+};
+
+kiln_result kiln_device_prepare(kiln_device *device, const kiln_kernel *kernel, const kiln_size *sizes,
+                                size_t size_count, const kiln_array *arrays, size_t array_count,
+                                kiln_device_plan **out) {
+  const mem m = device->context->mem;
   kiln_program *program = NULL;
+  *out = NULL;
   kiln_result result = vk_device_ready(device);
   if (!result) result = vk_compile(device, kernel, sizes, size_count, arrays, array_count, &program);
-  if (!result) result = run_program(device, kernel, program, arrays);
+  if (result) return result;
+  kiln_device_plan *plan = mem_calloc(m, 1, sizeof *plan);
+  if (plan) {
+    *plan = (kiln_device_plan){.device = device, .kernel = kernel};
+    plan->shapes = mem_calloc(m, array_count + 1, sizeof *plan->shapes);
+  }
+  result = plan && plan->shapes ? kiln_launch_create(device, program, &plan->launch) : out_of_memory(device);
   kiln_program_destroy(program);
+  if (result) return kiln_device_plan_destroy(plan), result;
+  memcpy(plan->shapes, arrays, array_count * sizeof *arrays);
+  *out = plan;
+  return KILN_OK;
+}
+
+void kiln_device_plan_destroy(kiln_device_plan *plan) {
+  if (!plan) return;
+  const mem m = plan->device->context->mem;
+  kiln_launch_destroy(plan->launch);
+  mem_free(m, plan->shapes, (plan->kernel->param_count + 1) * sizeof *plan->shapes);
+  mem_free(m, plan, sizeof *plan);
+}
+
+static bool same_shape(const kiln_array *a, const kiln_array *b) {
+  return a->dtype == b->dtype && a->rank == b->rank && memcmp(a->dims, b->dims, a->rank * sizeof *a->dims) == 0;
+}
+
+/* As many arrays as when the plan was made, of the same types and sizes. */
+static kiln_result check_shapes(const kiln_device_plan *plan, const kiln_array *arrays, size_t count) {
+  const kiln_kernel *kernel = plan->kernel;
+  diag_sink *diags = plan->device->context->diags;
+  if (count != kernel->param_count) {
+    diag_report(diags, DIAG_array_count, kernel->loc, STR_FMT(kernel->name), kernel->param_count, (unsigned)count);
+    return KILN_ERROR_INVALID;
+  }
+  for (uint32_t i = 0; i < count; i++) {
+    if (same_shape(&arrays[i], &plan->shapes[i])) continue;
+    diag_report(diags, DIAG_launch_array_size, kernel->params[i].loc, (unsigned long long)arrays[i].size,
+                (unsigned long long)plan->shapes[i].size);
+    return KILN_ERROR_INVALID;
+  }
+  return check_data(plan->device, kernel, arrays);
+}
+
+kiln_result kiln_device_launch(kiln_device_plan *plan, const kiln_array *arrays, size_t array_count) {
+  const kiln_kernel *kernel = plan->kernel;
+  kiln_result result = vk_device_ready(plan->device);
+  if (!result) result = check_shapes(plan, arrays, array_count);
+  if (!result) result = transfer_all(plan->launch, kernel, arrays, KILN_OUT, kiln_launch_upload);
+  if (!result) result = upload_outputs(plan->launch, kernel, arrays);
+  if (!result) result = kiln_launch_run(plan->launch, 1, NULL);
+  if (!result) result = transfer_all(plan->launch, kernel, arrays, KILN_IN, kiln_launch_download);
+  return result;
+}
+
+kiln_result kiln_device_run(kiln_device *device, const kiln_kernel *kernel, const kiln_size *sizes, size_t size_count,
+                            const kiln_array *arrays, size_t array_count) {
+  kiln_device_plan *plan = NULL;
+  kiln_result result = kiln_device_prepare(device, kernel, sizes, size_count, arrays, array_count, &plan);
+  if (!result) result = kiln_device_launch(plan, arrays, array_count);
+  kiln_device_plan_destroy(plan);
   return result;
 }

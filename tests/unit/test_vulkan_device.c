@@ -96,6 +96,33 @@ static void other_loaders_are_refused(void **state) {
   assert_string_equal(last_diag(), "vulkan_other_loader");
 }
 
+/* A plan is made for shapes: it takes other data, and no other shapes. */
+static void a_plan_runs_again_and_again(void **state) {
+  (void)state;
+  const kiln_parse_desc desc = {.text = STR("kernel twice(x: u32[N]) -> (y: u32[N]) { y[...] = x[...] * 2 }")};
+  uint32_t x[96], y[96];
+  kiln_module *module;
+  kiln_device_plan *plan;
+  kiln_device *device = open_device(NULL);
+  assert_int_equal(kiln_module_parse(context, &desc, &module), KILN_OK);
+  kiln_array arrays[] = {words(x, 96), words(y, 96)}, fewer[] = {words(x, 48), words(y, 48)};
+  const kiln_kernel *kernel = kiln_module_kernel(module, 0);
+  assert_int_equal(kiln_device_prepare(device, kernel, NULL, 0, arrays, 2, &plan), KILN_OK);
+  for (uint32_t round = 1; round < 4; round++) {
+    for (uint32_t i = 0; i < 96; i++) x[i] = i * round;
+    assert_int_equal(kiln_device_launch(plan, arrays, 2), KILN_OK);
+    for (uint32_t i = 0; i < 96; i++) assert_int_equal(y[i], 2 * i * round);
+  }
+  assert_int_equal(kiln_device_launch(plan, fewer, 2), KILN_ERROR_INVALID);
+  assert_string_equal(last_diag(), "launch_array_size");
+  assert_int_equal(kiln_device_launch(plan, arrays, 1), KILN_ERROR_INVALID);
+  assert_string_equal(last_diag(), "array_count");
+  kiln_device_plan_destroy(plan);
+  kiln_device_plan_destroy(NULL);
+  kiln_module_destroy(module);
+  kiln_device_close(device);
+}
+
 /* More workgroups than one dispatch may have, three repetitions, and a size that divides nothing. */
 static void a_large_grid_is_split_into_dispatches(void **state) {
   (void)state;
@@ -287,15 +314,11 @@ static void a_slow_launch_times_out(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(devices_are_listed_once),
-      cmocka_unit_test(devices_are_chosen_by_index_and_name),
-      cmocka_unit_test(other_loaders_are_refused),
-      cmocka_unit_test(a_large_grid_is_split_into_dispatches),
-      cmocka_unit_test(staged_transfers_give_the_same),
-      cmocka_unit_test(wrong_arrays_are_refused),
-      cmocka_unit_test(the_required_subgroup_size_is_taken),
-      cmocka_unit_test(threads_do_not_disturb_each_other),
-      cmocka_unit_test(a_forked_child_is_told),
+      cmocka_unit_test(devices_are_listed_once),           cmocka_unit_test(devices_are_chosen_by_index_and_name),
+      cmocka_unit_test(other_loaders_are_refused),         cmocka_unit_test(a_large_grid_is_split_into_dispatches),
+      cmocka_unit_test(staged_transfers_give_the_same),    cmocka_unit_test(wrong_arrays_are_refused),
+      cmocka_unit_test(a_plan_runs_again_and_again),       cmocka_unit_test(the_required_subgroup_size_is_taken),
+      cmocka_unit_test(threads_do_not_disturb_each_other), cmocka_unit_test(a_forked_child_is_told),
       cmocka_unit_test(a_slow_launch_times_out),
   };
   if (kiln_context_create(NULL, &context)) return 1;
