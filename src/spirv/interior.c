@@ -21,7 +21,8 @@ static bool is_known(spv_lower *low, const ir_value *value) {
   const ir_op *def = value->def;
   if (value->type.kind != IR_TILE || value->type.shape.rank > 0 || low->homes[value->id].must_keep) return false;
   if (low->homes[value->id].kind == SPV_REGISTERS || low->seen[value->id] == low->walk) return true;
-  if (!def || (ir_op_get(def->code)->form != IR_FORM_MAP && def->code != IR_convert && def->code != IR_full)) return false;
+  if (!def || (ir_op_get(def->code)->form != IR_FORM_MAP && def->code != IR_convert && def->code != IR_full))
+    return false;
   for (uint32_t i = 0; i < def->operand_count; i++)
     if (!is_known(low, def->operands[i])) return false;
   low->seen[value->id] = low->walk;

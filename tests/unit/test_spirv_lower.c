@@ -180,9 +180,10 @@ static void every_allocation_may_fail(void **unused) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(rows_need_no_barrier),       cmocka_unit_test(products_stay_in_registers),
-      cmocka_unit_test(exchange_takes_a_barrier),   cmocka_unit_test(ragged_edges_ask_for_spare_words),
-      cmocka_unit_test(interior_blocks_have_no_masks), cmocka_unit_test(refusals_say_what_they_are), cmocka_unit_test(every_allocation_may_fail),
+      cmocka_unit_test(rows_need_no_barrier),          cmocka_unit_test(products_stay_in_registers),
+      cmocka_unit_test(exchange_takes_a_barrier),      cmocka_unit_test(ragged_edges_ask_for_spare_words),
+      cmocka_unit_test(interior_blocks_have_no_masks), cmocka_unit_test(refusals_say_what_they_are),
+      cmocka_unit_test(every_allocation_may_fail),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
