@@ -14,6 +14,7 @@ typedef struct spv_fact {
   uint32_t level;    /* the scope that it was made in */
   spv_id base;       /* value = base + add, without wrapping; base 0: a constant */
   int64_t add;
+  const int32_t *each; /* its value in each lane, where it depends on nothing but the lane */
 } spv_fact;
 
 /* Where pure instructions made now are known: one per branch side and loop body. */
@@ -28,6 +29,7 @@ typedef struct spv_code {
   VEC(spv_fact) facts; /* by id */
   VEC(spv_scope) scopes;
   spv_words key;
+  uint32_t lanes;                            /* of the subgroup */
   bool free_order;                           /* float arithmetic may be fused: sums whose order is nobody's promise */
   spv_id boolean, u32, f32, u64, f64, words; /* types; 64-bit ones on demand; words: a vector of four u32 */
 } spv_code;
@@ -60,6 +62,8 @@ void spv_memorize(spv_code *c, const uint32_t *key, size_t count, spv_id value, 
 /* ---- 32-bit integers, folded, with facts ---- */
 spv_id spv_int(spv_code *c, int64_t value);
 bool spv_is_int(spv_code *c, spv_id id, int64_t *value);
+bool spv_in_lane(spv_code *c, spv_id id, uint32_t lane, int64_t *value); /* false when more than the lane decides */
+void spv_set_lane(spv_code *c, spv_id id); /* it is the lane's number */
 spv_id spv_add(spv_code *c, spv_id a, spv_id b);
 spv_id spv_sub(spv_code *c, spv_id a, spv_id b);
 spv_id spv_mul(spv_code *c, spv_id a, spv_id b);

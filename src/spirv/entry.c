@@ -155,7 +155,8 @@ static void write_body(spv_lower *low, uint64_t unit_count, spv_id units_per_wor
   spv_id workgroup = builtin(low, SpvBuiltInWorkgroupId, spv_type_vector(c->m, c->u32, 3));
   spv_id subgroup = builtin(low, SpvBuiltInSubgroupId, c->u32);
   low->lane = builtin(low, SpvBuiltInSubgroupLocalInvocationId, c->u32);
-  spv_range(c, low->lane, 0, low->lanes - 1, 1);
+  c->lanes = low->lanes;
+  spv_set_lane(c, low->lane);
   low->workgroup = spv_extract(c, c->u32, workgroup, 0);
   spv_id first = push_constant(low, push, 0), end = push_constant(low, push, 1);
   spv_id before = spv_op2(c, SpvOpIMul, c->u32, low->workgroup, units_per_workgroup);

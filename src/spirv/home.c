@@ -1,6 +1,6 @@
 /* Tiles that are kept: in registers at the points of their usual layout, or in memory. A tile in registers that is
- * asked for at other points is picked from when every lane has all of it, and otherwise written to memory once, where
- * it was made. */
+ * asked for at other points is picked from when every lane has all of it, exchanged between lanes when a few shuffles
+ * do (exchange.c), and otherwise written to memory once, where it was made. */
 #include "pass/memory.h"
 #include "spirv/lower.h"
 
@@ -232,6 +232,8 @@ spv_id spv_home_eval(spv_lower *low, const ir_value *value, const spv_point *poi
   uint32_t memory = home.memory;
   if (home.kind == SPV_REGISTERS) {
     if (home.replicated && home.ids.count <= PICKED) return pick(low, value, &home, point);
+    spv_id moved = spv_exchange(low, value, &home, point);
+    if (moved) return moved;
     const uint32_t key[] = {SPILL_KEY, value->id};
     spv_id found = spv_recall(&low->code, key, 2);
     memory = found ? found - 1 : spill(low, value, &home);

@@ -114,6 +114,12 @@ spv_id spv_narrow_unpack(spv_lower *low, ir_dtype dtype, spv_id bits);
 spv_id spv_narrow_pack(spv_lower *low, ir_dtype dtype, spv_id value);
 spv_id spv_narrow_from_f64(spv_lower *low, ir_dtype dtype, spv_id value); /* to f32, to be rounded to dtype */
 
+/* ---- exchange.c: values between lanes without memory ---- */
+spv_id spv_shuffle(spv_lower *low, spv_id type, spv_id value, spv_id lane);           /* what `lane` has */
+spv_id spv_shuffle_xor(spv_lower *low, spv_id type, spv_id value, uint32_t distance); /* the lane numbered ^ distance */
+/* The element at `point` of a tile in registers, which may lie in other lanes; 0: memory is the better way. */
+spv_id spv_exchange(spv_lower *low, const ir_value *value, const spv_home *home, const spv_point *point);
+
 /* ---- map.c: elementwise ops ---- */
 spv_id spv_map(spv_lower *low, ir_code code, ir_dtype dtype, const spv_id *operands, loc at);
 spv_id spv_fmod(spv_lower *low, ir_dtype dtype, spv_id a, spv_id b); /* helper.c: f32 or f64, exact */

@@ -154,19 +154,6 @@ static spv_id whole_subgroup(spv_lower *low, const reduction *r, spv_id value) {
   return id;
 }
 
-static spv_id from_lane(spv_lower *low, spv_id type, spv_id value, uint32_t distance) {
-  spv_code *c = &low->code;
-  spv_capability(c->m, SpvCapabilityGroupNonUniformShuffle);
-  if (type == c->boolean) {
-    spv_id word = from_lane(low, c->u32, spv_num_pack(low, IR_BOOL, value), distance);
-    return spv_num_unpack(low, IR_BOOL, word);
-  }
-  spv_id id =
-      SPV(c->m, SpvOpGroupNonUniformShuffleXor, type, spv_int(c, SpvScopeSubgroup), value, spv_int(c, distance));
-  spv_here(c, id);
-  return id;
-}
-
 static void join_lanes(spv_lower *low, const reduction *r, spv_id *value, spv_id *index) {
   uint32_t bits = lanes_along(r);
   spv_id whole = bits ? whole_subgroup(low, r, *value) : 0;
@@ -176,8 +163,8 @@ static void join_lanes(spv_lower *low, const reduction *r, spv_id *value, spv_id
   }
   for (uint32_t distance = 1; distance < low->lanes; distance *= 2) {
     if (!(bits & distance)) continue;
-    spv_id other = from_lane(low, spv_num_type(low, r->dtype), *value, distance);
-    join(low, r, value, index, other, r->arg ? from_lane(low, low->code.u32, *index, distance) : 0);
+    spv_id other = spv_shuffle_xor(low, spv_num_type(low, r->dtype), *value, distance);
+    join(low, r, value, index, other, r->arg ? spv_shuffle_xor(low, low->code.u32, *index, distance) : 0);
   }
 }
 

@@ -29,12 +29,7 @@ static spv_id nothing(spv_lower *low, const scan *s) {
 /* ---- lanes ---- */
 
 static spv_id shuffle(spv_lower *low, const scan *s, spv_id value, spv_id lane) {
-  spv_code *c = &low->code;
-  spv_capability(c->m, SpvCapabilityGroupNonUniformShuffle);
-  spv_id scope = spv_int(c, SpvScopeSubgroup);
-  spv_id id = SPV(c->m, SpvOpGroupNonUniformShuffle, spv_num_type(low, s->dtype), scope, value, lane);
-  spv_here(c, id);
-  return id;
+  return spv_shuffle(low, spv_num_type(low, s->dtype), value, lane);
 }
 
 static spv_id lane_along(spv_lower *low, const spv_nest_axis *axis) {

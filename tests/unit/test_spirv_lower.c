@@ -96,6 +96,30 @@ static void exchange_takes_a_barrier(void **unused) {
   finish(&c);
 }
 
+/* A tile in registers that is wanted in other lanes gets there by shuffles; the same order in memory needs none. */
+static void conversions_stay_in_registers(void **unused) {
+  (void)unused;
+  static const struct {
+    const char *value;
+    bool moves;
+  } rows[] = {{"transpose(t)", true},
+              {"reverse(t, axes: [0, 1])", true},
+              {"reshape(reshape(t, shape: [4, 16]), shape: [8, 8])", false}};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+    for (size_t k = 2; k < 5; k++) {
+      char kernel[256];
+      snprintf(kernel, sizeof kernel,
+               "kernel k(x: f32[8, 8]) -> (y: f32[8, 8]) {\n  y[...] = for i in 0 .. 9 with (t = x[...]) { yield %s + "
+               "1.0 }\n}\n",
+               rows[i].value);
+      compiled c = compile(kernel, profiles[k]);
+      assert_int_equal(c.result, KILN_OK);
+      assert_false(has(&c, "OpControlBarrier"));
+      assert_int_equal(has(&c, "OpGroupNonUniformShuffle"), rows[i].moves);
+      finish(&c);
+    }
+}
+
 /* Writes that may fall outside ask for spare words behind the array; edges are masked without branches. */
 static void ragged_edges_ask_for_spare_words(void **unused) {
   (void)unused;
@@ -182,8 +206,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(rows_need_no_barrier),          cmocka_unit_test(products_stay_in_registers),
       cmocka_unit_test(exchange_takes_a_barrier),      cmocka_unit_test(ragged_edges_ask_for_spare_words),
-      cmocka_unit_test(interior_blocks_have_no_masks), cmocka_unit_test(refusals_say_what_they_are),
-      cmocka_unit_test(every_allocation_may_fail),
+      cmocka_unit_test(conversions_stay_in_registers), cmocka_unit_test(interior_blocks_have_no_masks),
+      cmocka_unit_test(refusals_say_what_they_are),    cmocka_unit_test(every_allocation_may_fail),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
