@@ -108,13 +108,6 @@ static spv_id fn_shr_logical(call *x) {
   return fn_shr_u(x);
 }
 
-/* clamp(low, x, high) = x < low ? low : x > high ? high : x; every comparison with NaN is false. */
-static spv_id fn_clamp(call *x) {
-  ir_class class = ir_dtype_get(x->dtype)->class;
-  SpvOp less = class == IR_CLASS_FLOAT ? SpvOpFOrdLessThan : class == IR_CLASS_SINT ? SpvOpSLessThan : SpvOpULessThan;
-  return pick(x, test(x, less, x->b, x->a), x->a, pick(x, test(x, less, x->d, x->b), x->d, x->b));
-}
-
 /* ---- floats ---- */
 
 static spv_id choose(call *x, SpvOp better) {
@@ -123,6 +116,19 @@ static spv_id choose(call *x, SpvOp better) {
 }
 static spv_id fn_max_f(call *x) { return choose(x, SpvOpFOrdGreaterThan); }
 static spv_id fn_min_f(call *x) { return choose(x, SpvOpFOrdLessThan); }
+
+/* The one of two that a comparison calls better; of floats a NaN. */
+static spv_id better(call *x, bool larger, spv_id a, spv_id b) {
+  ir_class class = ir_dtype_get(x->dtype)->class;
+  call pair = *x;
+  pair.a = a, pair.b = b;
+  if (class == IR_CLASS_FLOAT) return larger ? fn_max_f(&pair) : fn_min_f(&pair);
+  SpvOp less = class == IR_CLASS_SINT ? SpvOpSLessThan : SpvOpULessThan;
+  return pick(x, test(x, less, larger ? b : a, larger ? a : b), a, b);
+}
+
+/* clamp(low, x, high) = min(max(x, low), high). */
+static spv_id fn_clamp(call *x) { return better(x, false, better(x, true, x->b, x->a), x->d); }
 
 static spv_id fn_sign_f(call *x) {
   spv_id negative = pick(x, test(x, SpvOpFOrdLessThan, x->a, real(x, 0)), real(x, -1), x->a);

@@ -112,7 +112,7 @@ INTEGER = {
     "add": by_integers(lambda x, y, _: x + y), "sub": by_integers(lambda x, y, _: x - y), "mul": by_integers(lambda x, y, _: x * y),
     "div": truncated_quotient, "rem": truncated_remainder, "neg": by_integers(lambda x, _: -x), "abs": by_integers(lambda x, _: abs(x)),
     "sign": by_integers(lambda x, _: (x > 0) - (x < 0)), "max": np.maximum, "min": np.minimum,
-    "clamp": by_integers(lambda low, x, high, _: low if x < low else high if x > high else x),
+    "clamp": by_integers(lambda low, x, high, _: min(max(x, low), high)),
     "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor, "not": np.bitwise_not,
     "shl": by_integers(shift_left), "shr": by_integers(shift_right), "shr_logical": by_integers(shift_right_logical),
 }
@@ -127,7 +127,7 @@ def round_away(a):
 
 
 def clamp_float(low, x, high):
-    return np.where(np.isnan(x), x, np.where(x < low, low, np.where(x > high, high, x)))
+    return np.minimum(np.maximum(x, low), high)
 
 
 def by_doubles(function):

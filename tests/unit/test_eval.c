@@ -128,7 +128,10 @@ static uint64_t int_reference(const char *name, ir_dtype d, int64_t a, int64_t b
   if (is(name, "sign")) return a == 0 ? 0 : is_signed(d) && a < 0 ? UINT64_MAX : 1;
   if (is(name, "max")) return (uint64_t)(int_less(d, a, b) ? b : a);
   if (is(name, "min")) return (uint64_t)(int_less(d, a, b) ? a : b);
-  if (is(name, "clamp")) return (uint64_t)(int_less(d, b, a) ? a : int_less(d, c, b) ? c : b);
+  if (is(name, "clamp")) {
+    int64_t raised = int_less(d, b, a) ? a : b;
+    return (uint64_t)(int_less(d, c, raised) ? c : raised);
+  }
   if (is(name, "eq")) return a == b;
   if (is(name, "ne")) return a != b;
   if (is(name, "lt")) return int_less(d, a, b);
@@ -209,7 +212,7 @@ static const struct float_row {
 };
 
 static long double float_reference(const char *name, long double a, long double b, long double c) {
-  if (is(name, "clamp")) return isnan(b) ? NAN : b < a ? a : b > c ? c : b;
+  if (is(name, "clamp")) return isnan(a) || isnan(b) || isnan(c) ? NAN : fminl(fmaxl(b, a), c);
   if (is(name, "select")) return a != 0 ? b : c;
   for (size_t k = 0; k < sizeof float_rows / sizeof *float_rows; k++) {
     const struct float_row *row = &float_rows[k];
