@@ -48,7 +48,7 @@ static double large_digamma(double x) {
 
 double special_digamma(double x) {
   double sum = 0;
-  if (x == 0) return copysign(INFINITY, -x);
+  if (x == 0) return NAN;
   if (x < 0) { /* reflection; the cotangent of what is left of the nearest whole number */
     double rest = x - rint(x);
     if (rest == 0 || isinf(x)) return NAN;

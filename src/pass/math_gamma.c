@@ -52,12 +52,10 @@ val math_lgamma(math *m, val x, val y) {
   return math_select(m, math_compare(m, IR_eq, size, __builtin_inf()), size, found);
 }
 
-/* -1 / x at zero, NaN at the whole numbers below */
+/* NaN at zero and the whole numbers below */
 static val patch_poles(math *m, val x, val found) {
   val whole = ir_map2(m->b, IR_and, ir_map2(m->b, IR_eq, x, floor_of(m, x)), math_compare(m, IR_le, x, 0));
-  val zero = math_compare(m, IR_eq, x, 0);
-  val at_zero = math_neg(m, math_with_sign(m, math_const(m, __builtin_inf()), x));
-  return math_select(m, zero, at_zero, math_select(m, whole, math_const(m, __builtin_nan("")), found));
+  return math_select(m, whole, math_const(m, __builtin_nan("")), found);
 }
 
 val math_digamma(math *m, val x, val y) {

@@ -161,7 +161,7 @@ def log_gamma(x):
 def digamma(a):
     """Recurrence up to 40, an asymptotic series from there; reflection below zero."""
     x, wide = a.astype(np.longdouble), np.longdouble
-    pole = (x < 0) & (x == np.floor(x))
+    pole = (x <= 0) & (x == np.floor(x))
     rest = x - np.rint(x)
     turned = np.where(x < 0, -wide(np.pi) / np.tan(wide("3.14159265358979323846264338327950288") * rest), 0)
     y = np.where(x < 0, 1 - x, x)
@@ -173,7 +173,7 @@ def digamma(a):
     square = 1 / (y * y)
     series = square * (wide(1) / 12 - square * (wide(1) / 120 - square * (wide(1) / 252 - square * (wide(1) / 240 - square / 132))))
     found = total + np.log(y) - 1 / (2 * y) - series
-    return np.where(pole, np.nan, np.where(x == 0, np.copysign(np.inf, -x), found)).astype(a.dtype)
+    return np.where(pole, np.nan, found).astype(a.dtype)
 
 
 def bessel(order):
