@@ -66,6 +66,7 @@ typedef struct kiln_layout {
     uint32_t rank;
     int64_t dims[KILN_MAX_RANK];
   } tiles[KILN_MAX_TILES];
+  uint32_t element_bits; /* E(4): elements of less than a byte share bytes, the first in the low bits; 0: they do not */
 } kiln_layout;
 
 /* Bytes that an array of the type and dimensions of `array` takes in this layout, padding included; 0 when that is no

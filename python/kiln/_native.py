@@ -81,6 +81,7 @@ class Layout(ctypes.Structure):
         ("minor_to_major", c_uint32 * MAX_RANK),
         ("tile_count", c_uint32),
         ("tiles", TileBox * MAX_TILES),
+        ("element_bits", c_uint32),
     ]
 
 

@@ -137,7 +137,8 @@ void flat_take(flat *f, const ir_value *v);
 host_operand *flat_at(flat *f, const ir_value *v); /* its operand; closes the loop or emits the product if it must */
 uint32_t flat_dense(flat *f, const ir_value *v);   /* a slot that holds it densely, copied there if need be */
 void flat_copy(flat *f, const host_operand *from, const host_operand *to, uint32_t bytes);
-host_operand *flat_converted(flat *f, const host_operand *at, ir_dtype from, ir_dtype to); /* to a tile of the current op */
+host_operand *flat_converted(flat *f, const host_operand *at, ir_dtype from,
+                             ir_dtype to);                                         /* to a tile of the current op */
 void flat_share(flat *f, const ir_value *v, const ir_value *of, host_operand *at); /* v views what `of` lies in */
 void flat_settle_lazy(flat *f, uint32_t memory); /* copies what was read from memory that is about to change */
 void flat_settle_products(flat *f);

@@ -53,9 +53,8 @@ static bool append_rest(ir_shape *to, const ir_shape *from, uint32_t taken) {
 
 bool ir_infer_dot(ir_builder *b, ir_op *op) {
   ir_attrs *attrs = op->attrs;
-  if (!ir_need_count(b, op, 2) || !ir_need_tiles(b, op) ||
-      !ir_need_class(b, op, op->operands[0]->type.dtype, T_NUM) || !accumulates(b, op, 0) ||
-      !ir_need_class(b, op, op->operands[1]->type.dtype, T_NUM) || !accumulates(b, op, 1))
+  if (!ir_need_count(b, op, 2) || !ir_need_tiles(b, op) || !ir_need_class(b, op, op->operands[0]->type.dtype, T_NUM) ||
+      !accumulates(b, op, 0) || !ir_need_class(b, op, op->operands[1]->type.dtype, T_NUM) || !accumulates(b, op, 1))
     return false;
   const ir_shape *left = &op->operands[0]->type.shape, *right = &op->operands[1]->type.shape;
   uint32_t left_taken = 0, right_taken = 0;

@@ -93,14 +93,24 @@ ir_address ir_param_address(const ir_param *param) {
   return out;
 }
 
+uint32_t ir_layout_element_bits(const kiln_layout *layout, ir_dtype dtype) {
+  return layout->element_bits ? layout->element_bits : ir_dtype_get(dtype)->stored;
+}
+
+/* Of less than a byte: a whole number of elements share one. */
+static size_t bytes_of(size_t elements, uint32_t bits) {
+  return bits < 8 ? (elements + 8 / bits - 1) / (8 / bits) : elements * (bits / 8);
+}
+
 int64_t ir_param_bytes(const ir_param *param) {
-  return ir_param_address(param).elements * (int64_t)ir_dtype_bytes(param->ref->type.dtype);
+  uint32_t bits = ir_layout_element_bits(&param->layout, param->ref->type.dtype);
+  return (int64_t)bytes_of((size_t)ir_param_address(param).elements, bits);
 }
 
 /* ---- comparing, printing ---- */
 
 bool ir_layout_equal(const kiln_layout *a, const kiln_layout *b) {
-  if (a->rank != b->rank || a->tile_count != b->tile_count) return false;
+  if (a->rank != b->rank || a->tile_count != b->tile_count || a->element_bits != b->element_bits) return false;
   for (uint32_t k = 0; k < a->rank; k++)
     if (a->minor_to_major[k] != b->minor_to_major[k]) return false;
   for (uint32_t i = 0; i < a->tile_count; i++) {
@@ -113,12 +123,14 @@ bool ir_layout_equal(const kiln_layout *a, const kiln_layout *b) {
 void ir_layout_print(text *t, const kiln_layout *layout) {
   text_char(t, '{');
   for (uint32_t k = 0; k < layout->rank; k++) text_format(t, "%s%u", k ? "," : "", layout->minor_to_major[k]);
+  if (layout->tile_count || layout->element_bits) text_char(t, ':');
   for (uint32_t i = 0; i < layout->tile_count; i++) {
-    text_add(t, i ? STR("(") : STR(":T("));
+    text_add(t, i ? STR("(") : STR("T("));
     for (uint32_t k = 0; k < layout->tiles[i].rank; k++)
       text_format(t, "%s%lld", k ? "," : "", (long long)layout->tiles[i].dims[k]);
     text_char(t, ')');
   }
+  if (layout->element_bits) text_format(t, "E(%u)", layout->element_bits);
   text_char(t, '}');
 }
 
@@ -135,7 +147,8 @@ static bool next_index(const kiln_array *array, int64_t *index) {
 
 static bool address_of_array(const kiln_layout *layout, const kiln_array *array, ir_address *out) {
   bool known = (uint32_t)array->dtype < IR_DTYPE_COUNT && array->rank <= KILN_MAX_RANK;
-  return known && (layout->rank == 0 || layout->rank == array->rank) &&
+  bool whole = layout->element_bits == 0 || layout->element_bits == ir_dtype_get((ir_dtype)array->dtype)->bits;
+  return known && whole && (layout->rank == 0 || layout->rank == array->rank) &&
          ir_address_of(layout, array->dims, array->rank, out);
 }
 
@@ -143,7 +156,18 @@ size_t kiln_layout_size(const kiln_layout *layout, const kiln_array *array) {
   ir_address address;
   size_t size;
   if (!address_of_array(layout, array, &address) || address.elements < 0) return 0;
-  return size_mul((size_t)address.elements, kiln_dtype_size(array->dtype), &size) ? size : 0;
+  if (!size_mul((size_t)address.elements, kiln_dtype_size(array->dtype), &size)) return 0;
+  return bytes_of((size_t)address.elements, ir_layout_element_bits(layout, (ir_dtype)array->dtype));
+}
+
+/* An element of less than a byte, from or to its place among others. */
+static void convert_bits(uint8_t *memory, uint8_t *element, size_t at, uint32_t bits, bool pack) {
+  uint8_t *byte = memory + at * bits / 8;
+  const uint32_t shift = (uint32_t)(at * bits % 8), ones = (1u << bits) - 1;
+  if (pack)
+    *byte = (uint8_t)((*byte & ~(ones << shift)) | (*element & ones) << shift);
+  else
+    *element = (uint8_t)(*byte >> shift & ones);
 }
 
 static void convert(const kiln_layout *layout, const kiln_array *array, uint8_t *memory, bool pack) {
@@ -152,9 +176,14 @@ static void convert(const kiln_layout *layout, const kiln_array *array, uint8_t 
   int64_t index[KILN_MAX_RANK] = {0};
   ir_address address;
   if (!address_of_array(layout, array, &address) || address.elements <= 0) return;
+  const uint32_t bits = ir_layout_element_bits(layout, (ir_dtype)array->dtype);
   do {
-    uint8_t *element = memory + (size_t)ir_address_at(&address, index) * bytes;
-    memcpy(pack ? element : row_major, pack ? row_major : element, bytes);
+    const size_t at = (size_t)ir_address_at(&address, index);
+    uint8_t *element = memory + at * bytes;
+    if (bits < 8)
+      convert_bits(memory, row_major, at, bits, pack);
+    else
+      memcpy(pack ? element : row_major, pack ? row_major : element, bytes);
     row_major += bytes;
   } while (next_index(array, index));
 }

@@ -26,6 +26,9 @@ int64_t ir_address_at(const ir_address *address, const int64_t *index);
 
 bool ir_layout_even(const kiln_layout *layout); /* every tile divides the boxes that it cuts */
 
+/* Bits of an element in memory. */
+uint32_t ir_layout_element_bits(const kiln_layout *layout, ir_dtype dtype);
+
 /* Of a parameter of a bound kernel, verified to fit. */
 ir_address ir_param_address(const ir_param *param);
 int64_t ir_param_bytes(const ir_param *param);

@@ -44,7 +44,7 @@ static bool parse_param(parser *p, bool output, param_list *out) {
   ir_space space = IR_SPACE_GMEM;
   w.name = parse_name(p, "a parameter's name");
   if (!w.name || !parse_expect(p, SIGN_COLON) || !parse_type(p, &w.type) ||
-      !parse_layout(p, w.type.shape.rank, &w.param.layout) || !parse_space(p, &space) || !parse_param_flags(p, &w, output))
+      !parse_layout(p, &w.type, &w.param.layout) || !parse_space(p, &space) || !parse_param_flags(p, &w, output))
     return false;
   w.param.name = parse_text(p, w.name);
   w.param.loc = parse_loc(p, w.name);

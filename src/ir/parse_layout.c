@@ -1,4 +1,4 @@
-/* Layouts as XLA writes them: {1,0:T(8,128)(2,1)}. */
+/* Layouts as XLA writes them: {1,0:T(8,128)(2,1)E(4)}. */
 #include "ir/layout.h"
 #include "ir/parse.h"
 
@@ -51,12 +51,33 @@ static bool parse_tiles(parser *p, kiln_layout *out) {
   return true;
 }
 
-bool parse_layout(parser *p, uint32_t rank, kiln_layout *out) {
+/* E(4): what XLA calls the element size. */
+static bool parse_element_bits(parser *p, ir_dtype dtype, kiln_layout *out) {
+  loc at = parse_here(p);
+  int64_t bits;
+  if (!parse_accept_word(p, "E")) return true;
+  if (!parse_expect(p, SIGN_PAREN) || !parse_number(p, 1, 64, "the bits of an element, as in E(4)", &bits))
+    return false;
+  const uint32_t own = ir_dtype_get(dtype)->bits;
+  if (own >= 8) return refuse(p, at, "no E(..), as elements of this type fill bytes");
+  if (bits != own) return refuse(p, at, own == 4 ? "E(4), the bits of this type" : "E(2), the bits of this type");
+  out->element_bits = own;
+  return parse_expect(p, SIGN_PAREN_END);
+}
+
+static bool parse_details(parser *p, ir_dtype dtype, kiln_layout *out) {
+  const token *t = parse_peek(p, 0);
+  bool packed = t->kind == TOKEN_NAME && str_is(parse_text(p, t), "E");
+  return (packed || parse_tiles(p, out)) && parse_element_bits(p, dtype, out);
+}
+
+bool parse_layout(parser *p, const ir_type *type, kiln_layout *out) {
+  const uint32_t rank = type->shape.rank;
   loc at = parse_here(p);
   *out = (kiln_layout){0};
   if (!parse_accept(p, SIGN_BRACE)) return true;
   if (rank == 0) return refuse(p, at, "an array, as a scalar has no layout");
-  if (!parse_order(p, rank, out) || (parse_accept(p, SIGN_COLON) && !parse_tiles(p, out))) return false;
+  if (!parse_order(p, rank, out) || (parse_accept(p, SIGN_COLON) && !parse_details(p, type->dtype, out))) return false;
   if (!ir_layout_even(out)) return refuse(p, at, "every tile to divide the boxes of the tile before it");
   return parse_expect(p, SIGN_BRACE_END);
 }

@@ -143,12 +143,16 @@ static spv_id load_word(spv_lower *low, const spv_memory *memory, spv_id word, s
   return spv_extract(c, c->u32, vector, (uint32_t)component);
 }
 
+uint32_t spv_element_bits(const spv_memory *memory, ir_dtype dtype) {
+  return memory->element_bits ? memory->element_bits : ir_dtype_get(dtype)->stored;
+}
+
 /* ---- loads ---- */
 
 spv_id spv_load(spv_lower *low, const spv_place *place, ir_dtype dtype, spv_id otherwise) {
   spv_code *c = &low->code;
   spv_memory *memory = &low->memories.data[place->memory];
-  uint32_t bits = ir_dtype_get(dtype)->stored;
+  uint32_t bits = spv_element_bits(memory, dtype);
   if (place->inside == spv_const_bool(c->m, false)) return otherwise;
   memory->read = true;
   spv_id value;

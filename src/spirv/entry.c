@@ -42,6 +42,7 @@ static void declare_params(spv_lower *low) {
       count *= ir_extent(&ref->type, axis);
     }
     if (param->layout.rank) memory.address = address_of(low->arena, param);
+    memory.element_bits = param->layout.element_bits;
     uint64_t bytes = (uint64_t)ir_param_bytes(param);
     memory.spare = (uint32_t)((bytes + 15) / 16 * 4);
     VEC_PUSH(low->arena, &low->memories, memory);

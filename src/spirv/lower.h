@@ -34,11 +34,12 @@ typedef struct spv_memory {
   uint32_t offset; /* words, in shared memory or the unit's slice of the slab */
   uint32_t spare;  /* word after the elements: four that writes out of range go to */
   bool uses_spare;
-  bool packed;      /* elements narrower than a word share one */
-  bool written;     /* somewhere in the kernel */
-  bool own;         /* every element is touched by one lane only */
-  bool dirty, read; /* written, read since the last barrier */
-  uint32_t version; /* changes whenever what was loaded before no longer holds */
+  bool packed;           /* elements narrower than a word share one */
+  uint32_t element_bits; /* packed: of an element where a layout says so; 0: its type's stored bits */
+  bool written;          /* somewhere in the kernel */
+  bool own;              /* every element is touched by one lane only */
+  bool dirty, read;      /* written, read since the last barrier */
+  uint32_t version;      /* changes whenever what was loaded before no longer holds */
   uint32_t rank;
   int64_t strides[KILN_MAX_RANK]; /* elements */
   const ir_address *address;      /* of a param with a layout, instead of the strides; else NULL */
@@ -155,6 +156,8 @@ spv_id spv_word_index(spv_lower *low, const spv_memory *memory, spv_id word);
 spv_id spv_word_pointer(spv_lower *low, const spv_memory *memory, spv_id index);
 spv_id spv_group_pointer(spv_lower *low, const spv_memory *memory, spv_id group);
 bool spv_component_of(spv_lower *low, const spv_memory *memory, spv_id index, int64_t *component);
+
+uint32_t spv_element_bits(const spv_memory *memory, ir_dtype dtype);
 
 /* ---- store.c ---- */
 spv_id spv_spare_word(spv_lower *low, spv_memory *memory, spv_id inside); /* where to write when `inside` may fail */

@@ -115,7 +115,7 @@ static void store_narrow(spv_lower *low, spv_memory *memory, const spv_place *pl
 void spv_store(spv_lower *low, const spv_place *places, const spv_id *values, uint32_t count, ir_dtype dtype) {
   spv_code *c = &low->code;
   spv_memory *memory = &low->memories.data[places[0].memory];
-  uint32_t bits = ir_dtype_get(dtype)->stored, used = 0;
+  uint32_t bits = spv_element_bits(memory, dtype), used = 0;
   write writes[MAX_WRITES];
   spv_id packed[MAX_WRITES / 2];
   for (uint32_t i = 0; i < count; i++) {
@@ -178,8 +178,9 @@ static void store_scalar(spv_lower *low, const store_nest *s) {
 
 /* Elements of part of a word that do not follow one another: each takes two atomic updates. */
 static bool is_scattered(spv_lower *low, const ir_op *op) {
-  uint32_t count = op->attrs->index_count, bits = ir_dtype_get(op->operands[1]->type.dtype)->stored;
-  if (count == 0 || bits >= 32 || !low->memories.data[spv_memory_of_ref(low, op->operands[0])].packed) return false;
+  const spv_memory *memory = &low->memories.data[spv_memory_of_ref(low, op->operands[0])];
+  uint32_t count = op->attrs->index_count, bits = spv_element_bits(memory, op->operands[1]->type.dtype);
+  if (count == 0 || bits >= 32 || !memory->packed) return false;
   return op->attrs->index[count - 1].point || op->attrs->index[count - 1].stride != 1;
 }
 
