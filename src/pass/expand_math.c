@@ -23,17 +23,6 @@ static formula_fn find_formula(ir_code code) {
   }
 }
 
-static bool has_wide(ir_code code) {
-  switch (code) {
-#define EXPAND(op, function) case IR_##op:
-#define NARROW(op, function)
-#include "pass/expand_math.def"
-#undef EXPAND
-    return true;
-    default: return false;
-  }
-}
-
 static const math_format formats[] = {
     {IR_F32, IR_I32, 23, 127, 0x1p-126, 0.693145751953125, 1.42860682030941723e-06},
     {IR_F64, IR_I64, 52, 1023, 0x1p-1022, 0.6931471805598903, 5.497923018708371e-14},
@@ -116,11 +105,7 @@ typedef struct work {
 
 static bool collect(void *user, ir_op *op) {
   work *w = user;
-  if (!find_formula(op->code)) return true;
-  if (op->results[0]->type.dtype == IR_F64 && !has_wide(op->code))
-    diag_report(w->c->diags, DIAG_no_f64_function, op->loc, ir_op_get(op->code)->text);
-  else
-    VEC_PUSH(&w->c->kernel->module->arena, &w->ops, op);
+  if (find_formula(op->code)) VEC_PUSH(&w->c->kernel->module->arena, &w->ops, op);
   return true;
 }
 
