@@ -103,4 +103,16 @@ static inline double f64_odd_from_i64(int64_t v) {
   return v < 0 ? -f64_odd_from_u64(magnitude) : f64_odd_from_u64(magnitude);
 }
 
+/* The larger and the smaller of two, NaN if either is. As functions: both choices are then made without a branch. */
+#define FLOAT_CHOICE(name, type, relation)    \
+  static inline type name(type a, type b) {   \
+    const type chosen = a relation b ? a : b; \
+    return a != a ? a : chosen;               \
+  }
+FLOAT_CHOICE(larger, double, >)
+FLOAT_CHOICE(smaller, double, <)
+FLOAT_CHOICE(largerf, float, >)
+FLOAT_CHOICE(smallerf, float, <)
+#undef FLOAT_CHOICE
+
 #endif
