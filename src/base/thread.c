@@ -1,7 +1,8 @@
 /* POSIX threads behind the names of thread.h.
  *
- * A pool's helpers sleep on `wake` until the job number changes, take chunks of the job by an atomic counter, and the
- * last one to finish signals `done`. The caller is worker 0 and works too, so a pool of one thread never sleeps. Who
+ * A pool's helpers sleep on `wake` until there is a job that they have not seen, join it, take its chunks by an atomic
+ * counter, and the last one to leave signals `done`. The caller is worker 0 and works too; when no chunks are left it
+ * closes the job, and waits only for those who did join: on a busy machine some helpers wake when all is done. Who
  * waits looks for some microseconds before it sleeps: jobs often follow one another faster than a thread wakes. */
 #define _GNU_SOURCE
 #include "base/thread.h"
@@ -62,11 +63,11 @@ typedef struct helper {
 struct pool {
   mem mem;
   uint32_t threads, capacity; /* the helpers' array has capacity - 1 entries, threads - 1 of them running */
-  pthread_mutex_t lock;       /* held to change job, running and stop */
+  pthread_mutex_t lock;       /* held to change job, open, stop and helping */
   pthread_cond_t wake, done;
-  atomic_uint_fast64_t job;
-  atomic_uint running; /* helpers still at the current job */
-  atomic_bool stop;
+  atomic_uint_fast64_t job; /* number of the last one */
+  atomic_bool open, stop;   /* helpers may join the job; shall end */
+  atomic_uint helping;      /* helpers that joined and have not left */
   pool_fn fn;
   void *user;
   uint64_t count, chunk, chunks;
@@ -90,17 +91,22 @@ static void relax(void) {
 #endif
 }
 
-static void await_job(pool *p, uint64_t seen) {
-  for (uint32_t look = 0; look < LOOKS && p->job == seen && !p->stop; look++) relax();
+static bool idle(const pool *p, uint64_t seen) { return (p->job == seen || !p->open) && !p->stop; }
+
+/* Joins a job that is not the one seen; false when the pool stops. */
+static bool join_job(pool *p, uint64_t *seen) {
+  for (uint32_t look = 0; look < LOOKS && idle(p, *seen); look++) relax();
   pthread_mutex_lock(&p->lock);
-  while (p->job == seen && !p->stop) pthread_cond_wait(&p->wake, &p->lock);
+  while (idle(p, *seen)) pthread_cond_wait(&p->wake, &p->lock);
+  *seen = p->job;
+  p->helping++;
   pthread_mutex_unlock(&p->lock);
+  return !p->stop;
 }
 
-static void await_helpers(pool *p) {
-  for (uint32_t look = 0; look < LOOKS && p->running > 0; look++) relax();
+static void leave_job(pool *p) {
   pthread_mutex_lock(&p->lock);
-  while (p->running > 0) pthread_cond_wait(&p->done, &p->lock);
+  if (--p->helping == 0) pthread_cond_signal(&p->done);
   pthread_mutex_unlock(&p->lock);
 }
 
@@ -108,15 +114,29 @@ static void *help(void *user) {
   helper *self = user;
   pool *p = self->pool;
   uint64_t seen = 0;
-  for (;;) {
-    await_job(p, seen);
-    if (p->stop) return NULL;
-    seen = p->job;
+  while (join_job(p, &seen)) {
     take_chunks(p, self->worker);
-    pthread_mutex_lock(&p->lock);
-    if (--p->running == 0) pthread_cond_signal(&p->done);
-    pthread_mutex_unlock(&p->lock);
+    leave_job(p);
   }
+  return NULL;
+}
+
+static void open_job(pool *p) {
+  pthread_mutex_lock(&p->lock);
+  p->job++;
+  p->open = true;
+  pthread_cond_broadcast(&p->wake);
+  pthread_mutex_unlock(&p->lock);
+}
+
+static void close_job(pool *p) {
+  pthread_mutex_lock(&p->lock);
+  p->open = false;
+  pthread_mutex_unlock(&p->lock);
+  for (uint32_t look = 0; look < LOOKS && p->helping > 0; look++) relax();
+  pthread_mutex_lock(&p->lock);
+  while (p->helping > 0) pthread_cond_wait(&p->done, &p->lock);
+  pthread_mutex_unlock(&p->lock);
 }
 
 static size_t pool_bytes(uint32_t threads) { return sizeof(pool) + (threads - 1) * sizeof(helper); }
@@ -185,11 +205,7 @@ void pool_run(pool *p, uint64_t count, uint64_t chunk, pool_fn fn, void *user) {
     take_chunks(p, 0);
     return;
   }
-  pthread_mutex_lock(&p->lock);
-  p->job++;
-  p->running = p->threads - 1;
-  pthread_cond_broadcast(&p->wake);
-  pthread_mutex_unlock(&p->lock);
+  open_job(p);
   take_chunks(p, 0);
-  await_helpers(p);
+  close_job(p);
 }
