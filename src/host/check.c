@@ -55,7 +55,7 @@ static int32_t cell(const host_unit *unit, uint32_t slot) {
 void host_describe_unit(const host_unit *unit, char *out, size_t size) {
   const kiln_host_plan *plan = unit->plan;
   line words = {.size = 0};
-  add(&words, "block %llu", (unsigned long long)unit->point);
+  add(&words, "block %llu", (unsigned long long)unit->step.flat);
   for (uint32_t a = 0; a < plan->kernel->axis_count; a++)
     add(&words, "%s%.*s %d", a ? ", " : " (", STR_FMT(plan->kernel->axes[a].name),
         (int)cell(unit, plan->axis_slots[a]));

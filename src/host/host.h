@@ -335,7 +335,7 @@ struct host_unit {
   const kiln_host_plan *plan;
   uint32_t pc;
   uint64_t steps;   /* instructions run since the unit was started */
-  uint64_t point;   /* flat number in the parallel grid, row-major */
+  step_record step; /* where it stands in the parallel grid */
   unit_id id;       /* in the plan's machine */
   alloc_heap *heap; /* of what the unit alone owns: its scratch */
   key_serials serials;

@@ -24,11 +24,7 @@ static kiln_result out_of_memory(kiln_context *context) {
 
 /* The passes have left the parallel axes. False when there are more points than can be counted. */
 static bool read_grid(kiln_host_plan *plan) {
-  plan->grid.rank = plan->kernel->axis_count;
-  for (uint32_t a = 0; a < plan->grid.rank; a++) {
-    plan->grid.size[a] = plan->kernel->axes[a].extent->value;
-    plan->grid.parallel[a] = true;
-  }
+  plan->grid = step_grid_of(plan->kernel);
   return step_count(&plan->grid, &plan->points);
 }
 

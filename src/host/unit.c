@@ -90,16 +90,14 @@ void host_unit_start(host_unit *unit, uint64_t point, host_faults *faults) {
   const kiln_host_plan *plan = unit->plan;
   const uint32_t params = plan->kernel->param_count;
   unit->pc = 0;
-  unit->point = point;
+  step_record_at(&plan->grid, (step_share){0, plan->points}, point, &unit->step);
   unit->faults = faults;
   unit->serials = plan->serials;
   for (uint32_t r = 0; r < params; r++) bind_root(unit, r, plan->block[r]);
   if (alloc_live(unit->heap) > 0) /* of a point that was stopped */
     for (uint32_t r = params; r < plan->root_count; r++) release_scratch(unit, r);
-  int64_t index[STEP_MAX_AXES];
-  step_unflatten(&plan->grid, point, index);
   for (uint32_t a = 0; a < plan->grid.rank; a++) {
-    int32_t cell = (int32_t)index[a];
+    int32_t cell = (int32_t)unit->step.index[a];
     memcpy(unit->slot[plan->axis_slots[a]], &cell, sizeof cell);
   }
 }

@@ -1,12 +1,12 @@
 /* The one record of where a grid walk stands, and the walk that makes it.
  *
  * Index maps, the executor, pipelines, traces and the plan all read a `step_record` and nothing else. Its first two
- * fields are those of JAX's PipelineStep: the index tuple and the flat counter within this unit's share. */
+ * fields are those of JAX's PipelineStep: the index tuple and the flat counter within this unit's share. The rules of
+ * its fields stand in step_rules.def, from which the SPIR-V emitter makes instructions for them. */
 #ifndef KILN_SRC_MODEL_STEP_H
 #define KILN_SRC_MODEL_STEP_H
 
-#include "base/mem.h"
-#include "kiln/kernel.h"
+#include "ir/ir.h"
 
 #define STEP_MAX_AXES 16
 #define STEP_MAX_OPERANDS 64
@@ -18,8 +18,11 @@ typedef struct step_grid {
   bool parallel[STEP_MAX_AXES]; /* steps that differ here may run in any order, on any unit */
 } step_grid;
 
+step_grid step_grid_of(const ir_kernel *k); /* bound; an axis whose extent a launch gives counts as 1 */
+
 /* Number of steps; false when it does not fit (or a size is negative). */
 bool step_count(const step_grid *grid, uint64_t *out);
+uint64_t step_behind(const step_grid *grid, uint32_t axis); /* steps of all axes behind it */
 void step_unflatten(const step_grid *grid, uint64_t flat, int64_t *index);
 uint64_t step_flatten(const step_grid *grid, const int64_t *index);
 
@@ -56,6 +59,9 @@ typedef struct step_record {
   step_operand operand[STEP_MAX_OPERANDS];
 } step_record;
 
+/* The record of one step of a share, but for its operands. */
+void step_record_at(const step_grid *grid, step_share share, uint64_t flat, step_record *out);
+
 /* What the walk must know of an operand. `map` writes the block index of a grid index; it is never asked beyond the
  * share. */
 typedef void (*step_map)(void *user, uint32_t operand, const int64_t *index, int64_t *block);
@@ -77,7 +83,7 @@ typedef struct step_walk {
 /* Prepares a walk over `share` of `grid`; step_next() moves to the first step. False when there are too many operands,
  * axes or steps. */
 bool step_walk_init(step_walk *walk, const step_grid *grid, step_share share, const step_operand_desc *operands,
-                    uint32_t operand_count, step_map map, void *user);
+                    uint32_t operand_count, step_map find, void *user);
 bool step_next(step_walk *walk); /* false behind the last step */
 
 /* How one dimension of a block lies in its array. */
@@ -101,8 +107,16 @@ typedef struct block_window {
   int64_t origin, size, skip, valid;
 } block_window;
 
+/* The rule by which an index names a block: its first element is scale * index + offset. */
+typedef struct block_rule {
+  int64_t scale, offset;
+} block_rule;
+
+block_dim block_dim_of(const ir_block *block, const ir_type *array, uint32_t axis);
+block_rule block_rule_of(const block_dim *dim);
 block_window block_place(const block_dim *dim, int64_t index);
-int64_t block_count(const block_dim *dim); /* blocks that cover the array; 0 for ELEMENT */
-bool block_ragged(const block_dim *dim);   /* whether some block runs past the end */
+bool block_inside(const block_dim *dim, int64_t index); /* all of it exists */
+int64_t block_count(const block_dim *dim);              /* blocks that cover the array; 0 for ELEMENT */
+bool block_ragged(const block_dim *dim);                /* whether some block runs past the end */
 
 #endif

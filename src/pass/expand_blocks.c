@@ -15,6 +15,7 @@
  * - A view is marked `edge` unless its map provably stays inside the array; a block that is the whole array is the
  * array.
  * - Scratch of the body is allocated once, before the loops: it lives through all steps. */
+#include "model/step.h"
 #include "pass/util.h"
 
 typedef struct nest {
@@ -72,10 +73,14 @@ static void inline_map(nest *n, const ir_block *block, ir_value **out) {
   }
 }
 
-/* Whether every block whose index is in the range, times `scale`, names elements that exist. */
-static bool stays_inside(pass_range index, int64_t scale, int64_t size, int64_t extent) {
-  int64_t last;
-  return index.low >= 0 && i64_mul(index.high, scale, &last) && last <= extent - size;
+/* The block's first element, by the model's rule: as a number when the index is one, else as a value. */
+static ir_value *place_block(nest *n, block_rule rule, ir_value *index, int64_t *number) {
+  ir_builder *b = &n->b;
+  if (pass_integer(index, number) && i64_mul(*number, rule.scale, number) && i64_add(*number, rule.offset, number))
+    return NULL;
+  *number = 0;
+  ir_value *first = rule.scale == 1 ? index : ir_map2(b, IR_mul, index, ir_scalar_i32(b, rule.scale));
+  return rule.offset == 0 ? first : ir_map2(b, IR_add, first, ir_scalar_i32(b, rule.offset));
 }
 
 typedef struct view_parts {
@@ -86,23 +91,19 @@ typedef struct view_parts {
 } view_parts;
 
 static void add_dimension(nest *n, const ir_block *block, uint32_t axis, ir_value *index, view_parts *view) {
-  const ir_type *array = &n->kernel->params[block->param].ref->type;
-  int64_t size = block->size.dims[axis]->value, extent = ir_extent(array, axis), constant;
-  bool point = block->squeezed >> axis & 1;
-  int64_t scale = block->element >> axis & 1 ? 1 : size;
-  pass_range range = pass_range_of(n->kernel, index);
-  if (!stays_inside(range, scale, size, extent)) view->attrs.edge = true;
-  if (point || size != extent || range.low != 0 || range.high != 0) view->whole = false;
+  const block_dim dim = block_dim_of(block, &n->kernel->params[block->param].ref->type, axis);
+  const pass_range range = pass_range_of(n->kernel, index);
+  const bool point = dim.kind == BLOCK_SQUEEZED;
+  int64_t number;
+  if (!block_inside(&dim, range.low) || !block_inside(&dim, range.high)) view->attrs.edge = true;
+  if (point || dim.size != dim.array || range.low != 0 || range.high != 0) view->whole = false;
   ir_index *out = &view->attrs.index[axis];
+  ir_value *start = place_block(n, block_rule_of(&dim), index, &number);
   *out = (ir_index){.point = point, .operand = -1, .size = block->size.dims[axis], .stride = 1};
-  if (pass_integer(index, &constant) && i64_mul(constant, scale, &constant)) {
-    out->start = ir_dim_const(n->b.module, constant);
-    return;
-  }
-  out->start = ir_dim_const(n->b.module, 0);
+  out->start = ir_dim_const(n->b.module, number);
+  if (!start) return;
   out->operand = (int32_t)view->operand_count;
-  view->operands[view->operand_count++] =
-      scale == 1 ? index : ir_map2(&n->b, IR_mul, index, ir_scalar_i32(&n->b, scale));
+  view->operands[view->operand_count++] = start;
 }
 
 static ir_value *expand_block(nest *n, const ir_block *block) {

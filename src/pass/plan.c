@@ -7,7 +7,6 @@
 #include "pass/util.h"
 
 enum { MAX_STEPS_FOLLOWED = 1 << 20 };
-_Static_assert((int)STEP_MAX_AXES >= (int)IR_MAX_AXES, "a grid fits a step");
 
 /* ---- index maps by number ---- */
 
@@ -108,12 +107,10 @@ static void follow_walk(arena *a, plan *p) {
 
 static bool read_grid(arena *a, const ir_kernel *k, plan *p) {
   p->axis_names = ARENA_ARRAY(a, kiln_str, (size_t)k->axis_count + 1);
-  p->grid.rank = k->axis_count;
+  p->grid = step_grid_of(k);
   for (uint32_t i = 0; i < k->axis_count; i++) {
     p->axis_names[i] = k->axes[i].name;
     p->dynamic |= (uint32_t)(k->axes[i].bound != NULL) << i;
-    p->grid.size[i] = k->axes[i].bound ? 1 : k->axes[i].extent->value;
-    p->grid.parallel[i] = k->axes[i].parallel;
   }
   step_grid across = step_parallel_part(&p->grid);
   return step_count(&p->grid, &p->steps) && step_count(&across, &p->units);
@@ -122,8 +119,7 @@ static bool read_grid(arena *a, const ir_kernel *k, plan *p) {
 static bool is_ragged(const ir_block *block, const ir_type *array) {
   bool ragged = false;
   for (uint32_t axis = 0; axis < block->size.rank; axis++) {
-    block_kind kind = block->element >> axis & 1 ? BLOCK_ELEMENT : BLOCK_TILED;
-    block_dim dim = {kind, block->size.dims[axis]->value, ir_extent(array, axis), 0};
+    const block_dim dim = block_dim_of(block, array, axis);
     ragged = ragged || block_ragged(&dim);
   }
   return ragged;

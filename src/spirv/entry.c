@@ -1,5 +1,6 @@
 /* The module around a kernel: builtins, buffers, the number of the unit and its place in the grid, and the counts that
  * are only known when all is written. */
+#include "model/step.h"
 #include "spirv/lower.h"
 
 _Noreturn void spv_give_up(spv_lower *low) {
@@ -130,27 +131,40 @@ static spv_id push_variable(spv_lower *low) {
 
 /* ---- the unit ---- */
 
-static uint64_t count_units(spv_lower *low) {
-  uint64_t count = 1;
-  for (uint32_t i = 0; i < low->kernel->axis_count; i++)
-    if (__builtin_mul_overflow(count, (uint64_t)low->kernel->axes[i].extent->value, &count) || count > INT32_MAX) {
-      diag_report(low->diags, DIAG_spirv_grid_limit, low->kernel->axes[i].loc, (long long)INT32_MAX);
-      spv_give_up(low);
-    }
-  return count;
+static uint64_t count_units(spv_lower *low, const step_grid *grid) {
+  uint64_t count;
+  if (step_count(grid, &count) && count <= INT32_MAX) return count;
+  diag_report(low->diags, DIAG_spirv_grid_limit, low->kernel->axes[0].loc, (long long)INT32_MAX);
+  spv_give_up(low);
 }
 
-static void set_axes(spv_lower *low, spv_id unit) {
+/* Of the rows of the step record a kernel's grid needs the indices only. */
+#define STEP_ADD(a, b) spv_add(c, a, b)
+#define STEP_SUB(a, b) spv_sub(c, a, b)
+#define STEP_DIV(a, b) spv_div_const(c, a, b)
+#define STEP_MOD(a, b) spv_mod_const(c, a, b)
+#define STEP_FIELD(name, formula)
+#define STEP_AXIS(name, formula) SET_##name(formula)
+#define SET_index(formula) spv_set_scalar(low, low->kernel->axes[axis].index, formula);
+#define SET_axis_first(formula)
+#define SET_axis_last(formula)
+
+static void set_axis(spv_lower *low, uint32_t axis, spv_id flat, uint32_t behind, uint32_t size) {
   spv_code *c = &low->code;
-  for (uint32_t i = low->kernel->axis_count; i-- > 0;) {
-    const ir_axis *axis = &low->kernel->axes[i];
-    uint32_t extent = (uint32_t)axis->extent->value;
-    spv_set_scalar(low, axis->index, i ? spv_mod_const(c, unit, extent) : unit);
-    unit = spv_div_const(c, unit, extent);
+#include "model/step_rules.def"
+}
+
+/* No step of an empty grid runs, but its module is valid. */
+static void set_axes(spv_lower *low, const step_grid *grid, spv_id unit) {
+  uint32_t behind = 1;
+  for (uint32_t axis = grid->rank; axis-- > 0;) {
+    uint32_t size = grid->size[axis] ? (uint32_t)grid->size[axis] : 1;
+    set_axis(low, axis, unit, behind, size);
+    if (__builtin_mul_overflow(behind, size, &behind)) behind = UINT32_MAX;
   }
 }
 
-static void write_body(spv_lower *low, uint64_t unit_count, spv_id units_per_workgroup) {
+static void write_body(spv_lower *low, const step_grid *grid, uint64_t unit_count, spv_id units_per_workgroup) {
   spv_code *c = &low->code;
   spv_id push = push_variable(low);
   spv_id workgroup = builtin(low, SpvBuiltInWorkgroupId, spv_type_vector(c->m, c->u32, 3));
@@ -164,7 +178,7 @@ static void write_body(spv_lower *low, uint64_t unit_count, spv_id units_per_wor
   spv_id unit = spv_op2(c, SpvOpIAdd, c->u32, spv_op2(c, SpvOpIAdd, c->u32, first, before), subgroup);
   spv_if branch = spv_code_if(c, spv_op2(c, SpvOpULessThan, c->boolean, unit, end));
   spv_range(c, unit, 0, unit_count ? (int64_t)unit_count - 1 : 0, 1);
-  set_axes(low, unit);
+  set_axes(low, grid, unit);
   spv_body(low, low->kernel->body);
   spv_code_end(c, &branch);
   spv_return(c->m);
@@ -197,7 +211,8 @@ static void finish(spv_lower *low, spv_entry_info *info, spv_id units_per_workgr
 
 spv_entry_info spv_lower_kernel(spv_lower *low) {
   spv_module *m = &low->module;
-  spv_entry_info info = {.unit_count = count_units(low)};
+  const step_grid grid = step_grid_of(low->kernel);
+  spv_entry_info info = {.unit_count = count_units(low, &grid)};
   spv_capability(m, SpvCapabilityGroupNonUniform);
   spv_id none = spv_type_void(m), units_per_workgroup = spv_new(m);
   declare_params(low);
@@ -207,7 +222,7 @@ spv_entry_info spv_lower_kernel(spv_lower *low) {
   declare_buffers(low);
   spv_id function = spv_function_begin(m, none, spv_type_function(m, none, NULL, 0));
   spv_function_enter(m);
-  write_body(low, info.unit_count, units_per_workgroup);
+  write_body(low, &grid, info.unit_count, units_per_workgroup);
   spv_function_end(m);
   finish(low, &info, units_per_workgroup);
   spv_name(m, function, low->kernel->name);

@@ -136,6 +136,34 @@ static void random_walks_agree_with_loops(void **state) {
   test_free(walk);
 }
 
+/* The record of any step is found without walking there. */
+static void records_are_found_at_once(void **state) {
+  (void)state;
+  const step_grid grid = {.rank = 3, .size = {3, 1, 4}};
+  const step_share share = {5, 9};
+  step_walk *walk = test_malloc(sizeof *walk);
+  step_record *record = test_calloc(1, sizeof *record);
+  assert_true(step_walk_init(walk, &grid, share, NULL, 0, no_map, NULL));
+  for (uint64_t flat = share.begin; step_next(walk); flat++) {
+    step_record_at(&grid, share, flat, record);
+    assert_memory_equal(record->index, walk->record.index, sizeof record->index);
+    assert_int_equal(record->index[0], flat / 4);
+    assert_int_equal(record->index[2], flat % 4);
+    assert_int_equal(record->local, flat - 5);
+    assert_int_equal(record->first, flat == 5);
+    assert_int_equal(record->last, flat == 8);
+    assert_true(record->axis_first[1] && record->axis_last[1]);
+    assert_int_equal(record->axis_first[2], flat == 8);
+    assert_int_equal(record->axis_last[2], flat == 7);
+    assert_int_equal(record->axis_last[0], flat == 8);
+    assert_int_equal(record->flat_count, 12);
+    assert_int_equal(record->local_count, 4);
+  }
+  assert_true(record->last);
+  test_free(record);
+  test_free(walk);
+}
+
 static void shares_follow_jax(void **state) {
   (void)state;
   step_grid grid = {.rank = 2, .size = {4, 4}, .parallel = {true, false}};
@@ -183,6 +211,7 @@ static void check_window(const block_dim *dim, int64_t index) {
   assert_int_equal(window.origin, begin);
   assert_int_equal(window.size, size);
   assert_int_equal(window.valid, valid);
+  assert_int_equal(block_inside(dim, index), valid == size);
   assert_int_equal(window.skip, valid ? first : 0);
 }
 
@@ -222,8 +251,9 @@ int main(void) {
       cmocka_unit_test(no_axes_is_one_step),           cmocka_unit_test(empty_axis_is_no_step),
       cmocka_unit_test(impossible_grids_are_refused),  cmocka_unit_test(matmul_walk_tells_when_blocks_change),
       cmocka_unit_test(random_walks_agree_with_loops), cmocka_unit_test(shares_follow_jax),
-      cmocka_unit_test(parts_merge_to_the_whole),      cmocka_unit_test(windows_agree_with_counting),
-      cmocka_unit_test(ragged_edges_are_known),        cmocka_unit_test(wild_indices_stay_outside),
+      cmocka_unit_test(records_are_found_at_once),     cmocka_unit_test(parts_merge_to_the_whole),
+      cmocka_unit_test(windows_agree_with_counting),   cmocka_unit_test(ragged_edges_are_known),
+      cmocka_unit_test(wild_indices_stay_outside),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
