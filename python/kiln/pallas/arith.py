@@ -20,8 +20,11 @@ def attribute_list(values: Sequence[int]) -> str:
 
 @rule("form:map")
 def lower_map(low: Lowering, eqn: Equation) -> Operand:
-    """An elementwise op of the table. Literals of another type than the rest are converted."""
-    return low.elementwise(eqn.name, eqn.operands, eqn.avals[0].shape, eqn.avals[0].dtype)
+    """An elementwise op of the table. Bools are ordered as numbers are."""
+    operands = eqn.operands
+    if eqn.name in ("lt", "le", "gt", "ge"):
+        operands = [low.convert(x, np.int32) if x.dtype == np.bool_ else x for x in operands]
+    return low.elementwise(eqn.name, operands, eqn.avals[0].shape, eqn.avals[0].dtype)
 
 
 @rule("add_any")

@@ -318,15 +318,3 @@ def lower_num_programs(low: Lowering, eqn: Equation) -> Operand:
 def _axis(low: Lowering, eqn: Equation) -> Any:
     own = [axis for axis in low.axes if not axis.mapped]
     return own[eqn.params["axis"]]
-
-
-# ---- what a kernel says ----
-
-
-@rule("debug_print")
-def lower_print(low: Lowering, eqn: Equation) -> Sequence[Operand]:
-    """Print "x is {}", x."""
-    values = [v for v in eqn.operands if isinstance(v, Value)]
-    text = str(eqn.params["fmt"]).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    low.writer.line(", ".join([f'print "{text}"', *(v.typed for v in values)]))
-    return []

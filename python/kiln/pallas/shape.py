@@ -217,6 +217,16 @@ def lower_pad(low: Lowering, eqn: Equation) -> Operand:
     return low.let(text + ")", eqn.avals[0].shape, x.dtype)
 
 
+@rule("roll")
+def lower_roll(low: Lowering, eqn: Equation) -> Operand:
+    """Elements moved around along an axis; with a stride, further in each row of another axis."""
+    x, shift = eqn.operands
+    text = f"roll({x.text}, {low.convert(shift, np.int32).typed}, axis: {eqn.params['axis']}"
+    if eqn.params["stride"] is not None:
+        text += f", stride: {eqn.params['stride']}, stride_axis: {eqn.params['stride_axis']}"
+    return low.let(text + ")", x.shape, x.dtype, x.bounds)
+
+
 # ---- order ----
 
 

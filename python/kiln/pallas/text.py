@@ -134,9 +134,7 @@ class Writer:
         """Writes one statement."""
         if self._place is not None and self._place != self._told:
             self._told = self._place
-            self.lines.append(
-                f"{self._indent}source {_quote(self._place.file)}:{self._place.line}:{self._place.column}"
-            )
+            self.lines.append(f"{self._indent}source {quote(self._place.file)}:{self._place.line}:{self._place.column}")
         self.lines.append(self._indent + text)
 
     def let(self, expression: str, count: int = 1) -> list[str]:
@@ -173,5 +171,6 @@ def binding(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"({', '.join(names)})"
 
 
-def _quote(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+def quote(text: str) -> str:
+    """A text in quotes."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
