@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -130,43 +129,11 @@ def lower_reciprocal(low: Lowering, eqn: Equation) -> Operand:
 
 @rule("bitcast_convert_type")
 def lower_bitcast(low: Lowering, eqn: Equation) -> Operand:
-    """The same bits as another type; a last axis is made or dropped when the widths differ."""
+    """The same bits as another type; a last axis is made or dropped when the widths differ, in Kiln as in JAX."""
     (x,), aval = eqn.operands, eqn.avals[0]
     if x.dtype == aval.dtype:
         return x
-    if x.shape == tuple(aval.shape):
-        return low.let(f"bitcast({x.typed}, type: {dtype_name(aval.dtype)})", aval.shape, aval.dtype)
-    change = _narrow if len(aval.shape) > len(x.shape) else _widen
-    return low.trace(lambda bits: change(bits, aval.dtype), x)[0]
-
-
-def _unsigned(bits: int) -> Any:
-    return jnp.dtype(f"uint{bits}")
-
-
-def _bits(dtype: Any) -> int:
-    info = jnp.finfo if jnp.issubdtype(dtype, jnp.floating) else jnp.iinfo
-    return int(info(dtype).bits)
-
-
-def _narrow(x: Any, dtype: Any) -> Any:
-    """Wide words to narrow ones, low bits first, along a new last axis."""
-    from jax import lax
-
-    wide, narrow = _bits(x.dtype), _bits(dtype)
-    words = lax.bitcast_convert_type(x, _unsigned(wide))
-    parts = [(words >> (narrow * k)).astype(_unsigned(narrow)) for k in range(wide // narrow)]
-    return lax.bitcast_convert_type(jnp.stack(parts, axis=-1), dtype)
-
-
-def _widen(x: Any, dtype: Any) -> Any:
-    """Narrow words along the last axis joined to wide ones."""
-    from jax import lax
-
-    wide, narrow = _bits(dtype), _bits(x.dtype)
-    words = lax.bitcast_convert_type(x, _unsigned(narrow)).astype(_unsigned(wide))
-    parts = [words[..., k] << (narrow * k) for k in range(wide // narrow)]
-    return lax.bitcast_convert_type(sum(parts[1:], parts[0]), dtype)
+    return low.let(f"bitcast({x.typed}, type: {dtype_name(aval.dtype)})", aval.shape, aval.dtype)
 
 
 @rule(

@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from jax import tree_util
 from jax._src.state import discharge
@@ -28,7 +29,6 @@ class Spot:
     ref: Ref
     index: str
     shape: tuple[int, ...]
-    arrays: bool = False  # picked by arrays of indices: an element may be picked twice
 
     def text(self, *extra: str) -> str:
         """`x[i : 8, :, mask: m]`."""
@@ -77,8 +77,12 @@ def spot(low: Lowering, ref: Ref, indexer: NDIndexer | None, clamp: bool = True)
         return Spot(ref, "...", ref.shape)
     entries = [_entry(low, i, n, clamp) for i, n in zip(indexer.indices, ref.shape, strict=True)]
     whole = all(entry == ":" for entry in entries)
-    arrays = any(getattr(i, "shape", ()) for i in indexer.indices if not isinstance(i, Slice))
-    return Spot(ref, "..." if whole else ", ".join(entries), tuple(indexer.get_indexer_shape()), arrays)
+    return Spot(ref, "..." if whole else ", ".join(entries), tuple(indexer.get_indexer_shape()))
+
+
+def has_arrays(indexer: NDIndexer) -> bool:
+    """Whether it picks elements by arrays of indices."""
+    return any(getattr(i, "shape", ()) for i in indexer.indices if not isinstance(i, Slice))
 
 
 def resolve(low: Lowering, ref: Ref, transforms: Sequence[Any], clamp: bool = True) -> tuple[Spot, list[Any]]:
@@ -86,7 +90,7 @@ def resolve(low: Lowering, ref: Ref, transforms: Sequence[Any], clamp: bool = Tr
     transforms = [t for t in transforms if t is not None]
     rest: list[Any] = []
     for k, transform in enumerate(transforms):
-        if not isinstance(transform, NDIndexer):
+        if not isinstance(transform, NDIndexer) or has_arrays(transform):
             transforms, rest = transforms[:k], list(transforms[k:])
             break
     for indexer in transforms[:-1]:
@@ -123,13 +127,45 @@ def _see_through(low: Lowering, value: Value, transform: Any) -> Value:
     raise low.unsupported(f"reading a ref through {transform}", "read the whole ref and change the value")
 
 
-def _target(low: Lowering, ref: Ref, transforms: Sequence[Any], clamp: bool = True) -> Spot:
+def store(
+    low: Lowering,
+    ref: Ref,
+    transforms: Sequence[Any],
+    value: Value,
+    mask: Value | None,
+    wanted: bool,
+    clamp: bool = True,
+) -> Value:
+    """Writes a value where the mask holds; what was there before, and the value elsewhere, when it is `wanted`."""
     part, rest = resolve(low, ref, transforms, clamp)
-    if part.index != "...":
-        low.touch(part.ref, False)
     if rest:
+        return _store_through(low, part, rest, value, mask)
+    extra = [f"mask: {mask.text}"] if mask is not None else []
+    old = value
+    if wanted:
+        old = _read(low, part, (), *extra, *([f"other: {value.text}"] if extra else []))
+    low.touch(part.ref, part.index == "..." and not extra)
+    low.writer.line(f"{part.text(*extra)} = {value.text}")
+    return old
+
+
+def _store_through(low: Lowering, part: Spot, rest: Sequence[Any], value: Value, mask: Value | None) -> Value:
+    """By reading all, changing the value as JAX's interpreter does, and writing all."""
+    if len(rest) > 1 or not isinstance(rest[0], NDIndexer):
         raise low.unsupported(f"writing a ref through {rest[0]}", "change the value instead of the ref")
-    return part
+    leaves, tree = tree_util.tree_flatten(rest[0])
+    whole = _read(low, part, ())
+
+    def change(old: Any, new: Any, *dynamic: Any) -> Any:
+        indexer = tree_util.tree_unflatten(tree, dynamic[: len(leaves)])
+        if mask is not None:
+            new = jnp.where(dynamic[-1], new, discharge.transform_array(old, [indexer]))
+        return discharge.transform_swap_array(old, [indexer], new)
+
+    masks = [mask] if mask is not None else []
+    before, after = low.trace(change, whole, value, *leaves, *masks)
+    low.writer.line(f"{part.text()} = {after.text}")
+    return before
 
 
 # ---- without masks ----
@@ -146,28 +182,23 @@ def lower_get(low: Lowering, eqn: Equation) -> Operand:
 def lower_swap(low: Lowering, eqn: Equation) -> Operand:
     """x[..] = v, and what was there before when it is wanted."""
     ref, value, *leaves = eqn.operands
-    part = _target(low, ref, tree_util.tree_unflatten(eqn.params["tree"], leaves))
-    return _exchange(low, eqn, part, value)
-
-
-def _exchange(low: Lowering, eqn: Equation, part: Spot, value: Value) -> Value:
-    old = value
-    if not eqn.dead():
-        old = _read(low, part, ())
-    low.touch(part.ref, part.index == "...")
-    low.writer.line(f"{part.text()} = {value.text}")
-    return old
+    return store(low, ref, tree_util.tree_unflatten(eqn.params["tree"], leaves), value, None, not eqn.dead())
 
 
 @rule("addupdate")
 def lower_addupdate(low: Lowering, eqn: Equation) -> Sequence[Operand]:
-    """x[..] += v."""
+    """Adds to what a ref holds."""
     ref, value, *leaves = eqn.operands
-    part = _target(low, ref, tree_util.tree_unflatten(eqn.params["tree"], leaves))
-    if part.arrays:
-        low.writer.let(f"atomic add {part.text()} = {value.text}")
-    else:
+    transforms = tree_util.tree_unflatten(eqn.params["tree"], leaves)
+    part, rest = resolve(low, ref, transforms)
+    if not rest:
+        low.touch(part.ref, False)
         low.writer.line(f"{part.text()} += {value.text}")
+        return []
+    dynamic, tree = tree_util.tree_flatten(rest)
+    whole = _read(low, part, ())
+    after = low.trace(lambda x, v, *d: discharge._addupdate_discharge(x, v, d, tree), whole, value, *dynamic)[0]
+    low.writer.line(f"{part.text()} = {after.text}")
     return []
 
 
@@ -178,36 +209,20 @@ def lower_addupdate(low: Lowering, eqn: Equation) -> Sequence[Operand]:
 def lower_masked_load(low: Lowering, eqn: Equation) -> Operand:
     """x[.., mask: m, other: v]; where the mask is false and no other value is given, anything may come."""
     ref, transforms, mask, other = eqn.params["args_tree"].unflatten(eqn.operands)
-    if mask is None:
-        return _load_unmasked(low, ref, transforms)
     part, rest = resolve(low, ref, transforms, clamp=False)
+    if mask is None or rest:
+        value = _read(low, part, rest)
+        chosen = mask is not None and other is not None
+        return low.elementwise("select_n", [mask, value, other], value.shape, value.dtype) if chosen else value
     extra = [f"mask: {mask.text}"] + ([f"other: {other.text}"] if other is not None else [])
     return _read(low, part, rest, *extra)
-
-
-def _load_unmasked(low: Lowering, ref: Ref, transforms: Sequence[Any]) -> Value:
-    part, rest = resolve(low, ref, transforms, clamp=_has_arrays(transforms))
-    return _read(low, part, rest)
-
-
-def _has_arrays(transforms: Sequence[Any]) -> bool:
-    indexers = [t for t in transforms if isinstance(t, NDIndexer)]
-    return any(getattr(i, "shape", ()) for t in indexers[-1:] for i in t.indices if not isinstance(i, Slice))
 
 
 @rule("masked_swap")
 def lower_masked_swap(low: Lowering, eqn: Equation) -> Operand:
     """x[.., mask: m] = v; the old value is v where the mask is false."""
     ref, transforms, value, mask = eqn.params["args_tree"].unflatten(eqn.operands)
-    part = _target(low, ref, transforms, clamp=False)
-    if mask is None:
-        return _exchange(low, eqn, part, value)
-    old = value
-    if not eqn.dead():
-        old = _read(low, part, (), f"mask: {mask.text}", f"other: {value.text}")
-    low.touch(ref, False)
-    low.writer.line(f"{part.text(f'mask: {mask.text}')} = {value.text}")
-    return old
+    return store(low, ref, transforms, value, mask, not eqn.dead(), clamp=False)
 
 
 # ---- atomics ----
@@ -219,7 +234,7 @@ ATOMICS = {"xchg": "exchange"}
 def lower_atomic(low: Lowering, eqn: Equation) -> Operand:
     """Let old = atomic add x[..] = v."""
     ref, transforms, value, mask = eqn.params["args_tree"].unflatten(eqn.operands)
-    part = _target(low, ref, transforms)
+    part, _ = resolve(low, ref, transforms)
     kind = eqn.params["atomic_type"].value
     extra = [f"mask: {mask.text}"] if mask is not None else []
     return low.let(f"atomic {ATOMICS.get(kind, kind)} {part.text(*extra)} = {value.text}", part.shape, ref.dtype)
@@ -291,7 +306,7 @@ def lower_copy(low: Lowering, eqn: Equation) -> Sequence[Operand]:
         raise low.unsupported("a copy to another device in a kernel of the generic kind")
     value = load(low, *_ref_and_transforms(source))
     ref, transforms = _ref_and_transforms(target)
-    low.writer.line(f"{_target(low, ref, transforms).text()} = {value.text}")
+    store(low, ref, transforms, value, None, False)
     return []
 
 

@@ -233,9 +233,8 @@ def lower_roll(low: Lowering, eqn: Equation) -> Operand:
 @rule("sort")
 def lower_sort(low: Lowering, eqn: Equation) -> Sequence[Operand]:
     """Operands sorted together by the first `num_keys` of them."""
-    stable = ", stable" if eqn.params["is_stable"] else ""
     operands = ", ".join(x.text for x in eqn.operands)
-    text = f"sort({operands}, axis: {eqn.params['dimension']}, keys: {eqn.params['num_keys']}{stable})"
+    text = f"sort({operands}, axis: {eqn.params['dimension']}, keys: {eqn.params['num_keys']})"
     return _results(low, text, eqn)
 
 
@@ -281,11 +280,11 @@ def lower_gather(low: Lowering, eqn: Equation) -> Operand:
     """Slices of a tile at computed places."""
     x, indices = eqn.operands
     aval, mode = eqn.avals[0], _mode(low, eqn.params["mode"])
-    text = f"gather({x.typed}, {low.convert(indices, np.int32).text}, "
+    fill = eqn.params["fill_value"] if mode == "fill" else None
+    given = f", {low.constant(fill, x.dtype).typed}" if fill is not None else ""
+    text = f"gather({x.typed}, {low.convert(indices, np.int32).text}{given}, "
     text += _index_attributes(eqn.params["dimension_numbers"], scatter=False)
     text += f", slice_sizes: {attribute_list(eqn.params['slice_sizes'])}, mode: {mode}"
-    if mode == "fill" and eqn.params["fill_value"] is not None:
-        text += f", fill {low.constant(eqn.params['fill_value'], x.dtype).text}"
     return low.let(text + ")", aval.shape, aval.dtype, x.bounds if mode != "fill" else None)
 
 
