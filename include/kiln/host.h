@@ -18,6 +18,8 @@ typedef struct kiln_host_desc {
   uint64_t memory_limit;                         /* bytes of kernel memory; 0: 16 GiB */
   void (*progress)(void *user, double fraction); /* at most ten times a second, from one thread; may be NULL */
   void *progress_user;
+  void (*print)(void *user, const char *line, size_t size); /* what kernels print; one call at a time; may be NULL */
+  void *print_user;
 } kiln_host_desc;
 
 /* Runs `kernel` once. `arrays` has one entry per parameter in order; outputs must have data of the right shape (see

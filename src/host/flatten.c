@@ -62,6 +62,8 @@ void flat_op(flat *f, const ir_op *op) {
     case IR_load: flat_load(f, op); break;
     case IR_store: flat_store(f, op); break;
     case IR_atomic: flat_indexed(f, op); break;
+    case IR_print:
+    case IR_check: flat_say(f, op); break;
     case IR_view: flat_view(f, op); break;
     case IR_scratch: flat_scratch(f, op); break;
     case IR_yield: break; /* by the op around */

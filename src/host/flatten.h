@@ -162,6 +162,7 @@ void flat_dynamic_slice(flat *f, const ir_op *op);
 void flat_update(flat *f, const ir_op *op);
 void flat_take_op(flat *f, const ir_op *op);
 void flat_sort(flat *f, const ir_op *op);
+void flat_say(flat *f, const ir_op *op);     /* print, check */
 void flat_indexed(flat *f, const ir_op *op); /* a load or store with arrays, an atomic */
 void flat_bitcast_width(flat *f, const ir_op *op);
 

@@ -209,6 +209,20 @@ typedef struct host_indexed {
   uint64_t fill;
 } host_indexed;
 
+/* A value that is printed, or a condition. */
+typedef struct host_said {
+  uint32_t slot, rank, bytes; /* dense */
+  ir_dtype dtype;
+  int64_t count, dims[KILN_MAX_RANK];
+  const void *data; /* at run time */
+} host_said;
+
+typedef struct host_say {
+  kiln_str words;
+  uint32_t count;
+  host_said *values;
+} host_say;
+
 /* A box of a dense tile, at computed starts that are clamped: copied to a dense part, or from it. */
 typedef struct host_window {
   uint32_t whole, part; /* slots */
@@ -282,7 +296,10 @@ typedef struct host_faults host_faults;
 
 struct kiln_host_plan {
   kiln_context *context;
-  mutex *atomics; /* held by whoever runs an atomic */
+  struct host_turns { /* what workers take turns at: atomics, prints, checks; NULL when there are none */
+    mutex *lock;
+    uint64_t failed; /* checks, in the present launch */
+  } * turns;
   arena arena;
   ir_module *module; /* owned: the bound kernel */
   const ir_kernel *kernel;
@@ -290,6 +307,8 @@ struct kiln_host_plan {
   uint64_t seed, step_limit, memory_limit;
   void (*progress)(void *user, double fraction);
   void *progress_user;
+  void (*print)(void *user, const char *line, size_t size);
+  void *print_user;
 
   host_instr *code;
   uint32_t code_count;
@@ -419,6 +438,10 @@ static inline uint64_t host_bits(const void *from, uint32_t bytes) {
 
 /* scattered.c */
 void host_run_indexed(host_unit *unit, const host_indexed *access, const ir_op *op);
+
+/* say.c */
+bool host_run_print(host_unit *unit, const host_say *say); /* false: memory is out */
+void host_run_check(host_unit *unit, const host_say *say, const ir_op *op);
 
 /* indexed.c */
 void host_run_window(host_unit *unit, const host_window *window);

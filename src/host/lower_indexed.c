@@ -135,8 +135,30 @@ static void more_of_indexed(flat *f, const ir_op *op, host_indexed *access) {
 }
 
 static void need_turns(flat *f) {
-  if (!f->plan->atomics) f->plan->atomics = mutex_create(f->plan->context->mem);
-  if (!f->plan->atomics) arena_out(f->arena);
+  if (f->plan->turns) return;
+  struct host_turns *turns = arena_alloc(f->arena, sizeof *turns);
+  *turns = (struct host_turns){.lock = mutex_create(f->plan->context->mem)};
+  if (!turns->lock) arena_out(f->arena);
+  f->plan->turns = turns;
+}
+
+void flat_say(flat *f, const ir_op *op) {
+  host_say *say = ARENA_NEW(f->arena, host_say);
+  say->words = op->attrs->words;
+  say->count = op->operand_count;
+  say->values = ARENA_ARRAY(f->arena, host_said, op->operand_count + 1);
+  make_dense(f, op);
+  for (uint32_t k = 0; k < op->operand_count; k++) {
+    const ir_value *v = op->operands[k];
+    host_said *value = &say->values[k];
+    *value = (host_said){.slot = flat_dense(f, v), .rank = v->type.shape.rank, .bytes = flat_bytes(v)};
+    value->dtype = v->type.dtype;
+    value->count = ir_count(&v->type);
+    for (uint32_t d = 0; d < value->rank; d++) value->dims[d] = ir_extent(&v->type, d);
+  }
+  take_all(f, op);
+  need_turns(f);
+  flat_emit(f, op->code == IR_print ? HOST_PRINT : HOST_CHECK, say);
 }
 
 void flat_indexed(flat *f, const ir_op *op) {

@@ -15,6 +15,8 @@ static void apply_desc(kiln_host_plan *plan, const kiln_host_desc *desc) {
   plan->memory_limit = desc->memory_limit ? desc->memory_limit : default_memory;
   plan->progress = desc->progress;
   plan->progress_user = desc->progress_user;
+  plan->print = desc->print;
+  plan->print_user = desc->print_user;
 }
 
 static kiln_result out_of_memory(kiln_context *context) {
@@ -77,7 +79,7 @@ void kiln_host_plan_destroy(kiln_host_plan *plan) {
   if (!plan) return;
   const mem m = plan->context->mem;
   pool_destroy(plan->pool);
-  if (plan->atomics) mutex_destroy(plan->atomics);
+  if (plan->turns) mutex_destroy(plan->turns->lock);
   for (uint32_t w = 0; w < plan->worker_count; w++) host_unit_destroy(plan->workers[w]);
   mem_free(m, plan->team_strips, host_team_bytes(plan));
   alloc_heap_destroy(plan->heap);

@@ -233,15 +233,18 @@ static kiln_result out_of_memory(const kiln_host_plan *plan) {
   return KILN_ERROR_MEMORY;
 }
 
+static bool checks_failed(const kiln_host_plan *plan) { return plan->turns && plan->turns->failed > 0; }
+
 static kiln_result run(launch *l) {
+  if (l->plan->turns) l->plan->turns->failed = 0;
   if (!l->plan->check) {
     run_fast(l);
-    return l->failed ? out_of_memory(l->plan) : l->stop ? KILN_ERROR_FAULT : KILN_OK;
+    return l->failed ? out_of_memory(l->plan) : l->stop || checks_failed(l->plan) ? KILN_ERROR_FAULT : KILN_OK;
   }
   l->faults = host_faults_create(l->plan);
   if (!l->faults) return out_of_memory(l->plan);
   run_checked(l);
-  bool faulty = l->stop || host_faults_count(l->faults) > 0;
+  bool faulty = l->stop || checks_failed(l->plan) || host_faults_count(l->faults) > 0;
   host_faults_destroy(l->faults);
   return l->failed ? out_of_memory(l->plan) : faulty ? KILN_ERROR_FAULT : KILN_OK;
 }

@@ -112,7 +112,7 @@ static void run_all(host_unit *unit, const host_indexed *access, const ir_op *op
 }
 
 void host_run_indexed(host_unit *unit, const host_indexed *access, const ir_op *op) {
-  if (op->code == IR_atomic) mutex_lock(unit->plan->atomics);
+  if (op->code == IR_atomic) mutex_lock(unit->plan->turns->lock);
   run_all(unit, access, op);
-  if (op->code == IR_atomic) mutex_unlock(unit->plan->atomics);
+  if (op->code == IR_atomic) mutex_unlock(unit->plan->turns->lock);
 }

@@ -28,6 +28,7 @@ static ir_attrs *clone_attrs(const ir_cloner *c, const ir_op *op, ir_attrs *copy
   if (!op->attrs) return NULL;
   *copy = *op->attrs;
   clone_shape(c, &copy->shape);
+  copy->words = clone_name(c, copy->words);
   if (copy->dim) copy->dim = clone_dim(c, copy->dim);
   for (uint32_t i = 0; i < copy->index_count; i++) {
     if (copy->index[i].start) copy->index[i].start = clone_dim(c, copy->index[i].start);

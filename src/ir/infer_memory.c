@@ -132,7 +132,15 @@ static bool infer_view(ir_builder *b, ir_op *op) {
          ir_infer_result(b, op, type);
 }
 
+static bool infer_say(ir_builder *b, ir_op *op) {
+  ir_type condition = ir_tile_type(IR_BOOL, NULL);
+  if (!ir_need_tiles(b, op)) return false;
+  return op->code == IR_print ||
+         (ir_need_count(b, op, 1) && ir_need_type(b, op, "the condition", &op->operands[0]->type, &condition));
+}
+
 bool ir_infer_memory(ir_builder *b, ir_op *op) {
+  if (ir_op_get(op->code)->effects & E_TELLS) return infer_say(b, op);
   if (op->code == IR_scratch)
     return ir_infer_result(b, op, ir_ref_type(op->attrs->type, op->attrs->space, &op->attrs->shape));
   if (!need_ref(b, op)) return false;

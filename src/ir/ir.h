@@ -175,7 +175,7 @@ enum {
 typedef enum ir_precision { IR_PRECISION_DEFAULT, IR_PRECISION_HIGH, IR_PRECISION_HIGHEST } ir_precision;
 typedef enum ir_mode { IR_MODE_CLIP, IR_MODE_FILL, IR_MODE_PROMISE } ir_mode;
 enum { IR_COMBINE_SET = 0 };
-enum { E_READS = 1, E_WRITES = 2, E_ALLOCATES = 4, E_CONTROL = 8, E_TERMINATOR = 16, E_INDEXES = 32 };
+enum { E_READS = 1, E_WRITES = 2, E_ALLOCATES = 4, E_CONTROL = 8, E_TERMINATOR = 16, E_INDEXES = 32, E_TELLS = 64 };
 typedef enum ir_result_rule { IR_RESULT_SAME, IR_RESULT_BOOL, IR_RESULT_SELECT, IR_RESULT_OTHER } ir_result_rule;
 
 /* Everything the tables say of an op except its C meaning (ir/eval.c) and SPIR-V cells (spirv/). */
@@ -246,6 +246,7 @@ typedef struct ir_attrs {
   int64_t offset;       /* scratch: placed by place_memory; -1 before */
   uint64_t bits;        /* full */
   ir_dim dim;           /* size */
+  kiln_str words;       /* print, check */
   ir_list axes;         /* reductions, broadcast, transpose, reverse */
   uint32_t index_count; /* load, store, view: one per dimension of the ref */
   union {
@@ -274,6 +275,8 @@ typedef struct ir_attrs {
  *   MAP, REDUCE, SCAN, SHAPE   as the row says
  *   load    ref, starts.., [mask], [other]           -> tile
  *   store   ref, value, starts.., [mask]
+ *   print   values..
+ *   check   condition
  *   atomic  ref, value, starts.., [mask], [what is expected: `other`]  -> what was there
  *   view    ref, starts..                            -> ref
  *   scratch                                          -> ref

@@ -111,12 +111,56 @@ static bool parse_source(parser *p) {
   return ok;
 }
 
+/* ---- what a kernel says ---- */
+
+static kiln_str parse_words(parser *p) {
+  return str_copy(p->arena, lex_string(p->scratch, parse_text(p, parse_take(p))));
+}
+
+static bool make_say(parser *p, ir_code code, const operand_list *from, kiln_str words, loc at) {
+  ir_value **values = ARENA_ARRAY(p->scratch, ir_value *, from->count + 1);
+  if (operand_has_any(from)) return true;
+  for (size_t i = 0; i < from->count; i++)
+    if (!(values[i] = parse_value(p, &from->data[i]))) return false;
+  p->b.loc = at;
+  return ir_make(&p->b, code, values, (uint32_t)from->count, &(ir_attrs){.words = words}) != NULL;
+}
+
+static bool parse_print(parser *p) {
+  const loc at = parse_here(p);
+  operand_list values = {0};
+  parse_take(p);
+  const kiln_str words = parse_words(p);
+  if (parse_accept(p, SIGN_COMMA) && !parse_exprs(p, &values)) return false;
+  return make_say(p, IR_print, &values, words, at);
+}
+
+static bool at_check(const parser *p) {
+  const token *after = parse_peek(p, 1);
+  bool sign =
+      after->kind == TOKEN_SIGN && after->sign != SIGN_PAREN && after->sign != SIGN_MINUS && after->sign != SIGN_NOT;
+  return parse_is_word(p, "check") && !sign;
+}
+
+static bool parse_check(parser *p) {
+  const loc at = parse_here(p);
+  operand_list condition = {0};
+  parse_take(p);
+  operand o = parse_expr(p);
+  if (o.kind == OPERAND_NONE || !parse_expect(p, SIGN_COMMA)) return false;
+  VEC_PUSH(p->scratch, &condition, o);
+  if (parse_peek(p, 0)->kind != TOKEN_STRING) return parse_expected(p, "a message in quotes");
+  return make_say(p, IR_check, &condition, parse_words(p), at);
+}
+
 static bool parse_statement(parser *p) {
   const token *t = parse_peek(p, 0), *after = parse_peek(p, 1);
   if (parse_word_then(p, "source", TOKEN_STRING)) return parse_source(p);
   if (parse_accept_word(p, "let")) return parse_accept(p, SIGN_PAREN) ? parse_let_tuple(p) : parse_let_one(p);
   if (parse_word_then(p, "scratch", TOKEN_NAME)) return parse_scratch(p);
   if (parse_is_control(p)) return parse_control_statement(p);
+  if (parse_word_then(p, "print", TOKEN_STRING)) return parse_print(p);
+  if (at_check(p)) return parse_check(p);
   if (parse_is_atomic(p)) return parse_expr(p).kind != OPERAND_NONE;
   if (at_header(p)) return diag_report(p->diags, DIAG_late_header, parse_here(p), STR_FMT(parse_text(p, t))), false;
   bool indexed = after->kind == TOKEN_SIGN && after->sign == SIGN_BRACKET;

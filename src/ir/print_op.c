@@ -458,11 +458,6 @@ static void print_store(printer *p, const ir_op *op) {
   print_weak(p, op->operands[1]);
 }
 
-static void print_yield(printer *p, const ir_op *op) {
-  put(p, "yield ");
-  print_names_of(p, op->operands, op->operand_count);
-}
-
 static void text_quoted(text *t, kiln_str s) {
   text_char(t, '"');
   for (size_t i = 0; i < s.size; i++) {
@@ -474,6 +469,22 @@ static void text_quoted(text *t, kiln_str s) {
       text_char(t, c);
   }
   text_char(t, '"');
+}
+
+static void print_say(printer *p, const ir_op *op) {
+  bool check = op->code == IR_check;
+  put(p, check ? "check " : "print ");
+  if (check) print_value(p, op->operands[0]), put(p, ", ");
+  text_quoted(p->text, op->attrs->words);
+  for (uint32_t i = 0; !check && i < op->operand_count; i++) {
+    put(p, ", ");
+    print_value(p, op->operands[i]);
+  }
+}
+
+static void print_yield(printer *p, const ir_op *op) {
+  put(p, "yield ");
+  print_names_of(p, op->operands, op->operand_count);
 }
 
 static bool same_origin(const origin *a, const origin *b) {
@@ -503,6 +514,8 @@ static void print_op(printer *p, const ir_op *op) {
     case IR_switch: print_switch(p, op); break;
     case IR_scratch: print_scratch(p, op); break;
     case IR_store: print_store(p, op); break;
+    case IR_print:
+    case IR_check: print_say(p, op); break;
     case IR_yield: print_yield(p, op); break;
     default: print_expression(p, op);
   }

@@ -168,6 +168,7 @@ static const ir_op *nearest_root(const ir_op *op) {
 static bool note_access(void *user, ir_op *op) {
   finder *f = user;
   uint32_t effects = ir_op_get(op->code)->effects;
+  if (effects & E_TELLS) return f->opaque = true, false;
   if (!(effects & (E_READS | E_WRITES))) return true;
   if (!(effects & E_INDEXES)) return f->opaque = true, false;
   const ir_value *root = ir_root_ref(op->operands[0]);

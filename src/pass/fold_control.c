@@ -136,7 +136,7 @@ static bool effect_found(void *user, ir_op *op) {
 
 bool fold_has_effects(const ir_op *op, bool keep_reads) {
   uint32_t effects = ir_op_get(op->code)->effects;
-  if (effects & (E_WRITES | E_TERMINATOR)) return true;
+  if (effects & (E_WRITES | E_TERMINATOR | E_TELLS)) return true;
   if ((effects & E_READS) && keep_reads) return true;
   if (op->code == IR_while) return true; /* it may never end */
   for (uint32_t r = 0; r < op->region_count; r++)

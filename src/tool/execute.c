@@ -1,6 +1,7 @@
 /* Runs on the host executor. */
 #include "tool/execute.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/thread.h"
@@ -37,6 +38,15 @@ static kiln_result time_host(job *j, kiln_host_plan *plan, uint32_t repeats, pro
   return result;
 }
 
+/* Where JSON is asked for, standard output is for that alone. */
+static void print_line(void *user, const char *line, size_t size) {
+  const tool *t = user;
+  if (args_has(t, "--json"))
+    fwrite(line, 1, size, stderr);
+  else
+    tool_print((kiln_str){line, size});
+}
+
 kiln_result execute_host(job *j, const run_wish *wish, kiln_array *arrays, double *ms) {
   progress line = progress_start(wish->check ? "checking on the host" : "running on the host");
   const subject *s = &j->subject;
@@ -45,7 +55,9 @@ kiln_result execute_host(job *j, const run_wish *wish, kiln_array *arrays, doubl
                          .check = wish->check,
                          .seed = wish->seed,
                          .progress = progress_show,
-                         .progress_user = &line};
+                         .progress_user = &line,
+                         .print = print_line,
+                         .print_user = j->tool};
   kiln_host_plan *plan;
   kiln_result result = kiln_host_prepare(j->tool->context, s->kernel, &desc, arrays, j->count, &plan);
   if (result != KILN_OK) return result;

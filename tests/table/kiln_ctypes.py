@@ -45,7 +45,8 @@ class ParseDesc(ctypes.Structure):
 class HostDesc(ctypes.Structure):
     _fields_ = [("sizes", ctypes.POINTER(Size)), ("size_count", ctypes.c_size_t), ("check", ctypes.c_bool),
                 ("seed", ctypes.c_uint64), ("step_limit", ctypes.c_uint64), ("memory_limit", ctypes.c_uint64),
-                ("progress", ctypes.c_void_p), ("progress_user", ctypes.c_void_p)]
+                ("progress", ctypes.c_void_p), ("progress_user", ctypes.c_void_p), ("print", ctypes.c_void_p),
+                ("print_user", ctypes.c_void_p)]
 
 
 class Diag(ctypes.Structure):

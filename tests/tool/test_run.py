@@ -272,5 +272,33 @@ class Checks(CommandTest):
         self.kiln("check", self.write("add.kiln", ADD), "--set=M=4", "--set=N=4")
 
 
+SAYS = """kernel says(x: f32[2, 3]) -> (y: f32[2, 3]) {
+  grid i: 2
+  print "{{x}} is {} at {:>3}", x[...] * 0.5, i
+  print "more", iota(i32[3], axis: 0) * 50, 1e-7, f16(2), true, x[0, 1] > 5.0
+  check i < 1, "i is below 1"
+  y[...] = x[...]
+}
+"""
+
+
+class Says(CommandTest):
+    def test_prints_in_order(self):
+        text = SAYS.replace("i < 1", "i < 2")
+        out, _ = self.kiln("run", self.write("says.kiln", text), "x=iota")
+        lines = out.splitlines()
+        self.assertEqual(lines[:4], ["{x} is [[0.  0.5 1. ]", " [1.5 2.  2.5]] at 0", "more [  0  50 100] 1e-07 2.0 True False",
+                                     "{x} is [[0.  0.5 1. ]"])
+
+    def test_prints_stay_out_of_json(self):
+        text = SAYS.replace("i < 1", "i < 2")
+        self.assertTrue(self.json("run", self.write("says.kiln", text), "x=iota")["ok"])
+
+    def test_a_check_that_fails(self):
+        _, err = self.kiln("run", self.write("says.kiln", SAYS), "x=iota", code=3)
+        self.assertRegex(err, r"says\.kiln:5:3: fault\[5005 check_failed\]: check failed: i is below 1")
+        self.assertIn("step (i 1)", err)
+
+
 if __name__ == "__main__":
     unittest.main()
