@@ -28,18 +28,20 @@ static inline float f32_power(int32_t exponent) { return f32_of_bits((uint32_t)(
 /* For formats whose exponents are f32's (bf16, f8e8m0fnu) see below. Shifting the pattern into a float's place and
  * scaling rebiases the exponent; subnormals come out right too. */
 static inline float f32_from_narrow(uint32_t bits, ir_float_format f) {
-  uint32_t size = bits & ((uint32_t)ir_float_sign(f) - 1), over = (uint32_t)ir_float_over(f);
+  const uint32_t sign = (uint32_t)ir_float_sign(f), over = (uint32_t)ir_float_over(f);
+  const uint32_t largest = (uint32_t)ir_float_largest(f), size = bits & (sign - 1);
   float scaled = f32_of_bits(size << (23 - f.mantissa)) * f32_power(127 - f.bias);
   uint32_t result = f.specials == IR_SPECIALS_FNU && size == 0 ? 0x00400000u : f32_bits(scaled);
   uint32_t special = ir_float_has_infinity(f) && size == over ? 0x7f800000u : 0x7fc00000u;
-  result = size > ir_float_largest(f) ? special : result;
-  result |= (uint32_t)(bits & ir_float_sign(f)) << (31 - f.exponent - f.mantissa);
+  result = size > largest ? special : result;
+  result |= (bits & sign) << (31 - f.exponent - f.mantissa);
   return f32_of_bits(f.specials == IR_SPECIALS_FNUZ && bits == over ? 0x7fc00000u : result);
 }
 
 static inline uint32_t narrow_from_f32(float value, ir_float_format f) {
-  uint32_t bits = f32_bits(value), size = bits & 0x7fffffffu, cut = 23 - f.mantissa,
-           least = (uint32_t)(128 - f.bias) << 23;
+  const uint32_t bits = f32_bits(value), size = bits & 0x7fffffffu, cut = 23 - f.mantissa;
+  const uint32_t least = (uint32_t)(128 - f.bias) << 23, nan = (uint32_t)ir_float_nan(f);
+  const uint32_t over = (uint32_t)ir_float_over(f), largest = (uint32_t)ir_float_largest(f);
   /* Normal: rebias, add half of what is cut off (less one when the last kept bit is even); a carry moves on into the
    * exponent. */
   uint32_t odd = f.mantissa == 0 ? 1u : size >> cut & 1u;
@@ -49,9 +51,11 @@ static inline uint32_t narrow_from_f32(float value, ir_float_format f) {
   uint32_t subnormal = f32_bits(f32_of_bits(size) + power) - f32_bits(power);
   if (f.specials == IR_SPECIALS_FNU) subnormal = size > 0x00400000u;
   uint32_t pattern = size < least ? subnormal : normal;
-  pattern = pattern > ir_float_largest(f) ? (uint32_t)ir_float_over(f) : pattern;
-  bool none = size > 0x7f800000u || (f.specials == IR_SPECIALS_FNU && size == 0);
-  return (uint32_t)ir_float_signed(f, none ? ir_float_nan(f) : pattern, bits >> 31);
+  pattern = pattern > largest ? over : pattern;
+  pattern = size > 0x7f800000u ? nan : pattern;
+  if (f.specials == IR_SPECIALS_FNU) return bits - 1 >= 0x7fffffffu ? nan : pattern; /* zero and what is negative */
+  uint32_t sign = bits >> (31 - f.exponent - f.mantissa) & (uint32_t)ir_float_sign(f);
+  return pattern | (f.specials == IR_SPECIALS_FNUZ && pattern == 0 ? 0 : sign);
 }
 
 static const ir_float_format format_f16 = {5, 10, 15, IR_SPECIALS_IEEE};

@@ -138,6 +138,14 @@ static void scan_rows(spv_lower *low, void *user) {
   spv_nest_walk(low, &s->nest, 1u << s->axis, &s->carry, scan_strip, s);
 }
 
+/* Lanes without an element join the sum of nothing, which powers of two have no number for. */
+static void check_type(spv_lower *low, const ir_op *op) {
+  ir_dtype dtype = op->operands[0]->type.dtype;
+  if (ir_dtype_get(dtype)->format.specials != IR_SPECIALS_FNU || op->code != IR_cumsum) return;
+  diag_report(low->diags, DIAG_spirv_unsupported_op, op->loc, ir_op_get(op->code)->text, ir_dtype_get(dtype)->name);
+  spv_give_up(low);
+}
+
 void spv_scan_op(spv_lower *low, const ir_op *op) {
   scan s = {
       .op = op, .value = op->operands[0], .dtype = op->operands[0]->type.dtype, .axis = (uint32_t)op->attrs->axis};
@@ -145,6 +153,7 @@ void spv_scan_op(spv_lower *low, const ir_op *op) {
   uint32_t rank = s.value->type.shape.rank, all = (1u << rank) - 1;
   spv_extents(&s.value->type, extents);
   s.kept = all & ~(1u << s.axis);
+  check_type(low, op);
   spv_prepare(low, s.value);
   bool flat = spv_register_count(low, &s.value->type) <= SPV_KEEP && ir_count(&s.value->type) > 0;
   s.nest = spv_nest_plan(low, extents, rank, SPV_STRIP / 2, flat ? all : 0);
