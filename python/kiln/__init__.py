@@ -7,11 +7,13 @@
 `kiln.pallas` runs the Pallas kernels of JAX programs.
 """
 
+from kiln import output as _output
 from kiln._native import lib as _lib
 from kiln.devices import Device, devices
 from kiln.errors import Error, Fault, Place
 from kiln.kernel import Kernel, Module, Param, load, parse
 
+_output.connect()
 __version__ = _lib.kiln_version().decode()
 
 

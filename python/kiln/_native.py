@@ -210,6 +210,7 @@ _FUNCTIONS = {
     "kiln_seat_context": (c_void_p, [c_void_p]),
     "kiln_seat_give_back": (None, [c_void_p]),
     "kiln_seat_forget": (None, [c_void_p]),
+    "kiln_seat_print_to": (None, [c_void_p]),
     "kiln_python_ops": (c_char_p, []),
     "kiln_door_enter": (c_int64, [POINTER(Request)]),
     "kiln_door_mark": (c_int64, []),

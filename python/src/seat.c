@@ -2,6 +2,7 @@
 #include "seat.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/context.h"
@@ -33,6 +34,7 @@ struct kiln_seat {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static kiln_seat *idle;
+static _Atomic(kiln_print_fn) printer;
 
 /* ---- seats ---- */
 
@@ -147,6 +149,14 @@ kiln_context *kiln_seat_context(kiln_seat *seat) { return seat->context; }
 
 /* ---- launches ---- */
 
+void kiln_seat_print_to(kiln_print_fn fn) { atomic_store(&printer, fn); }
+
+static void print(void *user, const char *line, size_t size) {
+  (void)user;
+  const kiln_print_fn fn = atomic_load(&printer);
+  if (fn) fn(line, size);
+}
+
 /* Room for one more plan: free, or that of the plan which was not used for longest. */
 static ready *least_used(kiln_seat *seat) {
   ready *least = &seat->ready[0];
@@ -157,8 +167,11 @@ static ready *least_used(kiln_seat *seat) {
 }
 
 static kiln_result prepare_host(kiln_seat *seat, const kiln_request *request, ready *out) {
-  const kiln_host_desc desc = {
-      .sizes = request->sizes, .size_count = request->size_count, .check = request->check, .seed = request->seed};
+  const kiln_host_desc desc = {.sizes = request->sizes,
+                               .size_count = request->size_count,
+                               .check = request->check,
+                               .seed = request->seed,
+                               .print = print};
   return kiln_host_prepare(seat->context, request->kernel, &desc, request->arrays, request->array_count, &out->plan);
 }
 

@@ -28,6 +28,10 @@ KILN_API kiln_result kiln_seat_run(const kiln_request *request, kiln_seat **out)
 KILN_API kiln_context *kiln_seat_context(kiln_seat *seat);
 KILN_API void kiln_seat_give_back(kiln_seat *seat); /* accepts NULL */
 
+/* Where lines go that kernels print, one call at a time in a launch; NULL: nowhere. Called from any thread. */
+typedef void (*kiln_print_fn)(const char *line, size_t size);
+KILN_API void kiln_seat_print_to(kiln_print_fn fn);
+
 /* Drops every plan of a kernel that is about to be destroyed. No launch of it may be running. */
 KILN_API void kiln_seat_forget(const kiln_kernel *kernel);
 

@@ -249,6 +249,13 @@ assert os.waitpid(child, 0)[1] == 0
     assert subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=False, timeout=60).returncode == 0
 
 
+def test_kernels_print_to_standard_output(capsys):
+    says = kiln.parse('kernel says(n: i32) {\n  print "n is {}", n[...]\n}\n').only
+    assert says(7) is None
+    says(8, check=True)
+    assert capsys.readouterr().out == "n is 7\nn is 8\n"
+
+
 def test_devices():
     found = kiln.devices()
     assert found[0].on == "host" and all(device.usable or device.refusal for device in found)

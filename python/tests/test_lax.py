@@ -16,7 +16,7 @@ import pytest
 import kiln
 
 jax = pytest.importorskip("jax")
-from jax import lax  # noqa: E402
+from jax import lax
 
 CLASSES = {
     "sint": ("i8", "i16", "i32", "i64"),
@@ -25,11 +25,7 @@ CLASSES = {
     "bool": ("bool",),
 }
 DTYPES = {"bool": np.dtype(bool), "bf16": np.dtype(ml_dtypes.bfloat16)}
-DTYPES |= {
-    f"{kind}{bits}": np.dtype(f"{kind}{bits // 8}")
-    for kind in "iu"
-    for bits in (8, 16, 32, 64)
-}
+DTYPES |= {f"{kind}{bits}": np.dtype(f"{kind}{bits // 8}") for kind in "iu" for bits in (8, 16, 32, 64)}
 DTYPES |= {f"f{bits}": np.dtype(f"f{bits // 8}") for bits in (16, 32, 64)}
 # abs takes no unsigned numbers; an arithmetic shift of them keeps their top bit, unlike Kiln's `>>`.
 NOT_IN_JAX = {("abs", "u"), ("shift_right_arithmetic", "u")}
@@ -52,15 +48,8 @@ def rows(form: str) -> list[dict]:
 
 def cases(form: str) -> list:
     """One case for each row and element type that the row takes on the host, and JAX too."""
-    pairs = [
-        (row, name)
-        for row in rows(form)
-        for kind in row["host"]
-        for name in CLASSES[kind]
-    ]
-    pairs = [
-        (row, name) for row, name in pairs if (row["jax"], name[0]) not in NOT_IN_JAX
-    ]
+    pairs = [(row, name) for row in rows(form) for kind in row["host"] for name in CLASSES[kind]]
+    pairs = [(row, name) for row, name in pairs if (row["jax"], name[0]) not in NOT_IN_JAX]
     return [pytest.param(row, name, id=f"{row['id']}-{name}") for row, name in pairs]
 
 
@@ -105,41 +94,25 @@ def inputs(dtype: np.dtype, count: int, seed: int) -> list[np.ndarray]:
         if dtype == bool:
             random = rng.integers(0, 2, COUNT).astype(bool)
         elif dtype.kind in "iu":
-            random = (
-                rng.integers(0, 256, (COUNT, dtype.itemsize))
-                .astype(np.uint8)
-                .view(dtype)[:, 0]
-            )
+            random = rng.integers(0, 256, (COUNT, dtype.itemsize)).astype(np.uint8).view(dtype)[:, 0]
             random[::3] %= np.array(100, dtype)
         else:
-            random = (
-                rng.standard_normal(COUNT) * 10.0 ** rng.integers(-3, 3, COUNT)
-            ).astype(dtype)
+            random = (rng.standard_normal(COUNT) * 10.0 ** rng.integers(-3, 3, COUNT)).astype(dtype)
         shape = (len(special),) * 2
-        grid = np.broadcast_to(
-            special[:, None] if which == 0 else special[None, :], shape
-        ).ravel()
+        grid = np.broadcast_to(special[:, None] if which == 0 else special[None, :], shape).ravel()
         out.append(np.concatenate([grid, random]))
     return out
 
 
 def kernel(row: dict, name: str, arity: int) -> kiln.Kernel:
-    """y = op(operands)."""
-    kinds = [
-        "bool" if row["result"] == "select" and i == 0 else name for i in range(arity)
-    ]
+    """Y = op(operands)."""
+    kinds = ["bool" if row["result"] == "select" and i == 0 else name for i in range(arity)]
     params = ", ".join(f"x{i}: {kind}[N]" for i, kind in enumerate(kinds))
     result = "bool" if row["result"] == "bool" else name
     call = f"{row['name']}({', '.join(f'x{i}[...]' for i in range(arity))})"
     if row["infix"]:
-        call = (
-            f"{row['infix']}x0[...]"
-            if arity == 1
-            else f"x0[...] {row['infix']} x1[...]"
-        )
-    return kiln.parse(
-        f"kernel op({params}) -> (y: {result}[N]) {{\n  y[...] = {call}\n}}\n"
-    )["op"]
+        call = f"{row['infix']}x0[...]" if arity == 1 else f"x0[...] {row['infix']} x1[...]"
+    return kiln.parse(f"kernel op({params}) -> (y: {result}[N]) {{\n  y[...] = {call}\n}}\n")["op"]
 
 
 def by_lax(row: dict, operands: list[np.ndarray]) -> np.ndarray:
@@ -155,12 +128,8 @@ def bits_of(values: np.ndarray) -> np.ndarray:
     """Bits, all NaNs being one and both zeros."""
     if values.dtype == bool or values.dtype.kind in "iu":
         return values
-    values = np.where(
-        np.isnan(values.astype(np.float64)), np.array(np.nan, values.dtype), values
-    )
-    return np.where(values == 0, np.array(0, values.dtype), values).view(
-        f"u{values.dtype.itemsize}"
-    )
+    values = np.where(np.isnan(values.astype(np.float64)), np.array(np.nan, values.dtype), values)
+    return np.where(values == 0, np.array(0, values.dtype), values).view(f"u{values.dtype.itemsize}")
 
 
 def units_off(got: np.ndarray, exact: np.ndarray) -> np.ndarray:
@@ -168,13 +137,9 @@ def units_off(got: np.ndarray, exact: np.ndarray) -> np.ndarray:
     limits = info(got.dtype)
     rounded, wide = exact.astype(got.dtype), got.astype(np.float64)
     alike = (np.isnan(wide) & np.isnan(exact)) | (bits_of(got) == bits_of(rounded))
-    alike |= np.isinf(wide) & (
-        np.abs(exact) >= float(limits.max) * (1 - 2 * float(limits.eps))
-    )
+    alike |= np.isinf(wide) & (np.abs(exact) >= float(limits.max) * (1 - 2 * float(limits.eps)))
     with np.errstate(all="ignore"):
-        exponent = np.floor(
-            np.log2(np.maximum(np.abs(exact), float(limits.smallest_normal)))
-        )
+        exponent = np.floor(np.log2(np.maximum(np.abs(exact), float(limits.smallest_normal))))
         off = np.abs(wide - exact) / (2.0**exponent * float(limits.eps))
     return np.where(alike, 0, np.where(np.isnan(off), np.inf, off))
 
@@ -190,28 +155,16 @@ def no_subnormals(values: np.ndarray) -> np.ndarray:
 def compare_exact(row: dict, operands: list[np.ndarray], got: np.ndarray) -> None:
     """The same bits, but for subnormals."""
     expected = by_lax(row, operands)
-    asked = np.logical_and.reduce(
-        [no_subnormals(x) for x in [*operands, expected, got]]
-    )
+    asked = np.logical_and.reduce([no_subnormals(x) for x in [*operands, expected, got]])
     wrong = np.flatnonzero(asked & (bits_of(got) != bits_of(expected)))
-    assert not len(wrong), (
-        f"{[x[wrong[0]] for x in operands]}: kiln {got[wrong[0]]!r}, lax {expected[wrong[0]]!r}"
-    )
+    assert not len(wrong), f"{[x[wrong[0]] for x in operands]}: kiln {got[wrong[0]]!r}, lax {expected[wrong[0]]!r}"
 
 
-def compare_close(
-    row: dict, operands: list[np.ndarray], got: np.ndarray, ulp: float
-) -> None:
+def compare_close(row: dict, operands: list[np.ndarray], got: np.ndarray, ulp: float) -> None:
     """Within the row's units of the exact result."""
-    exact = by_lax(
-        row, [x if x.dtype == bool else x.astype(np.float64) for x in operands]
-    )
-    off = units_off(got, exact) * (
-        np.fmin(1, np.abs(exact)) if row["jax"] in FROM_ONE else 1
-    )
-    asked = np.logical_and.reduce(
-        [no_subnormals(x) for x in [*operands, got, exact.astype(got.dtype)]]
-    )
+    exact = by_lax(row, [x if x.dtype == bool else x.astype(np.float64) for x in operands])
+    off = units_off(got, exact) * (np.fmin(1, np.abs(exact)) if row["jax"] in FROM_ONE else 1)
+    asked = np.logical_and.reduce([no_subnormals(x) for x in [*operands, got, exact.astype(got.dtype)]])
     worst = int(np.argmax(np.where(asked, off, 0)))
     assert not asked[worst] or off[worst] <= ulp + 0.5, (
         f"{[x[worst] for x in operands]}: kiln {got[worst]!r} is {off[worst]} ulp off"
@@ -231,9 +184,7 @@ def test_map(row: dict, name: str) -> None:
     dtype = DTYPES[name]
     operands = inputs(dtype, row["arity"], 1)
     if row["result"] == "select":
-        operands[0] = (
-            np.random.default_rng(2).integers(0, 2, len(operands[1])).astype(bool)
-        )
+        operands[0] = np.random.default_rng(2).integers(0, 2, len(operands[1])).astype(bool)
     got = kernel(row, name, row["arity"])(*operands)
     if dtype.kind in "biu" or row["host_ulp"] == 0:
         compare_exact(row, operands, got)
@@ -260,15 +211,9 @@ def reduce_by_lax(name: str, x: np.ndarray, axis: int) -> np.ndarray:
     if name in ("argmax", "argmin"):
         return np.asarray(getattr(lax, name)(x, axis, np.int32))
     if name in ("reduce_max", "reduce_min"):
-        return np.asarray(
-            (jax.numpy.max if name == "reduce_max" else jax.numpy.min)(x, axis=axis)
-        )
+        return np.asarray((jax.numpy.max if name == "reduce_max" else jax.numpy.min)(x, axis=axis))
     start, combine = REDUCTIONS[name]
-    first = (
-        np.array(-1).astype(x.dtype)
-        if start < 0 and x.dtype != bool
-        else np.array(start, x.dtype)
-    )
+    first = np.array(-1).astype(x.dtype) if start < 0 and x.dtype != bool else np.array(start, x.dtype)
     return np.asarray(
         lax.reduce(
             x,
@@ -287,9 +232,7 @@ def test_reduce(row: dict, name: str) -> None:
         kind = "i32" if row["jax"] in ("argmax", "argmin") else name
         text = f"kernel r(x: {name}[M, N]) -> (y: {kind}[{shape}]) {{\n  y[...] = {row['name']}(x[...], axis: {axis})\n}}\n"
         expected = reduce_by_lax(row["jax"], x, axis)
-        assert np.array_equal(
-            kiln.parse(text)["r"](x).astype(np.float64), expected.astype(np.float64)
-        )
+        assert np.array_equal(kiln.parse(text)["r"](x).astype(np.float64), expected.astype(np.float64))
 
 
 @pytest.mark.parametrize(("row", "name"), cases("scan"))
@@ -298,8 +241,8 @@ def test_scan(row: dict, name: str) -> None:
     x = rows_of_numbers(DTYPES[name])[:, :6]
     for reverse in (False, True):
         word = ", reverse" if reverse else ""
-        text = f"kernel s(x: {name}[M, N]) -> (y: {name}[M, N]) {{\n  y[...] = {row['name']}(x[...], axis: 1{word})\n}}\n"
-        expected = np.asarray(getattr(lax, row["jax"])(x, axis=1, reverse=reverse))
-        assert np.array_equal(
-            kiln.parse(text)["s"](x).astype(np.float64), expected.astype(np.float64)
+        text = (
+            f"kernel s(x: {name}[M, N]) -> (y: {name}[M, N]) {{\n  y[...] = {row['name']}(x[...], axis: 1{word})\n}}\n"
         )
+        expected = np.asarray(getattr(lax, row["jax"])(x, axis=1, reverse=reverse))
+        assert np.array_equal(kiln.parse(text)["s"](x).astype(np.float64), expected.astype(np.float64))

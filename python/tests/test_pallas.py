@@ -211,6 +211,18 @@ def test_element_types(dtype):
     np.testing.assert_array_equal(np.asarray(y), np.asarray(x))
 
 
+@pytest.mark.parametrize("wrap", [lambda f: f, jax.jit])
+def test_debug_print(wrap, capsys):
+    def says(x_ref, o_ref):
+        pl.debug_print("i is {}, x is {}", pl.program_id(0), x_ref[0])
+        o_ref[0] = x_ref[0] + 1
+
+    out = jax.ShapeDtypeStruct((1,), jnp.int32)
+    f = wrap(lambda x: pl.pallas_call(says, out, grid=(2,))(x))
+    kp.run(f, jnp.array([5], jnp.int32))
+    assert capsys.readouterr().out == "i is 0, x is 5\ni is 1, x is 5\n"
+
+
 def machine_only(x_ref, o_ref):
     o_ref[...] = x_ref[...] + pltpu.prng_random_bits(x_ref.shape).astype(x_ref.dtype)
 
