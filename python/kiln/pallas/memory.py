@@ -13,6 +13,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from jax import tree_util
+from jax._src.pallas.core import semaphore_dtype
 from jax._src.state import discharge
 from jax._src.state.indexing import NDIndexer, Slice
 from jax._src.state.types import BitcastTransform, ReshapeTransform, TransformedRef
@@ -251,12 +252,14 @@ def lower_compare_exchange(low: Lowering, eqn: Equation) -> Operand:
 
 
 def scratch(low: Lowering, aval: Any) -> Ref:
-    """Memory that lives to the end of the region."""
-    shape, dtype = tuple(aval.shape), aval.dtype
-    text = type_text(dtype, shape)
-    name = low.writer.names.fresh()
-    low.writer.line(f"scratch {name}: {text}")
-    return Ref(name, shape, np.dtype(dtype))
+    """Memory that lives to the end of the region. Semaphores are counters, which begin at zero."""
+    shape, name = tuple(aval.shape), low.writer.names.fresh()
+    semaphore = jnp.issubdtype(aval.dtype, semaphore_dtype)
+    dtype = np.dtype(np.int32 if semaphore else aval.dtype)
+    low.writer.line(f"scratch {name}: {type_text(dtype, shape)}")
+    if semaphore:
+        low.writer.line(f"{name}[...] = 0")
+    return Ref(name, shape, dtype)
 
 
 @rule("run_scoped")
@@ -293,6 +296,42 @@ def lower_freeze(low: Lowering, eqn: Equation) -> Operand:
 def lower_free_ref(low: Lowering, eqn: Equation) -> Sequence[Operand]:
     """Its end, which the region's end is."""
     return []
+
+
+# ---- semaphores: one unit alone never waits ----
+
+
+def _semaphore(low: Lowering, ref: Ref, transforms: Sequence[Any]) -> str:
+    part, rest = resolve(low, ref, transforms)
+    if rest:
+        raise low.unsupported("a semaphore seen through other transforms than an index")
+    return part.text()
+
+
+@rule("semaphore_signal")
+def lower_signal(low: Lowering, eqn: Equation) -> Sequence[Operand]:
+    """A semaphore goes up."""
+    ref, transforms, count, device, core = eqn.params["args_tree"].unflatten(eqn.operands)
+    if device is not None or core is not None:
+        raise low.unsupported("a signal to another device or core in a kernel of the generic kind")
+    low.writer.line(f"{_semaphore(low, ref, transforms)} += {count.text}")
+    return []
+
+
+@rule("semaphore_wait")
+def lower_wait(low: Lowering, eqn: Equation) -> Sequence[Operand]:
+    """A semaphore goes down."""
+    ref, transforms, count, lowers = eqn.params["args_tree"].unflatten(eqn.operands)
+    if lowers.number is None or lowers.number:
+        low.writer.line(f"{_semaphore(low, ref, transforms)} -= {count.text}")
+    return []
+
+
+@rule("semaphore_read")
+def lower_semaphore_read(low: Lowering, eqn: Equation) -> Operand:
+    """Where a semaphore stands."""
+    ref, transforms = eqn.params["args_tree"].unflatten(eqn.operands)
+    return low.let(_semaphore(low, ref, transforms), (), np.int32)
 
 
 # ---- copies ----
