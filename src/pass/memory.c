@@ -142,7 +142,8 @@ static void add_item(collector *c, const ir_value *v, kiln_str name, space_id sp
                                     .size = bytes_of(c, v),
                                     .align = c->target->kind == P_SPIRV && op ? DEVICE_ALIGN : 0,
                                     .first = UINT32_MAX};
-  if (global && op) t->items[t->count].key.owner = program; /* scratch there is a slice for each */
+  if (global && op) /* scratch there is a slice for each that has a shared space */
+    t->items[t->count].key.owner = unit_owner(c->machine, program, machine_info_of(c->machine->kind)->shared);
   t->made_by[t->count++] = op;
   t->item_of[v->id] = t->count;
 }

@@ -22,9 +22,9 @@ typedef struct pass_memory {
   alloc_report report; /* items: params first, then scratch and carried tiles in order of appearance */
 } pass_memory;
 
-/* Scratch on a device is words in what a workgroup shares, or in its slice of a buffer: elements have words of their own,
- * two if they have 64 bits, and four words behind them take the writes that are out of range. The number of words, of
- * which `*spare` is the first behind the elements; 0 for more elements than DEVICE_TILE_MOST. */
+/* Scratch on a device is words in what a workgroup shares, or in its slice of a buffer: elements have words of their
+ * own, two if they have 64 bits, and four words behind them take the writes that are out of range. The number of words,
+ * of which `*spare` is the first behind the elements; 0 for more elements than DEVICE_TILE_MOST. */
 enum { DEVICE_TILE_MOST = 1 << 26 };
 uint32_t pass_device_words(ir_dtype dtype, const int64_t *extents, uint32_t rank, uint32_t *spare);
 

@@ -197,6 +197,11 @@ uint32_t plan_point_line(const plan *p, uint32_t point) {
   return line;
 }
 
+const char *plan_level_of(const plan *p, const alloc_use *use) {
+  const machine *m = &p->memory.machine;
+  return level_info_of(machine_level(m, unit_depth(m, use->owner)))->name;
+}
+
 kiln_str plan_item_name(const plan *p, uint32_t item) {
   kiln_str name = p->memory.report.items[item].name;
   return name.size ? name : STR("scratch");

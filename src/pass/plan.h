@@ -58,5 +58,6 @@ void plan_bytes(text *out, uint64_t bytes);                /* "1.5 KiB" */
 void plan_point(const plan *p, uint32_t point, text *out); /* "load x", "for k", "end" */
 uint32_t plan_point_line(const plan *p, uint32_t point);   /* of the kernel text; 0: none */
 kiln_str plan_item_name(const plan *p, uint32_t item);
+const char *plan_level_of(const plan *p, const alloc_use *use); /* of the units that have such a copy each */
 
 #endif

@@ -198,10 +198,8 @@ static uint64_t round_up_to_nice(uint64_t bytes) {
 
 static void draw_space(picture *pic, const alloc_use *use) {
   const plan *p = pic->plan;
-  const space_info *info = space_info_of(use->space);
   text note = text_new(pic->out->arena);
-  text_format(&note, "one for each %s: %.*s needed",
-              level_info_of(machine_level(&p->memory.machine, info->depth))->name, STR_FMT(bytes_text(pic, use->peak)));
+  text_format(&note, "one for each %s: %.*s needed", plan_level_of(p, use), STR_FMT(bytes_text(pic, use->peak)));
   text_format(&note, ", %.*s if nothing shared room", STR_FMT(bytes_text(pic, use->total)));
   if (use->limit) text_format(&note, ", limit %.*s", STR_FMT(bytes_text(pic, use->limit)));
   section(pic, str_from(space_name(use->space)), text_str(&note));

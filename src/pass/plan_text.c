@@ -68,10 +68,9 @@ static void print_spaces(const plan *p, text *out) {
   table t = TABLE_NEW(out->arena, titles);
   for (uint32_t i = 0; i < p->memory.report.use_count; i++) {
     const alloc_use *use = &p->memory.report.uses[i];
-    const uint32_t depth = unit_depth(&p->memory.machine, use->owner);
     table_str(&t, str_from(space_name(use->space)));
-    table_str(&t, str_from(level_info_of(machine_level(&p->memory.machine, depth))->name));
-    table_cell(&t, "%llu", depth == 0 ? 1ull : (unsigned long long)p->units);
+    table_str(&t, str_from(plan_level_of(p, use)));
+    table_cell(&t, "%llu", use->owner == 0 ? 1ull : (unsigned long long)p->units);
     cell_bytes(&t, use->peak);
     cell_bytes(&t, use->live);
     if (use->limit)

@@ -117,7 +117,8 @@ static kiln_result lower(compiling *c, const kiln_profile *profile) {
   size_t bindings = kernel->param_count + (entry.slab_bytes ? 1 : 0);
   kiln_binding *list = ARENA_ARRAY(&program->arena, kiln_binding, bindings + 1);
   for (uint32_t i = 0; i < kernel->param_count; i++) bind_param(low, i, &list[i]);
-  if (entry.slab_bytes) list[kernel->param_count] = (kiln_binding){KILN_BINDING_SCRATCH, 0, entry.slab_bytes, true, {0}};
+  if (entry.slab_bytes)
+    list[kernel->param_count] = (kiln_binding){KILN_BINDING_SCRATCH, 0, entry.slab_bytes, true, {0}};
   kiln_program_info *info = &program->info;
   info->words = arena_copy(&program->arena, entry.words.data, entry.words.count * sizeof(uint32_t));
   info->word_count = entry.words.count;
