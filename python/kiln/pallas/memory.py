@@ -86,12 +86,18 @@ def has_arrays(indexer: NDIndexer) -> bool:
     return any(getattr(i, "shape", ()) for i in indexer.indices if not isinstance(i, Slice))
 
 
-def resolve(low: Lowering, ref: Ref, transforms: Sequence[Any], clamp: bool = True) -> tuple[Spot, list[Any]]:
-    """Views through all indexers but the last; the transforms of values that are left over."""
+def resolve(
+    low: Lowering, ref: Ref, transforms: Sequence[Any], clamp: bool = True, reads: bool = False
+) -> tuple[Spot, list[Any]]:
+    """Views through all indexers but the last; the transforms of values that are left over.
+
+    Only reads may end in arrays of indices: what JAX does with those of a write, a scatter says better.
+    """
     transforms = [t for t in transforms if t is not None]
     rest: list[Any] = []
     for k, transform in enumerate(transforms):
-        if not isinstance(transform, NDIndexer) or has_arrays(transform):
+        arrays = isinstance(transform, NDIndexer) and has_arrays(transform)
+        if not isinstance(transform, NDIndexer) or (arrays and not (reads and k == len(transforms) - 1)):
             transforms, rest = transforms[:k], list(transforms[k:])
             break
     for indexer in transforms[:-1]:
@@ -105,7 +111,7 @@ def resolve(low: Lowering, ref: Ref, transforms: Sequence[Any], clamp: bool = Tr
 
 def load(low: Lowering, ref: Ref, transforms: Sequence[Any]) -> Value:
     """What a ref holds, seen through its transforms."""
-    part, rest = resolve(low, ref, transforms)
+    part, rest = resolve(low, ref, transforms, reads=True)
     return _read(low, part, rest)
 
 
@@ -228,8 +234,6 @@ def lower_masked_swap(low: Lowering, eqn: Equation) -> Operand:
 
 # ---- atomics ----
 
-ATOMICS = {"xchg": "exchange"}
-
 
 @rule("atomic_rmw")
 def lower_atomic(low: Lowering, eqn: Equation) -> Operand:
@@ -238,7 +242,7 @@ def lower_atomic(low: Lowering, eqn: Equation) -> Operand:
     part, _ = resolve(low, ref, transforms)
     kind = eqn.params["atomic_type"].value
     extra = [f"mask: {mask.text}"] if mask is not None else []
-    return low.let(f"atomic {ATOMICS.get(kind, kind)} {part.text(*extra)} = {value.text}", part.shape, ref.dtype)
+    return low.let(f"atomic {kind} {part.text(*extra)} = {value.text}", part.shape, ref.dtype)
 
 
 @rule("atomic_cas")
