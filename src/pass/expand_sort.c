@@ -111,10 +111,11 @@ bool expand_sort(expansion *x) {
 
 /* Integers in the descending order of the elements; of floats that of their bits, as lax.top_k has it: NaN first. */
 static val descending(ir_builder *b, val v) {
-  static const ir_dtype words[] = {IR_I8, IR_I16, IR_I32, IR_I32, IR_I64};
+  static const ir_dtype words[] = {[2] = IR_I16, [4] = IR_I32, [8] = IR_I64};
+  if (ir_dtype_get(v->type.dtype)->class != IR_CLASS_FLOAT) return ir_map1(b, IR_not, v);
+  if (ir_dtype_bytes(v->type.dtype) == 1) v = ir_convert(b, v, IR_F32);
   const ir_dtype_info *info = ir_dtype_get(v->type.dtype);
-  if (info->class != IR_CLASS_FLOAT) return ir_map1(b, IR_not, v);
-  const ir_dtype word = words[ir_dtype_bytes(v->type.dtype) / 2];
+  const ir_dtype word = words[ir_dtype_bytes(v->type.dtype)];
   val bits = ir_make1(b, IR_bitcast, &v, 1, &(ir_attrs){.type = word});
   val sign = ir_map2(b, IR_shr, bits, ir_full(b, word, &v->type.shape, info->bits - 1));
   val rest = ir_full(b, word, &v->type.shape, (UINT64_C(1) << (info->bits - 1)) - 1);

@@ -22,7 +22,7 @@ typedef struct spot {
 static spot find_spot(spv_lower *low, const spv_place *place, ir_dtype dtype) {
   spv_code *c = &low->code;
   spv_memory *memory = &low->memories.data[place->memory];
-  spot s = {.bits = ir_dtype_get(dtype)->bits};
+  spot s = {.bits = spv_element_bits(memory, dtype)};
   spv_id word = place->element;
   if (s.bits < 32 && memory->packed) {
     const uint32_t per_word = 32 / s.bits;
