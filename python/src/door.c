@@ -1,4 +1,5 @@
-/* The XLA FFI handler: see door.h. Written against the C header that jaxlib ships; no C++, no Python, no copies. */
+/* The XLA FFI handler: see door.h. Written against the C header that jaxlib ships; no C++, no Python, and no copies
+ * but of types of less than a byte. */
 #include "door.h"
 
 #include <pthread.h>
@@ -11,6 +12,7 @@
 #include "base/str.h"
 #include "base/thread.h"
 #include "ir/ir.h"
+#include "packed.h"
 #include "xla/ffi/api/c_api.h"
 
 enum { MOST_ARRAYS = 128, LOG = 1 << 20, FAILURES = 16, MESSAGE = 4096 };
@@ -273,5 +275,10 @@ XLA_FFI_Error *kiln_door_call(XLA_FFI_CallFrame *frame) {
                 "Kiln: this program was compiled by another process; its kernels are not here: lower it again");
   if (count > MOST_ARRAYS || !take_buffers(frame, arrays))
     return fail(frame, XLA_FFI_Error_Code_UNIMPLEMENTED, "Kiln: too many arrays, or one of a type or rank unknown");
-  return launch(frame, attribute(frame, STR("kernel")), arrays, (size_t)count);
+  void *packed[MOST_ARRAYS];
+  if (!packed_open(arrays, (size_t)count, packed))
+    return fail(frame, XLA_FFI_Error_Code_RESOURCE_EXHAUSTED, "Kiln: memory is out");
+  XLA_FFI_Error *error = launch(frame, attribute(frame, STR("kernel")), arrays, (size_t)count);
+  packed_close(arrays, (size_t)count, packed, (size_t)frame->args.size);
+  return error;
 }

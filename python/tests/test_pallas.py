@@ -7,6 +7,7 @@ import sys
 import textwrap
 import threading
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -265,3 +266,22 @@ def test_wrong_arguments(x):
         pass
     with pytest.raises(ValueError, match="host only"):
         kp.run(scaled, x, x, on="vulkan", check=True)
+
+
+@pytest.mark.parametrize("name", ["int2", "uint4", "int4", "float4_e2m1fn", "float8_e4m3fn", "float8_e8m0fnu"])
+def test_types_of_less_than_two_bytes(name):
+    """XLA packs elements of less than a byte on a CPU: they come and go unpacked."""
+    dtype = np.dtype(getattr(ml_dtypes, name))
+    x = np.array([[1, 2, 1], [1, 1, 2], [2, 2, 1]], np.float32).astype(np.int8 if "int" in name else np.float32).astype(dtype)
+
+    def both(x):
+        def kernel(x_ref, wide_ref, same_ref):
+            wide_ref[...] = x_ref[...].astype(jnp.float32)
+            same_ref[...] = x_ref[...].astype(jnp.float32).astype(dtype)
+
+        shapes = (jax.ShapeDtypeStruct(x.shape, jnp.float32), jax.ShapeDtypeStruct(x.shape, dtype))
+        return pl.pallas_call(kernel, out_shape=shapes, interpret=True)(x)
+
+    wide, same = kp.run(both, x, on="host")
+    np.testing.assert_array_equal(np.asarray(wide), x.astype(np.float32))
+    np.testing.assert_array_equal(np.asarray(same).view(np.uint8), x.view(np.uint8))
