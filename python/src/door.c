@@ -124,19 +124,16 @@ static bool keep_failure(kiln_failure failure) {
 
 /* ---- XLA's side ---- */
 
+/* Those of less than a byte are not among them: XLA packs them, so its programs hand them over as bytes. */
 static const struct xla_type {
   XLA_FFI_DataType xla;
   const char *name;
 } xla_types[] = {
     {XLA_FFI_DataType_PRED, "bool"},
-    {XLA_FFI_DataType_S2, "i2"},
-    {XLA_FFI_DataType_S4, "i4"},
     {XLA_FFI_DataType_S8, "i8"},
     {XLA_FFI_DataType_S16, "i16"},
     {XLA_FFI_DataType_S32, "i32"},
     {XLA_FFI_DataType_S64, "i64"},
-    {XLA_FFI_DataType_U2, "u2"},
-    {XLA_FFI_DataType_U4, "u4"},
     {XLA_FFI_DataType_U8, "u8"},
     {XLA_FFI_DataType_U16, "u16"},
     {XLA_FFI_DataType_U32, "u32"},
@@ -152,7 +149,6 @@ static const struct xla_type {
     {XLA_FFI_DataType_F8E4M3B11FNUZ, "f8e4m3b11fnuz"},
     {XLA_FFI_DataType_F8E5M2FNUZ, "f8e5m2fnuz"},
     {XLA_FFI_DataType_F8E4M3FNUZ, "f8e4m3fnuz"},
-    {XLA_FFI_DataType_F4E2M1FN, "f4e2m1fn"},
     {XLA_FFI_DataType_F8E8M0FNU, "f8e8m0fnu"},
 };
 
@@ -219,6 +215,16 @@ static bool take_buffers(const XLA_FFI_CallFrame *frame, kiln_array *arrays) {
   return true;
 }
 
+/* Bytes that hold the elements of a narrower parameter go by its type, as in any array of the host. */
+static void name_narrow(const kiln_kernel *kernel, kiln_array *arrays, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    kiln_param param;
+    const bool bytes = arrays[i].dtype == (kiln_dtype)IR_I8 || arrays[i].dtype == (kiln_dtype)IR_U8;
+    if (!bytes || kiln_kernel_param(kernel, i, &param) != KILN_OK) continue;
+    if (ir_dtype_get((ir_dtype)param.dtype)->bits < 8) arrays[i].dtype = param.dtype;
+  }
+}
+
 static XLA_FFI_Error_Code error_code(kiln_result result) {
   switch (result) {
     case KILN_ERROR_MEMORY:
@@ -241,13 +247,14 @@ static void write_message(kiln_seat *seat, kiln_result result, char *out, size_t
   }
 }
 
-static XLA_FFI_Error *launch(const XLA_FFI_CallFrame *frame, int64_t number, const kiln_array *arrays, size_t count) {
+static XLA_FFI_Error *launch(const XLA_FFI_CallFrame *frame, int64_t number, kiln_array *arrays, size_t count) {
   char message[MESSAGE];
   entry found;
   uint64_t launch = 0;
   kiln_seat *seat = NULL;
   if (!begin_launch(number, &found, &launch))
     return fail(frame, XLA_FFI_Error_Code_INVALID_ARGUMENT, "Kiln: a call without a kernel");
+  name_narrow(found.kernel, arrays, count);
   const kiln_request request = {.kernel = found.kernel,
                                 .on = found.on,
                                 .seed = found.seed,

@@ -314,6 +314,14 @@ def test_narrow_floats():
     agree(call(unary(lambda x: x * jnp.bfloat16(1.3)), ((4, 6), jnp.bfloat16)), data(4, 6).astype(jnp.bfloat16))
 
 
+@pytest.mark.parametrize("dtype", ["int4", "uint4", "int2", "uint2", "float4_e2m1fn"])
+def test_elements_of_less_than_a_byte(dtype):
+    """XLA packs them in memory; a kernel must neither read them so nor write past their end."""
+    values = jnp.arange(64).reshape(8, 8).astype(dtype)
+    agree(call(unary(lambda x: x.T), ((8, 8), jnp.dtype(dtype))), values, exact=True)
+    agree(call(unary(lambda x: x.astype(F32) * 2), ((8, 8), F32)), values, exact=True)
+
+
 # ---- what is said ----
 
 

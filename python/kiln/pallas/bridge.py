@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax._src import core as jax_core
 from jax._src.interpreters import mlir
 from jax._src.pallas import pallas_call as jax_pallas_call
@@ -27,6 +28,8 @@ from kiln.pallas.exporter import export_call
 from kiln.pallas.unsupported import Unsupported
 
 TESTED = ((0, 11, 1), (0, 12))  # from, to: the versions of JAX that this was tested with
+
+NARROW = ("int2", "uint2", "int4", "uint4", "float4_e2m1fn")  # element types of less than a byte
 
 _setting: Any = jax.make_user_context(None)  # None, Settings, or the Collector of `export`
 
@@ -126,11 +129,36 @@ def _call(setting: Any, *args: Any, jaxpr: Any, grid_mapping: Any, **params: Any
     if params["debug"]:
         print(f"\nThe kernel in pallas_call {jaxpr.debug_info.func_src_info}:\n{exported.text}")
     outputs = [(block.array_aval.shape, block.array_aval.dtype) for block in grid_mapping.block_mappings_output]
-    results = [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in [*outputs, *exported.dropped]]
+    results = [jax.ShapeDtypeStruct(shape, _byte_of(dtype)) for shape, dtype in [*outputs, *exported.dropped]]
     dynamic = grid_mapping.num_dynamic_grid_bounds
     aliases = {source + dynamic: target for source, target in params["input_output_aliases"]}
     has_side_effect = any(not isinstance(effect, RefEffect) for effect in jaxpr.effects)
-    return door.call(entry, [*args, *exported.constants], results, aliases, has_side_effect)[: len(outputs)]
+    operands = [_to_bytes(jnp.asarray(x)) for x in [*args, *exported.constants]]
+    found = door.call(entry, operands, results, aliases, has_side_effect)
+    return [_from_bytes(y, dtype) for y, (_, dtype) in zip(found, outputs, strict=False)]
+
+
+def _byte_of(dtype: Any) -> Any:
+    """The type that an element type goes through the door as: XLA packs elements of less than a byte, Kiln does not."""
+    if str(dtype) not in NARROW:
+        return dtype
+    return jnp.int8 if jnp.issubdtype(dtype, jnp.signedinteger) else jnp.uint8
+
+
+def _to_bytes(x: jax.Array) -> jax.Array:
+    if _byte_of(x.dtype) == x.dtype:
+        return x
+    if jnp.issubdtype(x.dtype, jnp.floating):
+        x = jax.lax.bitcast_convert_type(x, jnp.uint4)
+    return x.astype(_byte_of(x.dtype))
+
+
+def _from_bytes(y: jax.Array, dtype: Any) -> jax.Array:
+    if y.dtype == dtype:
+        return y
+    if jnp.issubdtype(dtype, jnp.floating):
+        return jax.lax.bitcast_convert_type(y.astype(jnp.uint4), dtype)
+    return y.astype(dtype)
 
 
 @contextlib.contextmanager
