@@ -23,15 +23,18 @@ static inline float f32_of_bits(uint32_t bits) {
 }
 
 /* 2 to the power, for normal results. */
-static inline float f32_power(int32_t exponent) { return f32_of_bits((uint32_t)(127 + exponent) << 23); }
+static inline float f32_power(int32_t exponent) {
+  return f32_of_bits(exponent > -127 ? (uint32_t)(127 + exponent) << 23 : 0);
+}
 
-/* For formats whose exponents are f32's (bf16, f8e8m0fnu) see below. Shifting the pattern into a float's place and
- * scaling rebiases the exponent; subnormals come out right too. */
+/* Subnormals by their count, not as a subnormal f32: callers such as XLA let the CPU take these for zero. */
 static inline float f32_from_narrow(uint32_t bits, ir_float_format f) {
   const uint32_t sign = (uint32_t)ir_float_sign(f), over = (uint32_t)ir_float_over(f);
   const uint32_t largest = (uint32_t)ir_float_largest(f), size = bits & (sign - 1);
-  float scaled = f32_of_bits(size << (23 - f.mantissa)) * f32_power(127 - f.bias);
-  uint32_t result = f.specials == IR_SPECIALS_FNU && size == 0 ? 0x00400000u : f32_bits(scaled);
+  const uint32_t normal = (size << (23 - f.mantissa)) + ((uint32_t)(127 - f.bias) << 23);
+  const uint32_t small = f32_bits((float)(int32_t)size * f32_power(1 - f.bias - (int32_t)f.mantissa));
+  uint32_t result = size >> f.mantissa ? normal : small;
+  if (f.specials == IR_SPECIALS_FNU) result = size == 0 ? 0x00400000u : normal;
   uint32_t special = ir_float_has_infinity(f) && size == over ? 0x7f800000u : 0x7fc00000u;
   result = size > largest ? special : result;
   result |= (bits & sign) << (31 - f.exponent - f.mantissa);
