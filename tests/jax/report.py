@@ -17,6 +17,7 @@ Written by `tests/jax/run.py --tests CHECKOUT [--on DEVICE]`, which runs the tes
 - *kernel*: tests that came to a Pallas call which Kiln took over. Nearly all others skip for want of a TPU or GPU.
 - *passed*: of those, the tests that passed **and** launched a kernel on Kiln (launches are counted in C).
 - *skipped*: tests that skipped themselves after a kernel; they are not counted among passed or failed.
+- `/12` behind a file's name: every 12th test only.
 
 """
 

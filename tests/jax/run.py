@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs JAX's own Pallas tests through Kiln and writes docs/jax-conformance.md.
 
-    tests/jax/run.py --tests CHECKOUT [--on vulkan] [--files ops_test,pallas_test] [--every 8] [--limit 60] [--jobs 2]
+    tests/jax/run.py --tests CHECKOUT [--on vulkan] [--files ops_test/8,pallas_test] [--limit 60] [--jobs 2]
 
 CHECKOUT is a checkout of JAX of the version installed; nothing of it is copied here. The Python that runs this must
 have kiln, jax, pytest, hypothesis and absl-py. A test counts only if a kernel really ran on Kiln: launches are counted
@@ -42,8 +42,10 @@ ENDED = (0, 1, 5)  # pytest's words for: all passed, some failed, nothing to run
 class Shard(threading.Thread):
     """One of several processes that share the tests of a file; started again where one of them ends it."""
 
-    def __init__(self, options: argparse.Namespace, name: str, number: int) -> None:
+    def __init__(self, options: argparse.Namespace, wanted: str, number: int) -> None:
         super().__init__()
+        name, _, every = wanted.partition("/")
+        self.every = int(every or options.every)
         self.options = options
         self.file = options.tests / "tests" / "pallas" / f"{name}.py"
         self.number = number
@@ -65,7 +67,7 @@ class Shard(threading.Thread):
         wanted = {
             "rows": str(self.rows),
             "on": options.on,
-            "every": options.every,
+            "every": self.every,
             "shard": [self.number, options.jobs],
             "extra": str(options.tests),
         }
@@ -129,7 +131,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tests", type=pathlib.Path, required=True, help="a checkout of JAX")
     parser.add_argument("--on", default="host", help="where kernels run: host, vulkan, vulkan:TEXT")
-    parser.add_argument("--files", default=",".join(FILES), help="names of test files, without .py")
+    parser.add_argument("--files", default=",".join(FILES), help="test files, without .py; NAME/8: every 8th test")
     parser.add_argument("--every", type=int, default=1, help="run every N-th test only")
     parser.add_argument("--limit", type=float, default=120, help="seconds that a test may take")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes at a time")
