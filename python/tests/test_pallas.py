@@ -272,7 +272,11 @@ def test_wrong_arguments(x):
 def test_types_of_less_than_two_bytes(name):
     """XLA packs elements of less than a byte on a CPU: they come and go unpacked."""
     dtype = np.dtype(getattr(ml_dtypes, name))
-    x = np.array([[1, 2, 1], [1, 1, 2], [2, 2, 1]], np.float32).astype(np.int8 if "int" in name else np.float32).astype(dtype)
+    x = (
+        np.array([[1, 2, 1], [1, 1, 2], [2, 2, 1]], np.float32)
+        .astype(np.int8 if "int" in name else np.float32)
+        .astype(dtype)
+    )
 
     def both(x):
         def kernel(x_ref, wide_ref, same_ref):

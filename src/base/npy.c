@@ -144,7 +144,8 @@ static bool read_descr(reader *r) {
   char size = descr.data[2];
   if (descr.data[0] == '>' && size != '1') return refuse_descr(r, descr, DIAG_npy_big_endian);
   r->out->item_size = (size_t)(size - '0');
-  /* ml_dtypes writes float8_e5m2, alone of its types, as <f1, which NumPy does not read: it is a byte like the others. */
+  /* ml_dtypes writes float8_e5m2, alone of its types, as <f1, which NumPy does not read: it is a byte like the others.
+   */
   char letter = descr.data[1] == 'f' && size == '1' ? 'V' : descr.data[1];
   memcpy(r->out->descr, (char[4]){size == '1' && letter != 'V' ? '|' : '<', letter, size, 0}, 4);
   return true;

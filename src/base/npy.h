@@ -13,7 +13,8 @@
 #define NPY_HEADER_SIZE_WRITTEN 384 /* the most that npy_header fills */
 
 typedef struct npy {
-  char descr[4]; /* normalised: '|' for one byte of b i u, else '<'; a letter of b i u f V; the size, one digit; a zero byte */
+  char descr[4]; /* normalised: '|' for one byte of b i u, else '<'; a letter of b i u f V; the size, one digit; a zero
+                    byte */
   bool fortran;  /* column-major in the file */
   uint32_t rank;
   int64_t dims[NPY_MAX_RANK];

@@ -445,7 +445,7 @@ void host_run_check(host_unit *unit, const host_say *say, const ir_op *op);
 
 /* indexed.c */
 void host_run_window(host_unit *unit, const host_window *window);
-void host_run_take(host_unit *unit, const host_take *take);
+void host_run_take(host_unit *unit, const host_take *all);
 void host_run_sort(host_unit *unit, const host_sort *sort);
 
 /* strip.c, reduce.c, dot.c */

@@ -40,12 +40,30 @@ typedef struct word {
   const char *text;
 } word;
 static const word class_words[] = {{T_BOOL, "bool"}, {T_SINT, "sint"}, {T_UINT, "uint"}, {T_FLOAT, "float"}};
-static const word attr_words[] = {
-    {A_TYPE, "type"},       {A_SHAPE, "shape"},       {A_AXIS, "axis"},    {A_AXES, "axes"},     {A_KEEP, "keep"},
-    {A_REVERSE, "reverse"}, {A_START, "start"},       {A_SIZE, "size"},    {A_STRIDE, "stride"}, {A_LOW, "low"},
-    {A_HIGH, "high"},       {A_INTERIOR, "interior"}, {A_DOT, "contract"}, {A_VALUE, "value"},   {A_DIM, "dim"},
-    {A_PRECISION, "precision"}, {A_EXPONENT, "exponent"}, {A_MANTISSA, "mantissa"}, {A_KEYS, "keys"}, {A_K, "k"},
-    {A_STRIDE_AXIS, "stride_axis"}, {A_WINDOW, "window"}, {A_SLICE_SIZES, "slice_sizes"}, {A_COMBINE, "combine"}};
+static const word attr_words[] = {{A_TYPE, "type"},
+                                  {A_SHAPE, "shape"},
+                                  {A_AXIS, "axis"},
+                                  {A_AXES, "axes"},
+                                  {A_KEEP, "keep"},
+                                  {A_REVERSE, "reverse"},
+                                  {A_START, "start"},
+                                  {A_SIZE, "size"},
+                                  {A_STRIDE, "stride"},
+                                  {A_LOW, "low"},
+                                  {A_HIGH, "high"},
+                                  {A_INTERIOR, "interior"},
+                                  {A_DOT, "contract"},
+                                  {A_VALUE, "value"},
+                                  {A_DIM, "dim"},
+                                  {A_PRECISION, "precision"},
+                                  {A_EXPONENT, "exponent"},
+                                  {A_MANTISSA, "mantissa"},
+                                  {A_KEYS, "keys"},
+                                  {A_K, "k"},
+                                  {A_STRIDE_AXIS, "stride_axis"},
+                                  {A_WINDOW, "window"},
+                                  {A_SLICE_SIZES, "slice_sizes"},
+                                  {A_COMBINE, "combine"}};
 
 static void add_words(text *t, const word *words, size_t count, uint32_t bits, const char *quote, const char *none) {
   const char *separator = "";

@@ -100,9 +100,11 @@ kiln_result kiln_kernel_param(const kiln_kernel *kernel, size_t index, kiln_para
   if (index >= kernel->param_count) return KILN_ERROR_INVALID;
   const ir_param *param = &kernel->params[index];
   const ir_type *type = &param->ref->type;
-  *out = (kiln_param){
-      .name = param->name, .dtype = (kiln_dtype)type->dtype, .direction = param->direction, .rank = type->shape.rank,
-      .layout = param->layout};
+  *out = (kiln_param){.name = param->name,
+                      .dtype = (kiln_dtype)type->dtype,
+                      .direction = param->direction,
+                      .rank = type->shape.rank,
+                      .layout = param->layout};
   for (uint32_t i = 0; i < out->rank; i++) {
     ir_dim d = type->shape.dims[i];
     out->dims[i] = ir_dim_known(d) ? d->value : -1;

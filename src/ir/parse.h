@@ -153,7 +153,7 @@ ir_dim parse_dim_primary(parser *p);                           /* without operat
 bool parse_dims(parser *p, token_sign end, ir_shape *out);     /* after the opening bracket, and past the closing one */
 bool parse_type(parser *p, ir_type *out);
 bool parse_layout(parser *p, const ir_type *type, kiln_layout *out); /* [{1,0:T(8,128)}] */
-bool parse_space(parser *p, ir_space *out);                    /* [`in` SPACE] */
+bool parse_space(parser *p, ir_space *out);                          /* [`in` SPACE] */
 bool parse_statements(parser *p, uint32_t open); /* inside the brace at `open`, up to its end, a yield or a return */
 bool parse_block(parser *p, ir_region *region, yields *y); /* { .. } into a region */
 bool parse_is_control(const parser *p);

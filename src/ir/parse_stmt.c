@@ -100,7 +100,9 @@ static bool at_header(const parser *p) {
 
 /* source "file":line:column, which lex_origins has read. */
 static bool parse_source(parser *p) {
-  bool ok = parse_take(p) && parse_take(p);
+  bool ok = true;
+  parse_take(p);
+  parse_take(p);
   for (int i = 0; i < 2 && ok; i++) {
     ok = parse_expect(p, SIGN_COLON);
     uint64_t value = 0;

@@ -1,6 +1,6 @@
 /* Kernels as text: heads here, ops in print_op.c. Printing what was parsed from a printed text gives the same text. */
-#include "ir/layout.h"
 #include "ir/print.h"
+#include "ir/layout.h"
 
 /* ---- index maps ---- */
 

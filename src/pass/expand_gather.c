@@ -25,7 +25,7 @@ static uint32_t window_count(const ir_op *op) { return op->operands[1]->type.sha
 /* Component k of every index, over the shape of the result. */
 static val starts_along(expansion *x, uint32_t k, const ir_shape *to) {
   ir_builder *b = x->b;
-  const val indices = x->op->operands[1];
+  val indices = x->op->operands[1];
   const uint32_t last = window_count(x->op);
   ir_shape shape = indices->type.shape;
   ir_attrs attrs = {.shape = *to, .axes = {.count = last}};
@@ -112,7 +112,7 @@ static val box_of(scattering *s, val v, const val *starts, const ir_list *sizes,
 }
 
 static val component(scattering *s, uint32_t k) {
-  const val indices = s->x->op->operands[1];
+  val indices = s->x->op->operands[1];
   const uint32_t last = window_count(s->x->op);
   ir_list sizes = {.count = last + 1};
   val starts[KILN_MAX_RANK];
@@ -143,7 +143,7 @@ static void place_axis(scattering *s, uint32_t axis, const ir_type *whole) {
 }
 
 static val update_of(scattering *s) {
-  const val updates = s->x->op->operands[2];
+  val updates = s->x->op->operands[2];
   ir_list sizes = {.count = updates->type.shape.rank};
   val starts[KILN_MAX_RANK];
   for (uint32_t d = 0; d < sizes.count; d++) {

@@ -123,7 +123,7 @@ static val descending(ir_builder *b, val v) {
 }
 
 bool expand_top_k(expansion *x) {
-  const val v = x->op->operands[0];
+  val v = x->op->operands[0];
   const uint32_t last = v->type.shape.rank - 1;
   val parts[] = {descending(x->b, v), v, expand_iota(x->b, &v->type.shape, last)};
   ir_op *sort = ir_make(x->b, IR_sort, parts, 3, &(ir_attrs){.axis = last, .keys = 1});

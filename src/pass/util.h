@@ -36,7 +36,7 @@ void pass_rename(pass_renames *r, const ir_value *from, ir_value *to);
 void pass_update(const pass_renames *r, ir_op *op);
 
 bool pass_same_width(const ir_op *bitcast); /* between types of one width */
-bool pass_pure(const ir_op *op); /* no memory, no control: may be dropped, joined and moved */
+bool pass_pure(const ir_op *op);            /* no memory, no control: may be dropped, joined and moved */
 
 /* Where an integer, or every element of a tile of them, must lie. Everything, when nothing is known. */
 typedef struct pass_range {

@@ -63,7 +63,7 @@ void spv_memorize(spv_code *c, const uint32_t *key, size_t count, spv_id value, 
 spv_id spv_int(spv_code *c, int64_t value);
 bool spv_is_int(spv_code *c, spv_id id, int64_t *value);
 bool spv_in_lane(spv_code *c, spv_id id, uint32_t lane, int64_t *value); /* false when more than the lane decides */
-void spv_set_lane(spv_code *c, spv_id id); /* it is the lane's number */
+void spv_set_lane(spv_code *c, spv_id id);                               /* it is the lane's number */
 spv_id spv_add(spv_code *c, spv_id a, spv_id b);
 spv_id spv_sub(spv_code *c, spv_id a, spv_id b);
 spv_id spv_mul(spv_code *c, spv_id a, spv_id b);

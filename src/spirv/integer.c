@@ -60,7 +60,7 @@ static int64_t times(int64_t a, int64_t b) { return a * b; }
 static int64_t divided(int64_t a, int64_t b) { return (int64_t)((uint32_t)a / (uint32_t)b); }
 static int64_t modulo(int64_t a, int64_t b) { return (int64_t)((uint32_t)a % (uint32_t)b); }
 static int64_t masked(int64_t a, int64_t b) { return a & b; }
-static int64_t shifted(int64_t a, int64_t b) { return (int64_t)((uint32_t)a << b); }
+static int64_t shifted(int64_t a, int64_t b) { return (uint32_t)a << b; }
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 
