@@ -57,6 +57,37 @@ static void run_blas(const product *p, const uint8_t *a, const uint8_t *b, uint8
                 (const float *)(const void *)b, right.pitch, dot->accumulate ? 1 : 0, (float *)(void *)c, out.pitch);
 }
 
+/* Up to this many multiplications, 2^25, the order of the sums is kept (ordered_dot.c). */
+enum { ORDERED_MOST = 1 << 25 };
+
+static bool is_small(const host_dot *dot) {
+  int64_t count;
+  return dot->kind == HOST_DOT_F32 && i64_mul(dot->m, dot->n, &count) && i64_mul(count, dot->k, &count) &&
+         count <= ORDERED_MOST;
+}
+
+/* Where the rows of c lie side by side instead of its columns, the transposed product is made. */
+static bool run_ordered(const product *p, const uint8_t *a, const uint8_t *b, uint8_t *c) {
+  const host_dot *dot = p->dot;
+  host_ordered_dot d = {.a = (const float *)(const void *)a,
+                        .b = (const float *)(const void *)b,
+                        .c = (float *)(void *)c,
+                        .m = dot->m,
+                        .n = dot->n,
+                        .k = dot->k,
+                        .accumulate = dot->accumulate};
+  d.a_row = p->a_strides[1] / 4, d.a_column = p->a_strides[2] / 4;
+  d.b_row = p->b_strides[1] / 4, d.b_column = p->b_strides[2] / 4;
+  d.c_row = p->c_strides[1] / 4;
+  if (p->c_strides[2] == 4 || dot->n == 1) return host_ordered_product(&d);
+  if (p->c_strides[1] != 4 && dot->m != 1) return false;
+  host_ordered_dot turned = {.a = d.b, .b = d.a, .c = d.c, .m = d.n, .n = d.m, .k = d.k, .accumulate = d.accumulate};
+  turned.a_row = d.b_column, turned.a_column = d.b_row;
+  turned.b_row = d.a_column, turned.b_column = d.a_row;
+  turned.c_row = p->c_strides[2] / 4;
+  return host_ordered_product(&turned);
+}
+
 /* Dense rows: c[m, n] (+)= a[m, k] b[k, n]. Small enough parts of b stay in the cache. */
 enum { DEPTH_PART = 64 };
 #define INTEGER_PRODUCT(name, type, wide)                                                                   \
@@ -102,7 +133,8 @@ static void run_one(const product *p, int64_t batch) {
     case HOST_DOT_16: product_16(dot, a, b, c); break;
     case HOST_DOT_32: product_32(dot, a, b, c); break;
     case HOST_DOT_64: product_64(dot, a, b, c); break;
-    default: run_blas(p, a, b, c); break;
+    default:
+      if (!is_small(dot) || !run_ordered(p, a, b, c)) run_blas(p, a, b, c);
   }
 }
 

@@ -452,6 +452,15 @@ void host_run_sort(host_unit *unit, const host_sort *sort);
 void host_run_fused(host_unit *unit, const host_fused *f);
 void host_run_arg(host_unit *unit, const host_arg *arg);
 void host_run_scan(host_unit *unit, const host_scan *scan);
+/* c[m, n] (+)= a[m, k] b[k, n] of f32, every element summed over k in order by fused multiply-add. Strides are
+ * elements; the columns of c lie side by side. False, and nothing done, on CPUs without such an instruction. */
+typedef struct host_ordered_dot {
+  const float *a, *b;
+  float *c;
+  int64_t m, n, k, a_row, a_column, b_row, b_column, c_row;
+  bool accumulate;
+} host_ordered_dot;
+bool host_ordered_product(const host_ordered_dot *d);
 void host_run_dot(host_unit *unit, const host_dot *dot);
 void host_blas_threads(int threads, int *before);
 
