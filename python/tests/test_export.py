@@ -378,3 +378,13 @@ def test_export_is_linear():
 
     seconds(10)
     assert seconds(5000) < 60 * max(seconds(250), 1e-4)
+
+
+def test_the_branch_for_cpus_is_taken():
+    def kernel(x_ref, o_ref, diagonal_ref):
+        x = x_ref[...]
+        o_ref[...] = jax.lax.platform_dependent(x, cpu=lambda v: v + 1, default=lambda v: v - 1)
+        diagonal_ref[...] = jnp.diagonal(x)
+
+    out = [jax.ShapeDtypeStruct((6, 6), F32), jax.ShapeDtypeStruct((6,), F32)]
+    agree(pl.pallas_call(kernel, out_shape=out, interpret=True), data(6, 6))

@@ -45,6 +45,15 @@ def _assigned(low: Lowering, avals: Sequence[Any]) -> tuple[str, list[Value]]:
     return (f"let {binding(names)} = " if names else ""), values
 
 
+@rule("platform_index")
+def lower_platform_index(low: Lowering, eqn: Equation) -> Operand:
+    """Which branch of `lax.platform_dependent` runs: Kiln stands where JAX's code for CPUs would."""
+    for index, platforms in enumerate(eqn.params["platforms"]):
+        if platforms is None or "cpu" in platforms:
+            return low.constant(index)
+    raise low.unsupported("`lax.platform_dependent` without a branch for CPUs")
+
+
 @rule("cond")
 def lower_cond(low: Lowering, eqn: Equation) -> Sequence[Operand]:
     """`when` for two branches, `switch` for more."""
