@@ -216,11 +216,11 @@ def python():
     return Count(counted.get("passed", 0), failed or status != 0, counted.get("skipped", 0))
 
 
-DEVICE_JOBS = {
-    "swiftshader": driver("ss"),
-    "lavapipe4": driver("lvp", LP_NATIVE_VECTOR_WIDTH="128"),
-    "lavapipe8": driver("lvp", LP_NATIVE_VECTOR_WIDTH="256"),
+DEVICE_JOBS = {  # two run at a time: the longest first
     "lavapipe16": driver("lvp", LP_NATIVE_VECTOR_WIDTH="512"),
+    "lavapipe8": driver("lvp", LP_NATIVE_VECTOR_WIDTH="256"),
+    "lavapipe4": driver("lvp", LP_NATIVE_VECTOR_WIDTH="128"),
+    "swiftshader": driver("ss"),
     "validation": driver("ss", layer=VALIDATION, without="^slow$", forbid="VUID-|SYNC-HAZARD|Validation Error",
                          VK_INSTANCE_LAYERS=VALIDATION,
                          VK_LAYER_ENABLES="VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT"),
