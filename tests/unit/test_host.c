@@ -66,7 +66,8 @@ static void *array(run *r, size_t index, kiln_dtype dtype, uint32_t rank, ...) {
 
 static float *floats(run *r, size_t index, int rows, int columns) {
   float *data = array(r, index, KILN_F32, 2, rows, columns);
-  for (int i = 0; i < rows * columns; i++) data[i] = (float)(((int64_t)i * 7919 + (int64_t)index * 31) % 1009) / 256 - 2;
+  for (int i = 0; i < rows * columns; i++)
+    data[i] = (float)(((int64_t)i * 7919 + (int64_t)index * 31) % 1009) / 256 - 2;
   return data;
 }
 
