@@ -9,6 +9,8 @@
 #include "host/host.h"
 
 #if defined(__x86_64__)
+#include <immintrin.h>
+
 enum { DEPTH = 256 };
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
@@ -29,14 +31,13 @@ static void fill_panel(const host_ordered_dot *d, int64_t k, int64_t j, int64_t 
 
 /* One instruction set: two vectors of `bytes` across, `rows` down. Rows behind the last repeat it and are not stored.
  */
-#define ORDERED_DOT(name, isa, bytes, rows)                                                                      \
-  typedef float name##_lanes __attribute__((vector_size(bytes), aligned(4), may_alias));                         \
+#define ORDERED_DOT(name, isa, bytes, rows, lanes, intrinsic)                                                    \
   enum { name##_half = (bytes) / 4, name##_width = (bytes) / 2 };                                                \
   static __attribute__((target(isa))) void name##_tile(const host_ordered_dot *d, const float *panel, int64_t i, \
                                                        int64_t j, int64_t k, int64_t depth) {                    \
     const int64_t height = least(rows, d->m - i), columns = least(name##_width, d->n - j);                       \
     float line[name##_width] = {0};                                                                              \
-    name##_lanes sum[rows][2] = {{{0}}};                                                                         \
+    lanes sum[rows][2] = {{{0}}};                                                                                \
     const float *a[rows];                                                                                        \
     for (int r = 0; r < (rows); r++) {                                                                           \
       const int64_t row = i + least(r, height - 1);                                                              \
@@ -46,12 +47,12 @@ static void fill_panel(const host_ordered_dot *d, int64_t k, int64_t j, int64_t 
       memcpy(sum[r], line, sizeof sum[r]);                                                                       \
     }                                                                                                            \
     for (int64_t step = 0; step < depth; step++) {                                                               \
-      const name##_lanes left = *(const name##_lanes *)(panel + step * name##_width);                            \
-      const name##_lanes right = *(const name##_lanes *)(panel + step * name##_width + name##_half);             \
+      const lanes left = intrinsic##_loadu_ps(panel + step * name##_width);                                      \
+      const lanes right = intrinsic##_loadu_ps(panel + step * name##_width + name##_half);                       \
       _Pragma("GCC unroll 16") for (int r = 0; r < (rows); r++) {                                                \
-        const float factor = a[r][step * d->a_column];                                                           \
-        sum[r][0] += factor * left;                                                                              \
-        sum[r][1] += factor * right;                                                                             \
+        const lanes factor = intrinsic##_set1_ps(a[r][step * d->a_column]);                                      \
+        sum[r][0] = intrinsic##_fmadd_ps(factor, left, sum[r][0]);                                               \
+        sum[r][1] = intrinsic##_fmadd_ps(factor, right, sum[r][1]);                                              \
       }                                                                                                          \
     }                                                                                                            \
     for (int r = 0; r < height; r++) {                                                                           \
@@ -69,8 +70,8 @@ static void fill_panel(const host_ordered_dot *d, int64_t k, int64_t j, int64_t 
       }                                                                                                          \
   }
 
-ORDERED_DOT(avx512, "avx512f,fma", 64, 12)
-ORDERED_DOT(avx2, "avx2,fma", 32, 6)
+ORDERED_DOT(avx512, "avx512f,fma", 64, 12, __m512, _mm512)
+ORDERED_DOT(avx2, "avx2,fma", 32, 6, __m256, _mm256)
 
 bool host_ordered_product(const host_ordered_dot *d) {
   if (__builtin_cpu_supports("avx512f"))
