@@ -1,5 +1,4 @@
-/* The XLA FFI handler: see door.h. Written against the C header that jaxlib ships; no C++, no Python, and no copies
- * but of types of less than a byte. */
+/* The XLA FFI handler: see door.h. Written against the C header that jaxlib ships; no C++, no Python, no copies. */
 #include "door.h"
 
 #include <pthread.h>
@@ -12,7 +11,6 @@
 #include "base/str.h"
 #include "base/thread.h"
 #include "ir/ir.h"
-#include "packed.h"
 #include "xla/ffi/api/c_api.h"
 
 enum { MOST_ARRAYS = 128, LOG = 1 << 20, FAILURES = 16, MESSAGE = 4096 };
@@ -127,38 +125,34 @@ static bool keep_failure(kiln_failure failure) {
 /* Those of less than a byte are not among them: XLA packs them, so its programs hand them over as bytes. */
 static const struct xla_type {
   XLA_FFI_DataType xla;
-  const char *name;
+  kiln_dtype dtype;
 } xla_types[] = {
-    {XLA_FFI_DataType_PRED, "bool"},
-    {XLA_FFI_DataType_S8, "i8"},
-    {XLA_FFI_DataType_S16, "i16"},
-    {XLA_FFI_DataType_S32, "i32"},
-    {XLA_FFI_DataType_S64, "i64"},
-    {XLA_FFI_DataType_U8, "u8"},
-    {XLA_FFI_DataType_U16, "u16"},
-    {XLA_FFI_DataType_U32, "u32"},
-    {XLA_FFI_DataType_U64, "u64"},
-    {XLA_FFI_DataType_F16, "f16"},
-    {XLA_FFI_DataType_BF16, "bf16"},
-    {XLA_FFI_DataType_F32, "f32"},
-    {XLA_FFI_DataType_F64, "f64"},
-    {XLA_FFI_DataType_F8E5M2, "f8e5m2"},
-    {XLA_FFI_DataType_F8E3M4, "f8e3m4"},
-    {XLA_FFI_DataType_F8E4M3, "f8e4m3"},
-    {XLA_FFI_DataType_F8E4M3FN, "f8e4m3fn"},
-    {XLA_FFI_DataType_F8E4M3B11FNUZ, "f8e4m3b11fnuz"},
-    {XLA_FFI_DataType_F8E5M2FNUZ, "f8e5m2fnuz"},
-    {XLA_FFI_DataType_F8E4M3FNUZ, "f8e4m3fnuz"},
-    {XLA_FFI_DataType_F8E8M0FNU, "f8e8m0fnu"},
+    {XLA_FFI_DataType_PRED, KILN_BOOL},
+    {XLA_FFI_DataType_S8, KILN_I8},
+    {XLA_FFI_DataType_S16, KILN_I16},
+    {XLA_FFI_DataType_S32, KILN_I32},
+    {XLA_FFI_DataType_S64, KILN_I64},
+    {XLA_FFI_DataType_U8, KILN_U8},
+    {XLA_FFI_DataType_U16, KILN_U16},
+    {XLA_FFI_DataType_U32, KILN_U32},
+    {XLA_FFI_DataType_U64, KILN_U64},
+    {XLA_FFI_DataType_F16, KILN_F16},
+    {XLA_FFI_DataType_BF16, KILN_BF16},
+    {XLA_FFI_DataType_F32, KILN_F32},
+    {XLA_FFI_DataType_F64, KILN_F64},
+    {XLA_FFI_DataType_F8E5M2, KILN_F8E5M2},
+    {XLA_FFI_DataType_F8E3M4, KILN_F8E3M4},
+    {XLA_FFI_DataType_F8E4M3, KILN_F8E4M3},
+    {XLA_FFI_DataType_F8E4M3FN, KILN_F8E4M3FN},
+    {XLA_FFI_DataType_F8E4M3B11FNUZ, KILN_F8E4M3B11FNUZ},
+    {XLA_FFI_DataType_F8E5M2FNUZ, KILN_F8E5M2FNUZ},
+    {XLA_FFI_DataType_F8E4M3FNUZ, KILN_F8E4M3FNUZ},
+    {XLA_FFI_DataType_F8E8M0FNU, KILN_F8E8M0FNU},
 };
 
 static bool find_type(XLA_FFI_DataType xla, kiln_dtype *out) {
-  for (size_t i = 0; i < sizeof xla_types / sizeof *xla_types; i++) {
-    ir_dtype dtype;
-    if (xla_types[i].xla != xla || !ir_dtype_find(str_from(xla_types[i].name), &dtype)) continue;
-    *out = (kiln_dtype)dtype;
-    return true;
-  }
+  for (size_t i = 0; i < sizeof xla_types / sizeof *xla_types; i++)
+    if (xla_types[i].xla == xla) return *out = xla_types[i].dtype, true;
   return false;
 }
 
@@ -219,7 +213,7 @@ static bool take_buffers(const XLA_FFI_CallFrame *frame, kiln_array *arrays) {
 static void name_narrow(const kiln_kernel *kernel, kiln_array *arrays, size_t count) {
   for (size_t i = 0; i < count; i++) {
     kiln_param param;
-    const bool bytes = arrays[i].dtype == (kiln_dtype)IR_I8 || arrays[i].dtype == (kiln_dtype)IR_U8;
+    const bool bytes = arrays[i].dtype == KILN_I8 || arrays[i].dtype == KILN_U8;
     if (!bytes || kiln_kernel_param(kernel, i, &param) != KILN_OK) continue;
     if (ir_dtype_get((ir_dtype)param.dtype)->bits < 8) arrays[i].dtype = param.dtype;
   }
@@ -282,10 +276,5 @@ XLA_FFI_Error *kiln_door_call(XLA_FFI_CallFrame *frame) {
                 "Kiln: this program was compiled by another process; its kernels are not here: lower it again");
   if (count > MOST_ARRAYS || !take_buffers(frame, arrays))
     return fail(frame, XLA_FFI_Error_Code_UNIMPLEMENTED, "Kiln: too many arrays, or one of a type or rank unknown");
-  void *packed[MOST_ARRAYS];
-  if (!packed_open(arrays, (size_t)count, packed))
-    return fail(frame, XLA_FFI_Error_Code_RESOURCE_EXHAUSTED, "Kiln: memory is out");
-  XLA_FFI_Error *error = launch(frame, attribute(frame, STR("kernel")), arrays, (size_t)count);
-  packed_close(arrays, (size_t)count, packed, (size_t)frame->args.size);
-  return error;
+  return launch(frame, attribute(frame, STR("kernel")), arrays, (size_t)count);
 }
