@@ -46,7 +46,7 @@ static void write_number(ir_dtype dtype, uint64_t bits, char *out) {
 /* A float in a tile always has its point, and no zeros behind it. */
 static void write_cell(ir_dtype dtype, uint64_t bits, char *out) {
   write_number(dtype, bits, out);
-  if (ir_dtype_get(dtype)->class == IR_CLASS_FLOAT && !strpbrk(out, ".en") && strlen(out) + 1 < CELL) strcat(out, ".");
+  if (ir_is_float(dtype) && !strpbrk(out, ".en") && strlen(out) + 1 < CELL) strcat(out, ".");
 }
 
 static int before_point(const char *digits) {
@@ -107,7 +107,7 @@ static void write_value(text *t, const host_unit *unit, const host_said *from) {
   }
   write_number(value.dtype, bits_at(&value, 0), digits);
   text_add(t, str_from(digits));
-  if (ir_dtype_get(value.dtype)->class == IR_CLASS_FLOAT && !strpbrk(digits, ".en")) text_add(t, STR(".0"));
+  if (ir_is_float(value.dtype) && !strpbrk(digits, ".en")) text_add(t, STR(".0"));
 }
 
 /* ---- texts ---- */

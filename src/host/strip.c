@@ -61,8 +61,10 @@ static void fetch(walk *w) {
     const host_input *input = &w->f->inputs[i];
     lanes_at *at = &w->inputs[i];
     uint8_t *from = address(w, at);
-    if (!at->in_place) gather(w, input, at, from, w->reg[input->reg]);
-    if (at->in_place) w->reg[input->reg] = from;
+    if (at->in_place)
+      w->reg[input->reg] = from;
+    else
+      gather(w, input, at, from, w->reg[input->reg]);
   }
 }
 

@@ -105,3 +105,9 @@ void ir_attrs_complete(ir_code code, ir_attrs *a, uint64_t given, ir_value *cons
   for (a->axes.count = 0; a->axes.count < operands[0]->type.shape.rank; a->axes.count++)
     a->axes.at[a->axes.count] = a->axes.count;
 }
+
+int32_t ir_list_find(const ir_list *list, int64_t value) {
+  for (uint32_t i = 0; i < list->count; i++)
+    if (list->at[i] == value) return (int32_t)i;
+  return -1;
+}

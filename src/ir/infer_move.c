@@ -95,12 +95,6 @@ bool ir_infer_top_k(ir_builder *b, ir_op *op) {
 
 /* ---- gather and scatter ---- */
 
-static bool listed(const ir_list *list, int64_t axis) {
-  for (uint32_t i = 0; i < list->count; i++)
-    if (list->at[i] == axis) return true;
-  return false;
-}
-
 /* What both have: indices whose last axis counts the axes of operand 0 that they start along; `rank` is that of what
  * the windows lie side by side in. */
 static bool need_windows(ir_builder *b, ir_op *op, uint32_t rank) {
@@ -122,7 +116,7 @@ static bool need_windows(ir_builder *b, ir_op *op, uint32_t rank) {
       return false;
   for (uint32_t i = 0; i < a->batch_dims.count; i++)
     if (!ir_need_range(b, op, "a batch dimension", a->batch_dims.at[i],
-                       !listed(&a->collapsed_dims, a->batch_dims.at[i]) && !listed(&a->start_map, a->batch_dims.at[i]),
+                       !ir_list_has(&a->collapsed_dims, a->batch_dims.at[i]) && !ir_list_has(&a->start_map, a->batch_dims.at[i]),
                        "one that is neither collapsed nor started along"))
       return false;
   ir_dim count = indices->dims[last];
@@ -136,7 +130,7 @@ static ir_shape side_by_side(const ir_op *op, const ir_shape *window, uint32_t r
   uint32_t next_window = 0, next_index = 0;
   for (uint32_t i = 0; i < rank; i++)
     out.dims[i] =
-        listed(&op->attrs->offset_dims, i) ? window->dims[next_window++] : shape_of(op, 1)->dims[next_index++];
+        ir_list_has(&op->attrs->offset_dims, i) ? window->dims[next_window++] : shape_of(op, 1)->dims[next_index++];
   return out;
 }
 
@@ -146,7 +140,7 @@ static bool window_sizes(ir_builder *b, const ir_op *op, ir_shape *window) {
   if (!ir_need_list(b, op, "slice_sizes", &a->slice_sizes, whole->rank)) return false;
   for (uint32_t i = 0; i < whole->rank; i++) {
     int64_t size = a->slice_sizes.at[i];
-    bool gone = listed(&a->collapsed_dims, i) || listed(&a->batch_dims, i);
+    bool gone = ir_list_has(&a->collapsed_dims, i) || ir_list_has(&a->batch_dims, i);
     if (!need_fit(b, op, dim(b, size), whole->dims[i]) ||
         !ir_need_range(b, op, "the size of a dimension that goes", size, !gone || size == 1, "1"))
       return false;
@@ -176,7 +170,7 @@ bool ir_infer_scatter(ir_builder *b, ir_op *op) {
   ir_shape window = {0};
   if (!need_windows(b, op, updates->rank)) return false;
   for (uint32_t i = 0; i < whole->rank; i++) {
-    if (listed(&a->collapsed_dims, i) || listed(&a->batch_dims, i)) continue;
+    if (ir_list_has(&a->collapsed_dims, i) || ir_list_has(&a->batch_dims, i)) continue;
     ir_dim size = updates->dims[a->offset_dims.at[window.rank]];
     if (!need_fit(b, op, size, whole->dims[i])) return false;
     window.dims[window.rank++] = size;

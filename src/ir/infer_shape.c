@@ -189,7 +189,7 @@ static bool infer_reverse(ir_builder *b, ir_op *op) {
 
 static bool infer_integer_pow(ir_builder *b, ir_op *op) {
   const ir_type type = op->operands[0]->type;
-  bool real = ir_dtype_get(type.dtype)->class == IR_CLASS_FLOAT;
+  bool real = ir_is_float(type.dtype);
   return ir_need_class(b, op, type.dtype, T_NUM) &&
          ir_need_range(b, op, "exponent", op->attrs->exponent, real || op->attrs->exponent >= 0,
                        "at least 0 for integers") &&

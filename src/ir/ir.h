@@ -36,6 +36,7 @@ typedef struct ir_dtype_info {
 } ir_dtype_info;
 const ir_dtype_info *ir_dtype_get(ir_dtype dtype);
 static inline size_t ir_dtype_bytes(ir_dtype dtype) { return ir_dtype_get(dtype)->stored / 8; }
+static inline bool ir_is_float(ir_dtype dtype) { return ir_dtype_get(dtype)->class == IR_CLASS_FLOAT; }
 /* The type that values are computed in, to be rounded or wrapped after each op: f32 for narrower floats, i32 for
  * integers of less than a byte; else the type itself. */
 ir_dtype ir_dtype_wide(ir_dtype dtype);
@@ -214,6 +215,9 @@ typedef struct ir_list {
   uint32_t count;
   int64_t at[KILN_MAX_RANK];
 } ir_list;
+
+int32_t ir_list_find(const ir_list *list, int64_t value); /* where in it; -1: nowhere */
+static inline bool ir_list_has(const ir_list *list, int64_t value) { return ir_list_find(list, value) >= 0; }
 
 /* One dimension of an indexed access: a point (dropped from the result's shape) or a range of `size` elements `stride`
  * apart. The start is operand `operand` of the op (an i32 scalar), or the constant `start` when `operand` is -1. A

@@ -143,20 +143,14 @@ static void classify_reduce(dim_classes *c, const ir_op *op) {
   }
 }
 
-static bool list_has(const ir_list *list, uint32_t dimension) {
-  for (uint32_t i = 0; i < list->count; i++)
-    if (list->at[i] == (int64_t)dimension) return true;
-  return false;
-}
-
 static uint32_t classify_dot_side(dim_classes *c, const ir_op *op, bool left, uint32_t to) {
   const ir_attrs *a = op->attrs;
   const ir_value *in = op->operands[left ? 0 : 1], *out = op->results[0];
   const ir_list *batch = left ? &a->lhs_batch : &a->rhs_batch, *contract = left ? &a->lhs_contract : &a->rhs_contract;
   for (uint32_t i = 0; i < batch->count; i++) join(c, in, (uint32_t)batch->at[i], out, i);
   for (uint32_t d = 0; d < in->type.shape.rank; d++) {
-    if (list_has(contract, d)) fix(c, in, d);
-    if (list_has(contract, d) || list_has(batch, d)) continue;
+    if (ir_list_has(contract, d)) fix(c, in, d);
+    if (ir_list_has(contract, d) || ir_list_has(batch, d)) continue;
     join(c, in, d, out, to++);
     dim_class *class = class_of(c, in, d);
     *(left ? &class->dot_rows : &class->dot_columns) = true;
@@ -167,7 +161,7 @@ static uint32_t classify_dot_side(dim_classes *c, const ir_op *op, bool left, ui
 /* Ops along one axis: that dimension is fixed on both sides, the others are joined. */
 static void classify_along(dim_classes *c, const ir_op *op, const ir_value *in, const ir_list *axes) {
   for (uint32_t d = 0; d < in->type.shape.rank; d++) {
-    if (!list_has(axes, d)) {
+    if (!ir_list_has(axes, d)) {
       join(c, in, d, op->results[0], d);
       continue;
     }

@@ -26,7 +26,6 @@ val expand_clamp(ir_builder *b, val v, int64_t low, int64_t high);              
 val expand_within(ir_builder *b, val v, int64_t low, int64_t high);                 /* low <= v & v <= high, i32 */
 /* Elements of `v` at the indices: one tile per axis, all of one shape. */
 val expand_take(ir_builder *b, val v, const val *indices);
-bool expand_listed(const ir_list *list, int64_t axis);
 
 /* for i in 0 .. count, with the builder inside until expand_loop_end; the tiles `carried` become what the loop carries,
  * and at the end what it results in. */

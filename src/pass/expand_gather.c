@@ -1,21 +1,16 @@
 /* gather and scatter, as lax has them. A *window* is a box of operand 0; where it starts is one row of the indices. */
 #include "pass/expand.h"
+#include "pass/util.h"
 
 /* Axis k of the indices (but the last) lies along this axis of the result of a gather, or of the updates. */
 static uint32_t place_of_index(const ir_op *op, uint32_t k) {
   uint32_t axis = 0;
-  while (expand_listed(&op->attrs->offset_dims, axis) || k-- > 0) axis++;
+  while (ir_list_has(&op->attrs->offset_dims, axis) || k-- > 0) axis++;
   return axis;
 }
 
-static int32_t find(const ir_list *list, int64_t axis) {
-  for (uint32_t i = 0; i < list->count; i++)
-    if (list->at[i] == axis) return (int32_t)i;
-  return -1;
-}
-
 static bool is_kept(const ir_attrs *a, uint32_t axis) {
-  return !expand_listed(&a->collapsed_dims, axis) && !expand_listed(&a->batch_dims, axis);
+  return !ir_list_has(&a->collapsed_dims, axis) && !ir_list_has(&a->batch_dims, axis);
 }
 
 static uint32_t window_count(const ir_op *op) { return op->operands[1]->type.shape.rank - 1; }
@@ -41,7 +36,7 @@ static val coordinate(expansion *x, uint32_t axis, uint32_t kept, const ir_shape
   ir_builder *b = x->b;
   const ir_attrs *a = x->op->attrs;
   const int64_t room = ir_extent(&x->op->operands[0]->type, axis) - a->slice_sizes.at[axis];
-  const int32_t k = find(&a->start_map, axis), batch = find(&a->batch_dims, axis);
+  const int32_t k = ir_list_find(&a->start_map, axis), batch = ir_list_find(&a->batch_dims, axis);
   val at = NULL;
   if (k >= 0) {
     val start = starts_along(x, (uint32_t)k, to);
@@ -124,7 +119,7 @@ static val component(scattering *s, uint32_t k) {
 
 static void place_axis(scattering *s, uint32_t axis, const ir_type *whole) {
   const ir_attrs *a = s->x->op->attrs;
-  const int32_t k = find(&a->start_map, axis), batch = find(&a->batch_dims, axis);
+  const int32_t k = ir_list_find(&a->start_map, axis), batch = ir_list_find(&a->batch_dims, axis);
   const bool kept = is_kept(a, axis);
   const int64_t size = kept ? ir_extent(&s->x->op->operands[2]->type, (uint32_t)a->offset_dims.at[s->window.rank]) : 1;
   const int64_t room = ir_extent(whole, axis) - size;
@@ -185,18 +180,10 @@ static void scatter_one(scattering *s, val scratch, val number) {
   ir_make(s->b, IR_store, s->access, s->access_count, &s->attrs);
 }
 
-static ir_attrs whole_of(ir_builder *b, const ir_shape *shape) {
-  ir_attrs attrs = {.index_count = shape->rank};
-  for (uint32_t d = 0; d < shape->rank; d++)
-    attrs.index[d] =
-        (ir_index){.operand = -1, .start = ir_dim_const(b->module, 0), .size = shape->dims[d], .stride = 1};
-  return attrs;
-}
-
 bool expand_scatter(expansion *x) {
   ir_builder *b = x->b;
   const ir_type type = x->op->operands[0]->type;
-  const ir_attrs whole = whole_of(b, &type.shape);
+  const ir_attrs whole = pass_whole_index(b, &type.shape);
   int64_t count = 1;
   for (uint32_t k = 0; k < window_count(x->op); k++) count *= ir_extent(&x->op->operands[1]->type, k);
   ir_attrs room = {.type = type.dtype, .shape = type.shape, .space = IR_SPACE_GMEM, .offset = -1};

@@ -8,7 +8,7 @@
 #include <math.h>
 
 #include "pass/math.h"
-#include "pass/pass.h"
+#include "pass/util.h"
 
 typedef val (*formula_fn)(math *m, val x, val y);
 
@@ -90,40 +90,15 @@ val math_ldexp(math *m, val x, val n) {
   return math_mul(m, scaled, power_of_two(m, math_sub(m, n, half)));
 }
 
-static val expand(ir_builder *b, const ir_op *op, formula_fn formula) {
+static bool has_formula(ir_code code) { return find_formula(code) != NULL; }
+
+static bool expand(pass_ctx *c, ir_builder *b, const ir_op *op, val *results) {
+  (void)c;
   const ir_type *type = &op->results[0]->type;
   math m = {.b = b, .shape = type->shape, .format = &formats[type->dtype == IR_F64]};
   val x = ir_convert(b, op->operands[0], m.format->real);
   val y = op->operand_count > 1 ? ir_convert(b, op->operands[1], m.format->real) : NULL;
-  return ir_convert(b, formula(&m, x, y), type->dtype);
+  return results[0] = ir_convert(b, find_formula(op->code)(&m, x, y), type->dtype), true;
 }
 
-typedef struct work {
-  pass_ctx *c;
-  VEC(ir_op *) ops;
-} work;
-
-static bool collect(void *user, ir_op *op) {
-  work *w = user;
-  if (find_formula(op->code)) VEC_PUSH(&w->c->kernel->module->arena, &w->ops, op);
-  return true;
-}
-
-bool pass_expand_math(pass_ctx *c) {
-  work w = {.c = c};
-  ir_walk(c->kernel->body, collect, &w);
-  for (size_t i = 0; i < w.ops.count; i++) {
-    ir_op *op = w.ops.data[i];
-    ir_builder b = {.module = c->kernel->module,
-                    .kernel = c->kernel,
-                    .region = op->parent,
-                    .before = op,
-                    .loc = op->loc,
-                    .diags = c->diags};
-    val result = expand(&b, op, find_formula(op->code));
-    result->name = op->results[0]->name;
-    ir_replace_uses(c->kernel, op->results[0], result);
-    ir_erase(op);
-  }
-  return w.ops.count != 0;
-}
+bool pass_expand_math(pass_ctx *c) { return pass_expand(c, has_formula, expand); }

@@ -64,12 +64,6 @@ val expand_take(ir_builder *b, val v, const val *indices) {
   return ir_make1(b, IR_take, operands, 1 + v->type.shape.rank, NULL);
 }
 
-bool expand_listed(const ir_list *list, int64_t axis) {
-  for (uint32_t i = 0; i < list->count; i++)
-    if (list->at[i] == axis) return true;
-  return false;
-}
-
 expand_loop expand_loop_begin(ir_builder *b, val begin, val end, val *carried, uint32_t count) {
   expand_loop loop = {.outer = *b, .body = ir_region_new(b, NULL), .begin = begin, .end = end};
   loop.index = ir_region_arg(b, loop.body, pass_i32(), (kiln_str){0});
@@ -95,15 +89,13 @@ void expand_loop_end(ir_builder *b, expand_loop *loop, const val *inits, val *ca
 
 /* ---- small ones ---- */
 
-static bool is_float(ir_dtype dtype) { return ir_dtype_get(dtype)->class == IR_CLASS_FLOAT; }
-
 /* By squaring, as JAX does; floats of up to 32 bits in f32, rounded once. */
 bool expand_integer_pow(expansion *x) {
   ir_builder *b = x->b;
   val from = x->op->operands[0], power = from, result = NULL;
   const ir_type type = from->type;
   const int64_t exponent = x->op->attrs->exponent;
-  const ir_dtype wide = is_float(type.dtype) && type.dtype != IR_F64 ? IR_F32 : type.dtype;
+  const ir_dtype wide = ir_is_float(type.dtype) && type.dtype != IR_F64 ? IR_F32 : type.dtype;
   val one = ir_full(b, wide, &type.shape, ir_bits_from_i64(wide, 1));
   power = ir_convert(b, power, wide);
   for (uint64_t left = exponent < 0 ? -(uint64_t)exponent : (uint64_t)exponent; left; left >>= 1) {
@@ -122,7 +114,7 @@ typedef struct bit_type {
 } bit_type;
 
 static val word(const bit_type *t, uint64_t bits) {
-  return ir_full(t->b, t->word, &t->shape, bits & (~UINT64_C(0) >> (64 - ir_dtype_get(t->word)->bits)));
+  return ir_full(t->b, t->word, &t->shape, bits & ir_low_ones(ir_dtype_get(t->word)->bits));
 }
 
 static val masked(const bit_type *t, val v, uint64_t bits) { return ir_map2(t->b, IR_and, v, word(t, bits)); }
@@ -130,14 +122,14 @@ static val masked(const bit_type *t, val v, uint64_t bits) { return ir_map2(t->b
 /* Drops `count` low bits, to nearest, ties to even. */
 static val drop_bits(const bit_type *t, val v, uint32_t count) {
   val odd = masked(t, ir_map2(t->b, IR_shr, v, word(t, count)), 1);
-  val bias = ir_map2(t->b, IR_add, odd, word(t, (UINT64_C(1) << (count - 1)) - 1));
-  return masked(t, ir_map2(t->b, IR_add, v, bias), ~((UINT64_C(1) << count) - 1));
+  val bias = ir_map2(t->b, IR_add, odd, word(t, ir_low_ones(count - 1)));
+  return masked(t, ir_map2(t->b, IR_add, v, bias), ~ir_low_ones(count));
 }
 
 /* What has no exponent in the smaller format becomes infinite, or zero. */
 static val limit_exponent(const bit_type *t, val v, uint32_t mantissa, uint32_t own, uint32_t wanted) {
-  const uint64_t bias = (UINT64_C(1) << (own - 1)) - 1, less = (UINT64_C(1) << (wanted - 1)) - 1;
-  const uint64_t infinite = ((UINT64_C(1) << own) - 1) << mantissa, sign = UINT64_C(1) << (own + mantissa);
+  const uint64_t bias = ir_low_ones(own - 1), less = ir_low_ones(wanted - 1);
+  const uint64_t infinite = ir_low_ones(own) << mantissa, sign = UINT64_C(1) << (own + mantissa);
   val exponent = masked(t, v, infinite), signs = masked(t, v, sign);
   val over = ir_map2(t->b, IR_gt, exponent, word(t, (bias + less) << mantissa));
   val under = ir_map2(t->b, IR_le, exponent, word(t, (bias - less) << mantissa));
@@ -174,7 +166,7 @@ bool expand_dot(expansion *x) {
   const ir_op *op = x->op;
   val sides[2] = {op->operands[0], op->operands[1]};
   if (sides[0]->type.dtype == sides[1]->type.dtype) return false;
-  const ir_dtype sum = op->attrs->type, both = is_float(sum) && sum != IR_F64 ? IR_F32 : sum;
+  const ir_dtype sum = op->attrs->type, both = ir_is_float(sum) && sum != IR_F64 ? IR_F32 : sum;
   ir_attrs attrs = *op->attrs;
   attrs.type = both;
   for (uint32_t i = 0; i < 2; i++) sides[i] = ir_convert(x->b, sides[i], both);
@@ -217,43 +209,14 @@ bool expand_roll(expansion *x) {
 
 /* ---- the pass ---- */
 
-typedef struct work {
-  pass_ctx *c;
-  VEC(ir_op *) ops;
-} work;
+static bool is_rare(ir_code code) { return find(code) != NULL; }
 
-static bool collect(void *user, ir_op *op) {
-  work *w = user;
-  if (find(op->code)) VEC_PUSH(&w->c->kernel->module->arena, &w->ops, op);
-  return true;
-}
-
-static bool expand(pass_ctx *c, ir_op *op) {
-  ir_builder b = {.module = c->kernel->module,
-                  .kernel = c->kernel,
-                  .region = op->parent,
-                  .before = op,
-                  .loc = op->loc,
-                  .diags = c->diags};
-  expansion x = {.b = &b, .op = op, .target = c->target->kind};
-  x.results = ARENA_ARRAY(&c->kernel->module->arena, val, op->result_count);
-  if (!find(op->code)(&x)) return false;
-  for (uint32_t i = 0; i < op->result_count; i++) {
-    if (x.results[i]->name.size == 0) x.results[i]->name = op->results[i]->name;
-    ir_replace_uses(c->kernel, op->results[i], x.results[i]);
-  }
-  ir_erase(op);
-  return true;
+static bool expand(pass_ctx *c, ir_builder *b, const ir_op *op, val *results) {
+  return find(op->code)(&(expansion){.b = b, .op = op, .target = c->target->kind, .results = results});
 }
 
 bool pass_expand_ops(pass_ctx *c) {
-  bool any = false, again = true;
-  while (again) {
-    work w = {.c = c};
-    again = false;
-    ir_walk(c->kernel->body, collect, &w);
-    for (size_t i = 0; i < w.ops.count; i++) again |= expand(c, w.ops.data[i]);
-    any |= again;
-  }
+  bool any = false;
+  while (pass_expand(c, is_rare, expand)) any = true;
   return any;
 }

@@ -17,7 +17,7 @@ static void compare(ir_builder *b, val a, val c, val *less, val *equal) {
   if (a->type.dtype == IR_BOOL) a = ir_convert(b, a, IR_I32), c = ir_convert(b, c, IR_I32);
   *less = boolean(b, IR_lt, a, c);
   *equal = boolean(b, IR_eq, a, c);
-  if (ir_dtype_get(a->type.dtype)->class != IR_CLASS_FLOAT) return;
+  if (!ir_is_float(a->type.dtype)) return;
   val a_nan = boolean(b, IR_ne, a, a), c_nan = boolean(b, IR_ne, c, c);
   *less = boolean(b, IR_or, *less, boolean(b, IR_and, c_nan, ir_map1(b, IR_not, a_nan)));
   *equal = boolean(b, IR_or, *equal, boolean(b, IR_and, a_nan, c_nan));
@@ -112,7 +112,7 @@ bool expand_sort(expansion *x) {
 /* Integers in the descending order of the elements; of floats that of their bits, as lax.top_k has it: NaN first. */
 static val descending(ir_builder *b, val v) {
   static const ir_dtype words[] = {[2] = IR_I16, [4] = IR_I32, [8] = IR_I64};
-  if (ir_dtype_get(v->type.dtype)->class != IR_CLASS_FLOAT) return ir_map1(b, IR_not, v);
+  if (!ir_is_float(v->type.dtype)) return ir_map1(b, IR_not, v);
   if (ir_dtype_bytes(v->type.dtype) == 1) v = ir_convert(b, v, IR_F32);
   const ir_dtype_info *info = ir_dtype_get(v->type.dtype);
   const ir_dtype word = words[ir_dtype_bytes(v->type.dtype)];

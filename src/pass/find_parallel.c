@@ -14,6 +14,7 @@
  * Checkers are left the steps as they were written. */
 #include <string.h>
 
+#include "model/step.h"
 #include "pass/util.h"
 
 /* The sum of axis * index over the axes, and a constant: elements. */
@@ -123,12 +124,14 @@ static void touch(footprint *f, const form *at, int64_t size) {
 
 static void touch_block(finder *f, memory_use *use, const ir_block *block) {
   const ir_op *yield = block->map ? pass_yield_of(block->map) : NULL;
+  const ir_type *array = &f->kernel->params[block->param].ref->type;
   for (uint32_t d = 0; d < block->size.rank; d++) {
-    int64_t size = block->size.dims[d]->value;
+    const block_dim dim = block_dim_of(block, array, d);
+    const block_rule rule = block_rule_of(&dim);
     form at = {0};
     bool known = !yield || linear_of(f->kernel, yield->operands[d], &at);
-    if (known && scale_form(&at, block->element >> d & 1 ? 1 : size))
-      touch(&use->dims[d], &at, size);
+    if (known && scale_form(&at, rule.scale) && i64_add(at.constant, rule.offset, &at.constant))
+      touch(&use->dims[d], &at, dim.size);
     else
       use->dims[d].unknown = true;
   }

@@ -2,8 +2,6 @@
  * 0), x - 0.0 is; x * 0 is one for integers only. */
 #include "pass/fold.h"
 
-static bool is_float(const ir_value *v) { return ir_dtype_get(v->type.dtype)->class == IR_CLASS_FLOAT; }
-
 static bool is_splat(const ir_value *v, uint64_t bits) {
   uint64_t found;
   return pass_splat(v, &found) && found == bits;
@@ -11,12 +9,12 @@ static bool is_splat(const ir_value *v, uint64_t bits) {
 
 static bool is_number(const ir_value *v, double number) {
   return is_splat(
-      v, is_float(v) ? ir_bits_from_f64(v->type.dtype, number) : ir_bits_from_i64(v->type.dtype, (int64_t)number));
+      v, ir_is_float(v->type.dtype) ? ir_bits_from_f64(v->type.dtype, number) : ir_bits_from_i64(v->type.dtype, (int64_t)number));
 }
 
 /* Zero for the op's purpose: -0.0 in a float sum, +0.0 in a float difference. */
 static bool is_zero_of(ir_code code, const ir_value *v) {
-  return is_number(v, is_float(v) && code == IR_add ? -0.0 : 0.0);
+  return is_number(v, ir_is_float(v->type.dtype) && code == IR_add ? -0.0 : 0.0);
 }
 
 static ir_value *zeros(ir_builder *b, const ir_value *like) {
@@ -27,7 +25,7 @@ static ir_value *zeros(ir_builder *b, const ir_value *like) {
 static ir_value *gather_constants(ir_builder *b, const ir_op *op) {
   const ir_value *inner = op->operands[0];
   uint64_t bits;
-  if (is_float(inner) || !inner->def || inner->def->code != op->code) return NULL;
+  if (ir_is_float(inner->type.dtype) || !inner->def || inner->def->code != op->code) return NULL;
   if (!pass_splat(op->operands[1], &bits) || !pass_splat(inner->def->operands[1], &bits)) return NULL;
   return ir_map2(b, op->code, inner->def->operands[0], ir_map2(b, op->code, inner->def->operands[1], op->operands[1]));
 }
@@ -42,7 +40,7 @@ static ir_value *constant_to_the_right(ir_builder *b, const ir_op *op) {
 static ir_value *of_sum(ir_builder *b, const ir_op *op) {
   ir_value *x = op->operands[0], *y = op->operands[1];
   if (is_zero_of(op->code, y)) return x;
-  if (op->code == IR_sub) return x == y && !is_float(x) ? zeros(b, x) : NULL;
+  if (op->code == IR_sub) return x == y && !ir_is_float(x->type.dtype) ? zeros(b, x) : NULL;
   ir_value *moved = constant_to_the_right(b, op);
   return moved ? moved : gather_constants(b, op);
 }
@@ -51,7 +49,7 @@ static ir_value *of_product(ir_builder *b, const ir_op *op) {
   ir_value *x = op->operands[0], *y = op->operands[1];
   if (is_number(y, 1)) return x;
   if (op->code == IR_div) return NULL;
-  if (!is_float(y) && is_number(y, 0)) return y;
+  if (!ir_is_float(y->type.dtype) && is_number(y, 0)) return y;
   ir_value *moved = constant_to_the_right(b, op);
   return moved ? moved : gather_constants(b, op);
 }

@@ -25,7 +25,7 @@ ir_value *fold_comparison(ir_builder *b, const ir_op *op) {
   ir_code code = negated ? IR_eq : op->code;
   if (code != IR_eq && code != IR_lt && code != IR_le && code != IR_gt && code != IR_ge) return NULL;
   const ir_value *x = op->operands[0], *y = op->operands[1];
-  if (ir_dtype_get(x->type.dtype)->class == IR_CLASS_FLOAT) return NULL;
+  if (ir_is_float(x->type.dtype)) return NULL;
   truth t = x == y ? compare_same(code) : compare(code, pass_range_of(b->kernel, x), pass_range_of(b->kernel, y));
   if (t == UNKNOWN) return NULL;
   return ir_full(b, IR_BOOL, &op->results[0]->type.shape, (t == ALWAYS) != negated);

@@ -140,17 +140,32 @@ static void read_blocks(arena *a, const ir_kernel *k, plan *p) {
   }
 }
 
+typedef struct reading {
+  arena *arena;
+  plan *plan;
+  bool counted;
+} reading;
+
+/* Of the passes only find_parallel leaves grid and blocks as they are written. */
+static void read_kernel(void *user, pass_id id, const ir_kernel *k) {
+  reading *r = user;
+  plan *p = r->plan;
+  if (id != PASS_find_parallel) return;
+  r->counted = read_grid(r->arena, k, p);
+  if (!r->counted) return;
+  read_blocks(r->arena, k, p);
+  follow_walk(r->arena, p);
+  p->steps_shown = p->steps < PLAN_STEPS_SHOWN ? (uint32_t)p->steps : PLAN_STEPS_SHOWN;
+}
+
 bool plan_make(arena *a, ir_kernel *k, const pass_target *target, diag_sink *diags, plan *out) {
+  reading r = {.arena = a, .plan = out};
   *out = (plan){.kernel = k, .target = *target};
-  if (pass_run(k, target, diags, PASS_find_parallel, NULL, NULL) != KILN_OK) return false;
-  if (!read_grid(a, k, out)) {
+  if (pass_run(k, target, diags, PASS_COUNT, read_kernel, &r) != KILN_OK) return false;
+  if (!r.counted) {
     diag_report(diags, DIAG_grid_limit, k->loc, STR_FMT(k->name));
     return false;
   }
-  read_blocks(a, k, out);
-  follow_walk(a, out);
-  out->steps_shown = out->steps < PLAN_STEPS_SHOWN ? (uint32_t)out->steps : PLAN_STEPS_SHOWN;
-  if (pass_run(k, target, diags, PASS_COUNT, NULL, NULL) != KILN_OK) return false;
   if (!pass_memory_of(a, k, target, diags, &out->memory)) return false;
   out->machine = out->memory.machine.kind;
   return true;

@@ -11,7 +11,7 @@
  * points would repeat its work), and no parameter is both read and written other than through one view. Sizes are
  * divisors, so that points stay equal. */
 #include "pass/dim_classes.h"
-#include "pass/pass.h"
+#include "pass/util.h"
 
 #define DOT_ROWS 8   /* rows of a dot's accumulators in registers */
 #define DOT_GROUPS 2 /* groups of 4 columns a lane has there */
@@ -161,13 +161,8 @@ static void add_axis(split *s, uint32_t root, ir_builder *b) {
 }
 
 static void add_axes(split *s) {
-  ir_kernel *k = s->c->kernel;
-  ir_builder b = {.module = k->module,
-                  .kernel = k,
-                  .region = k->body,
-                  .before = k->body->first,
-                  .loc = k->loc,
-                  .diags = s->c->diags};
+  ir_builder b = pass_before(s->c, s->c->kernel->body->first);
+  b.loc = s->c->kernel->loc;
   for (size_t i = 0; i < s->root_count; i++)
     if (s->parts[s->roots[i]] > 1) add_axis(s, s->roots[i], &b);
 }
@@ -223,15 +218,16 @@ static void rewrite_access(split *s, ir_builder *b, ir_op *op) {
 }
 
 /* An iota along a split dimension starts at this point's offset. */
-static void rewrite_iota(split *s, ir_builder *b, ir_op *op) {
+static void rewrite_iota(split *s, ir_op *op) {
+  ir_builder b = pass_before(s->c, op);
   ir_value *iota = op->results[0];
   uint32_t root = split_root(s, iota, (uint32_t)op->attrs->axis);
   shrink_shape(s, iota, &op->attrs->shape);
   if (root == UINT32_MAX) return;
   shrink_shape(s, iota, &iota->type.shape);
-  b->before = op->next;
-  ir_value *start = ir_broadcast_to(b, ir_convert(b, s->offset[root], iota->type.dtype), &iota->type.shape);
-  ir_value *moved = ir_map2(b, IR_add, iota, start);
+  b.before = op->next;
+  ir_value *start = ir_broadcast_to(&b, ir_convert(&b, s->offset[root], iota->type.dtype), &iota->type.shape);
+  ir_value *moved = ir_map2(&b, IR_add, iota, start);
   ir_replace_uses(s->c->kernel, iota, moved);
   ir_set_operand(moved->def, 0, iota);
 }
@@ -239,12 +235,7 @@ static void rewrite_iota(split *s, ir_builder *b, ir_op *op) {
 /* Attributes first: they are read against the old shapes of operands. */
 static bool rewrite_attrs(void *user, ir_op *op) {
   split *s = user;
-  ir_builder b = {.module = s->c->kernel->module,
-                  .kernel = s->c->kernel,
-                  .region = op->parent,
-                  .before = op,
-                  .loc = op->loc,
-                  .diags = s->c->diags};
+  ir_builder b = pass_before(s->c, op);
   if (ir_op_get(op->code)->effects & E_INDEXES)
     rewrite_access(s, &b, op);
   else if (op->code == IR_slice)
@@ -266,34 +257,15 @@ static bool rewrite_types(void *user, ir_op *op) {
   return true;
 }
 
-typedef struct iota_list {
-  arena *arena;
-  VEC(ir_op *) ops;
-} iota_list;
-
-static bool collect_iota(void *user, ir_op *op) {
-  iota_list *list = user;
-  if (op->code == IR_iota) VEC_PUSH(list->arena, &list->ops, op);
-  return true;
-}
+static bool is_iota(ir_code code) { return code == IR_iota; }
 
 static void rewrite(split *s) {
   ir_kernel *k = s->c->kernel;
   add_axes(s);
   ir_walk(k->body, rewrite_attrs, s);
   ir_walk(k->body, rewrite_types, s);
-  iota_list list = {.arena = &k->module->arena};
-  ir_walk(k->body, collect_iota, &list);
-  for (size_t i = 0; i < list.ops.count; i++) {
-    ir_op *op = list.ops.data[i];
-    ir_builder b = {.module = k->module,
-                    .kernel = k,
-                    .region = op->parent,
-                    .before = op->next,
-                    .loc = op->loc,
-                    .diags = s->c->diags};
-    rewrite_iota(s, &b, op);
-  }
+  const pass_ops iotas = pass_collect(s->c, is_iota);
+  for (size_t i = 0; i < iotas.count; i++) rewrite_iota(s, iotas.data[i]);
 }
 
 /* ---- what only looks shared ---- */
@@ -311,7 +283,8 @@ static bool copy_for_user(void *user, ir_op *op) {
   for (uint32_t i = 0; i < op->operand_count; i++) {
     const ir_op *def = op->operands[i]->def;
     if (!def || !makes_shape(def) || op->operands[i]->uses < 2) continue;
-    ir_builder at = {c->kernel->module, c->kernel, op->parent, op, def->loc, c->diags};
+    ir_builder at = pass_before(c, op);
+    at.loc = def->loc;
     ir_value *copy = ir_make1(&at, def->code, def->operands, def->operand_count, def->attrs);
     if (copy) ir_set_operand(op, i, copy);
   }

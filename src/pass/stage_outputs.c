@@ -55,24 +55,14 @@ static bool runs(const ir_op *loop) {
   return pass_integer(loop->operands[0], &begin) && pass_integer(loop->operands[1], &end) && begin < end;
 }
 
-static ir_attrs whole_index(ir_builder *b, const ir_type *type) {
-  ir_attrs attrs = {.index_count = type->shape.rank};
-  for (uint32_t axis = 0; axis < type->shape.rank; axis++)
-    attrs.index[axis] =
-        (ir_index){.operand = -1, .start = ir_dim_const(b->module, 0), .size = type->shape.dims[axis], .stride = 1};
-  return attrs;
-}
-
 static void copy_whole(ir_builder *b, ir_value *from, ir_value *to) {
-  ir_attrs attrs = whole_index(b, &from->type);
+  ir_attrs attrs = pass_whole_index(b, &from->type.shape);
   ir_value *value = ir_make1(b, IR_load, &from, 1, &attrs);
   ir_make(b, IR_store, (ir_value *[]){to, value}, 2, &attrs);
 }
 
 static void stage(staging *s, ir_op *loop, ir_value *ref) {
-  ir_kernel *k = s->c->kernel;
-  ir_builder b = {.module = k->module, .kernel = k, .region = loop->parent, .before = loop, .loc = loop->loc};
-  b.diags = s->c->diags;
+  ir_builder b = pass_before(s->c, loop);
   ir_attrs attrs = {.type = ref->type.dtype, .space = IR_SPACE_ACC, .shape = ref->type.shape, .offset = -1};
   ir_value *scratch = ir_make1(&b, IR_scratch, NULL, 0, &attrs);
   scratch->name = ref->name;

@@ -11,7 +11,7 @@ bool pass_splat(const ir_value *v, uint64_t *bits) {
 
 bool pass_integer(const ir_value *v, int64_t *out) {
   uint64_t bits;
-  if (v->type.shape.rank != 0 || ir_dtype_get(v->type.dtype)->class == IR_CLASS_FLOAT || !pass_splat(v, &bits))
+  if (v->type.shape.rank != 0 || ir_is_float(v->type.dtype) || !pass_splat(v, &bits))
     return false;
   *out = ir_bits_to_i64(v->type.dtype, bits);
   return true;
@@ -53,6 +53,62 @@ bool pass_whole_access(const ir_op *op) {
     if (index->start->value != 0 || index->size->value != ir_extent(ref, axis)) return false;
   }
   return true;
+}
+
+ir_attrs pass_whole_index(ir_builder *b, const ir_shape *shape) {
+  ir_attrs attrs = {.index_count = shape->rank};
+  for (uint32_t axis = 0; axis < shape->rank; axis++)
+    attrs.index[axis] =
+        (ir_index){.operand = -1, .start = ir_dim_const(b->module, 0), .size = shape->dims[axis], .stride = 1};
+  return attrs;
+}
+
+/* ---- rewriting ---- */
+
+ir_builder pass_before(const pass_ctx *c, ir_op *op) {
+  return (ir_builder){.module = c->kernel->module,
+                      .kernel = c->kernel,
+                      .region = op->parent,
+                      .before = op,
+                      .loc = op->loc,
+                      .diags = c->diags};
+}
+
+typedef struct collection {
+  arena *arena;
+  bool (*wanted)(ir_code code);
+  pass_ops ops;
+} collection;
+
+static bool collect(void *user, ir_op *op) {
+  collection *w = user;
+  if (w->wanted(op->code)) VEC_PUSH(w->arena, &w->ops, op);
+  return true;
+}
+
+pass_ops pass_collect(const pass_ctx *c, bool (*wanted)(ir_code code)) {
+  collection found = {.arena = &c->kernel->module->arena, .wanted = wanted};
+  ir_walk(c->kernel->body, collect, &found);
+  return found.ops;
+}
+
+static bool expand_op(pass_ctx *c, ir_op *op, pass_expand_fn expand) {
+  ir_builder b = pass_before(c, op);
+  ir_value **results = ARENA_ARRAY(&c->kernel->module->arena, ir_value *, op->result_count);
+  if (!expand(c, &b, op, results)) return false;
+  for (uint32_t i = 0; i < op->result_count; i++) {
+    if (results[i]->name.size == 0) results[i]->name = op->results[i]->name;
+    ir_replace_uses(c->kernel, op->results[i], results[i]);
+  }
+  ir_erase(op);
+  return true;
+}
+
+bool pass_expand(pass_ctx *c, bool (*wanted)(ir_code code), pass_expand_fn expand) {
+  const pass_ops ops = pass_collect(c, wanted);
+  bool any = false;
+  for (size_t i = 0; i < ops.count; i++) any |= expand_op(c, ops.data[i], expand);
+  return any;
 }
 
 static void unlink_op(ir_op *op) {

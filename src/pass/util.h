@@ -19,8 +19,19 @@ bool pass_read_only(const ir_kernel *k, const ir_value *root);
 bool pass_share_memory(const ir_kernel *k, const ir_value *root, const ir_value *other);
 bool pass_at_edge(const ir_value *ref); /* some view on the way to the root may reach outside: then reads fill */
 
-/* A load or store of all of its ref, unmasked. */
+/* A load or store of all of its ref, unmasked; and the index of one. */
 bool pass_whole_access(const ir_op *op);
+ir_attrs pass_whole_index(ir_builder *b, const ir_shape *shape);
+
+ir_builder pass_before(const pass_ctx *c, ir_op *op); /* makes ops in front of one, for the same place in the text */
+
+/* The ops of the body that a pass asks for: collected before it changes any, as a walk must not meet what it makes. */
+typedef VEC(ir_op *) pass_ops;
+pass_ops pass_collect(const pass_ctx *c, bool (*wanted)(ir_code code));
+/* Ops that are written as others: `expand`, its builder in front of the op, finds what stands for the results; false:
+ * the op stays. True: some op went. */
+typedef bool (*pass_expand_fn)(pass_ctx *c, ir_builder *b, const ir_op *op, ir_value **results);
+bool pass_expand(pass_ctx *c, bool (*wanted)(ir_code code), pass_expand_fn expand);
 
 void pass_append(ir_region *region, ir_op *op); /* unlinks the op and puts it at the region's end */
 ir_op *pass_yield_of(const ir_region *region);  /* NULL when the region ends without one */

@@ -50,7 +50,7 @@ static spv_id fn_rem_u(call *x) { return divide_unsigned(x, SpvOpUMod, x->a); }
 static spv_id fn_sign_u(call *x) { return pick(x, test(x, SpvOpIEqual, x->a, number(x, 0)), x->a, number(x, 1)); }
 
 static spv_id fn_square(call *x) {
-  SpvOp op = ir_dtype_get(x->dtype)->class == IR_CLASS_FLOAT ? SpvOpFMul : SpvOpIMul;
+  SpvOp op = ir_is_float(x->dtype) ? SpvOpFMul : SpvOpIMul;
   return op == SpvOpIMul && x->type == x->c->u32 ? spv_mul(x->c, x->a, x->a) : op2(x, op, x->a, x->a);
 }
 

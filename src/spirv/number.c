@@ -3,8 +3,7 @@
 #include "spirv/lower.h"
 
 static uint32_t bits_of(ir_dtype dtype) { return ir_dtype_get(dtype)->bits; }
-static bool is_float(ir_dtype dtype) { return ir_dtype_get(dtype)->class == IR_CLASS_FLOAT; }
-static bool is_narrow(ir_dtype dtype) { return is_float(dtype) && bits_of(dtype) < 32; }
+static bool is_narrow(ir_dtype dtype) { return ir_is_float(dtype) && bits_of(dtype) < 32; }
 static bool is_signed(ir_dtype dtype) { return ir_dtype_get(dtype)->class == IR_CLASS_SINT; }
 
 spv_id spv_num_type(spv_lower *low, ir_dtype dtype) {
@@ -22,7 +21,7 @@ spv_id spv_num_const(spv_lower *low, ir_dtype dtype, uint64_t bits) {
   spv_code *c = &low->code;
   if (dtype == IR_BOOL) return spv_const_bool(c->m, bits & 1);
   if (bits_of(dtype) == 64) return spv_const_bits(c->m, spv_num_type(low, dtype), 64, bits);
-  if (is_float(dtype)) return const_f32(low, (float)ir_bits_to_f64(dtype, bits));
+  if (ir_is_float(dtype)) return const_f32(low, (float)ir_bits_to_f64(dtype, bits));
   return spv_int(c, ir_bits_to_i64(dtype, bits));
 }
 
@@ -41,7 +40,7 @@ static spv_id wrap(spv_code *c, spv_id value, uint32_t bits, bool sign) {
 
 spv_id spv_num_round(spv_lower *low, ir_dtype dtype, spv_id value) {
   if (is_narrow(dtype)) return spv_narrow_round(low, dtype, value);
-  if (is_float(dtype) || dtype == IR_BOOL || bits_of(dtype) >= 32) return value;
+  if (ir_is_float(dtype) || dtype == IR_BOOL || bits_of(dtype) >= 32) return value;
   return wrap(&low->code, value, bits_of(dtype), is_signed(dtype));
 }
 
@@ -86,7 +85,7 @@ static spv_id to_bool(spv_lower *low, ir_dtype from, spv_id value) {
     return spv_op2(c, SpvOpINotEqual, c->boolean, size, spv_int(c, 0));
   }
   spv_id zero = spv_num_const(low, from, 0);
-  return spv_op2(c, is_float(from) ? SpvOpFUnordNotEqual : SpvOpINotEqual, c->boolean, value, zero);
+  return spv_op2(c, ir_is_float(from) ? SpvOpFUnordNotEqual : SpvOpINotEqual, c->boolean, value, zero);
 }
 
 static spv_id from_bool(spv_lower *low, ir_dtype to, spv_id value) {
@@ -135,8 +134,8 @@ spv_id spv_num_convert(spv_lower *low, ir_dtype from, ir_dtype to, spv_id value)
   if (from == to) return value;
   if (to == IR_BOOL) return to_bool(low, from, value);
   if (from == IR_BOOL) return from_bool(low, to, value);
-  if (!is_float(from)) return is_float(to) ? int_to_float(low, from, to, value) : int_to_int(low, from, to, value);
-  if (!is_float(to)) return float_to_int(low, from, to, value);
+  if (!ir_is_float(from)) return ir_is_float(to) ? int_to_float(low, from, to, value) : int_to_int(low, from, to, value);
+  if (!ir_is_float(to)) return float_to_int(low, from, to, value);
   bool wide_from = bits_of(from) == 64, wide_to = bits_of(to) == 64;
   if (wide_from && is_narrow(to)) return spv_num_round(low, to, spv_narrow_from_f64(low, to, value));
   return wide_from == wide_to ? spv_num_round(low, to, value)
@@ -145,6 +144,6 @@ spv_id spv_num_convert(spv_lower *low, ir_dtype from, ir_dtype to, spv_id value)
 
 spv_id spv_num_bitcast(spv_lower *low, ir_dtype from, ir_dtype to, spv_id value) {
   if (bits_of(from) == 64)
-    return from == to || is_float(from) == is_float(to) ? value : spv_bitcast(&low->code, spv_num_type(low, to), value);
+    return from == to || ir_is_float(from) == ir_is_float(to) ? value : spv_bitcast(&low->code, spv_num_type(low, to), value);
   return spv_num_unpack(low, to, spv_num_pack(low, from, value));
 }

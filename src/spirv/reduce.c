@@ -36,7 +36,7 @@ static spv_id comes_first(spv_lower *low, const reduction *r, spv_id value, spv_
   spv_id better = spv_map(low, r->op->code == IR_argmax ? IR_gt : IR_lt, r->dtype, pair, r->op->loc);
   spv_id equal = spv_map(low, IR_eq, r->dtype, pair, r->op->loc);
   spv_id earlier = test(low, SpvOpULessThan, index, best_index);
-  if (ir_dtype_get(r->dtype)->class == IR_CLASS_FLOAT) {
+  if (ir_is_float(r->dtype)) {
     spv_id nan = test(low, SpvOpFUnordNotEqual, value, value), was_nan = test(low, SpvOpFUnordNotEqual, best, best);
     spv_id only = spv_both(c, nan, spv_op1(c, SpvOpLogicalNot, c->boolean, was_nan));
     better = test(low, SpvOpLogicalOr, better, only);
@@ -243,7 +243,7 @@ static void plan(spv_lower *low, reduction *r, uint32_t cost) {
 
 void spv_reduce_op(spv_lower *low, const ir_op *op) {
   reduction r = {.op = op, .value = op->operands[0], .dtype = op->operands[0]->type.dtype};
-  if (ir_dtype_get(r.dtype)->class == IR_CLASS_FLOAT) r.dtype = ir_dtype_wide(r.dtype);
+  if (ir_is_float(r.dtype)) r.dtype = ir_dtype_wide(r.dtype);
   uint32_t rank = r.value->type.shape.rank;
   r.arg = ir_op_get(op->code)->combine < 0;
   r.reduced = reduced_axes(op, rank);

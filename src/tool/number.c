@@ -8,7 +8,7 @@
 
 #include "ir/ir.h"
 
-bool dtype_is_float(kiln_dtype dtype) { return ir_dtype_get((ir_dtype)dtype)->class == IR_CLASS_FLOAT; }
+bool dtype_is_float(kiln_dtype dtype) { return ir_is_float((ir_dtype)dtype); }
 
 double dtype_tolerance(kiln_dtype dtype) {
   switch (dtype) {

@@ -110,35 +110,18 @@ static kiln_result find_param(const kiln_launch *launch, uint32_t param, uint32_
 
 /* ---- arrays in layouts ---- */
 
-/* Memory for the array as the buffer holds it. */
-static kiln_result make_packed(const kiln_launch *launch, uint32_t binding, const kiln_array *array, void **out,
-                               size_t *size) {
-  *size = kiln_layout_size(&launch->bounds[binding].binding.layout, array);
-  *out = *size ? mem_calloc(launch->device->context->mem, 1, *size) : NULL;
-  if (*out || *size == 0) return KILN_OK;
-  diag_report(launch->device->context->diags, DIAG_out_of_memory, (loc){0});
-  return KILN_ERROR_MEMORY;
-}
-
-static kiln_result upload_packed(kiln_launch *launch, uint32_t binding, const kiln_array *array) {
-  void *packed;
-  size_t size;
-  kiln_result result = make_packed(launch, binding, array, &packed, &size);
-  if (result || !packed) return result;
-  kiln_layout_pack(&launch->bounds[binding].binding.layout, array, packed);
-  result = vk_launch_write(launch, binding, packed, size);
-  mem_free(launch->device->context->mem, packed, size);
-  return result;
-}
-
-static kiln_result download_packed(kiln_launch *launch, uint32_t binding, const kiln_array *array) {
-  void *packed;
-  size_t size;
-  kiln_result result = make_packed(launch, binding, array, &packed, &size);
-  if (result || !packed) return result;
-  result = vk_launch_read(launch, binding, packed, size);
-  if (!result) kiln_layout_unpack(&launch->bounds[binding].binding.layout, packed, array);
-  mem_free(launch->device->context->mem, packed, size);
+/* By way of memory that holds the array as the buffer does. */
+static kiln_result move_packed(kiln_launch *launch, uint32_t binding, const kiln_array *array, bool up) {
+  const kiln_layout *layout = &launch->bounds[binding].binding.layout;
+  kiln_context *context = launch->device->context;
+  const size_t size = kiln_layout_size(layout, array);
+  void *packed = size ? mem_calloc(context->mem, 1, size) : NULL;
+  if (size && !packed) diag_report(context->diags, DIAG_out_of_memory, (loc){0});
+  if (!packed) return size ? KILN_ERROR_MEMORY : KILN_OK;
+  if (up) kiln_layout_pack(layout, array, packed);
+  kiln_result result = up ? vk_launch_write(launch, binding, packed, size) : vk_launch_read(launch, binding, packed, size);
+  if (!up && !result) kiln_layout_unpack(layout, packed, array);
+  mem_free(context->mem, packed, size);
   return result;
 }
 
@@ -146,7 +129,7 @@ kiln_result kiln_launch_upload(kiln_launch *launch, uint32_t param, const kiln_a
   uint32_t binding;
   kiln_result result = find_param(launch, param, &binding);
   if (result) return result;
-  if (launch->bounds[binding].binding.layout.rank) return upload_packed(launch, binding, array);
+  if (launch->bounds[binding].binding.layout.rank) return move_packed(launch, binding, array, true);
   return vk_launch_write(launch, binding, array->data, array->size);
 }
 
@@ -154,6 +137,6 @@ kiln_result kiln_launch_download(kiln_launch *launch, uint32_t param, const kiln
   uint32_t binding;
   kiln_result result = find_param(launch, param, &binding);
   if (result) return result;
-  if (launch->bounds[binding].binding.layout.rank) return download_packed(launch, binding, array);
+  if (launch->bounds[binding].binding.layout.rank) return move_packed(launch, binding, array, false);
   return vk_launch_read(launch, binding, array->data, array->size);
 }
