@@ -115,9 +115,10 @@ static bool need_windows(ir_builder *b, ir_op *op, uint32_t rank) {
                        a->offset_dims.at[i] > a->offset_dims.at[i - 1], "growing ones"))
       return false;
   for (uint32_t i = 0; i < a->batch_dims.count; i++)
-    if (!ir_need_range(b, op, "a batch dimension", a->batch_dims.at[i],
-                       !ir_list_has(&a->collapsed_dims, a->batch_dims.at[i]) && !ir_list_has(&a->start_map, a->batch_dims.at[i]),
-                       "one that is neither collapsed nor started along"))
+    if (!ir_need_range(
+            b, op, "a batch dimension", a->batch_dims.at[i],
+            !ir_list_has(&a->collapsed_dims, a->batch_dims.at[i]) && !ir_list_has(&a->start_map, a->batch_dims.at[i]),
+            "one that is neither collapsed nor started along"))
       return false;
   ir_dim count = indices->dims[last];
   return !ir_dim_known(count) || ir_need_range(b, op, "the last size of the indices", count->value,

@@ -8,8 +8,8 @@ static bool is_splat(const ir_value *v, uint64_t bits) {
 }
 
 static bool is_number(const ir_value *v, double number) {
-  return is_splat(
-      v, ir_is_float(v->type.dtype) ? ir_bits_from_f64(v->type.dtype, number) : ir_bits_from_i64(v->type.dtype, (int64_t)number));
+  return is_splat(v, ir_is_float(v->type.dtype) ? ir_bits_from_f64(v->type.dtype, number)
+                                                : ir_bits_from_i64(v->type.dtype, (int64_t)number));
 }
 
 /* Zero for the op's purpose: -0.0 in a float sum, +0.0 in a float difference. */

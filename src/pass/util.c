@@ -11,8 +11,7 @@ bool pass_splat(const ir_value *v, uint64_t *bits) {
 
 bool pass_integer(const ir_value *v, int64_t *out) {
   uint64_t bits;
-  if (v->type.shape.rank != 0 || ir_is_float(v->type.dtype) || !pass_splat(v, &bits))
-    return false;
+  if (v->type.shape.rank != 0 || ir_is_float(v->type.dtype) || !pass_splat(v, &bits)) return false;
   *out = ir_bits_to_i64(v->type.dtype, bits);
   return true;
 }

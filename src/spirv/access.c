@@ -38,31 +38,22 @@ static spv_id all_inside(spv_lower *low, const ir_type *type, const spv_point *a
   return inside;
 }
 
-/* By the digits of a layout. Where an index is negative nothing is touched: any place will do. */
-static spv_id place_by_digits(spv_code *c, const ir_address *address, const spv_point *at) {
-  spv_id element = spv_int(c, 0);
-  for (uint32_t k = 0; k < address->count; k++) {
-    const ir_digit *d = &address->digits[k];
-    spv_id digit = at->at[d->dim];
-    if (spv_fact_of(c, digit)->low < 0) digit = spv_and_const(c, digit, INT32_MAX);
-    digit = spv_div_const(c, digit, (uint32_t)d->divisor);
-    if (d->modulus) digit = spv_mod_const(c, digit, (uint32_t)d->modulus);
-    element = spv_add(c, element, spv_mul(c, digit, spv_int(c, d->stride)));
-  }
-  return element;
+/* Where an index is negative nothing is touched: any digit will do. */
+static spv_id digit_of(spv_code *c, const ir_digit *d, spv_id index) {
+  if (d->divisor == 1 && !d->modulus) return index;
+  if (spv_fact_of(c, index)->low < 0) index = spv_and_const(c, index, INT32_MAX);
+  index = spv_div_const(c, index, (uint32_t)d->divisor);
+  return d->modulus ? spv_mod_const(c, index, (uint32_t)d->modulus) : index;
 }
 
-static spv_id place_by_strides(spv_code *c, const spv_memory *memory, const spv_point *at) {
-  spv_id element = spv_int(c, 0);
-  for (uint32_t axis = 0; axis < at->rank; axis++)
-    element = spv_add(c, element, spv_mul(c, at->at[axis], spv_int(c, memory->strides[axis])));
-  return element;
-}
-
-static spv_place element_of(spv_lower *low, uint32_t memory, const spv_point *at, spv_id inside) {
+spv_place spv_element_place(spv_lower *low, uint32_t memory, const spv_point *at, spv_id inside) {
   spv_code *c = &low->code;
-  const spv_memory *of = &low->memories.data[memory];
-  spv_id element = of->address ? place_by_digits(c, of->address, at) : place_by_strides(c, of, at);
+  const ir_address *address = low->memories.data[memory].address;
+  spv_id element = spv_int(c, 0);
+  for (uint32_t k = address->count; k-- > 0;) {
+    const ir_digit *d = &address->digits[k];
+    element = spv_add(c, element, spv_mul(c, digit_of(c, d, at->at[d->dim]), spv_int(c, d->stride)));
+  }
   return (spv_place){.memory = memory, .element = element, .inside = inside};
 }
 
@@ -77,11 +68,11 @@ spv_place spv_access_place(spv_lower *low, const ir_op *op, const spv_point *ele
     ref = ref->def->operands[0];
     inside = all_inside(low, &ref->type, &at, inside);
   }
-  return element_of(low, low->memory_of[ref->id] - 1, &at, inside);
+  return spv_element_place(low, low->memory_of[ref->id] - 1, &at, inside);
 }
 
 spv_place spv_memory_place(spv_lower *low, uint32_t memory, const ir_type *type, const spv_point *at) {
-  return element_of(low, memory, at, all_inside(low, type, at, 0));
+  return spv_element_place(low, memory, at, all_inside(low, type, at, 0));
 }
 
 /* ---- words ---- */

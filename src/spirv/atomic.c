@@ -7,10 +7,8 @@ typedef struct atomic {
   const ir_value *value, *mask, *expected;
   ir_dtype dtype;
   spv_nest nest;
-  bool keeps;      /* somebody wants what was there */
-  uint32_t memory; /* + 1: where that goes when it does not stay in registers */
-  spv_points points;
-  spv_ids ids;
+  bool keeps; /* somebody wants what was there */
+  spv_sink sink;
 } atomic;
 
 /* One element: its word, and where in the word it lies. */
@@ -157,24 +155,8 @@ static spv_id is_first(spv_lower *low, uint32_t used) { /* 0: certainly */
 
 /* What the first of the lanes that repeat one another has. */
 static spv_id of_first(spv_lower *low, ir_dtype dtype, uint32_t used, spv_id value) {
-  spv_code *c = &low->code;
   if (used == low->lanes - 1) return value;
-  spv_capability(c->m, SpvCapabilityGroupNonUniformShuffle);
-  spv_id word = spv_num_pack(low, dtype, value), lane = spv_and_const(c, low->lane, used);
-  word = made_here(low, SPV(c->m, SpvOpGroupNonUniformShuffle, c->u32, spv_int(c, SpvScopeSubgroup), word, lane));
-  return spv_num_unpack(low, dtype, word);
-}
-
-static void keep(spv_lower *low, atomic *a, const spv_point *point, spv_id old, spv_id inside) {
-  if (!a->keeps) return;
-  if (!a->memory) {
-    VEC_PUSH(low->arena, &a->points, *point);
-    VEC_PUSH(low->arena, &a->ids, old);
-    return;
-  }
-  spv_place place = spv_memory_place(low, a->memory - 1, &a->op->results[0]->type, point);
-  place.inside = spv_both(&low->code, place.inside, inside);
-  spv_store(low, &place, &old, 1, a->dtype);
+  return spv_shuffle(low, spv_num_type(low, dtype), value, spv_and_const(&low->code, low->lane, used));
 }
 
 static void atomic_strip(spv_lower *low, void *user) {
@@ -192,7 +174,7 @@ static void atomic_strip(spv_lower *low, void *user) {
     spv_id value = spv_eval(low, a->value, &point), expected = a->expected ? spv_eval(low, a->expected, &point) : 0;
     spv_id old = change(low, a, &place, value, expected);
     if (a->keeps) old = of_first(low, a->dtype, used, shown_or_not(low, a, old, reach, shown));
-    keep(low, a, &point, old, exists);
+    spv_sink_keep(low, &a->sink, &point, old, exists);
   }
 }
 
@@ -212,14 +194,10 @@ static void atomic_scalar(spv_lower *low, atomic *a) {
 
 static void plan(spv_lower *low, atomic *a) {
   int64_t extents[KILN_MAX_RANK];
-  const ir_type *type = &a->value->type;
-  const uint32_t all = (1u << type->shape.rank) - 1;
-  const bool fits = spv_register_count(low, type) <= SPV_KEEP;
-  spv_extents(type, extents);
-  a->nest = spv_nest_plan(low, extents, type->shape.rank, 4, a->keeps && fits ? all : 0);
-  if (!a->keeps || fits) return;
-  spv_set_memory(low, a->op->results[0]);
-  a->memory = low->homes[a->op->results[0]->id].memory + 1;
+  const ir_shape *shape = &a->value->type.shape;
+  if (a->keeps) a->sink = spv_sink_open(low, a->op->results[0]);
+  spv_extents(&a->value->type, extents);
+  a->nest = spv_nest_plan(low, extents, shape->rank, 4, a->sink.registers ? (1u << shape->rank) - 1 : 0);
 }
 
 static void refuse_wide(spv_lower *low, const atomic *a) {
@@ -243,7 +221,6 @@ void spv_atomic_op(spv_lower *low, const ir_op *op) {
     return;
   }
   plan(low, &a);
-  if (a.memory) spv_before_write(low, a.memory - 1);
   spv_nest_walk(low, &a.nest, (1u << a.nest.rank) - 1, NULL, atomic_strip, &a);
-  if (a.keeps && !a.memory) spv_set_registers(low, op->results[0], &a.points, a.ids.data);
+  spv_sink_close(low, &a.sink);
 }

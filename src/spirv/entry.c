@@ -37,12 +37,7 @@ static void declare_params(spv_lower *low) {
     const ir_param *param = &low->kernel->params[i];
     const ir_value *ref = param->ref;
     spv_memory memory = {.kind = SPV_BUFFER, .packed = true, .binding = i, .rank = ref->type.shape.rank};
-    int64_t count = 1;
-    for (uint32_t axis = memory.rank; axis-- > 0;) {
-      memory.strides[axis] = count;
-      count *= ir_extent(&ref->type, axis);
-    }
-    if (param->layout.rank) memory.address = address_of(low->arena, param);
+    memory.address = address_of(low->arena, param);
     memory.element_bits = param->layout.element_bits;
     uint64_t bytes = (uint64_t)ir_param_bytes(param);
     memory.spare = (uint32_t)((bytes + 15) / 16 * 4);

@@ -90,8 +90,9 @@ static spv_memory describe(spv_lower *low, ir_dtype dtype, const int64_t *extent
     diag_report(low->diags, DIAG_spirv_scratch_limit, at, (long long)DEVICE_TILE_MOST);
     spv_give_up(low);
   }
-  int64_t stride = 1;
-  for (uint32_t axis = rank; axis-- > 0; stride *= extents[axis] ? extents[axis] : 1) memory.strides[axis] = stride;
+  ir_address *address = ARENA_NEW(low->arena, ir_address);
+  ir_address_of(&(kiln_layout){0}, extents, rank, address);
+  memory.address = address;
   return memory;
 }
 
@@ -185,6 +186,33 @@ void spv_materialize(spv_lower *low, const ir_value *value) {
   spv_set_registers(low, value, &points, ids);
 }
 
+/* ---- results, element by element ---- */
+
+spv_sink spv_sink_open(spv_lower *low, const ir_value *value) {
+  spv_sink sink = {.value = value};
+  sink.registers = ir_count(&value->type) > 0 && spv_register_count(low, &value->type) <= SPV_KEEP;
+  if (sink.registers) return sink;
+  spv_set_memory(low, value);
+  spv_before_write(low, low->homes[value->id].memory);
+  return sink;
+}
+
+void spv_sink_keep(spv_lower *low, spv_sink *sink, const spv_point *point, spv_id id, spv_id inside) {
+  if (!sink->value) return;
+  if (sink->registers) {
+    VEC_PUSH(low->arena, &sink->points, *point);
+    VEC_PUSH(low->arena, &sink->ids, id);
+    return;
+  }
+  spv_place place = spv_memory_place(low, low->homes[sink->value->id].memory, &sink->value->type, point);
+  place.inside = spv_both(&low->code, place.inside, inside);
+  spv_store(low, &place, &id, 1, sink->value->type.dtype);
+}
+
+void spv_sink_close(spv_lower *low, spv_sink *sink) {
+  if (sink->value && sink->registers) spv_set_registers(low, sink->value, &sink->points, sink->ids.data);
+}
+
 /* ---- registers asked for elsewhere ---- */
 
 static spv_id pick(spv_lower *low, const ir_value *value, const spv_home *home, const spv_point *point) {
@@ -211,13 +239,7 @@ static uint32_t spill(spv_lower *low, const ir_value *value, const spv_home *hom
   spv_detour detour = spv_detour_begin(c, home->level);
   spv_barrier(low);
   for (size_t i = 0; i < home->ids.count; i++) {
-    ir_type box = value->type;
-    box.shape.rank = 0; /* no range to check */
-    spv_place place = spv_memory_place(low, memory, &box, &(spv_point){.rank = 0});
-    for (uint32_t axis = 0; axis < value->type.shape.rank; axis++) {
-      spv_id stride = spv_int(c, low->memories.data[memory].strides[axis]);
-      place.element = spv_add(c, place.element, spv_mul(c, home->points.data[i].at[axis], stride));
-    }
+    spv_place place = spv_element_place(low, memory, &home->points.data[i], 0);
     spv_store(low, &place, &home->ids.data[i], 1, value->type.dtype);
   }
   spv_barrier(low);

@@ -41,8 +41,7 @@ typedef struct spv_memory {
   bool dirty, read;      /* written, read since the last barrier */
   uint32_t version;      /* changes whenever what was loaded before no longer holds */
   uint32_t rank;
-  int64_t strides[KILN_MAX_RANK]; /* elements */
-  const ir_address *address;      /* of a param with a layout, instead of the strides; else NULL */
+  const ir_address *address; /* of elements */
 } spv_memory;
 
 typedef enum spv_home_kind { SPV_VIRTUAL, SPV_REGISTERS, SPV_MEMORY } spv_home_kind;
@@ -149,6 +148,8 @@ typedef struct spv_place {
 uint32_t spv_memory_of_ref(spv_lower *low, const ir_value *ref);
 spv_place spv_access_place(spv_lower *low, const ir_op *op, const spv_point *element); /* of a load or store */
 spv_place spv_memory_place(spv_lower *low, uint32_t memory, const ir_type *type, const spv_point *at);
+spv_place spv_element_place(spv_lower *low, uint32_t memory, const spv_point *at,
+                            spv_id inside); /* where that is known */
 spv_id spv_load(spv_lower *low, const spv_place *place, ir_dtype dtype, spv_id otherwise);
 spv_id spv_load_op(spv_lower *low, const ir_op *op, const spv_point *element);
 /* Words, as store.c needs them: indices into the memory's variable, pointers, and where in its vector a word lies. */
@@ -225,6 +226,16 @@ bool spv_share_words(const spv_lower *low, uint32_t one, uint32_t other);
 spv_id spv_home_eval(spv_lower *low, const ir_value *value, const spv_point *point);
 void spv_materialize(spv_lower *low, const ir_value *value); /* a virtual value gets a home, here */
 void spv_to_memory(spv_lower *low, const ir_value *from, uint32_t memory);
+/* Where an op puts its result, element by element: registers where these do, else memory. */
+typedef struct spv_sink {
+  const ir_value *value; /* NULL: nobody wants it */
+  bool registers;
+  spv_points points;
+  spv_ids ids;
+} spv_sink;
+spv_sink spv_sink_open(spv_lower *low, const ir_value *value);
+void spv_sink_keep(spv_lower *low, spv_sink *sink, const spv_point *point, spv_id id, spv_id inside);
+void spv_sink_close(spv_lower *low, spv_sink *sink);
 
 /* ---- roots ---- */
 void spv_reduce_op(spv_lower *low, const ir_op *op);

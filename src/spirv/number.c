@@ -134,7 +134,8 @@ spv_id spv_num_convert(spv_lower *low, ir_dtype from, ir_dtype to, spv_id value)
   if (from == to) return value;
   if (to == IR_BOOL) return to_bool(low, from, value);
   if (from == IR_BOOL) return from_bool(low, to, value);
-  if (!ir_is_float(from)) return ir_is_float(to) ? int_to_float(low, from, to, value) : int_to_int(low, from, to, value);
+  if (!ir_is_float(from))
+    return ir_is_float(to) ? int_to_float(low, from, to, value) : int_to_int(low, from, to, value);
   if (!ir_is_float(to)) return float_to_int(low, from, to, value);
   bool wide_from = bits_of(from) == 64, wide_to = bits_of(to) == 64;
   if (wide_from && is_narrow(to)) return spv_num_round(low, to, spv_narrow_from_f64(low, to, value));
@@ -144,6 +145,7 @@ spv_id spv_num_convert(spv_lower *low, ir_dtype from, ir_dtype to, spv_id value)
 
 spv_id spv_num_bitcast(spv_lower *low, ir_dtype from, ir_dtype to, spv_id value) {
   if (bits_of(from) == 64)
-    return from == to || ir_is_float(from) == ir_is_float(to) ? value : spv_bitcast(&low->code, spv_num_type(low, to), value);
+    return from == to || ir_is_float(from) == ir_is_float(to) ? value
+                                                              : spv_bitcast(&low->code, spv_num_type(low, to), value);
   return spv_num_unpack(low, to, spv_num_pack(low, from, value));
 }

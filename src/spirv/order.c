@@ -30,24 +30,16 @@ void spv_before_write(spv_lower *low, uint32_t memory) {
   if (busy) spv_barrier(low);
 }
 
-/* Four elements in a row of the last dimension stay in a row. */
-static bool digits_aligned(const ir_address *address, uint32_t rank) {
+/* Whether four elements in a row of the last dimension lie in a row, in one vector, so that they can be one access. */
+static bool is_aligned(const spv_memory *memory) {
   bool in_a_row = false;
-  for (uint32_t k = 0; k < address->count; k++) {
-    const ir_digit *d = &address->digits[k];
-    bool lowest = d->dim + 1 == rank && d->divisor == 1 && d->stride == 1 && d->modulus % 4 == 0;
+  for (uint32_t k = 0; k < memory->address->count; k++) {
+    const ir_digit *d = &memory->address->digits[k];
+    bool lowest = d->dim + 1 == memory->rank && d->divisor == 1 && d->stride == 1 && d->modulus % 4 == 0;
     if (!lowest && d->stride % 4) return false;
     in_a_row = in_a_row || lowest;
   }
-  return in_a_row;
-}
-
-/* Whether the rows of a memory begin at whole vectors, so that four elements in a row can be one access. */
-static bool is_aligned(const spv_memory *memory) {
-  if (memory->address) return digits_aligned(memory->address, memory->rank);
-  for (uint32_t axis = 0; axis + 1 < memory->rank; axis++)
-    if (memory->strides[axis] % 4) return false;
-  return memory->kind != SPV_SHARED;
+  return in_a_row && memory->kind != SPV_SHARED;
 }
 
 /* Memory instructions for four elements of the last axis. */

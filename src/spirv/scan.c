@@ -10,10 +10,8 @@ typedef struct scan {
   uint32_t axis, kept;
   spv_nest nest;
   uint32_t kept_count;
-  spv_carry carry;   /* what came before, per kept element */
-  spv_points points; /* registers: results */
-  spv_ids ids;
-  uint32_t memory; /* + 1 */
+  spv_carry carry; /* what came before, per kept element */
+  spv_sink sink;
 } scan;
 
 static spv_id join(spv_lower *low, const scan *s, spv_id a, spv_id b) {
@@ -75,17 +73,6 @@ static spv_id all_lanes(spv_lower *low, const scan *s, spv_id total) {
 
 /* ---- strips ---- */
 
-static void keep(spv_lower *low, scan *s, const spv_point *point, spv_id id, spv_id inside) {
-  if (!s->memory) {
-    VEC_PUSH(low->arena, &s->points, *point);
-    VEC_PUSH(low->arena, &s->ids, id);
-    return;
-  }
-  spv_place place = spv_memory_place(low, s->memory - 1, &s->op->results[0]->type, point);
-  place.inside = spv_both(&low->code, place.inside, inside);
-  spv_store(low, &place, &id, 1, s->dtype);
-}
-
 /* One group of consecutive elements per lane: `first` is its number along the axis. */
 static void scan_group(spv_lower *low, scan *s, uint32_t kept, uint32_t first) {
   spv_code *c = &low->code;
@@ -113,7 +100,8 @@ static void scan_group(spv_lower *low, scan *s, uint32_t kept, uint32_t first) {
   } else {
     s->carry.values[kept] = join(low, s, before, total);
   }
-  for (uint32_t k = 0; k < used; k++) keep(low, s, &points[k], join(low, s, before, sums[k]), inside[k]);
+  for (uint32_t k = 0; k < used; k++)
+    spv_sink_keep(low, &s->sink, &points[k], join(low, s, before, sums[k]), inside[k]);
 }
 
 static void scan_strip(spv_lower *low, void *user) {
@@ -155,15 +143,10 @@ void spv_scan_op(spv_lower *low, const ir_op *op) {
   s.kept = all & ~(1u << s.axis);
   check_type(low, op);
   spv_prepare(low, s.value);
-  bool flat = spv_register_count(low, &s.value->type) <= SPV_KEEP && ir_count(&s.value->type) > 0;
-  s.nest = spv_nest_plan(low, extents, rank, SPV_STRIP / 2, flat ? all : 0);
+  s.sink = spv_sink_open(low, op->results[0]);
+  s.nest = spv_nest_plan(low, extents, rank, SPV_STRIP / 2, s.sink.registers ? all : 0);
   s.nest.axes[s.axis].backward = op->attrs->reverse;
   s.kept_count = spv_nest_count(&s.nest, s.kept);
-  if (!flat) {
-    spv_set_memory(low, op->results[0]);
-    s.memory = low->homes[op->results[0]->id].memory + 1;
-    spv_before_write(low, s.memory - 1);
-  }
   spv_nest_walk(low, &s.nest, s.kept, NULL, scan_rows, &s);
-  if (flat) spv_set_registers(low, op->results[0], &s.points, s.ids.data);
+  spv_sink_close(low, &s.sink);
 }

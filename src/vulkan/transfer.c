@@ -119,7 +119,8 @@ static kiln_result move_packed(kiln_launch *launch, uint32_t binding, const kiln
   if (size && !packed) diag_report(context->diags, DIAG_out_of_memory, (loc){0});
   if (!packed) return size ? KILN_ERROR_MEMORY : KILN_OK;
   if (up) kiln_layout_pack(layout, array, packed);
-  kiln_result result = up ? vk_launch_write(launch, binding, packed, size) : vk_launch_read(launch, binding, packed, size);
+  kiln_result result =
+      up ? vk_launch_write(launch, binding, packed, size) : vk_launch_read(launch, binding, packed, size);
   if (!up && !result) kiln_layout_unpack(layout, packed, array);
   mem_free(context->mem, packed, size);
   return result;
