@@ -264,6 +264,7 @@ def test_devices():
 def test_ops():
     rows = json.loads(kiln.ops_json())["ops"]
     assert {"add", "exp"} <= {row["jax"] for row in rows}
+    assert {"name": "i4", "class": "sint", "bits": 4} in json.loads(kiln.ops_json())["types"]
 
 
 def test_import_takes_no_jax():

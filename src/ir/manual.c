@@ -203,8 +203,19 @@ static void add_object(text *t, const ir_op_info *op, const support *s) {
   text_char(t, '}');
 }
 
+static void add_type(text *t, const ir_dtype_info *type) {
+  text_format(t, "  {\"name\": \"%s\", \"class\": \"", type->name);
+  add_classes(t, type->class, "", "");
+  text_format(t, "\", \"bits\": %u}", type->bits);
+}
+
 void ir_ops_json(text *t) {
-  text_format(t, "{\"ops\": [\n");
+  text_format(t, "{\"types\": [\n");
+  for (int dtype = 0; dtype < IR_DTYPE_COUNT; dtype++) {
+    add_type(t, ir_dtype_get((ir_dtype)dtype));
+    text_format(t, dtype + 1 < IR_DTYPE_COUNT ? ",\n" : "\n");
+  }
+  text_format(t, "], \"ops\": [\n");
   for (int code = 0; code < IR_CODE_COUNT; code++) {
     add_object(t, ir_op_get((ir_code)code), &supports[code]);
     text_format(t, code + 1 < IR_CODE_COUNT ? ",\n" : "\n");

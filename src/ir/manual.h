@@ -6,9 +6,9 @@
 #include "ir/ir.h"
 
 void ir_ops_markdown(text *t);
-/* {"ops": [{"id", "name", "form", "arity", "infix", "types", "result", "attributes", "jax", "host_ulp", "device_ulp",
- * "combine", "host", "spirv", "doc"}]}. "host" and "spirv" list the element classes that the executor can do: those of
- * "types", or fewer. */
+/* {"types": [{"name", "class", "bits"}], "ops": [{"id", "name", "form", "arity", "infix", "types", "result",
+ * "attributes", "jax", "host_ulp", "device_ulp", "combine", "host", "spirv", "doc"}]}. "host" and "spirv" list the
+ * element classes that the executor can do: those of "types", or fewer. */
 void ir_ops_json(text *t);
 
 #endif

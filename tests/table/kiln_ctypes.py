@@ -1,4 +1,5 @@
-"""A small loader of libkiln for the table test: one process parses and runs a thousand kernels."""
+"""A small loader of libkiln for the table tests: one process parses and runs a thousand kernels."""
+import argparse
 import ctypes
 import pathlib
 
@@ -131,3 +132,22 @@ class Kiln:
 
     def destroy(self, module):
         self.lib.kiln_module_destroy(module)
+
+
+def arguments(*flags):
+    """The command line of these tests: the library, where to run, and switches of their own."""
+    options = argparse.ArgumentParser()
+    options.add_argument("--library", required=True)
+    options.add_argument("--on", choices=("host", "vulkan"), default="host")
+    for flag, settings in flags:
+        options.add_argument(flag, **settings)
+    return options.parse_args()
+
+
+def opened(chosen, what):
+    """The library, with a device where one is asked for; None, said as a skipped test, where there is none."""
+    try:
+        return Kiln(chosen.library, chosen.on == "vulkan")
+    except KilnError as error:
+        print(f"SKIP {what}: {error}\n0 passed, 0 failed, 1 skipped")
+        return None

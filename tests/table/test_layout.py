@@ -7,13 +7,12 @@ The definition, from XLA's description of tiled layouts, on whole arrays: put th
 pad the last dimensions to multiples of it, split each into (which tile, where in it), and move what is within tiles to the end. A kernel
 copies an array from one layout to another by blocks; on a device both are what its memory holds, so its address arithmetic is tested.
 """
-import argparse
 import ctypes
 import sys
 
 import numpy as np
 
-from kiln_ctypes import DTYPES, STORAGE, Kiln, KilnError, array_of
+from kiln_ctypes import DTYPES, STORAGE, arguments, array_of, opened
 
 KERNELS = {"host": 60, "vulkan": 24}
 PACKINGS = 300
@@ -111,14 +110,9 @@ def check_kernel(kiln, rng, dtype, on_device):
 
 
 def main():
-    options = argparse.ArgumentParser()
-    options.add_argument("--library", required=True)
-    options.add_argument("--on", choices=("host", "vulkan"), default="host")
-    chosen = options.parse_args()
-    try:
-        kiln = Kiln(chosen.library, chosen.on == "vulkan")
-    except KilnError as error:
-        print(f"SKIP layouts: {error}\n0 passed, 0 failed, 1 skipped")
+    chosen = arguments()
+    kiln = opened(chosen, "layouts")
+    if not kiln:
         return 0
     rng, passed, failed = np.random.default_rng(3), 0, 0
     assert set(DTYPES_USED) <= set(DTYPES)

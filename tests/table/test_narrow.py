@@ -10,12 +10,11 @@ does otherwise:
 - f64 is rounded once (ml_dtypes goes by way of f32): here it is first rounded to odd, which makes that exact;
 - NaN of the fnuz types is positive; NaN becomes negative zero in f4e2m1fn, whatever its sign.
 """
-import argparse
 import sys
 
 import numpy as np
 
-from kiln_ctypes import NARROW, STORAGE, WIDE, Kiln, KilnError
+from kiln_ctypes import NARROW, STORAGE, WIDE, arguments, opened
 
 try:
     import ml_dtypes
@@ -270,15 +269,9 @@ class Tests:
 
 
 def main():
-    options = argparse.ArgumentParser()
-    options.add_argument("--library", required=True)
-    options.add_argument("--on", choices=("host", "vulkan"), default="host")
-    options.add_argument("-v", action="store_true")
-    chosen = options.parse_args()
-    try:
-        kiln = Kiln(chosen.library, chosen.on == "vulkan")
-    except KilnError as error:
-        print(f"SKIP types of at most 8 bits: {error}\n0 passed, 0 failed, 1 skipped")
+    chosen = arguments(("-v", {"action": "store_true"}))
+    kiln = opened(chosen, "types of at most 8 bits")
+    if not kiln:
         return 0
     tests = Tests(kiln, chosen.on == "vulkan", chosen.v)
     tests.every()

@@ -11,7 +11,6 @@ element, of the sum of magnitudes. f16 and bf16 are computed in f32 and rounded 
 Devices may take subnormal floats for zero, and elementary functions may give zero for a subnormal result anywhere: what has one of
 these as an operand or a result is not compared.
 """
-import argparse
 import collections
 import json
 import re
@@ -24,7 +23,7 @@ import numpy as np
 
 import moves
 import reference
-from kiln_ctypes import STORAGE, WIDE, Kiln, KilnError
+from kiln_ctypes import STORAGE, WIDE, KilnError, arguments, opened
 from reference import FLOATS, INTS
 
 POISON = 0xC7
@@ -536,21 +535,14 @@ def check_rows(tally, rows):
 
 
 def main():
-    options = argparse.ArgumentParser()
-    options.add_argument("--kiln", required=True)
-    options.add_argument("--library", required=True)
-    options.add_argument("--on", choices=("host", "vulkan"), default="host")
-    options.add_argument("--only", default="", help="element types to test")
-    options.add_argument("-v", action="store_true")
-    chosen = options.parse_args()
+    chosen = arguments(("--kiln", {"required": True}), ("--only", {"default": "", "help": "element types to test"}),
+                       ("-v", {"action": "store_true"}))
     table = json.loads(subprocess.run([chosen.kiln, "ops", "--json"], check=True, capture_output=True, text=True).stdout)["ops"]
     rows = [Row(*(op[field] for field in Row._fields)) for op in table]
     infixes = {op["id"]: op["infix"] for op in table}
     tally, start = Tally(chosen.v), time.monotonic()
-    try:
-        kiln = Kiln(chosen.library, chosen.on == "vulkan")
-    except KilnError as error:
-        print(f"SKIP the table: {error}\n0 passed, 0 failed, 1 skipped")
+    kiln = opened(chosen, "the table")
+    if not kiln:
         return 0
     executor = Executor(kiln, chosen.on == "vulkan")
     check_rows(tally, rows)

@@ -21,15 +21,14 @@ from jax._src.interpreters import mlir
 from jax._src.pallas import pallas_call as jax_pallas_call
 from jax._src.state.types import RefEffect
 
+from kiln.arrays import type_name
 from kiln.errors import Error, Fault
 from kiln.kernel import Kernel, Settings, request_settings
-from kiln.pallas import door
+from kiln.pallas import door, table
 from kiln.pallas.exporter import export_call
 from kiln.pallas.unsupported import Unsupported
 
 TESTED = ((0, 11, 1), (0, 12))  # from, to: the versions of JAX that this was tested with
-
-NARROW = ("int2", "uint2", "int4", "uint4", "float4_e2m1fn")  # element types of less than a byte
 
 _setting: Any = jax.make_user_context(None)  # None, Settings, or the Collector of `export`
 
@@ -140,7 +139,7 @@ def _call(setting: Any, *args: Any, jaxpr: Any, grid_mapping: Any, **params: Any
 
 def _byte_of(dtype: Any) -> Any:
     """The type that an element type goes through the door as: XLA packs elements of less than a byte, Kiln does not."""
-    if str(dtype) not in NARROW:
+    if table.type_bits().get(type_name(dtype), 8) >= 8:
         return dtype
     return jnp.int8 if jnp.issubdtype(dtype, jnp.signedinteger) else jnp.uint8
 

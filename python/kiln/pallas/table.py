@@ -1,4 +1,4 @@
-"""The ops of the Kiln language by JAX primitive, as the library itself states them (`kiln ops --json`)."""
+"""The ops and types of the Kiln language, the ops by JAX primitive, as the library itself states them."""
 
 from __future__ import annotations
 
@@ -29,3 +29,9 @@ def ops() -> dict[str, Op]:
     rows = json.loads(_read())["ops"]
     named = [Op(row["name"], row["form"], row["infix"], row["jax"]) for row in rows if row["jax"]]
     return {op.jax: op for op in reversed(named)}
+
+
+@functools.cache
+def type_bits() -> dict[str, int]:
+    """Kiln's element types, and the bits that a value of each has."""
+    return {row["name"]: row["bits"] for row in json.loads(_read())["types"]}
