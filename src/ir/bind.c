@@ -86,6 +86,25 @@ static bool bind_axes(binding *b, const ir_cloner *c) {
   return true;
 }
 
+static bool bind_teams(binding *b, const ir_cloner *c) {
+  ir_kernel *to = b->to;
+  int64_t units = 1;
+  to->teams = arena_copy(&b->module->arena, b->from->teams, b->from->team_count * sizeof *to->teams);
+  to->team_count = b->from->team_count;
+  for (uint32_t i = 0; i < to->team_count; i++) {
+    ir_team *team = &to->teams[i];
+    b->builder.loc = team->loc = bind_loc(b, team->loc);
+    team->extent = bind_dim(b, team->extent);
+    team->name = str_copy(&b->module->arena, team->name);
+    team->index = bind_value(b, c, b->from->teams[i].index);
+    if (team->extent->value > 0 && i64_mul(units, team->extent->value, &units) && units <= IR_MAX_UNITS) continue;
+    diag_report(b->diags, DIAG_team_size, team->loc, STR_FMT(team->name), (long long)team->extent->value,
+                (long long)IR_MAX_UNITS);
+    return false;
+  }
+  return true;
+}
+
 static ir_region *bind_region(binding *b, const ir_cloner *c, const ir_region *from) {
   ir_region *to = ir_region_new(&b->builder, NULL);
   b->builder.region = to;
@@ -155,7 +174,8 @@ static bool bind_kernel(binding *b) {
   b->builder = (ir_builder){.module = b->module, .kernel = to, .loc = bind_loc(b, b->from->loc), .diags = b->diags};
   ir_cloner c = {.builder = &b->builder, .map = b->map, .dim = bind_dim, .user = b, .source = &b->module->source};
   bind_params(b, &c);
-  if (b->failed || !check_counts(b) || !bind_axes(b, &c) || b->failed || !bind_blocks(b, &c)) return false;
+  if (b->failed || !check_counts(b) || !bind_axes(b, &c) || !bind_teams(b, &c) || b->failed || !bind_blocks(b, &c))
+    return false;
   to->body = bind_region(b, &c, b->from->body);
   return !b->failed;
 }

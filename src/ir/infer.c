@@ -17,7 +17,9 @@ bool ir_infer(ir_builder *b, ir_op *op) {
     case IR_FORM_SHAPE: return op->code == IR_dot ? ir_infer_dot(b, op) : ir_infer_shape(b, op);
     case IR_FORM_EFFECT: break;
   }
-  return ir_op_get(op->code)->effects & (E_CONTROL | E_TERMINATOR) || ir_infer_memory(b, op);
+  const uint32_t effects = ir_op_get(op->code)->effects;
+  if (effects & (E_CONTROL | E_TERMINATOR)) return true;
+  return effects & E_SYNC || op->code == IR_peer ? ir_infer_sync(b, op) : ir_infer_memory(b, op);
 }
 
 static bool count_fits(const ir_shape *shape) {
@@ -65,6 +67,7 @@ kiln_str ir_shape_text(ir_module *m, const ir_shape *shape) {
 kiln_str ir_any_text(ir_module *m, const ir_type *type) {
   text t = text_new(&m->arena);
   if (type->kind == IR_REF) text_add(&t, STR("a ref "));
+  if (type->kind > IR_REF) text_add(&t, STR("a "));
   ir_type_print(&t, type);
   return text_str(&t);
 }

@@ -24,6 +24,7 @@ bool ir_infer_top_k(ir_builder *b, ir_op *op);
 bool ir_infer_gather(ir_builder *b, ir_op *op);
 bool ir_infer_scatter(ir_builder *b, ir_op *op);
 bool ir_infer_memory(ir_builder *b, ir_op *op);
+bool ir_infer_sync(ir_builder *b, ir_op *op);
 
 /* Sets the type of the op's one result. False when it would be too large. */
 bool ir_infer_result(ir_builder *b, ir_op *op, ir_type type);

@@ -128,6 +128,7 @@ static bool infer_atomic(ir_builder *b, ir_op *op) {
 
 static bool infer_view(ir_builder *b, ir_op *op) {
   ir_type type = op->operands[0]->type;
+  if (type.kind == IR_TILE) return need_ref(b, op);
   return ir_need_count(b, op, 1 + start_count(op->attrs)) && cut(b, op, &op->operands[0]->type, &type.shape) &&
          ir_infer_result(b, op, type);
 }
@@ -141,10 +142,13 @@ static bool infer_say(ir_builder *b, ir_op *op) {
 
 bool ir_infer_memory(ir_builder *b, ir_op *op) {
   if (ir_op_get(op->code)->effects & E_TELLS) return infer_say(b, op);
-  if (op->code == IR_scratch)
-    return ir_infer_result(b, op, ir_ref_type(op->attrs->type, op->attrs->space, &op->attrs->shape));
+  if (op->code == IR_scratch) {
+    ir_type type = ir_ref_type(op->attrs->type, op->attrs->space, &op->attrs->shape);
+    if (op->attrs->kind > IR_REF) type.kind = op->attrs->kind;
+    return ir_infer_result(b, op, type);
+  }
+  if (op->code == IR_view) return infer_view(b, op);
   if (!need_ref(b, op)) return false;
   if (op->code == IR_load) return infer_load(b, op);
-  if (op->code == IR_atomic) return infer_atomic(b, op);
-  return op->code == IR_store ? infer_store(b, op) : infer_view(b, op);
+  return op->code == IR_atomic ? infer_atomic(b, op) : infer_store(b, op);
 }

@@ -52,6 +52,7 @@ enum {
   IR_MAX_INLINE = 64,
   IR_MAX_SYMBOLS = 256,
   IR_MAX_AXES = 16,
+  IR_MAX_UNITS = 1 << 20, /* devices, blocks of a cluster and threads of a block, multiplied */
   IR_MAX_ERRORS = 20
 };
 
@@ -114,12 +115,21 @@ typedef enum ir_machine {
 const char *ir_machine_name(ir_machine machine); /* "" for ANY */
 bool ir_machine_find(kiln_str name, ir_machine *out);
 
-typedef enum ir_kind { IR_TILE, IR_REF } ir_kind;
+/* What the units of a machine are counted in: `threads t: 3`. */
+typedef enum ir_team_level {
+#define IR_TEAM(id, name) IR_TEAM_##id,
+#include "ir/spaces.def"
+  IR_TEAM_COUNT
+} ir_team_level;
+const char *ir_team_name(ir_team_level level);
+
+/* A tile is a value. Of the others a view takes a part: a ref is memory, a barrier or semaphore an array of those. */
+typedef enum ir_kind { IR_TILE, IR_REF, IR_BARRIER, IR_SEMAPHORE } ir_kind;
 
 typedef struct ir_type {
   ir_kind kind;
-  ir_dtype dtype;
-  ir_space space; /* REF */
+  ir_dtype dtype; /* TILE, REF; else I32, which means nothing */
+  ir_space space; /* all but TILE */
   ir_shape shape;
 } ir_type;
 
@@ -176,7 +186,19 @@ enum {
 typedef enum ir_precision { IR_PRECISION_DEFAULT, IR_PRECISION_HIGH, IR_PRECISION_HIGHEST } ir_precision;
 typedef enum ir_mode { IR_MODE_CLIP, IR_MODE_FILL, IR_MODE_PROMISE } ir_mode;
 enum { IR_COMBINE_SET = 0 };
-enum { E_READS = 1, E_WRITES = 2, E_ALLOCATES = 4, E_CONTROL = 8, E_TERMINATOR = 16, E_INDEXES = 32, E_TELLS = 64 };
+enum {
+  E_READS = 1,
+  E_WRITES = 2,
+  E_ALLOCATES = 4,
+  E_CONTROL = 8,
+  E_TERMINATOR = 16,
+  E_INDEXES = 32,
+  E_TELLS = 64,
+  E_SYNC = 128
+};
+/* The words of commit and await, and of a copy's `across`. */
+typedef enum ir_what { IR_WHAT_SMEM, IR_WHAT_COPIES, IR_WHAT_LOADS, IR_WHAT_MMA, IR_WHAT_TMEM } ir_what;
+typedef enum ir_way { IR_WAY_ALL, IR_WAY_LEADER, IR_WAY_SPLIT } ir_way;
 typedef enum ir_result_rule { IR_RESULT_SAME, IR_RESULT_BOOL, IR_RESULT_SELECT, IR_RESULT_OTHER } ir_result_rule;
 
 /* Everything the tables say of an op except its C meaning (ir/eval.c) and SPIR-V cells (spirv/). */
@@ -191,6 +213,7 @@ typedef struct ir_op_info {
   uint32_t effects; /* E_* */
   int32_t combine;  /* REDUCE, SCAN: ir_code that joins two lanes; -1: argmax, argmin */
   uint32_t host_ulp, device_ulp;
+  const char *no_host, *no_device; /* effects: why there is none; NULL when there is */
   const char *jax, *doc;
 } ir_op_info;
 const ir_op_info *ir_op_get(ir_code code);
@@ -235,24 +258,33 @@ typedef struct ir_index {
  * share their place. Once an op is made its lists are complete and its axes count from 0: `axis: -1` and left-out axes
  * exist in kernel texts only. */
 typedef struct ir_attrs {
-  ir_dtype type;        /* convert, bitcast, iota, full, dot, scratch */
-  ir_space space;       /* scratch */
-  ir_shape shape;       /* full, iota, broadcast, reshape, scratch */
-  int64_t axis;         /* iota, concatenate, scans, roll, sort */
-  int64_t stride_axis;  /* roll */
-  uint32_t precision;   /* dot: ir_precision, a hint */
-  uint32_t mode;        /* gather, scatter: ir_mode */
-  uint32_t combine;     /* scatter, atomic */
-  bool keep, reverse;   /* reductions, scans */
-  bool masked, other;   /* load, store: operands after the starts */
-  bool edge;            /* view: may reach outside */
-  int32_t grid_axis;    /* for: the grid axis it came from, +1; 0: none */
-  int64_t offset;       /* scratch: placed by place_memory; -1 before */
-  uint64_t bits;        /* full */
-  ir_dim dim;           /* size */
-  kiln_str words;       /* print, check */
-  ir_list axes;         /* reductions, broadcast, transpose, reverse */
-  uint32_t index_count; /* load, store, view: one per dimension of the ref */
+  ir_dtype type;       /* convert, bitcast, iota, full, dot, scratch */
+  ir_space space;      /* scratch */
+  ir_shape shape;      /* full, iota, broadcast, reshape, scratch */
+  int64_t axis;        /* iota, concatenate, scans, roll, sort */
+  int64_t stride_axis; /* roll */
+  uint32_t precision;  /* dot: ir_precision, a hint */
+  uint32_t mode;       /* gather, scatter: ir_mode */
+  uint32_t combine;    /* scatter, atomic; copy */
+  bool keep, reverse;  /* reductions, scans */
+  bool masked, other;  /* load, store: operands after the starts */
+  bool edge;           /* view: may reach outside */
+  ir_kind kind;        /* scratch: BARRIER, SEMAPHORE; else memory */
+  uint32_t arrivals;   /* scratch: of a barrier: those that complete a phase */
+  bool tensor, leader; /* scratch: of a barrier: orders tensor cores; arrivals reach the leader's block alone */
+  uint32_t across;     /* scratch, copy, commit, mma: a bit per axis of the cluster */
+  uint32_t way;        /* copy: ir_way */
+  uint32_t what;       /* commit, await: ir_what */
+  bool open;           /* copy: does not close its group */
+  bool sources;        /* await: it is enough that the sources have been read */
+  bool arrives, guarded, accumulates; /* copy, commit, mma: operands behind the refs */
+  int32_t grid_axis;                  /* for: the grid axis it came from, +1; 0: none */
+  int64_t offset;                     /* scratch: placed by place_memory; -1 before */
+  uint64_t bits;                      /* full */
+  ir_dim dim;                         /* size */
+  kiln_str words;                     /* print, check */
+  ir_list axes;                       /* reductions, broadcast, transpose, reverse */
+  uint32_t index_count;               /* load, store, view: one per dimension of the ref */
   union {
     ir_index index[KILN_MAX_RANK];
     struct {
@@ -284,6 +316,17 @@ typedef struct ir_attrs {
  *   atomic  ref, value, starts.., [mask], [what is expected: `other`]  -> what was there
  *   view    ref, starts..                            -> ref
  *   scratch                                          -> ref
+ *   peer    ref, the coordinates of a block..        -> ref
+ *   arrive  barrier
+ *   test    barrier                                  -> bool
+ *   wait    barrier, or semaphore, amount
+ *   signal  semaphore, amount, [device]
+ *   count   semaphore                                -> i32
+ *   copy    source, destination, [barrier: `arrives`], [condition: `guarded`]
+ *   mma     sum, left, right, [condition: `accumulates`], [barrier: `arrives`]
+ *   commit  [barrier: `arrives`]
+ *   await   [how many may be left]
+ *   warps                                            region: (w)
  *   for     begin, end, step, inits..                -> carried;  region: (i, carried..) yields carried
  *   while   inits..                                  -> carried;  regions: condition (carried..) yields bool; body
  * (carried..) yields carried when    condition                                -> results;  regions: then, else (present
@@ -331,6 +374,15 @@ typedef struct ir_axis {
   loc loc;
 } ir_axis;
 
+/* One axis of a team: so many units side by side, each of which sees its own index. */
+typedef struct ir_team {
+  kiln_str name;
+  ir_team_level level;
+  ir_dim extent;
+  ir_value *index; /* i32 scalar */
+  loc loc;
+} ir_team;
+
 /* The part of a param that one step sees. `size` has one entry per dimension of the param; squeezed ones have size 1
  * and are dropped from the block ref's shape. The map is a region without arguments that yields one i32 index per
  * dimension (in units of blocks; of elements in `element` dimensions), and may use axis indices and prefetch params. */
@@ -352,6 +404,8 @@ struct kiln_kernel {
   uint32_t param_count;
   ir_axis *axes;
   uint32_t axis_count;
+  ir_team *teams; /* by level */
+  uint32_t team_count;
   ir_block *blocks;
   uint32_t block_count;
   ir_region *body;
@@ -450,6 +504,10 @@ bool ir_walk(ir_region *region, ir_visit_fn fn, void *user);
 bool ir_walk_kernel(ir_kernel *k, ir_visit_fn fn, void *user);
 /* The param, block ref or scratch that a ref is a view of; the ref itself when it is none. */
 ir_value *ir_root_ref(const ir_value *ref);
+ir_value *ir_written_ref(const ir_op *op); /* what an op writes to; NULL when nothing */
+/* Whether the kernel's units are many, or order themselves: then all of a launch run side by side, as a crew. */
+bool ir_is_crew(const ir_kernel *k);
+uint32_t ir_team_rank(const ir_kernel *k, ir_team_level level); /* its number of axes */
 
 /* ---- text, checks, binding ---- */
 

@@ -5,26 +5,20 @@
 
 /* ---- support ---- */
 
-typedef struct support {
-  uint32_t spirv;         /* T_* classes with a lowering */
-  const char *host, *why; /* effects: why the host, or SPIR-V, has none; NULL when it does */
-} support;
-
+/* T_* classes that devices have a lowering for. */
 #define OP(opcode) 1u
 #define EXT(name) 1u
 #define FN(function) 1u
 #define NOT 0u
-static const support supports[IR_CODE_COUNT] = {
+static const uint32_t compiled[IR_CODE_COUNT] = {
 #define MAP_OP(id, arity, infix, types, result, S, U, F, spvS, spvU, spvF, spvB, ...) \
-  [IR_##id] = {spvS * T_SINT | spvU * T_UINT | spvF * T_FLOAT | spvB * T_BOOL, NULL, NULL},
-#define REDUCE_OP(id, ...) [IR_##id] = {T_ANY, NULL, NULL},
-#define SCAN_OP(id, ...) [IR_##id] = {T_ANY, NULL, NULL},
-#define SHAPE_OP(id, ...) [IR_##id] = {T_ANY, NULL, NULL},
+  [IR_##id] = spvS * T_SINT | spvU * T_UINT | spvF * T_FLOAT | spvB * T_BOOL,
+#define REDUCE_OP(id, ...) [IR_##id] = T_ANY,
+#define SCAN_OP(id, ...) [IR_##id] = T_ANY,
+#define SHAPE_OP(id, ...) [IR_##id] = T_ANY,
 #include "ir/tile_ops.def"
 #undef NOT
-#define YES NULL
-#define NOT(why) why
-#define EFFECT_OP(id, flags, host, spirv, ...) [IR_##id] = {T_ANY, host, spirv},
+#define EFFECT_OP(id, ...) [IR_##id] = T_ANY,
 #include "ir/effect_ops.def"
 };
 
@@ -89,16 +83,15 @@ static void add_cell(text *t, const char *s) {
 }
 
 /* Which executors have the op: a class list where SPIR-V has fewer than the host. */
-static void add_support(text *t, const ir_op_info *op, const support *s) {
-  if (s->host || s->why) {
-    text_format(t, "%s", s->host ? "" : "host");
-    text_format(t, "; not on %s: %s", s->host ? "the host" : "devices", s->host ? s->host : s->why);
-  } else if ((op->types & s->spirv) == op->types) {
+static void add_support(text *t, const ir_op_info *op, uint32_t on_devices) {
+  if (op->no_host)
+    text_format(t, "nowhere: %s", op->no_host);
+  else if (op->no_device)
+    text_format(t, "host; not on devices: %s", op->no_device);
+  else if ((op->types & on_devices) == op->types)
     text_format(t, "host, devices");
-  } else {
-    text_format(t, "host; devices: ");
-    add_classes(t, op->types & s->spirv, "", "none");
-  }
+  else
+    text_format(t, "host; devices: "), add_classes(t, op->types & on_devices, "", "none");
 }
 
 static void add_error(text *t, const ir_op_info *op) {
@@ -120,7 +113,7 @@ static void add_name(text *t, const ir_op_info *op) {
   }
 }
 
-static void add_row(text *t, const ir_op_info *op, const support *s) {
+static void add_row(text *t, const ir_op_info *op, uint32_t on_devices) {
   bool computes = op->form <= IR_FORM_SCAN;
   text_format(t, "| ");
   add_name(t, op);
@@ -131,7 +124,7 @@ static void add_row(text *t, const ir_op_info *op, const support *s) {
     add_error(t, op);
     text_format(t, " | ");
   }
-  add_support(t, op, s);
+  add_support(t, op, on_devices);
   text_format(t, " | %s | ", *op->jax ? op->jax : "");
   add_cell(t, op->doc);
   text_format(t, " |\n");
@@ -145,7 +138,7 @@ static void add_group(text *t, ir_form form) {
     text_format(t, "| op | runs on | JAX | meaning |\n|---|---|---|---|\n");
   for (int code = 0; code < IR_CODE_COUNT; code++) {
     const ir_op_info *op = ir_op_get((ir_code)code);
-    if (op->form == form) add_row(t, op, &supports[code]);
+    if (op->form == form) add_row(t, op, compiled[code]);
   }
 }
 
@@ -182,7 +175,7 @@ static void add_list(text *t, const char *key, uint32_t types) {
   text_char(t, ']');
 }
 
-static void add_object(text *t, const ir_op_info *op, const support *s) {
+static void add_object(text *t, const ir_op_info *op, uint32_t on_devices) {
   text_format(t, "  {\"id\": \"%s\"", op->id);
   add_string(t, "name", op->text);
   add_string(t, "form", form_words[op->form]);
@@ -196,8 +189,8 @@ static void add_object(text *t, const ir_op_info *op, const support *s) {
   bool joins = (op->form == IR_FORM_REDUCE || op->form == IR_FORM_SCAN) && op->combine >= 0;
   add_string(t, "combine", joins ? ir_op_get((ir_code)op->combine)->id : "");
   text_format(t, ", \"host_ulp\": %u, \"device_ulp\": %u", op->host_ulp, op->device_ulp);
-  add_list(t, "host", s->host ? 0 : op->types);
-  add_list(t, "spirv", s->why ? 0 : op->types & s->spirv);
+  add_list(t, "host", op->no_host ? 0 : op->types);
+  add_list(t, "spirv", op->no_device ? 0 : op->types & on_devices);
   add_string(t, "jax", op->jax);
   add_string(t, "doc", op->doc);
   text_char(t, '}');
@@ -217,7 +210,7 @@ void ir_ops_json(text *t) {
   }
   text_format(t, "], \"ops\": [\n");
   for (int code = 0; code < IR_CODE_COUNT; code++) {
-    add_object(t, ir_op_get((ir_code)code), &supports[code]);
+    add_object(t, ir_op_get((ir_code)code), compiled[code]);
     text_format(t, code + 1 < IR_CODE_COUNT ? ",\n" : "\n");
   }
   text_format(t, "]}\n");

@@ -19,6 +19,11 @@ static const char *const machines[IR_MACHINE_COUNT] = {
 #include "ir/spaces.def"
 };
 
+static const char *const teams[IR_TEAM_COUNT] = {
+#define IR_TEAM(id, name) [IR_TEAM_##id] = name,
+#include "ir/spaces.def"
+};
+
 /* What the table writes for argmax and argmin, which no op on two lanes can express. */
 enum { IR_ARG = -1 };
 
@@ -80,6 +85,8 @@ static const ir_op_info ops[IR_CODE_COUNT] = {
                  .jax = jax_name,                             \
                  .doc = words},
 #include "ir/tile_ops.def"
+#define YES NULL
+#define NOT(why) why
 #define EFFECT_OP(name, flags, host, spirv, jax_name, words) \
   [IR_##name] = {.id = #name,                                \
                  .text = #name,                              \
@@ -90,9 +97,13 @@ static const ir_op_info ops[IR_CODE_COUNT] = {
                  .result = IR_RESULT_OTHER,                  \
                  .effects = flags,                           \
                  .combine = -1,                              \
+                 .no_host = host,                            \
+                 .no_device = spirv,                         \
                  .jax = jax_name,                            \
                  .doc = words},
 #include "ir/effect_ops.def"
+#undef YES
+#undef NOT
 };
 #undef SAME
 #undef BOOL
@@ -107,6 +118,7 @@ ir_dtype ir_dtype_wide(ir_dtype dtype) {
 }
 
 const char *ir_space_name(ir_space space) { return spaces[space]; }
+const char *ir_team_name(ir_team_level level) { return teams[level]; }
 const char *ir_machine_name(ir_machine machine) { return machines[machine]; }
 const ir_op_info *ir_op_get(ir_code code) { return &ops[code]; }
 

@@ -276,20 +276,23 @@ static bool parse_machine(parser *p) {
 }
 
 static bool parse_header(parser *p, axis_list *axes, block_list *blocks) {
+  ir_team_level level;
+  if (parse_at_team(p, &level)) return parse_team(p, level);
   if (parse_is_word(p, "grid")) return parse_grid(p, axes);
   return parse_is_word(p, "block") ? parse_block_header(p, blocks) : parse_machine(p);
 }
 
-static bool at_header(const parser *p) {
+bool parse_at_header(const parser *p) {
+  ir_team_level level;
   return parse_word_then(p, "grid", TOKEN_NAME) || parse_word_then(p, "block", TOKEN_NAME) ||
-         parse_word_then(p, "machine", TOKEN_NAME);
+         parse_word_then(p, "machine", TOKEN_NAME) || parse_at_team(p, &level);
 }
 
 static bool parse_headers(parser *p, ir_kernel *k, uint32_t end) {
   axis_list axes = {0};
   block_list blocks = {0};
   bool ok = true;
-  while (at_header(p) && !parse_stopped(p)) {
+  while (parse_at_header(p) && !parse_stopped(p)) {
     uint32_t start = p->at;
     if (parse_header(p, &axes, &blocks)) continue;
     ok = false;

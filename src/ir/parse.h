@@ -1,6 +1,7 @@
 /* The parser's state and the functions that its files share. Private to src/ir.
  *
- * Files: parse.c modules, kernels and their headers; parse_stmt.c statements; parse_control.c for, while, when, switch;
+ * Files: parse.c modules, kernels and their headers; parse_stmt.c statements; parse_sync.c what units tell one another;
+ * parse_control.c for, while, when, switch, warps;
  * parse_func.c functions, inlined at each call; parse_expr.c operators and operands; parse_call.c ops, casts and their
  * attributes; parse_index.c x[...]; parse_dim.c types and sizes; parse_layout.c layouts; scope.c names; coerce.c
  * literals and broadcasting; parse_report.c mistakes.
@@ -148,16 +149,26 @@ operand parse_atomic(parser *p);                               /* at `atomic` */
 operand parse_swap(parser *p);                                 /* at `swap` */
 bool parse_is_atomic(const parser *p);                         /* `atomic` or `swap`, and then a name */
 bool parse_store(parser *p);                                   /* at NAME [ */
-ir_dim parse_dim(parser *p);                                   /* NULL after a diagnostic */
-ir_dim parse_dim_primary(parser *p);                           /* without operators */
-bool parse_dims(parser *p, token_sign end, ir_shape *out);     /* after the opening bracket, and past the closing one */
+ir_value *parse_ref_part(parser *p);                           /* NAME or NAME[..], a ref, barrier or semaphore */
+bool parse_at_header(const parser *p);                         /* at what stands before a kernel's statements */
+bool parse_at_team(const parser *p, ir_team_level *level);
+bool parse_team(parser *p, ir_team_level level);     /* at its word */
+bool parse_sync_type(parser *p, ir_attrs *attrs);    /* `barrier` or `semaphore`; false: at neither */
+bool parse_sync_scratch(parser *p, ir_attrs *attrs); /* behind that word */
+bool parse_is_sync(const parser *p);                 /* at a statement that orders units */
+bool parse_sync(parser *p);
+bool parse_is_query(const parser *p); /* at `test`, `count`, `peer`, and then a name */
+operand parse_query(parser *p);
+ir_dim parse_dim(parser *p);                               /* NULL after a diagnostic */
+ir_dim parse_dim_primary(parser *p);                       /* without operators */
+bool parse_dims(parser *p, token_sign end, ir_shape *out); /* after the opening bracket, and past the closing one */
 bool parse_type(parser *p, ir_type *out);
 bool parse_layout(parser *p, const ir_type *type, kiln_layout *out); /* [{1,0:T(8,128)}] */
 bool parse_space(parser *p, ir_space *out);                          /* [`in` SPACE] */
 bool parse_statements(parser *p, uint32_t open); /* inside the brace at `open`, up to its end, a yield or a return */
 bool parse_block(parser *p, ir_region *region, yields *y); /* { .. } into a region */
 bool parse_is_control(const parser *p);
-bool parse_control(parser *p, operand_list *results); /* for, while, when, switch */
+bool parse_control(parser *p, operand_list *results);
 func *parse_find_func(const parser *p, kiln_str name);
 bool parse_inline(parser *p, func *f, operand_list *results); /* at NAME ( */
 bool parse_uncalled(parser *p, func *f);                      /* what can be said of it without a call */

@@ -1,4 +1,4 @@
-/* for, while, when, switch: statements, or expressions when their regions yield. */
+/* for, while, when, switch: statements, or expressions when their regions yield; and warps. */
 #include "ir/infer.h"
 #include "ir/parse.h"
 
@@ -267,10 +267,26 @@ static bool parse_switch(parser *p, loc at, operand_list *results) {
          finish(p, IR_switch, &index, 1, regions.data, (uint32_t)regions.count, &y, at, results);
 }
 
+/* ---- warps ---- */
+
+static bool parse_warps(parser *p, loc at, operand_list *results) {
+  yields none = {.fixed = true};
+  const token *t = parse_name(p, "a name");
+  if (!t) return false;
+  ir_region *body = ir_region_new(&p->b, NULL);
+  ir_value *warp = ir_region_arg(&p->b, body, ir_tile_type(IR_I32, NULL), parse_text(p, t));
+  scope_open(p);
+  bool ok = scope_add(p, parse_text(p, t), parse_loc(p, t), operand_value(warp, parse_loc(p, t))) &&
+            parse_block(p, body, &none);
+  scope_close(p);
+  return ok && finish(p, IR_warps, NULL, 0, &body, 1, &none, at, results);
+}
+
 static const struct {
   const char *word;
   bool (*parse)(parser *p, loc at, operand_list *results);
-} controls[] = {{"for", parse_for}, {"while", parse_while}, {"when", parse_when}, {"switch", parse_switch}};
+} controls[] = {
+    {"for", parse_for}, {"while", parse_while}, {"when", parse_when}, {"switch", parse_switch}, {"warps", parse_warps}};
 
 bool parse_is_control(const parser *p) {
   for (size_t i = 0; i < sizeof controls / sizeof *controls; i++) {

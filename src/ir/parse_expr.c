@@ -127,6 +127,7 @@ static operand parse_word(parser *p) {
   if (parse_is_control(p))
     return parse_control(p, &results) ? only_result(p, &results, parse_loc(p, t)) : operand_none();
   if (str_is(parse_text(p, t), "view")) return parse_view(p);
+  if (parse_is_query(p)) return parse_query(p);
   if (parse_is_atomic(p)) return str_is(parse_text(p, t), "swap") ? parse_swap(p) : parse_atomic(p);
   if (ir_dtype_find(parse_text(p, t), &dtype)) return parse_cast(p);
   if (after->kind == TOKEN_SIGN && after->sign == SIGN_PAREN) {

@@ -298,23 +298,33 @@ static ir_value *parse_ref_name(parser *p) {
   const binding *found = scope_find(p, parse_text(p, t));
   if (!found) return parse_unknown_name(p, t), NULL;
   parse_take(p);
-  if (found->operand.kind == OPERAND_VALUE && found->operand.value->type.kind == IR_REF) return found->operand.value;
+  if (found->operand.kind == OPERAND_VALUE && found->operand.value->type.kind != IR_TILE) return found->operand.value;
   if (found->operand.kind != OPERAND_NONE && found->operand.kind != OPERAND_ANY)
     diag_report(p->diags, DIAG_not_writable, parse_loc(p, t), STR_FMT(found->name));
   return NULL;
 }
 
-operand parse_view(parser *p) {
+/* The view of a ref, at [ */
+static ir_value *view_of(parser *p, ir_value *ref, loc here) {
   place at;
-  loc here = parse_here(p);
-  parse_take(p);
-  ir_value *ref = parse_ref_name(p);
-  if (!ref || !parse_place(p, &ref->type, &at, here)) return operand_none();
+  if (!ref || !parse_place(p, &ref->type, &at, here)) return NULL;
   if (at.mask.kind != OPERAND_NONE || at.other.kind != OPERAND_NONE)
-    return diag_report(p->diags, DIAG_masked_view, here), operand_none();
+    return diag_report(p->diags, DIAG_masked_view, here), NULL;
   at.attrs.edge = parse_accept_word(p, "edge");
   ir_op *op = make_access(p, IR_view, &at, &ref, 1, ref->type.dtype);
-  return op ? operand_value(op->results[0], here) : operand_none();
+  return op ? op->results[0] : NULL;
+}
+
+operand parse_view(parser *p) {
+  loc here = parse_here(p);
+  parse_take(p);
+  return operand_value(view_of(p, parse_ref_name(p), here), here);
+}
+
+ir_value *parse_ref_part(parser *p) {
+  loc here = parse_here(p);
+  ir_value *ref = parse_ref_name(p);
+  return ref && parse_is_sign(p, SIGN_BRACKET) ? view_of(p, ref, here) : ref;
 }
 
 /* atomic add x[i] = v, atomic cas x[i] = expected, v */

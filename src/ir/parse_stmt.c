@@ -74,9 +74,14 @@ static bool parse_scratch(parser *p) {
   const token *t = parse_name(p, "a name");
   if (!t) return false;
   ir_attrs attrs = {.space = IR_SPACE_SMEM, .offset = -1};
-  if (parse_expect(p, SIGN_COLON) && parse_type(p, &type) && parse_space(p, &attrs.space)) {
+  bool ok = parse_expect(p, SIGN_COLON);
+  if (ok && parse_sync_type(p, &attrs)) {
+    ok = parse_sync_scratch(p, &attrs);
+  } else if (ok && (ok = parse_type(p, &type) && parse_space(p, &attrs.space))) {
     attrs.type = type.dtype;
     attrs.shape = type.shape;
+  }
+  if (ok) {
     p->b.loc = parse_loc(p, t);
     o = operand_value(ir_make1(&p->b, IR_scratch, NULL, 0, &attrs), parse_loc(p, t));
   }
@@ -91,11 +96,6 @@ static bool parse_control_statement(parser *p) {
   if (!parse_control(p, &results)) return false;
   if (results.count == 0) return true;
   return diag_report(p->diags, DIAG_unused_results, at), false;
-}
-
-static bool at_header(const parser *p) {
-  return parse_word_then(p, "grid", TOKEN_NAME) || parse_word_then(p, "block", TOKEN_NAME) ||
-         parse_word_then(p, "machine", TOKEN_NAME);
 }
 
 /* source "file":line:column, which lex_origins has read. */
@@ -164,7 +164,9 @@ static bool parse_statement(parser *p) {
   if (parse_word_then(p, "print", TOKEN_STRING)) return parse_print(p);
   if (at_check(p)) return parse_check(p);
   if (parse_is_atomic(p)) return parse_expr(p).kind != OPERAND_NONE;
-  if (at_header(p)) return diag_report(p->diags, DIAG_late_header, parse_here(p), STR_FMT(parse_text(p, t))), false;
+  if (parse_is_sync(p)) return parse_sync(p);
+  if (parse_at_header(p))
+    return diag_report(p->diags, DIAG_late_header, parse_here(p), STR_FMT(parse_text(p, t))), false;
   bool indexed = after->kind == TOKEN_SIGN && after->sign == SIGN_BRACKET;
   if (t->kind != TOKEN_NAME || parse_reserved(parse_text(p, t))) return parse_expected(p, "a statement");
   if (indexed) return parse_store(p);

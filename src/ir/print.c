@@ -114,8 +114,10 @@ void ir_print_kernel(text *t, const ir_kernel *k) {
   text_add(t, STR(" {\n"));
   if (k->machine != IR_MACHINE_ANY) text_format(t, "  machine %s\n", ir_machine_name(k->machine));
   print_grid(&p);
+  print_teams(&p);
   for (uint32_t i = 0; i < k->block_count; i++) print_block_header(&p, &k->blocks[i]);
-  if ((k->machine != IR_MACHINE_ANY || k->axis_count + k->block_count > 0) && k->body->first) text_char(t, '\n');
+  if ((k->machine != IR_MACHINE_ANY || k->axis_count + k->team_count + k->block_count > 0) && k->body->first)
+    text_char(t, '\n');
   print_ops(&p, k->body);
   text_add(t, STR("}\n"));
 }

@@ -19,8 +19,11 @@ bool print_inline(const ir_value *v); /* a constant or size without a name: has 
 void print_value(printer *p, const ir_value *v);
 void print_weak(printer *p, const ir_value *v); /* where the parser knows the type: a constant as a bare literal */
 void print_literal(text *t, ir_dtype dtype, uint64_t bits);
-void print_expression(printer *p, const ir_op *op); /* of a pure op, load or view */
-void print_ops(printer *p, const ir_region *r);     /* one a line */
-bool print_map_inline(const ir_region *region);     /* whether an index map is written as expressions */
+void print_expression(printer *p, const ir_op *op);   /* of a pure op, load or view */
+void print_ops(printer *p, const ir_region *r);       /* one a line */
+void print_teams(printer *p);                         /* the headers of them */
+void print_sync_scratch(printer *p, const ir_op *op); /* what follows the type of a barrier or semaphore */
+bool print_sync(printer *p, const ir_op *op);         /* what units tell one another; false: no such op */
+bool print_map_inline(const ir_region *region);       /* whether an index map is written as expressions */
 
 #endif

@@ -79,6 +79,10 @@ static void name_fixed(namer *n, const ir_kernel *k) {
     claim(n, k->axes[i].name);
     n->names[k->axes[i].index->id] = k->axes[i].name;
   }
+  for (uint32_t i = 0; i < k->team_count; i++) {
+    claim(n, k->teams[i].name);
+    n->names[k->teams[i].index->id] = k->teams[i].name;
+  }
   for (uint32_t i = 0; i < k->block_count; i++) n->names[k->blocks[i].ref->id] = k->params[k->blocks[i].param].name;
 }
 

@@ -326,6 +326,7 @@ static void print_atomic(printer *p, const ir_op *op) {
 }
 
 void print_expression(printer *p, const ir_op *op) {
+  if (print_sync(p, op)) return;
   switch (op->code) {
     case IR_atomic: print_atomic(p, op); return;
     case IR_full: print_full(p, op); return;
@@ -444,12 +445,22 @@ static void print_switch(printer *p, const ir_op *op) {
   put(p, "}");
 }
 
+static void print_warps(printer *p, const ir_op *op) {
+  put(p, "warps ");
+  print_value(p, op->regions[0]->args[0]);
+  put(p, " ");
+  print_block(p, op->regions[0]);
+}
+
 static void print_scratch(printer *p, const ir_op *op) {
   put(p, "scratch ");
   print_value(p, op->results[0]);
   put(p, ": ");
   ir_type_print(p->text, &op->results[0]->type);
-  text_format(p->text, " in %s", ir_space_name(op->results[0]->type.space));
+  if (op->results[0]->type.kind == IR_REF)
+    text_format(p->text, " in %s", ir_space_name(op->results[0]->type.space));
+  else
+    print_sync_scratch(p, op);
 }
 
 static void print_store(printer *p, const ir_op *op) {
@@ -512,6 +523,7 @@ static void print_op(printer *p, const ir_op *op) {
     case IR_while: print_while(p, op); break;
     case IR_when: print_when(p, op); break;
     case IR_switch: print_switch(p, op); break;
+    case IR_warps: print_warps(p, op); break;
     case IR_scratch: print_scratch(p, op); break;
     case IR_store: print_store(p, op); break;
     case IR_print:

@@ -48,7 +48,9 @@ bool ir_shape_broadcast(const ir_shape *a, const ir_shape *b, ir_shape *out) {
 }
 
 void ir_type_print(text *t, const ir_type *type) {
-  text_add(t, str_from(ir_dtype_get(type->dtype)->name));
+  const char *name = ir_dtype_get(type->dtype)->name;
+  if (type->kind > IR_REF) name = type->kind == IR_BARRIER ? "barrier" : "semaphore";
+  text_add(t, str_from(name));
   if (type->shape.rank == 0) return;
   for (uint32_t i = 0; i < type->shape.rank; i++) {
     text_add(t, i ? STR(", ") : STR("["));

@@ -99,6 +99,17 @@ static void check_while(verifier *v, const ir_op *op) {
            test && test->operand_count ? show(v, test->operands[0]).data : "");
 }
 
+static bool is_inside_warps(const ir_op *op) {
+  for (const ir_op *around = op->parent->owner; around; around = around->parent->owner)
+    if (around->code == IR_warps) return true;
+  return false;
+}
+
+static void check_warps(verifier *v, const ir_op *op) {
+  check_yield(v, op, op->regions[0]);
+  if (is_inside_warps(op)) REJECT(v, op->loc, nested_warps, "");
+}
+
 static void check_branches(verifier *v, const ir_op *op) {
   bool when = op->code == IR_when;
   check_scalar(v, op, 0, when ? IR_BOOL : IR_I32, when ? "the condition of a when" : "the index of a switch");
@@ -113,6 +124,8 @@ static void check_control(verifier *v, const ir_op *op) {
     check_for(v, op);
   else if (op->code == IR_while)
     check_while(v, op);
+  else if (op->code == IR_warps)
+    check_warps(v, op);
   else
     check_branches(v, op);
   for (uint32_t i = 0; i < op->region_count; i++) hide(v, op->regions[i]);
@@ -130,7 +143,7 @@ static const ir_param *param_of(const ir_kernel *k, const ir_value *ref) {
 }
 
 static void check_store(verifier *v, const ir_op *op) {
-  const ir_param *p = param_of(v->kernel, op->operands[0]);
+  const ir_param *p = param_of(v->kernel, ir_written_ref(op));
   if (p && p->direction == KILN_IN) REJECT(v, op->loc, input_written, STR_FMT(p->name));
 }
 
@@ -197,8 +210,8 @@ static void check_blocks(verifier *v) {
 
 static bool mark_written(void *user, ir_op *op) {
   verifier *v = user;
-  bool writes = ir_op_get(op->code)->effects & E_WRITES && ir_op_get(op->code)->effects & E_INDEXES;
-  const ir_param *p = writes ? param_of(v->kernel, op->operands[0]) : NULL;
+  const ir_value *written = ir_written_ref(op);
+  const ir_param *p = written ? param_of(v->kernel, written) : NULL;
   if (p) v->written[p - v->kernel->params] = 1;
   return true;
 }
@@ -212,6 +225,12 @@ static void check_written(verifier *v) {
     if (p->direction == KILN_OUT && p->alias < 0 && !p->filled && !v->written[i])
       REJECT(v, p->loc, never_written, STR_FMT(p->name));
   }
+}
+
+static void check_teams(verifier *v) {
+  const ir_kernel *k = v->kernel;
+  if (k->team_count > 0 && k->machine != IR_MACHINE_GPU)
+    REJECT(v, k->teams[0].loc, team_of_machine, ir_team_name(k->teams[0].level));
 }
 
 /* Our own bookkeeping: `uses` must count operands. */
@@ -232,6 +251,8 @@ bool ir_verify(const ir_kernel *k, diag_sink *diags) {
   v.written = ARENA_ARRAY(a, uint8_t, k->param_count);
   for (uint32_t i = 0; i < k->param_count; i++) define(&v, k->params[i].ref);
   for (uint32_t i = 0; i < k->axis_count; i++) define(&v, k->axes[i].index);
+  for (uint32_t i = 0; i < k->team_count; i++) define(&v, k->teams[i].index);
+  check_teams(&v);
   check_aliases(&v);
   check_blocks(&v);
   for (uint32_t i = 0; i < k->block_count; i++) define(&v, k->blocks[i].ref);

@@ -1,5 +1,6 @@
 /* Visiting every op, outer before inner. The next op is read before the visit, so that a visitor may erase the op it is
- * given. And the way from a view to the memory under it. */
+ * given. And what is asked of ops and kernels again and again: the memory under a view, what is written, whether units
+ * order themselves. */
 #include "ir/ir.h"
 
 bool ir_walk(ir_region *region, ir_visit_fn fn, void *user) {
@@ -24,4 +25,22 @@ bool ir_walk_kernel(ir_kernel *k, ir_visit_fn fn, void *user) {
 ir_value *ir_root_ref(const ir_value *ref) {
   while (ref->def && ref->def->code == IR_view) ref = ref->def->operands[0];
   return (ir_value *)(uintptr_t)ref;
+}
+
+ir_value *ir_written_ref(const ir_op *op) {
+  if (!(ir_op_get(op->code)->effects & E_WRITES)) return NULL;
+  return op->operands[op->code == IR_copy ? 1 : 0];
+}
+
+static bool orders_nothing(void *user, ir_op *op) {
+  (void)user;
+  return !(ir_op_get(op->code)->effects & E_SYNC);
+}
+
+bool ir_is_crew(const ir_kernel *k) { return k->team_count > 0 || !ir_walk(k->body, orders_nothing, NULL); }
+
+uint32_t ir_team_rank(const ir_kernel *k, ir_team_level level) {
+  uint32_t rank = 0;
+  for (uint32_t i = 0; i < k->team_count; i++) rank += k->teams[i].level == level;
+  return rank;
 }

@@ -32,6 +32,27 @@ static bool check_after(const pass_ctx *c, pass_id id) {
   return false;
 }
 
+/* What the target has no way to run is refused before anything is done. */
+static bool refuse_op(void *user, ir_op *op) {
+  const pass_ctx *c = user;
+  const bool host = c->target->kind == P_HOST;
+  const ir_op_info *info = ir_op_get(op->code);
+  const char *why = host ? info->no_host : info->no_device;
+  if (why) diag_report(c->diags, DIAG_no_way_to_run, op->loc, host ? "the host" : "devices", info->text, why);
+  return !why;
+}
+
+/* Teams run where there is a way to run one's warps, which are the finest of them. */
+static bool can_run(pass_ctx *c) {
+  const bool host = c->target->kind == P_HOST;
+  const ir_op_info *warps = ir_op_get(IR_warps);
+  const char *why = host ? warps->no_host : warps->no_device;
+  if (c->kernel->team_count == 0 || !why) return ir_walk(c->kernel->body, refuse_op, c);
+  const ir_team *team = &c->kernel->teams[0];
+  diag_report(c->diags, DIAG_no_way_to_run, team->loc, host ? "the host" : "devices", ir_team_name(team->level), why);
+  return false;
+}
+
 kiln_result pass_run(ir_kernel *kernel, const pass_target *target, diag_sink *diags, pass_id last, pass_dump_fn dump,
                      void *user) {
   pass_ctx c = {kernel, target, diags};
@@ -39,6 +60,7 @@ kiln_result pass_run(ir_kernel *kernel, const pass_target *target, diag_sink *di
   bool checks = config_checks(1, diags);
   machine_kind kind;
   if (!machine_of_kernel(kernel, diags, &kind)) return KILN_ERROR_INVALID;
+  if (!can_run(&c)) return KILN_ERROR_UNSUPPORTED;
   for (uint32_t id = 0; id < PASS_COUNT && id <= (uint32_t)last; id++) {
     if (!(passes[id].targets & target->kind)) continue;
     bool changed = passes[id].run(&c);

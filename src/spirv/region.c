@@ -232,27 +232,11 @@ static void emit_choice(spv_lower *low, const ir_op *of) {
 
 /* ---- ops ---- */
 
-static const char *const reasons[IR_CODE_COUNT] = {
-#define YES NULL
-#define NOT(why) why
-#define EFFECT_OP(id, flags, host, spirv, jax, doc) [IR_##id] = spirv,
-#include "ir/effect_ops.def"
-#undef YES
-#undef NOT
-};
-
-_Noreturn static void refuse(spv_lower *low, const ir_op *of) {
-  diag_report(low->diags, DIAG_spirv_tells, of->loc, ir_op_get(of->code)->text, reasons[of->code]);
-  spv_give_up(low);
-}
-
 static void op(spv_lower *low, const ir_op *of) {
   spv_line(&low->module, of->loc);
   switch (of->code) {
     case IR_store: spv_store_op(low, of); return;
     case IR_atomic: spv_atomic_op(low, of); return;
-    case IR_print:
-    case IR_check: refuse(low, of);
     case IR_view:
     case IR_scratch:
     case IR_yield: return;
