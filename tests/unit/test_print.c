@@ -123,6 +123,22 @@ static void the_machine_is_kept(void **state) {
               "  y[...] = t1\n}\n");
 }
 
+static void what_units_tell_each_other(void **state) {
+  (void)state;
+  expect_fixed_point(
+      STR("kernel k(x: f32[2, M, 3]) -> (y: f32[2, M, 3]) {\n  machine gpu\n  grid g: M / 2 parallel\n"
+          "  threads t: 2\n  devices v: 2\n  cluster c: 2, d: M\n"
+          "  scratch s: f32[M, 3]\n  scratch full: barrier[2, 3] arrivals 2 tensor\n  scratch all: barrier across c, d "
+          "leader\n  scratch n: semaphore[4] in gmem\n  scratch acc: f32[3, 3] in acc\n  scratch one: barrier\n"
+          "  arrive full[t, 0]\n  wait full[0, t]\n  wait n[t] by t + 1 keep\n  signal n[0] by 3 at 1 - v\n"
+          "  let done = test all\n  let left = count n[3]\n  let far = peer s at 1 - c, 0\n"
+          "  copy x[v, :, :] -> far arrive one across c split when done\n  copy s -> y[0, :, :] by max open\n"
+          "  commit smem\n  commit copies\n  commit tmem\n  commit mma arrive one across d\n"
+          "  await copies 1 sources\n  await loads left\n  await mma 0\n  await tmem\n"
+          "  mma acc, s[0 : 3, :], s[0 : 3, :] accumulate done arrive one\n  mma acc, s[0 : 3, :] , far[0 : 3, :]\n"
+          "  warps w { when w == 0 { arrive one } }\n}\n"));
+}
+
 /* A German embedder's decimal comma must neither be read nor written. */
 static void the_locale_does_not_matter(void **state) {
   (void)state;
@@ -142,7 +158,7 @@ int main(void) {
       cmocka_unit_test(examples_are_fixed_points),  cmocka_unit_test(names_stay_apart),
       cmocka_unit_test(literals_read_back),         cmocka_unit_test(awkward_index_parts),
       cmocka_unit_test(maps_in_several_steps),      cmocka_unit_test(the_machine_is_kept),
-      cmocka_unit_test(the_locale_does_not_matter),
+      cmocka_unit_test(what_units_tell_each_other), cmocka_unit_test(the_locale_does_not_matter),
   };
   return cmocka_run_group_tests(tests, make_context, drop_context);
 }
