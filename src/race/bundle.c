@@ -1,0 +1,112 @@
+/* What units hand to each other: barriers by phase, semaphores by unit of count. */
+#include "race/inner.h"
+
+static void clear_bundle(race *r, race_bundle *bundle) {
+  race_views_clear(&bundle->views);
+  race_ops_clear(r, &bundle->done);
+  race_ops_clear(r, &bundle->tasks);
+}
+
+static void free_bundle(race *r, race_bundle *bundle) {
+  race_views_free(r, &bundle->views);
+  race_ops_free(r, &bundle->done);
+  race_ops_free(r, &bundle->tasks);
+}
+
+static void put_unit(race *r, race_bundle *bundle, unit_id unit) {
+  race_unit *u = race_unit_of(r, unit);
+  race_views_join(r, &bundle->views, &u->views);
+  race_ops_add_all(r, &bundle->tasks, &u->tasks, &u->views);
+  race_unit_turn(r, unit);
+}
+
+static void put_op(race *r, race_bundle *bundle, race_op *op) {
+  race_views_join(r, &bundle->views, &op->views);
+  race_ops_add_all(r, &bundle->tasks, &op->tasks, &op->views);
+  if (race_op_is_task(op)) race_ops_add(r, &bundle->tasks, op);
+  race_ops_add(r, &bundle->done, op);
+}
+
+static void take_bundle(race *r, const race_bundle *bundle, unit_id unit) {
+  race_unit *u = race_unit_of(r, unit);
+  race_views_join(r, &u->views, &bundle->views);
+  for (uint32_t i = 0; i < bundle->done.count; i++) race_op_observe(r, unit, bundle->done.data[i], false);
+  race_ops_add_all(r, &u->tasks, &bundle->tasks, &u->views);
+}
+
+/* ---- barriers ---- */
+
+/* What is gathered for a phase: begun when it is another one than the place last held. */
+static race_bundle *bundle_of(race *r, race_barrier *b, uint64_t phase) {
+  race_bundle **bundle = &b->bundle[phase & 1];
+  if (!*bundle) *bundle = race_room(r, sizeof **bundle);
+  if (*bundle && b->phase[phase & 1] != phase) clear_bundle(r, *bundle);
+  b->phase[phase & 1] = phase;
+  return *bundle;
+}
+
+void race_arrive(race *r, race_barrier *b, uint64_t phase, unit_id unit) {
+  race_bundle *bundle = bundle_of(r, b, phase);
+  if (bundle) put_unit(r, bundle, unit);
+}
+
+void race_arrive_op(race *r, race_barrier *b, uint64_t phase, race_op *op) {
+  race_bundle *bundle = op ? bundle_of(r, b, phase) : NULL;
+  if (bundle) put_op(r, bundle, op);
+}
+
+void race_observe(race *r, race_barrier *b, uint64_t phase, unit_id unit) {
+  const race_bundle *bundle = b->bundle[phase & 1];
+  if (bundle && b->phase[phase & 1] == phase) take_bundle(r, bundle, unit);
+}
+
+void race_barrier_free(race *r, race_barrier *b) {
+  for (uint32_t i = 0; i < 2; i++) {
+    if (!b->bundle[i]) continue;
+    free_bundle(r, b->bundle[i]);
+    race_room_give(r, b->bundle[i], sizeof *b->bundle[i]);
+  }
+  *b = (race_barrier){0};
+}
+
+/* ---- semaphores ---- */
+
+static race_bundle *add_entry(race *r, race_semaphore *s, semaphore_span span) {
+  race_signal_entry *entry = span.begin < span.end ? race_room(r, sizeof *entry) : NULL;
+  if (!entry) return NULL;
+  entry->span = span;
+  if (s->last)
+    s->last->next = entry;
+  else
+    s->first = entry;
+  s->last = entry;
+  return &entry->bundle;
+}
+
+static void remove_first(race *r, race_semaphore *s) {
+  race_signal_entry *entry = s->first;
+  s->first = entry->next;
+  if (!s->first) s->last = NULL;
+  free_bundle(r, &entry->bundle);
+  race_room_give(r, entry, sizeof *entry);
+}
+
+void race_signal(race *r, race_semaphore *s, semaphore_span given, unit_id unit) {
+  race_bundle *bundle = add_entry(r, s, given);
+  if (bundle) put_unit(r, bundle, unit);
+}
+
+void race_signal_op(race *r, race_semaphore *s, semaphore_span given, race_op *op) {
+  race_bundle *bundle = op ? add_entry(r, s, given) : NULL;
+  if (bundle) put_op(r, bundle, op);
+}
+
+void race_take(race *r, race_semaphore *s, semaphore_span taken, bool keep, unit_id unit) {
+  for (const race_signal_entry *entry = s->first; entry && entry->span.begin < taken.end; entry = entry->next)
+    if (entry->span.end > taken.begin) take_bundle(r, &entry->bundle, unit);
+  while (!keep && s->first && s->first->span.end <= taken.end) remove_first(r, s);
+}
+
+void race_semaphore_free(race *r, race_semaphore *s) {
+  while (s->first) remove_first(r, s);
+}

@@ -1,0 +1,282 @@
+/* What the detector is made of: the structures and functions that its files share. Start with race.h.
+ *
+ *   room.c    memory: small blocks by size, freed as a whole
+ *   clock.c   clocks and pairs of them
+ *   op.c      asynchronous operations: who knows of them, what they follow
+ *   bundle.c  what a hand-off carries; barriers and semaphores
+ *   state.c   what is remembered of an element: marks, shared by all elements with the same past
+ *   shadow.c  which state each element of a buffer is in
+ *   touch.c   an access: checks marks, and moves elements from state to state
+ *   area.c    boxes of elements as rows
+ *   report.c  what was found */
+#ifndef KILN_SRC_RACE_INNER_H
+#define KILN_SRC_RACE_INNER_H
+
+#include "race/race.h"
+
+/* ---- room.c ---- */
+
+#define RACE_ROOM_CLASSES 9 /* blocks of 16 .. 4096 bytes */
+
+typedef struct race_chunk {
+  struct race_chunk *next, *prev;
+  size_t size; /* this header included */
+} race_chunk;
+
+typedef struct race_room_book {
+  mem mem;
+  race_chunk *chunks;
+  uint8_t *fresh; /* the unused end of the newest chunk of small blocks */
+  size_t fresh_size;
+  void *spare[RACE_ROOM_CLASSES];
+  uint64_t used; /* bytes handed out */
+} race_room_book;
+
+void *race_room(race *r, size_t size);              /* zeroed; NULL, and the detector has failed, when memory is out */
+void race_room_give(race *r, void *p, size_t size); /* accepts NULL */
+/* Makes room for `need` elements, by doubling; false, and all is as it was, when memory is out. */
+bool race_room_grow(race *r, void **data, uint32_t *capacity, uint32_t need, size_t size);
+void race_room_finish(race_room_book *book);
+size_t race_room_size(size_t size); /* what a block of that size takes */
+
+/* ---- clock.c ---- */
+
+/* Sparse: only who was ever heard of, by slot. A unit has two slots: one counts what it did, one what it observed. */
+typedef struct race_tick {
+  uint32_t slot, count;
+} race_tick;
+
+typedef struct race_clock {
+  race_tick *ticks;
+  uint32_t count, capacity;
+} race_clock;
+
+static inline uint32_t race_slot_done(unit_id unit) { return 2 * unit; }
+static inline uint32_t race_slot_observed(unit_id unit) { return 2 * unit + 1; }
+
+uint32_t race_clock_at(const race_clock *clock, uint32_t slot);
+void race_clock_raise(race *r, race_clock *clock, uint32_t slot, uint32_t count); /* to at least `count` */
+void race_clock_join(race *r, race_clock *into, const race_clock *from);
+void race_clock_free(race *r, race_clock *clock);
+
+/* The two views of one past. `async` is never ahead of `generic`, and equal to it in all slots of observations: those
+ * are raised in both at once. So who knows of an operation's end knows it in both views. */
+typedef struct race_views {
+  race_clock generic, async;
+} race_views;
+
+void race_views_join(race *r, race_views *into, const race_views *from);
+void race_views_clear(race_views *views); /* keeps the room */
+void race_views_free(race *r, race_views *views);
+
+/* ---- op.c ---- */
+
+typedef struct race_ops {
+  race_op **data;
+  uint32_t count, capacity;
+} race_ops;
+
+/* Somebody observed the end of an operation: whoever has heard of `unit` since then knows it, too. */
+typedef struct race_cover {
+  unit_id unit;
+  uint32_t count : 31;
+  uint32_t read_only : 1;
+} race_cover;
+
+/* Operations that an operation follows and that its views do not know to be over. Tails are shared. */
+typedef struct race_lineage {
+  race_op *op;
+  struct race_lineage *next;
+  uint32_t refs;
+} race_lineage;
+
+struct race_op {
+  const void *site;
+  unit_id unit;
+  race_task task;
+  uint32_t issued;      /* what its unit had done by then */
+  uint32_t holders;     /* the caller, lists of operations: they may still pass it on */
+  uint32_t refs;        /* marks and lineages: they only ask whether it is over */
+  uint64_t serial;      /* in order of issue */
+  race_views views;     /* at its issue, with those of what it follows; empty without holders, as all below */
+  race_lineage *before; /* what it follows */
+  race_ops tasks;       /* what its unit knew at its issue to be issued; until race_end */
+  race_pipe *pipe;      /* NULL unless MMA */
+  uint32_t across;
+  race_cover *covers;
+  uint32_t cover_count, cover_capacity;
+};
+
+typedef struct race_unit {
+  uint32_t now; /* its count of events: a new one begins with everything it lets others know. 0: never acted */
+  uint32_t observations;
+  race_views views;
+  race_ops tasks;         /* MMA and COPY_TMEM that it knows to be issued, not to be over */
+  race_ops issued;        /* those that its next commit waits for */
+  race_ops loads, stores; /* of tmem, unawaited */
+} race_unit;
+
+race_unit *race_unit_of(race *r, unit_id unit);
+void race_unit_turn(race *r, unit_id unit); /* the next event begins: what came before may have become known */
+
+void race_ops_add(race *r, race_ops *list, race_op *op); /* once */
+/* Adds what `views` does not know to be over. */
+void race_ops_add_all(race *r, race_ops *list, const race_ops *from, const race_views *views);
+void race_ops_settle(race *r, race_ops *list, const race_views *views); /* drops what is known to be over */
+void race_ops_clear(race *r, race_ops *list);                           /* keeps the room */
+void race_ops_free(race *r, race_ops *list);
+
+static inline bool race_op_is_task(const race_op *op) {
+  return op->task == RACE_TASK_MMA || op->task == RACE_TASK_COPY_TMEM;
+}
+void race_op_ref(race_op *op); /* accepts NULL, as the next */
+void race_op_unref(race *r, race_op *op);
+bool race_op_known(const race_op *op, const race_views *views, bool read_only);
+bool race_op_follows(const race_op *op, const race_op *earlier); /* by its lineage */
+void race_op_observe(race *r, unit_id unit, race_op *op, bool read_only);
+
+/* ---- bundle.c ---- */
+
+struct race_bundle {
+  race_views views;
+  race_ops done;  /* operations that arrived: who observes the bundle observes them */
+  race_ops tasks; /* operations that are known to be issued */
+};
+
+struct race_signal_entry {
+  struct race_signal_entry *next;
+  semaphore_span span;
+  race_bundle bundle;
+};
+
+/* ---- state.c ---- */
+
+/* One access, as it is remembered. */
+typedef struct race_mark {
+  race_op *op; /* or NULL: `unit` itself, at its event `count` */
+  const void *site;
+  unit_id unit;
+  uint32_t count;
+  race_kind kind;
+} race_mark;
+
+/* Marks of reads and updates. They only grow at the end, so several states can share one list, each seeing as much of
+ * it as there was in its time. */
+typedef struct race_marks {
+  uint32_t refs, count, capacity;
+  race_mark data[];
+} race_marks;
+
+/* What elements of equal past have in common: the last write, and the reads and updates since, as far as a later one
+ * does not stand for them. Numbered; 0 is "never touched". */
+typedef uint32_t race_state_id;
+
+typedef struct race_state {
+  race_mark write; /* site NULL and kind RACE_KINDS: none */
+  race_marks *marks;
+  uint32_t mark_count; /* as many of `marks` belong to it */
+  uint32_t refs;
+  uint32_t hash, marks_hash;
+  race_state_id next; /* of its bucket; of the unused */
+  bool updates;       /* among the marks */
+} race_state;
+
+typedef struct race_state_book {
+  race_state *states;
+  uint32_t count, capacity;
+  race_state_id spare;
+  race_state_id *buckets; /* a power of two of them */
+  uint32_t bucket_count, live;
+} race_state_book;
+
+/* A state to make: after a write only `write`; after another access the marks that go on, and `more`. */
+typedef struct race_next_state {
+  const race_mark *write, *more;
+  const race_mark *kept;
+  uint32_t kept_count, kept_hash;
+  race_marks *source; /* `kept` is its beginning, and `more` can go behind it; NULL: a new list */
+  uint32_t spare;     /* room to leave in a new list */
+  bool updates;
+} race_next_state;
+
+bool race_states_init(race *r);
+race_state_id race_state_make(race *r, const race_next_state *next); /* with a reference for the caller */
+bool race_marks_extend(const race_marks *marks, uint32_t count);     /* a mark can go behind the first `count` */
+void race_state_ref(race *r, race_state_id id, uint32_t times);
+void race_state_unref(race *r, race_state_id id);
+uint32_t race_mark_hash(uint32_t seed, const race_mark *mark);
+
+/* ---- shadow.c ---- */
+
+#define RACE_PAGE 64
+
+/* Elements of a page, by state; the masks are disjoint and cover the page. */
+typedef struct race_part {
+  uint64_t mask;
+  race_state_id state;
+} race_part;
+
+typedef struct race_page {
+  race_part *parts;
+  uint32_t count, capacity;
+  uint32_t next_spare; /* while it is not in use */
+} race_page;
+
+struct race_buffer {
+  const void *tag;
+  uint64_t elements, pages;
+  uint32_t *page; /* a state's id, or with RACE_MIXED a place in `mixed` */
+  race_page *mixed;
+  uint32_t mixed_count, mixed_capacity, mixed_spare;
+  race_clock over; /* what those who released it know */
+};
+
+/* ---- touch.c ---- */
+
+#define RACE_MEMO 64
+
+typedef struct race_touch_now {
+  race_buffer *buffer;
+  race_mark me;
+  const race_views *views;
+  const race_clock *view; /* the one that the kind is checked against */
+  uint32_t reports;       /* before it */
+  uint64_t memo_used;     /* a bit per entry */
+  race_mark *sorting;     /* room for a long list of marks */
+  uint32_t sorting_capacity;
+  race_state_id memo_from[RACE_MEMO], memo_to[RACE_MEMO]; /* both hold references */
+} race_touch_now;
+
+race_state_id race_touch_step(race *r, race_state_id from, uint64_t element); /* no reference is handed over */
+/* Applies the access at hand to some elements of a page. */
+void race_shadow_touch(race *r, race_buffer *b, uint64_t page, uint64_t mask);
+
+/* ---- report.c ---- */
+
+typedef struct race_report_book {
+  race_report *data;
+  uint32_t count, capacity;
+  uint32_t *slots; /* hash table of places in `data`, plus 1 */
+  uint32_t slot_count;
+} race_report_book;
+
+typedef enum race_mode { RACE_MODE_READ, RACE_MODE_WRITE, RACE_MODE_UPDATE } race_mode;
+race_mode race_kind_mode(race_kind kind);
+bool race_kind_is_task(race_kind kind); /* of an operation */
+/* `earlier` came first in time, `later` is the access at hand, with the views of its unit or operation. */
+void race_report_pair(race *r, const race_buffer *b, const race_mark *earlier, const race_mark *later,
+                      const race_views *views, uint64_t element);
+
+struct race {
+  race_room_book room;
+  bool failed;
+  uint32_t unit_count;
+  race_unit *units;
+  uint64_t op_serial;
+  race_state_book states;
+  uint64_t shadow_bytes;
+  race_touch_now touch;
+  race_report_book reports;
+};
+
+#endif

@@ -1,0 +1,183 @@
+/* Shadow memory: the state of each element. A page of 64 elements in one state is a number; a page of several is a list
+ * of (elements, state). Per page that is 4 bytes, and 28 + 16 for each state when there are several. */
+#include "race/inner.h"
+
+#define MIXED 0x80000000u
+#define NO_PAGE UINT32_MAX
+
+race_buffer *race_buffer_new(race *r, const void *tag, uint64_t elements) {
+  uint64_t pages = elements / RACE_PAGE + (elements % RACE_PAGE != 0);
+  if (pages > SIZE_MAX / sizeof(uint32_t)) r->failed = true;
+  race_buffer *b = race_room(r, sizeof *b);
+  uint32_t *page = b && pages ? race_room(r, (size_t)pages * sizeof *page) : NULL;
+  if (!b || (pages && !page)) return NULL;
+  *b = (race_buffer){.tag = tag, .elements = elements, .pages = pages, .page = page, .mixed_spare = NO_PAGE};
+  r->shadow_bytes += sizeof *b + pages * sizeof *page;
+  return b;
+}
+
+/* ---- pages of several states ---- */
+
+static size_t parts_size(uint32_t capacity) { return capacity * sizeof(race_part); }
+
+static void free_parts(race *r, race_page *page) {
+  r->shadow_bytes -= race_room_size(parts_size(page->capacity));
+  race_room_give(r, page->parts, parts_size(page->capacity));
+}
+
+static bool reserve_parts(race *r, race_page *page, uint32_t count) {
+  uint32_t before = page->capacity;
+  void *parts = page->parts;
+  if (!race_room_grow(r, &parts, &page->capacity, count, sizeof(race_part))) return false;
+  page->parts = parts;
+  if (before > 0 && page->capacity > before) r->shadow_bytes -= race_room_size(parts_size(before));
+  if (page->capacity > before) r->shadow_bytes += race_room_size(parts_size(page->capacity));
+  return true;
+}
+
+/* Makes a page of two states out of one of one. References move with the states. */
+static bool split_page(race *r, race_buffer *b, uint32_t *slot, uint64_t mask, race_state_id state) {
+  uint32_t place = b->mixed_spare;
+  if (place == NO_PAGE) {
+    void *mixed = b->mixed;
+    uint32_t before = b->mixed_capacity;
+    if (!race_room_grow(r, &mixed, &b->mixed_capacity, b->mixed_count + 1, sizeof(race_page))) return false;
+    b->mixed = mixed;
+    r->shadow_bytes += (b->mixed_capacity - before) * sizeof(race_page);
+    place = b->mixed_count++;
+  } else {
+    b->mixed_spare = b->mixed[place].next_spare;
+  }
+  race_page *page = &b->mixed[place];
+  *page = (race_page){0};
+  if (!reserve_parts(r, page, 2)) return false;
+  page->parts[0] = (race_part){~mask, *slot};
+  page->parts[1] = (race_part){mask, state};
+  page->count = 2;
+  *slot = MIXED | place;
+  return true;
+}
+
+/* Back to one number. */
+static void unite_page(race *r, race_buffer *b, uint32_t *slot) {
+  uint32_t place = *slot & ~MIXED;
+  race_page *page = &b->mixed[place];
+  *slot = page->parts[0].state;
+  free_parts(r, page);
+  *page = (race_page){.next_spare = b->mixed_spare};
+  b->mixed_spare = place;
+}
+
+static void add_part(race *r, race_page *page, uint64_t mask, race_state_id state) {
+  for (uint32_t i = 0; i < page->count; i++) {
+    if (page->parts[i].state != state) continue;
+    page->parts[i].mask |= mask;
+    return;
+  }
+  if (!reserve_parts(r, page, page->count + 1)) return;
+  page->parts[page->count++] = (race_part){mask, state};
+  race_state_ref(r, state, 1);
+}
+
+/* Takes elements out of a part; true when it is gone, and another one stands in its place. */
+static bool shrink_part(race *r, race_page *page, uint32_t i, uint64_t mask) {
+  page->parts[i].mask &= ~mask;
+  if (page->parts[i].mask) return false;
+  race_state_unref(r, page->parts[i].state);
+  page->parts[i] = page->parts[--page->count];
+  return true;
+}
+
+static void touch_parts(race *r, race_page *page, uint64_t base, uint64_t mask) {
+  for (uint32_t i = 0; mask && i < page->count;) {
+    race_part part = page->parts[i];
+    uint64_t hit = part.mask & mask;
+    race_state_id state = hit ? race_touch_step(r, part.state, base + (uint64_t)__builtin_ctzll(hit)) : part.state;
+    mask &= ~hit;
+    if (state == part.state) {
+      i++;
+      continue;
+    }
+    add_part(r, page, hit, state);
+    if (!shrink_part(r, page, i, hit)) i++;
+  }
+}
+
+/* ---- pages ---- */
+
+/* The end of the last page counts as touched with the last element, so that it can be of one state. */
+static uint64_t widen(const race_buffer *b, uint64_t page, uint64_t mask) {
+  uint64_t last = b->elements % RACE_PAGE;
+  if (page + 1 < b->pages || last == 0 || !(mask >> (last - 1) & 1)) return mask;
+  return mask | ~0ull << last;
+}
+
+void race_shadow_touch(race *r, race_buffer *b, uint64_t page, uint64_t mask) {
+  uint32_t *slot = &b->page[page];
+  mask = widen(b, page, mask);
+  if (*slot & MIXED) {
+    race_page *mixed = &b->mixed[*slot & ~MIXED];
+    touch_parts(r, mixed, page * RACE_PAGE, mask);
+    if (mixed->count == 1) unite_page(r, b, slot);
+    return;
+  }
+  race_state_id from = *slot, to = race_touch_step(r, from, page * RACE_PAGE + (uint64_t)__builtin_ctzll(mask));
+  if (to == from) return;
+  if (mask == ~0ull)
+    *slot = to;
+  else if (!split_page(r, b, slot, mask, to))
+    return;
+  race_state_ref(r, to, 1);
+  if (mask == ~0ull) race_state_unref(r, from);
+}
+
+/* ---- the end of a buffer ---- */
+
+void race_buffer_release(race *r, race_buffer *b, unit_id unit) {
+  if (b) race_clock_join(r, &b->over, &race_unit_of(r, unit)->views.generic);
+}
+
+static void check_in_flight(race *r, const race_mark *mark, uint64_t element) {
+  race_touch_now *t = &r->touch;
+  race_views over = {.generic = t->buffer->over};
+  bool read_only = race_kind_mode(mark->kind) == RACE_MODE_READ;
+  if (mark->op && !race_op_known(mark->op, &over, read_only))
+    race_report_pair(r, t->buffer, mark, &t->me, t->views, element);
+}
+
+static void check_end(race *r, race_state_id id, uint64_t element) {
+  const race_state *s = &r->states.states[id];
+  if (s->write.kind != RACE_KINDS) check_in_flight(r, &s->write, element);
+  for (uint32_t i = 0; i < s->mark_count; i++) check_in_flight(r, &s->marks->data[i], element);
+}
+
+static void free_page(race *r, race_buffer *b, uint64_t page, bool check) {
+  uint32_t slot = b->page[page];
+  uint64_t base = page * RACE_PAGE;
+  if (!(slot & MIXED)) {
+    if (check && (page == 0 || b->page[page - 1] != slot)) check_end(r, slot, base);
+    return;
+  }
+  race_page *mixed = &b->mixed[slot & ~MIXED];
+  for (uint32_t i = 0; i < mixed->count; i++) {
+    if (check) check_end(r, mixed->parts[i].state, base + (uint64_t)__builtin_ctzll(mixed->parts[i].mask));
+    race_state_unref(r, mixed->parts[i].state);
+  }
+  free_parts(r, mixed);
+}
+
+void race_buffer_free(race *r, race_buffer *b, unit_id unit, const void *site) {
+  if (!b) return;
+  if (site) race_touch_begin(r, &(race_access){.buffer = b, .unit = unit, .kind = RACE_FREE, .site = site});
+  for (uint64_t page = 0; page < b->pages; page++) free_page(r, b, page, site != NULL);
+  for (uint64_t page = 0; page < b->pages; page++)
+    if (!(b->page[page] & MIXED)) race_state_unref(r, b->page[page]);
+  race_touch_end(r);
+  race_clock_free(r, &b->over);
+  r->shadow_bytes -= sizeof *b + b->pages * sizeof *b->page + b->mixed_capacity * sizeof *b->mixed;
+  race_room_give(r, b->mixed, b->mixed_capacity * sizeof *b->mixed);
+  race_room_give(r, b->page, (size_t)b->pages * sizeof *b->page);
+  race_room_give(r, b, sizeof *b);
+}
+
+uint64_t race_shadow_bytes(const race *r) { return r->shadow_bytes; }
