@@ -24,8 +24,8 @@ from kiln.pallas.unsupported import Unsupported
 class Exported:
     """A kernel, and how to call it.
 
-    Its inputs are the operands of the call (sizes of a dynamic grid, prefetched scalars, inputs), then `constants`. Its
-    first `output_count` outputs are the results of the call; those behind are inputs that the kernel writes to, which
+    Its inputs are the operands of the call (sizes of a dynamic grid, prefetched scalars, inputs), this device's indices
+    along `device_axes` of the mesh around it, then `constants`. Its first `output_count` outputs are the results of the call; those behind are inputs that the kernel writes to, which
     JAX does not hand back.
     """
 
@@ -34,6 +34,7 @@ class Exported:
     constants: tuple[np.ndarray, ...]
     output_count: int
     dropped: tuple[tuple[tuple[int, ...], np.dtype], ...] = ()  # shapes and types of the outputs behind
+    device_axes: tuple[Any, ...] = ()
 
 
 def export_call(
@@ -46,16 +47,17 @@ def export_call(
     **_: Any,
 ) -> Exported:
     """Exports one call; the parameters are those of `pallas_call_hlo_interpret`, and what it ignores is ignored."""
-    kernel = _Kernel(jaxpr, grid_mapping, {o: i for i, o in input_output_aliases}, compiler_params)
-    return kernel.export(name or _own_name(jaxpr))
+    kernel = Assembly(jaxpr, grid_mapping, {o: i for i, o in input_output_aliases}, compiler_params)
+    return kernel.export(name or own_name(jaxpr))
 
 
-def _own_name(jaxpr: Any) -> str:
+def own_name(jaxpr: Any) -> str:
+    """The name of the Python function."""
     found = re.match(r"[A-Za-z_]\w*", jaxpr.debug_info.func_src_info or "")
     return found.group(0) if found else "kernel"
 
 
-class _Kernel:
+class Assembly:
     """The parts of one kernel while it is put together."""
 
     def __init__(self, jaxpr: Any, mapping: Any, aliases: dict[int, int], compiler_params: Any) -> None:
@@ -74,23 +76,24 @@ class _Kernel:
         name = self.names.claim(name)
         inputs, outputs, written = self._params()
         dynamic, prefetch, blocked = self._split(inputs)
-        axes = grid_axes(self.mapping, dynamic, self.names)
+        axes = self._axes(dynamic)
         refs = [Ref(p.name, p.shape, p.dtype) for p in prefetch]
         seen = [written.get(k, p) for k, p in enumerate(blocked)]
         mappings = self.mapping.block_mappings
-        blocks = [block_of(m, p, axes, refs, self.names) for m, p in zip(mappings, seen + outputs, strict=True)]
+        blocks = [self._block(m, p, axes, refs) for m, p in zip(mappings, seen + outputs, strict=True)]
         body, low = self._body(axes, refs, blocks)
         results = [*outputs, *written.values()]
         self._fill(outputs, blocks[len(seen) :], low)
         lines = [
-            f"kernel {name}({_list([*inputs, *self.constant_params])}) -> ({_list(results)}) {{",
+            f"kernel {name}({_list([*inputs, *self._further_inputs()])}) -> ({_list(results)}) {{",
             *self._grid(axes, [] if written else blocks[len(seen) :]),
             *(f"  {b.header}" for b in blocks if b.header),
             *body.lines,
             "}",
         ]
         dropped = tuple((p.shape, p.dtype) for p in written.values())
-        return Exported(name, "\n".join(lines) + "\n", tuple(self.constants), len(outputs), dropped)
+        text = "\n".join(lines) + "\n"
+        return Exported(name, text, tuple(self.constants), len(outputs), dropped, self._device_axes())
 
     # ---- parameters ----
 
@@ -159,7 +162,19 @@ class _Kernel:
         self.constant_params.append(param)
         return Ref(param.name, param.shape, param.dtype)
 
+    def _further_inputs(self) -> list[Param]:
+        return self.constant_params
+
+    def _device_axes(self) -> tuple[Any, ...]:
+        return ()
+
     # ---- head and body ----
+
+    def _axes(self, dynamic: Sequence[Param]) -> list[Axis]:
+        return grid_axes(self.mapping, dynamic, self.names)
+
+    def _block(self, mapping: Any, param: Param, axes: Sequence[Axis], prefetch: Sequence[Ref]) -> Block:
+        return block_of(mapping, param, axes, prefetch, self.names)
 
     def _body(self, axes: list[Axis], prefetch: list[Ref], blocks: list[Block]) -> tuple[Writer, Lowering]:
         writer = Writer(self.names)
@@ -187,4 +202,4 @@ def _list(params: Sequence[Param]) -> str:
     return ", ".join(p.text for p in params)
 
 
-__all__ = ["Exported", "export_call"]
+__all__ = ["Assembly", "Exported", "export_call", "own_name"]

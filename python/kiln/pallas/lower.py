@@ -48,6 +48,7 @@ class Ref:
     shape: tuple[int, ...]
     dtype: np.dtype
     base: str = ""
+    layout: tuple[Any, ...] = ()  # what undoes the layout that the program gave it; every use begins with that
 
 
 Operand = Value | Ref
@@ -67,12 +68,12 @@ Rule = Callable[["Lowering", "Equation"], Sequence[Operand] | Operand | None]
 RULES: dict[str, Rule] = {}
 
 
-def rule(*primitives: str) -> Callable[[Rule], Rule]:
-    """Registers how equations of these primitives are lowered."""
+def rule(*primitives: str, machine: str = "") -> Callable[[Rule], Rule]:
+    """Registers how equations of these primitives are lowered, everywhere or in kernels of one machine only."""
 
     def register(function: Rule) -> Rule:
         for name in primitives:
-            RULES[name] = function
+            RULES[f"{machine} {name}".strip()] = function
         return function
 
     return register
@@ -99,6 +100,9 @@ class Equation:
 
 class Lowering:
     """Writes the equations of one kernel."""
+
+    machine = ""  # whose rules come before those of all
+    clamps = True  # whether slices that reach outside of a ref are moved inside
 
     def __init__(
         self, writer: Writer, axes: Sequence[Axis] = (), constants: Callable[[Any], Ref] | None = None
@@ -261,7 +265,7 @@ class Lowering:
 
     def lower(self, equation: Equation) -> Sequence[Operand]:
         """The results of one equation."""
-        found = RULES.get(equation.name)
+        found = RULES.get(f"{self.machine} {equation.name}") or RULES.get(equation.name)
         if found is None:
             found = _table_rule(equation.name)
         if found is None:

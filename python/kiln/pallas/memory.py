@@ -60,6 +60,7 @@ def clamped(low: Lowering, start: Value, size: int, extent: int) -> Value:
 
 def _entry(low: Lowering, index: Any, extent: int, clamp: bool) -> str:
     """The entry of one dimension."""
+    clamp = clamp and low.clamps
     if isinstance(index, Slice):
         if not isinstance(index.size, int):
             raise low.unsupported("a slice whose size is computed", "give pl.ds a known size and mask what is too much")
@@ -86,6 +87,15 @@ def has_arrays(indexer: NDIndexer) -> bool:
     return any(getattr(i, "shape", ()) for i in indexer.indices if not isinstance(i, Slice))
 
 
+def logical(low: Lowering, ref: Ref, transforms: Sequence[Any]) -> list[Any]:
+    """The transforms of a use of a ref but those that undo its layout: Kiln's memory has none."""
+    found = [t for t in transforms if t is not None]
+    undone = len(ref.layout)
+    if tuple(found[:undone]) != ref.layout:
+        raise low.unsupported("memory seen through another layout than its own")
+    return found[undone:]
+
+
 def resolve(
     low: Lowering, ref: Ref, transforms: Sequence[Any], clamp: bool = True, reads: bool = False
 ) -> tuple[Spot, list[Any]]:
@@ -93,7 +103,7 @@ def resolve(
 
     Only reads may end in arrays of indices: what JAX does with those of a write, a scatter says better.
     """
-    transforms = [t for t in transforms if t is not None]
+    transforms = logical(low, ref, transforms)
     rest: list[Any] = []
     for k, transform in enumerate(transforms):
         arrays = isinstance(transform, NDIndexer) and has_arrays(transform)

@@ -1,0 +1,73 @@
+"""Asynchronous copies of Mosaic GPU kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from kiln.pallas.gpu_lower import GpuLowering
+from kiln.pallas.gpu_memory import across, element, part, unflatten
+from kiln.pallas.lower import Equation, Operand, rule
+
+COMBINES = {"add": "add", "and": "and", "or": "or", "xor": "xor"} | {
+    f"{kind}{word}": word for kind in ("", "s", "u") for word in ("min", "max")
+}
+
+
+def _when(condition: Any) -> list[str]:
+    return [f"when {condition.text}"] if condition is not None else []
+
+
+@rule("copy_gmem_to_smem", machine="gpu")
+def lower_to_smem(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
+    """To shared memory: ends with an arrival, or is awaited by the unit that began it."""
+    params, leaves = eqn.params, list(eqn.operands)
+    condition = leaves.pop() if params["has_user_predicate"] else None
+    source, target, *barrier = (leaves.pop(0) for _ in range(2 + params["has_barrier"]))
+    trees = [params[f"{name}_transforms_treedef"] for name in ("src", "dst", "barrier")]
+    seen_source, seen_target, seen_barrier = unflatten(leaves, *trees)
+    words = [f"copy {part(low, source, seen_source)} -> {part(low, target, seen_target)}"]
+    if barrier:
+        words.append(f"arrive {element(low, barrier[0], seen_barrier)}")
+    if params["collective_axes"]:
+        words.append(across(low, params["collective_axes"]))
+        words += _way(params["leader_tracked"])
+    low.writer.line(" ".join(words + _when(condition)))
+    return []
+
+
+def _way(tracked: Any) -> list[str]:
+    """How the blocks of a collective copy share it: each all of it, or each its own part."""
+    if tracked is None:
+        return []
+    return ["split" if "PARTITION" in repr(tracked).upper() else "leader"]
+
+
+@rule("copy_smem_to_gmem", machine="gpu")
+def lower_to_gmem(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
+    """To global memory, in groups."""
+    params, leaves = eqn.params, list(eqn.operands)
+    condition = leaves.pop() if params["has_user_predicate"] else None
+    source, target = leaves.pop(0), leaves.pop(0)
+    seen_source, seen_target = unflatten(leaves, params["src_transforms_treedef"], params["dst_transforms_treedef"])
+    words = [f"copy {part(low, source, seen_source)} -> {part(low, target, seen_target)}"]
+    if params["reduction_op"] is not None:
+        if params["reduction_op"] not in COMBINES:
+            raise low.unsupported(f"a copy that combines by `{params['reduction_op']}`")
+        words.append(f"by {COMBINES[params['reduction_op']]}")
+    if not params["commit_group"]:
+        words.append("open")
+    low.writer.line(" ".join(words + _when(condition)))
+    return []
+
+
+@rule("async_copy_smem_to_tmem", machine="gpu")
+def lower_to_tmem(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
+    """To tensor memory: in order with the products that follow, and committed like them."""
+    source, target, *leaves = eqn.operands
+    seen_source, seen_target = unflatten(leaves, eqn.params["smem_tree"], eqn.params["tmem_tree"])
+    words = [f"copy {part(low, source, seen_source)} -> {part(low, target, seen_target)}"]
+    if eqn.params["collective_axis"] is not None:
+        words.append(across(low, [eqn.params["collective_axis"]]))
+    low.writer.line(" ".join(words))
+    return []

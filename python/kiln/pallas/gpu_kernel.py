@@ -1,0 +1,126 @@
+"""A Mosaic GPU kernel as Kiln text: `plgpu.kernel`, `core_map` over a plgpu.Mesh, `pallas_call` with GPU parameters.
+
+The grid counts clusters; below it stand the teams. Units of a launch may run in any order and at once, so every axis is
+parallel. Refs have the shapes that the program sees: tiling and swizzling are left out, as they change no result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from kiln.pallas import gpu_copies, gpu_memory, gpu_sync, gpu_tensor  # noqa: F401  (their rules)
+from kiln.pallas.blocks import Block, Param
+from kiln.pallas.exporter import Assembly, Exported, own_name
+from kiln.pallas.gpu_lower import GpuLowering, mesh_of
+from kiln.pallas.lower import Axis, Lowering, Ref
+from kiln.pallas.text import Writer
+
+
+def is_gpu(interpret: Any, mesh: Any, compiler_params: Any) -> bool:
+    """Whether a call is one of Mosaic GPU."""
+    own = "jax._src.pallas.mosaic_gpu"
+    return any(type(x).__module__.startswith(own) for x in (interpret, mesh, compiler_params))
+
+
+def export_gpu_call(
+    *,
+    jaxpr: Any,
+    grid_mapping: Any,
+    mesh: Any = None,
+    input_output_aliases: Sequence[tuple[int, int]] = (),
+    kernel_arg_transforms: Sequence[Any] = (),
+    compiler_params: Any = None,
+    name: str | None = None,
+    skip_floats: bool = False,
+    **_: Any,
+) -> Exported:
+    """Exports one call; the parameters are those of JAX's `interpret_pallas_call` for GPUs."""
+    aliases = {o: i for i, o in input_output_aliases}
+    kernel = GpuAssembly(jaxpr, grid_mapping, aliases, compiler_params)
+    kernel.program_mesh, kernel.layouts, kernel.skip_floats = mesh, kernel_arg_transforms, skip_floats
+    return kernel.export(name or own_name(jaxpr))
+
+
+class GpuAssembly(Assembly):
+    """The parts of one GPU kernel while it is put together."""
+
+    program_mesh: Any = None
+    layouts: Sequence[Any] = ()
+    skip_floats = False
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.device_params: dict[Any, Param] = {}
+
+    # ---- parameters ----
+
+    def _params(self) -> tuple[list[Param], list[Param], dict[int, Param]]:
+        """As of any call; but an input that is aliased is one memory with its output."""
+        inputs, outputs, written = super()._params()
+        return inputs, outputs, {k: p for k, p in written.items() if k not in self.aliases.values()}
+
+    def _device_axis(self, name: Any) -> str:
+        """The parameter that holds this device's index along an axis of the mesh around the kernel."""
+        if name not in self.device_params:
+            label = self.names.claim(name if isinstance(name, str) else "device")
+            self.device_params[name] = Param(label, (), np.dtype(np.int32))
+        return self.device_params[name].name
+
+    def _further_inputs(self) -> list[Param]:
+        return [*self.device_params.values(), *self.constant_params]
+
+    def _device_axes(self) -> tuple[Any, ...]:
+        return tuple(self.device_params)
+
+    # ---- head and body ----
+
+    def _axes(self, dynamic: Sequence[Param]) -> list[Axis]:
+        grid = super()._axes(dynamic) if self.program_mesh is None else []
+        self.mesh = mesh_of(self.program_mesh, grid, self.names)
+        return self.mesh.axes
+
+    def _block(self, mapping: Any, param: Param, axes: Sequence[Axis], prefetch: Sequence[Ref]) -> Block:
+        if mapping.has_trivial_window():
+            return Block(Ref(param.name, param.shape, param.dtype), "", (None,) * len(param.shape), False)
+        return super()._block(mapping, param, axes, prefetch)
+
+    def _grid(self, axes: list[Axis], outputs: list[Block]) -> list[str]:
+        words = [f"{a.name}: {a.extent} parallel" for a in axes]
+        grid = [f"  grid {', '.join(words)}"] if words else []
+        return ["  machine gpu", *grid, *(team.header for team in self.mesh.teams)]
+
+    def _body(self, axes: list[Axis], prefetch: list[Ref], blocks: list[Block]) -> tuple[Writer, Lowering]:
+        writer = Writer(self.names)
+        low = GpuLowering(writer, self._constant, self.mesh, self._device_axis, self.skip_floats)
+        refs = self._one_memory([b.ref for b in blocks])
+        operands = self._stage(low, refs)
+        first = self.mapping.num_index_operands + len(blocks)
+        variables = self.jaxpr.invars[first:]
+        layouts = list(self.layouts)[first:] or [()] * len(variables)
+        scratch = [gpu_memory.allocate(low, v.aval, x) for v, x in zip(variables, layouts, strict=True)]
+        low.jaxpr(self.jaxpr, [*prefetch, *operands, *scratch])
+        for ref, staged in list(zip(refs, operands, strict=True))[self.mapping.num_inputs :]:
+            if staged is not ref:
+                writer.line(f"{ref.text}[...] = {low.let(f'{staged.text}[...]', ref.shape, ref.dtype).text}")
+        return writer, low
+
+    def _one_memory(self, refs: list[Ref]) -> list[Ref]:
+        """An input that is aliased is seen as the output."""
+        for output, source in self.aliases.items():
+            refs[source] = refs[self.mapping.num_inputs + output]
+        return refs
+
+    def _stage(self, low: GpuLowering, refs: list[Ref]) -> list[Ref]:
+        """The operands of `pallas_call`: those that it wants in shared memory are copies of what is in global memory."""
+        variables = self.jaxpr.invars[self.mapping.slice_block_ops]
+        staged = []
+        for number, (ref, variable) in enumerate(zip(refs, variables, strict=True)):
+            shared = str(getattr(variable.aval, "memory_space", None)) == "smem"
+            staged.append(gpu_memory.allocate(low, variable.aval) if shared else ref)
+            if shared and number < self.mapping.num_inputs:
+                value = low.let(f"{ref.text}[...]", ref.shape, ref.dtype)
+                low.writer.line(f"{staged[-1].text}[...] = {value.text}")
+        return staged

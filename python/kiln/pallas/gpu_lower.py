@@ -1,0 +1,150 @@
+"""The walk over the equations of a Mosaic GPU kernel: its mesh, and what is looked up by the name of an axis."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from kiln.pallas.bounds import Bounds
+from kiln.pallas.lower import RULES, Axis, Equation, Lowering, Operand, Ref, Value, rule
+from kiln.pallas.text import Names, Writer
+
+WARPS = 4  # of a Pallas thread
+_STRUCTURE = ("get", "swap", "cond", "scan", "while")  # what runs even where float arithmetic is skipped
+
+
+@dataclasses.dataclass(slots=True)
+class Team:
+    """A level of units below the grid: `cluster c: 2, e: 2` or `threads t: 3`."""
+
+    word: str
+    names: tuple[Any, ...]  # as the program names its axes
+    axes: list[Axis]
+
+    @property
+    def header(self) -> str:
+        """Its line at the head of the kernel."""
+        return f"  {self.word} {', '.join(f'{a.name}: {a.extent}' for a in self.axes)}"
+
+
+@dataclasses.dataclass(slots=True)
+class Mesh:
+    """The units of a launch, and their axes by the program's names."""
+
+    axes: list[Axis]  # of the grid, which counts clusters
+    names: tuple[Any, ...]
+    cluster: Team
+    threads: Team
+
+    @property
+    def teams(self) -> list[Team]:
+        """The levels that the kernel's head lists: one at least, as that makes its units run side by side."""
+        return [team for team in (self.cluster, self.threads) if team.axes]
+
+    def values(self) -> dict[Any, Value]:
+        """The index of every axis."""
+        groups = ((self.names, self.axes), *((team.names, team.axes) for team in (self.cluster, self.threads)))
+        return {name: index(axis) for names, axes in groups for name, axis in zip(names, axes, strict=False)}
+
+
+def index(axis: Axis) -> Value:
+    """The index of an axis as a value of the body."""
+    return Value(axis.name, (), np.dtype(np.int32), None, Bounds(0, (axis.size or 2**31) - 1))
+
+
+def mesh_of(mesh: Any, grid: list[Axis], names: Names) -> Mesh:
+    """The mesh of a kernel; None is that of `pallas_call`: blocks of one thread, numbered by the grid."""
+
+    def axes(labels: Sequence[Any], sizes: Sequence[int]) -> list[Axis]:
+        return [Axis(names.claim(_label(a)), str(n), int(n), False) for a, n in zip(labels, sizes, strict=True)]
+
+    if mesh is None:
+        return Mesh(grid, (), Team("cluster", (), []), Team("threads", (), axes(["thread"], [1])))
+    clusters = axes(mesh.grid_names, mesh.grid)
+    cluster = Team("cluster", tuple(mesh.cluster_names), axes(mesh.cluster_names, mesh.cluster))
+    own = () if mesh.thread_name is None else (mesh.thread_name,)
+    threads = Team("threads", own, axes(own or ["thread"], [mesh.num_threads or 1]))
+    return Mesh(clusters, tuple(mesh.grid_names), cluster, threads)
+
+
+def _label(axis: Any) -> str:
+    return axis if isinstance(axis, str) else "axis"
+
+
+class GpuLowering(Lowering):
+    """Writes the equations of one Mosaic GPU kernel."""
+
+    machine = "gpu"
+    clamps = False
+
+    def __init__(
+        self,
+        writer: Writer,
+        constants: Callable[[Any], Ref],
+        mesh: Mesh,
+        device_axis: Callable[[Any], str],
+        skip_floats: bool = False,
+    ) -> None:
+        super().__init__(writer, mesh.axes, constants)
+        self.mesh = mesh
+        self.warps: Any = None  # the name of the axis of the warps that run these equations
+        self._indices = mesh.values()
+        self._device_axis = device_axis
+        self._skip_floats = skip_floats
+
+    def lower(self, equation: Equation) -> Sequence[Operand]:
+        """The results of one equation; infinity where the program asked to skip float arithmetic."""
+        if self._skip_floats and self._skipped(equation):
+            return [self.full(self.constant(np.inf, a.dtype), a.shape) for a in equation.avals]
+        return super().lower(equation)
+
+    def _skipped(self, equation: Equation) -> bool:
+        acts = equation.name in _STRUCTURE or f"gpu {equation.name}" in RULES
+        return not acts and all(jnp.issubdtype(a.dtype, jnp.floating) for a in equation.avals)
+
+    def axis_index(self, name: Any) -> Value:
+        """The index of an axis of the kernel's own mesh, or of the mesh of devices around it."""
+        found = self._indices.get(name)
+        if found is None:
+            return self.let(f"{self._device_axis(name)}[...]", (), np.int32, Bounds(0, 2**31 - 1))
+        return found
+
+    def enter_warps(self, name: Any, warp: str) -> None:
+        """What follows is run by each warp."""
+        self.warps = name
+        self._indices[name] = Value(warp, (), np.dtype(np.int32), None, Bounds(0, WARPS - 1))
+
+    def leave_warps(self) -> None:
+        """What follows is run by the whole thread again."""
+        del self._indices[self.warps]
+        self.warps = None
+
+
+@rule("axis_index", machine="gpu")
+def lower_axis_index(low: GpuLowering, eqn: Equation) -> Operand:
+    """The index of this unit along an axis."""
+    return low.axis_index(eqn.params["axis_name"])
+
+
+@rule("core_map", "mpmd_map", machine="gpu")
+def lower_warps(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
+    """The four warps of a thread, each on its own."""
+    mesh = eqn.params["mesh"] if "mesh" in eqn.params else eqn.params["meshes"][0]
+    jaxpr = eqn.params["jaxpr"] if "jaxpr" in eqn.params else eqn.params["jaxprs"][0]
+    if type(mesh).__name__ != "WarpMesh" or len(eqn.params.get("meshes", "1")) > 1:
+        raise low.unsupported("a mesh inside of a kernel that is not one WarpMesh", "plgpu.WarpMesh splits a thread")
+    if low.warps is not None:
+        raise ValueError(
+            "Cannot core_map over WarpMesh while already core_mapped."
+            " Cannot mpmd_map over WarpMesh while already mpmd_mapped."
+        )
+    name = low.writer.names.claim(_label(mesh.axis_name))
+    with low.writer.region(f"warps {name}"):
+        low.enter_warps(mesh.axis_name, name)
+        low.jaxpr(jaxpr, eqn.operands)
+        low.leave_warps()
+    return []

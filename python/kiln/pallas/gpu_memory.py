@@ -1,0 +1,265 @@
+"""Memory of Mosaic GPU kernels: scoped allocations by space, parts of refs as operands, loads beside `get`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import tree_util
+from jax._src.pallas.core import semaphore_dtype
+from jax._src.pallas.mosaic_gpu.core import BarrierType, ClusterBarrierType, ClusterRefTransform, MemorySpace
+from jax._src.state.indexing import NDIndexer, Slice
+
+from kiln.pallas.gpu_lower import GpuLowering
+from kiln.pallas.lower import Equation, Operand, Ref, Value, rule
+from kiln.pallas.memory import integer, load, logical, resolve, store
+from kiln.pallas.text import type_text
+
+SPACES = {"gmem": "gmem", "smem": "smem", "tmem": "tmem", "regs": "acc"}
+
+# ---- allocations ----
+
+
+def allocate(low: GpuLowering, aval: Any, layout: Sequence[Any] = (), label: str = "") -> Ref:
+    """Memory, barriers or semaphores that live to the end of the region, of the shape that the program sees."""
+    inner = getattr(aval, "inner_aval", aval)
+    shape = _logical_shape(aval, layout)
+    name = low.writer.names.claim(label) if label else low.writer.names.fresh()
+    if isinstance(inner.dtype, (BarrierType, ClusterBarrierType)):
+        low.writer.line(f"scratch {name}: {_barrier_text(low, inner.dtype, shape)}")
+        return Ref(name, shape, np.dtype(np.int32))
+    if jnp.issubdtype(inner.dtype, semaphore_dtype):
+        low.writer.line(f"scratch {name}: semaphore{list(shape) if shape else ''}")
+        return Ref(name, shape, np.dtype(np.int32))
+    space = SPACES.get(str(aval.memory_space or "smem"))
+    if space is None:
+        raise low.unsupported(f"memory in {aval.memory_space}")
+    ref = Ref(name, shape, np.dtype(inner.dtype), layout=tuple(layout))
+    low.writer.line(f"scratch {name}: {type_text(ref.dtype, shape)} in {space}")
+    return ref
+
+
+def _logical_shape(aval: Any, layout: Sequence[Any]) -> tuple[int, ...]:
+    inner = getattr(aval, "inner_aval", aval)
+    for transform in layout:
+        inner = transform.transform_type(inner)
+    return tuple(inner.shape)
+
+
+def _barrier_text(low: GpuLowering, dtype: Any, shape: Sequence[int]) -> str:
+    words = [f"barrier{list(shape)}", f"arrivals {dtype.num_arrivals}"]
+    if dtype.orders_tensor_core:
+        words.append("tensor")
+    if getattr(dtype, "collective_axes", ()):
+        words.append(across(low, dtype.collective_axes))
+        words += ["leader"] * bool(dtype.leader_tracked)
+    return " ".join(words)
+
+
+def across(low: GpuLowering, names: Sequence[Any]) -> str:
+    """`across c, e`: axes of the cluster."""
+    cluster = low.mesh.cluster
+    known = dict(zip(cluster.names, cluster.axes, strict=True))
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise ValueError(f"Collective axis `{missing[0]}` not found among axes `{list(cluster.names)}`")
+    return f"across {', '.join(known[name].name for name in names)}"
+
+
+# ---- scopes ----
+
+
+def _check_axes(low: GpuLowering, collective: Sequence[Any]) -> None:
+    """What JAX's interpreter refuses of the axes that share an allocation, in its words."""
+    cluster, threads = low.mesh.cluster.names, low.mesh.threads.names
+    axes = [*cluster, *(threads or [object()])]
+    for axis in collective:
+        if axis not in axes:
+            raise ValueError(f"Collective axis `{axis}` not found among axes `{axes}`")
+    if not threads:
+        if collective:
+            raise ValueError("Requesting collective allocations, but no explicit thread axis specified.")
+        return
+    if any(axis in collective for axis in cluster):
+        raise ValueError("Collective allocations along cluster axes are not supported.")
+    if threads[0] not in collective:
+        raise ValueError("Scoped allocation must have the thread axis in its collective axes.")
+
+
+def _check_scope(low: GpuLowering, spaces: set[Any], collective: Sequence[Any]) -> None:
+    if MemorySpace.REGS not in spaces:
+        return _check_axes(low, collective)
+    if len(spaces) > 1:
+        raise ValueError(
+            "Scoped allocations in MemorySpace.REGS cannot be mixed with scoped allocations in other memory spaces."
+        )
+    if collective:
+        raise ValueError("Scoped allocations in MemorySpace.REGS cannot be collective allocations.")
+
+
+@rule("run_scoped", machine="gpu")
+def lower_run_scoped(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
+    """A body with memory of its own. Accumulators start at zero."""
+    jaxpr = eqn.params["jaxpr"]
+    avals = [v.aval for v in jaxpr.invars]
+    _check_scope(low, {a.memory_space for a in avals}, eqn.params["collective_axes"])
+    layouts = eqn.params.get("ref_transforms") or [()] * len(avals)
+    labels = scope_labels(jaxpr)
+    refs = [allocate(low, *made) for made in zip(avals, layouts, labels, strict=True)]
+    for ref, aval in zip(refs, avals, strict=True):
+        if aval.memory_space == MemorySpace.REGS:
+            low.writer.line(f"{ref.text}[...] = {low.full(low.constant(0, ref.dtype), ref.shape).text}")
+    return low.jaxpr(jaxpr, refs, eqn.operands)
+
+
+def scope_labels(jaxpr: Any) -> list[str]:
+    """The names that the program gave to what a scope allocates, as far as JAX kept them."""
+    count = len(jaxpr.invars)
+    names = [str(n or "") for n in jaxpr.debug_info.arg_names or ()][-count:] if count else []
+    plain = [n.split("[")[-1].strip("]'\"") for n in names]
+    return [n if n.isidentifier() else "" for n in plain] if len(plain) == count else [""] * count
+
+
+@rule("run_state", machine="gpu")
+def lower_run_state(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
+    """A body over memory that starts with values; what it holds at the end. Loads of accumulators await products."""
+    jaxpr, given = eqn.params["jaxpr"], list(eqn.operands)
+    started = eqn.params.get("is_initialized") or [True] * len(jaxpr.invars)
+    refs = []
+    for variable, starts in zip(jaxpr.invars, started, strict=True):
+        value = given.pop(0) if starts else None
+        refs.append(value if isinstance(value, Ref) else allocate(low, variable.aval))
+        if isinstance(value, Value):
+            low.writer.line(f"{refs[-1].text}[...] = {value.text}")
+    low.jaxpr(jaxpr, refs)
+    return [load(low, ref, ()) for ref in refs]
+
+
+@rule("get_global", machine="gpu")
+def lower_get_global(low: GpuLowering, eqn: Equation) -> Operand:
+    """Semaphores that all blocks of the launch share."""
+    aval = eqn.avals[0]
+    name, shape = low.writer.names.fresh(), tuple(aval.shape)
+    low.writer.line(f"scratch {name}: semaphore{list(shape) if shape else ''} in gmem")
+    return Ref(name, shape, np.dtype(np.int32))
+
+
+# ---- parts of refs ----
+
+
+def unflatten(leaves: list[Any], *trees: Any) -> list[Sequence[Any]]:
+    """The transforms of several refs, whose leaves follow one another; they are taken from the front of `leaves`."""
+    found = []
+    for tree in trees:
+        count = tree.num_leaves if tree is not None else 0
+        taken, leaves[:] = leaves[:count], leaves[count:]
+        found.append(tree_util.tree_unflatten(tree, taken) if tree is not None else ())
+    return found
+
+
+def peer(low: GpuLowering, ref: Ref, transforms: Sequence[Any]) -> tuple[Ref, list[Any]]:
+    """The ref of another block of the cluster where the transforms name one, and the transforms that are left."""
+    found = logical(low, ref, transforms)
+    others = [t for t in found if isinstance(t, ClusterRefTransform)]
+    if not others:
+        return ref, list(transforms)
+    cluster = low.mesh.cluster
+    wanted = dict(zip(others[-1].dims, others[-1].idxs, strict=True))
+    places = [
+        integer(low, wanted[name]).text if name in wanted else axis.name
+        for name, axis in zip(cluster.names, cluster.axes, strict=True)
+    ]
+    there = low.writer.let(f"peer {ref.text} at {', '.join(places)}")[0]
+    rest = [t for t in found if not isinstance(t, ClusterRefTransform)]
+    return Ref(there, ref.shape, ref.dtype, ref.base or ref.text), rest
+
+
+def part(low: GpuLowering, ref: Ref, transforms: Sequence[Any]) -> str:
+    """A ref or a part of it as the operand of a copy or product: `a` or `a[i, :]`."""
+    ref, transforms = peer(low, ref, transforms)
+    found, rest = resolve(low, ref, transforms)
+    if rest:
+        raise low.unsupported(f"a copy or product of memory seen through {rest[0]}")
+    low.touch(found.ref, False)
+    return found.ref.text if found.index == "..." else found.text()
+
+
+def element(low: GpuLowering, ref: Ref, transforms: Sequence[Any]) -> str:
+    """One barrier or semaphore of an array: `full[i, j]`."""
+    if not ref.shape:
+        return ref.text
+    starts = [low.constant(0) for _ in ref.shape]
+    left = {d: n for d, n in enumerate(ref.shape) if n != 1}
+    dims = list(range(len(ref.shape)))
+    for transform in transforms or ():
+        if not isinstance(transform, NDIndexer):
+            raise low.unsupported(f"a barrier or semaphore seen through {transform}")
+        dims = _index(low, starts, left, dims, transform.indices)
+    if left:
+        count = int(np.prod(list(left.values())))
+        raise ValueError(f"Attempting to operate on barrier without indexing, but `num_barriers = {count}`")
+    return f"{ref.text}[{', '.join(start.text for start in starts)}]"
+
+
+def _index(low: GpuLowering, starts: list[Value], left: dict[int, int], dims: list[int], indices: Any) -> list[int]:
+    """Adds one indexer to where an element lies; the dimensions that are still there."""
+    kept = []
+    for dim, at in zip(dims, indices, strict=True):
+        piece = isinstance(at, Slice)
+        start = integer(low, at.start if piece else at)
+        starts[dim] = start if starts[dim].number == 0 else low.binary("add", starts[dim], start)
+        left.pop(dim, None)
+        if piece:
+            kept.append(dim)
+            left.update({dim: at.size} if at.size != 1 else {})
+    return kept
+
+
+# ---- loads and stores ----
+
+
+@rule("get", machine="gpu")
+def lower_get(low: GpuLowering, eqn: Equation) -> Operand:
+    """x[..], also of another block."""
+    ref, *leaves = eqn.operands
+    return load(low, *peer(low, ref, tree_util.tree_unflatten(eqn.params["tree"], leaves)))
+
+
+@rule("swap", machine="gpu")
+def lower_swap(low: GpuLowering, eqn: Equation) -> Operand:
+    """x[..] = v, also of another block."""
+    ref, value, *leaves = eqn.operands
+    place = peer(low, ref, tree_util.tree_unflatten(eqn.params["tree"], leaves))
+    return store(low, *place, value, None, not eqn.dead())
+
+
+@rule("load", machine="gpu")
+def lower_load(low: GpuLowering, eqn: Equation) -> Operand:
+    """plgpu.load: a load with a hint."""
+    return lower_get(low, eqn)
+
+
+@rule("mgpu_atomic_store", machine="gpu")
+def lower_atomic_store(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
+    """Combines a value with memory, element by element."""
+    ref, transforms, value, *_ = eqn.params["args_tree"].unflatten(eqn.operands)
+    spot, rest = resolve(low, *peer(low, ref, transforms))
+    if rest:
+        raise low.unsupported(f"an atomic on memory seen through {rest[0]}")
+    kind = getattr(eqn.params["atomic_type"], "value", eqn.params["atomic_type"])
+    low.writer.line(f"atomic {kind} {spot.text()} = {value.text}")
+    return []
+
+
+@rule("layout_cast", "multiple_of", "optimization_barrier", machine="gpu")
+def lower_same(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
+    """How a value lies in registers, or what is known of it, does not change it."""
+    return eqn.operands[: len(eqn.avals)]
+
+
+@rule("set_max_registers_p", "print_layout", "async_prefetch", "delay", machine="gpu")
+def lower_nothing(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
+    """Hints for the hardware."""
+    return []

@@ -1,0 +1,108 @@
+"""Barriers, semaphores and fences of Mosaic GPU kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jax import tree_util
+
+from kiln.pallas.bounds import Bounds
+from kiln.pallas.gpu_lower import GpuLowering
+from kiln.pallas.gpu_memory import across, element, unflatten
+from kiln.pallas.lower import Equation, Operand, rule
+
+# ---- barriers ----
+
+
+def _barrier(low: GpuLowering, eqn: Equation) -> str:
+    ref, *leaves = eqn.operands
+    return element(low, ref, tree_util.tree_unflatten(eqn.params["transforms_treedef"], leaves))
+
+
+@rule("barrier_arrive", machine="gpu")
+def lower_arrive(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
+    """One arrival."""
+    low.writer.line(f"arrive {_barrier(low, eqn)}")
+    return []
+
+
+@rule("barrier_wait", machine="gpu")
+def lower_wait(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
+    """The end of the next phase."""
+    low.writer.line(f"wait {_barrier(low, eqn)}")
+    return []
+
+
+@rule("barrier_test", machine="gpu")
+def lower_test(low: GpuLowering, eqn: Equation) -> Operand:
+    """Whether a wait would end now."""
+    return low.let(f"test {_barrier(low, eqn)}", (), np.bool_)
+
+
+# ---- semaphores ----
+
+
+@rule("semaphore_signal", machine="gpu")
+def lower_signal(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
+    """A semaphore goes up."""
+    ref, transforms, count, device, *_ = eqn.params["args_tree"].unflatten(eqn.operands)
+    if device is not None:
+        raise low.unsupported("a signal to another device")
+    low.writer.line(f"signal {element(low, ref, transforms)} by {count.text}")
+    return []
+
+
+@rule("semaphore_wait", machine="gpu")
+def lower_semaphore_wait(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
+    """Until a semaphore is high enough; then it goes down, unless told otherwise."""
+    ref, transforms, count, lowers = eqn.params["args_tree"].unflatten(eqn.operands)
+    keep = getattr(lowers, "number", lowers) in (False, 0)
+    low.writer.line(f"wait {element(low, ref, transforms)} by {count.text}" + " keep" * keep)
+    return []
+
+
+@rule("semaphore_read", machine="gpu")
+def lower_semaphore_read(low: GpuLowering, eqn: Equation) -> Operand:
+    """Where a semaphore stands."""
+    ref, transforms = eqn.params["args_tree"].unflatten(eqn.operands)
+    return low.let(f"count {element(low, ref, transforms)}", (), np.int32, Bounds(0, 2**31 - 1))
+
+
+# ---- fences, and the ends of what runs by itself ----
+
+STATEMENTS = {
+    "commit_smem": "commit smem",
+    "commit_group": "commit copies",
+    "commit_tmem": "commit tmem",
+    "wait_load_tmem": "await tmem",
+}
+COUNTED = {"wait_smem_to_gmem": "copies", "wait_gmem_to_smem": "loads", "wgmma_wait": "mma"}
+
+
+@rule(*STATEMENTS, machine="gpu")
+def lower_statement(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
+    """Those without operands."""
+    low.writer.line(STATEMENTS[eqn.name])
+    return []
+
+
+@rule(*COUNTED, machine="gpu")
+def lower_await(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
+    """Until at most so many are in flight."""
+    (left,) = eqn.operands or [low.constant(eqn.params["n"])]
+    words = " sources" * bool(eqn.params.get("wait_read_only"))
+    low.writer.line(f"await {COUNTED[eqn.name]} {left.text}{words}")
+    return []
+
+
+@rule("tcgen05_commit_arrive", machine="gpu")
+def lower_commit_arrive(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
+    """An arrival once all products and copies to tensor memory so far are done."""
+    ref, *leaves = eqn.operands
+    (transforms,) = unflatten(leaves, eqn.params["barrier_transforms_tree"])
+    words = [f"commit mma arrive {element(low, ref, transforms)}"]
+    if eqn.params["collective_axis"] is not None:
+        words.append(across(low, [eqn.params["collective_axis"]]))
+    low.writer.line(" ".join(words))
+    return []

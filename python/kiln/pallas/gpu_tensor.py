@@ -1,0 +1,101 @@
+"""The tensor cores of Mosaic GPU kernels: products into accumulators and tensor memory, and its loads and stores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+from jax import tree_util
+
+from kiln.pallas.gpu_lower import GpuLowering
+from kiln.pallas.gpu_memory import across, element, part, unflatten
+from kiln.pallas.lower import Equation, Operand, Value, rule
+from kiln.pallas.memory import load, store
+
+# ---- products ----
+
+
+def _factor(low: GpuLowering, operand: Operand, transforms: Sequence[Any]) -> str:
+    return operand.text if isinstance(operand, Value) else part(low, operand, transforms)
+
+
+@rule("wgmma_ref", machine="gpu")
+def lower_wgmma(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
+    """An accumulator += a b."""
+    acc, a, b, *leaves = eqn.operands
+    seen = unflatten(leaves, *(eqn.params[f"{name}_transforms_tree"] for name in ("acc", "a", "b")))
+    low.writer.line(f"mma {part(low, acc, seen[0])}, {_factor(low, a, seen[1])}, {part(low, b, seen[2])}")
+    return []
+
+
+@rule("tcgen05_mma", machine="gpu")
+def lower_tcgen05(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
+    """Tensor memory += a b, or = a b where it does not accumulate."""
+    params, (acc, a, b, accumulate, *leaves) = eqn.params, eqn.operands
+    if params["scaled"] or params["sparse"]:
+        raise low.unsupported("a product with scales, or of a sparse matrix")
+    barrier = leaves.pop(0) if params["arrive"] else None
+    seen = unflatten(leaves, *(params[f"{name}_transforms_tree"] for name in ("acc", "a", "b", "barrier")))
+    words = [f"mma {part(low, acc, seen[0])}, {_factor(low, a, seen[1])}, {part(low, b, seen[2])}"]
+    if accumulate.number is None or not accumulate.number:
+        words.append(f"accumulate {accumulate.text}")
+    if barrier is not None:
+        words.append(f"arrive {element(low, barrier, seen[3])}")
+    if params["collective_axis"] is not None:
+        words.append(across(low, [params["collective_axis"]]))
+    low.writer.line(" ".join(words))
+    return []
+
+
+@rule("mma", machine="gpu")
+def lower_mma(low: GpuLowering, eqn: Equation) -> Operand:
+    """The product of warps on registers, which is done when it returns."""
+    acc, a, b = eqn.operands
+    return low.trace(lambda c, x, y: c + jnp.matmul(x, y, preferred_element_type=c.dtype), acc, a, b)[0]
+
+
+# ---- accumulators ----
+
+
+@rule("wgmma_accumulator_deref_p", machine="gpu")
+def lower_deref(low: GpuLowering, eqn: Equation) -> Operand:
+    """What an accumulator holds: the load awaits its products."""
+    return load(low, eqn.operands[0], ())
+
+
+@rule("wgmma_accumulator_store_p", machine="gpu")
+def lower_accumulator_store(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
+    """An accumulator's new value."""
+    acc, value = eqn.operands
+    store(low, acc, (), value, None, False)
+    return []
+
+
+# ---- tensor memory ----
+
+REDUCTIONS = {
+    "max": lambda x: jnp.max(x, -1),
+    "min": lambda x: jnp.min(x, -1),
+    "absmax": lambda x: jnp.max(jnp.abs(x), -1),
+    "absmin": lambda x: jnp.min(jnp.abs(x), -1),
+}
+
+
+@rule("async_load", machine="gpu")
+def lower_load_tmem(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
+    """A load, and along with it a reduction of the last dimension where one is wanted."""
+    ref, *leaves = eqn.operands
+    value = load(low, ref, tree_util.tree_unflatten(eqn.params["tree"], leaves))
+    reduction = eqn.params["reduce"]
+    if reduction is None:
+        return [value]
+    return [value, low.trace(REDUCTIONS[str(getattr(reduction, "value", reduction))], value)[0]]
+
+
+@rule("async_store_tmem", machine="gpu")
+def lower_store_tmem(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
+    """A store, visible after `commit tmem`."""
+    ref, value, *leaves = eqn.operands
+    store(low, ref, tree_util.tree_unflatten(eqn.params["tree"], leaves), value, None, False)
+    return []
