@@ -138,6 +138,10 @@ class Failure(ctypes.Structure):
     _fields_ = [("seat", c_void_p), ("launch", c_uint64), ("entry", c_int32), ("result", c_int)]
 
 
+# kiln_speaker: a context, where to write, and how much room there is; gives what was written
+Speaker = ctypes.CFUNCTYPE(c_size_t, c_void_p, c_void_p, c_size_t)
+
+
 class DeviceDesc(ctypes.Structure):
     """kiln_device_desc."""
 
@@ -212,7 +216,9 @@ _FUNCTIONS = {
     "kiln_seat_forget": (None, [c_void_p]),
     "kiln_seat_print_to": (None, [c_void_p]),
     "kiln_python_ops": (c_char_p, []),
-    "kiln_door_enter": (c_int64, [POINTER(Request)]),
+    "kiln_door_enter": (c_int64, [POINTER(Request), c_bool]),
+    "kiln_door_raced": (c_bool, [c_uint64]),
+    "kiln_door_speak": (None, [Speaker]),
     "kiln_door_mark": (c_int64, []),
     "kiln_door_count": (c_uint64, []),
     "kiln_door_log": (c_size_t, [c_uint64, POINTER(c_int32), c_size_t]),

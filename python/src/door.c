@@ -19,7 +19,7 @@ typedef struct entry {
   const kiln_kernel *kernel;
   kiln_str on;
   uint64_t seed;
-  bool check;
+  bool check, notes;
 } entry;
 
 static struct {
@@ -28,6 +28,9 @@ static struct {
   size_t count, room;
   int32_t log[LOG]; /* a ring of the latest launches */
   uint64_t launches;
+  uint64_t run;   /* the first of the latest launches of one kernel in a row */
+  uint64_t raced; /* one more than the latest launch with races; 0: none */
+  kiln_speaker speaker;
   bool keep;
   kiln_failure failures[FAILURES];
   size_t failure_count;
@@ -45,12 +48,12 @@ static bool grow(void) {
   return true;
 }
 
-int64_t kiln_door_enter(const kiln_request *request) {
+int64_t kiln_door_enter(const kiln_request *request, bool notes) {
   int64_t number = -1;
   pthread_mutex_lock(&door.lock);
   if (grow()) {
     number = (int64_t)door.count;
-    door.entries[door.count++] = (entry){request->kernel, request->on, request->seed, request->check};
+    door.entries[door.count++] = (entry){request->kernel, request->on, request->seed, request->check || notes, notes};
   }
   pthread_mutex_unlock(&door.lock);
   return number;
@@ -81,6 +84,19 @@ size_t kiln_door_log(uint64_t first, int32_t *entries, size_t room) {
   return written;
 }
 
+bool kiln_door_raced(uint64_t since) {
+  pthread_mutex_lock(&door.lock);
+  const bool raced = door.raced > since && door.raced > door.run;
+  pthread_mutex_unlock(&door.lock);
+  return raced;
+}
+
+void kiln_door_speak(kiln_speaker speaker) {
+  pthread_mutex_lock(&door.lock);
+  door.speaker = speaker;
+  pthread_mutex_unlock(&door.lock);
+}
+
 void kiln_door_keep_failures(bool keep) {
   pthread_mutex_lock(&door.lock);
   door.keep = keep;
@@ -105,6 +121,7 @@ static bool begin_launch(int64_t number, entry *out, uint64_t *launch) {
   if (found) {
     *out = door.entries[number];
     *launch = door.launches++;
+    if (*launch > 0 && door.log[(*launch - 1) % LOG] != number) door.run = *launch;
     door.log[*launch % LOG] = (int32_t)number;
   }
   pthread_mutex_unlock(&door.lock);
@@ -118,6 +135,24 @@ static bool keep_failure(kiln_failure failure) {
   if (kept) door.failures[door.failure_count++] = failure;
   pthread_mutex_unlock(&door.lock);
   return kept;
+}
+
+/* Whether all that a launch failed of is to be noted only; notes it. */
+static bool note(const entry *found, kiln_result result, kiln_seat *seat, uint64_t launch) {
+  bool raced = false;
+  if (!found->notes || result != KILN_ERROR_FAULT || !seat) return false;
+  kiln_context *context = kiln_seat_context(seat);
+  for (size_t i = 0; i < kiln_diag_count(context); i++) {
+    const kiln_diag *diag = kiln_diag_get(context, i);
+    if (diag->severity < KILN_ERROR) continue;
+    const bool race = strcmp(diag->name, "race") == 0;
+    if (!race && strcmp(diag->name, "uninitialized_read") != 0) return false;
+    raced = raced || race;
+  }
+  pthread_mutex_lock(&door.lock);
+  if (raced && launch >= door.raced) door.raced = launch + 1;
+  pthread_mutex_unlock(&door.lock);
+  return true;
 }
 
 /* ---- XLA's side ---- */
@@ -231,10 +266,18 @@ static XLA_FFI_Error_Code error_code(kiln_result result) {
   }
 }
 
+static size_t speak(kiln_context *context, char *out, size_t room) {
+  pthread_mutex_lock(&door.lock);
+  const kiln_speaker speaker = door.speaker;
+  pthread_mutex_unlock(&door.lock);
+  return speaker && context ? speaker(context, out, room) : 0;
+}
+
 /* All diagnostics of the seat, as far as they fit. */
-static void write_message(kiln_seat *seat, kiln_result result, char *out, size_t room) {
-  size_t size = (size_t)snprintf(out, room, "Kiln: %s\n", kiln_result_name(result));
+static void write_message(kiln_seat *seat, kiln_result result, bool notes, char *out, size_t room) {
   kiln_context *context = seat ? kiln_seat_context(seat) : NULL;
+  size_t size = notes ? speak(context, out, room / 2) : 0;
+  size += (size_t)snprintf(out + size, room - size, "Kiln: %s\n", kiln_result_name(result));
   for (size_t i = 0; context && i < kiln_diag_count(context) && size < room; i++) {
     const kiln_str said = kiln_diag_render(context, kiln_diag_get(context, i));
     size += (size_t)snprintf(out + size, room - size, "%.*s", STR_FMT(said));
@@ -256,11 +299,11 @@ static XLA_FFI_Error *launch(const XLA_FFI_CallFrame *frame, int64_t number, kil
                                 .arrays = arrays,
                                 .array_count = count};
   const kiln_result result = kiln_seat_run(&request, &seat);
-  if (result == KILN_OK) {
+  if (result == KILN_OK || note(&found, result, seat, launch)) {
     kiln_seat_give_back(seat);
     return NULL;
   }
-  write_message(seat, result, message, sizeof message);
+  write_message(seat, result, found.notes, message, sizeof message);
   if (!keep_failure((kiln_failure){seat, launch, (int32_t)number, result})) kiln_seat_give_back(seat);
   return fail(frame, error_code(result), message);
 }

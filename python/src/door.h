@@ -8,8 +8,18 @@
 #include "seat.h"
 
 /* Enters a kernel; the request's arrays and sizes are not looked at, its `on` and kernel must live on. The number, or
- * -1 when memory is out. */
-KILN_API int64_t kiln_door_enter(const kiln_request *request);
+ * -1 when memory is out. `notes`: its launches are checked, but races and reads of what nothing wrote do not make them
+ * fail; that there were races is noted. */
+KILN_API int64_t kiln_door_enter(const kiln_request *request, bool notes);
+
+/* Whether races were noted in the latest launch, or in one of the launches of the same kernel right before it (several
+ * devices have one each), not counting those before launch `since`. */
+KILN_API bool kiln_door_raced(uint64_t since);
+
+/* Says what a launch of a kernel with `notes` failed of, in other words than Kiln's, which follow. Returns the bytes
+ * written. Called on XLA's threads. */
+typedef size_t (*kiln_speaker)(kiln_context *context, char *out, size_t room);
+KILN_API void kiln_door_speak(kiln_speaker speaker);
 
 /* The process's own mark, another attribute: a program that another process compiled is refused. */
 KILN_API int64_t kiln_door_mark(void);

@@ -24,8 +24,9 @@ from jax._src.state.types import RefEffect
 from kiln.arrays import type_name
 from kiln.errors import Error, Fault
 from kiln.kernel import Kernel, Settings, request_settings
-from kiln.pallas import door, table
-from kiln.pallas.exporter import export_call
+from kiln.pallas import door, gpu_mode, table
+from kiln.pallas.exporter import Exported, export_call
+from kiln.pallas.gpu_kernel import export_gpu_call, is_gpu
 from kiln.pallas.unsupported import Unsupported
 
 TESTED = ((0, 11, 1), (0, 12))  # from, to: the versions of JAX that this was tested with
@@ -85,6 +86,7 @@ def _install() -> None:
     ours = functools.partial(_lowering, original)
     jax_pallas_call._pallas_call_lowering = ours
     mlir.register_lowering(jax_pallas_call.pallas_call_p, ours)
+    gpu_mode.install(lambda: _setting.value is not None)
 
 
 def _check_version() -> None:
@@ -102,7 +104,7 @@ def _lowering(original: Callable[..., Any], ctx: Any, *nodes: Any, interpret: An
     if params["jaxpr"].constvars:
         raise ValueError("Cannot lower a pallas_call with constants.")
     _check_mode(interpret)
-    return mlir.lower_fun(functools.partial(_call, setting, **params), multiple_results=True)(ctx, *nodes)
+    return mlir.lower_fun(functools.partial(_call, setting, interpret, **params), multiple_results=True)(ctx, *nodes)
 
 
 def _is_symbolic(grid_mapping: Any) -> bool:
@@ -111,18 +113,24 @@ def _is_symbolic(grid_mapping: Any) -> bool:
 
 
 def _check_mode(interpret: Any) -> None:
-    """JAX has three interpreters; the machines of two of them are still to come."""
-    machines = {"InterpretParams": "TPU", "InterpretGPUParams": "GPU"}
-    machine = machines.get(type(interpret).__name__)
-    if machine:
-        raise Unsupported(f"kernels of JAX's {machine} interpret mode", hint="interpret=True is supported")
+    """JAX has three interpreters; the machine of one of them is still to come."""
+    if type(interpret).__name__ == "InterpretParams":
+        raise Unsupported("kernels of JAX's TPU interpret mode", hint="interpret=True is supported")
 
 
-def _call(setting: Any, *args: Any, jaxpr: Any, grid_mapping: Any, **params: Any) -> Sequence[Any]:
+def _export(interpret: Any, **params: Any) -> Exported:
+    """The kernel of a Pallas call, by the machine it is written for."""
+    if is_gpu(interpret, params["mesh"], params["compiler_params"]):
+        return export_gpu_call(skip_floats=getattr(interpret, "skip_floating_point_ops", False), **params)
+    return export_call(**params)
+
+
+def _call(setting: Any, interpret: Any, *args: Any, jaxpr: Any, grid_mapping: Any, **params: Any) -> Sequence[Any]:
     """What JAX traces in place of a Pallas call: one call of the exported kernel."""
-    exported = export_call(jaxpr=jaxpr, grid_mapping=grid_mapping, **params)
+    exported = _export(interpret, jaxpr=jaxpr, grid_mapping=grid_mapping, **params)
     collecting = isinstance(setting, Collector)
-    entry = door.enter(exported.text, request_settings("host", False, None) if collecting else setting)
+    settings = request_settings("host", False, None) if collecting else setting
+    entry = door.enter(exported.text, settings, gpu_mode.notes(interpret, settings))
     if collecting:
         setting.kernels.append(entry.kernel)
     if params["debug"]:
@@ -132,7 +140,8 @@ def _call(setting: Any, *args: Any, jaxpr: Any, grid_mapping: Any, **params: Any
     dynamic = grid_mapping.num_dynamic_grid_bounds
     aliases = {source + dynamic: target for source, target in params["input_output_aliases"]}
     has_side_effect = any(not isinstance(effect, RefEffect) for effect in jaxpr.effects)
-    operands = [_to_bytes(jnp.asarray(x)) for x in [*args, *exported.constants]]
+    device = [jax.lax.axis_index(name) for name in exported.device_axes]
+    operands = [_to_bytes(jnp.asarray(x)) for x in [*args, *device, *exported.constants]]
     found = door.call(entry, operands, results, aliases, has_side_effect)
     return [_from_bytes(y, dtype) for y, (_, dtype) in zip(found, outputs, strict=False)]
 

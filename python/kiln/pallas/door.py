@@ -8,7 +8,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -40,9 +40,10 @@ class Failed(NamedTuple):
 
 _lock = threading.RLock()
 _entries: list[Entry] = []
-_known: dict[tuple[str, Settings], Entry] = {}
+_known: dict[tuple[str, Settings, bool], Entry] = {}
 _failed: list[Failed] = []
 _watchers = 0
+_speaker: Any = None
 
 
 @functools.cache
@@ -52,19 +53,22 @@ def _register() -> None:
     jax.ffi.register_ffi_target(TARGET, jax.ffi.pycapsule(lib.kiln_door_call), platform="cpu")
 
 
-def enter(text: str, settings: Settings) -> Entry:
-    """Parses a kernel, unless it is known, and gives it a number."""
+def enter(text: str, settings: Settings, notes: bool = False) -> Entry:
+    """Parses a kernel, unless it is known, and gives it a number.
+
+    `notes`: its launches are checked, and races in them are noted (`raced`), not raised.
+    """
     with _lock:
-        entry = _known.get((text, settings))
+        entry = _known.get((text, settings, notes))
         if entry is None:
             _register()
             kernel = parse(text).only
             wanted = request(kernel.handle, settings)
-            entry = Entry(lib.kiln_door_enter(ctypes.byref(wanted)), kernel, settings)
+            entry = Entry(lib.kiln_door_enter(ctypes.byref(wanted), notes), kernel, settings)
             if entry.number < 0:
                 raise MemoryError("no memory for a kernel")
             _entries.append(entry)
-            _known[text, settings] = entry
+            _known[text, settings, notes] = entry
         return entry
 
 
@@ -91,6 +95,24 @@ def launched(first: int, end: int) -> list[Entry]:
     written = lib.kiln_door_log(first, numbers, len(numbers))
     with _lock:
         return [_entries[number] for number in numbers[:written]]
+
+
+def raced(since: int) -> bool:
+    """Whether races were noted in the latest launches of one kernel, not counting those before launch `since`."""
+    return lib.kiln_door_raced(since)
+
+
+def speak(speaker: Callable[[list[Error]], str]) -> None:
+    """Sets who words the errors of launches that note races; Kiln's own words follow."""
+
+    def write(context: int, out: int, room: int) -> int:
+        said = (speaker(errors_of(ctypes.c_void_p(context))) + "\n").encode()[:room]
+        ctypes.memmove(out, said, len(said))
+        return len(said)
+
+    global _speaker
+    _speaker = _native.Speaker(write)  # the library holds on to it
+    lib.kiln_door_speak(_speaker)
 
 
 def watch(change: int) -> None:

@@ -25,8 +25,8 @@ class Exported:
     """A kernel, and how to call it.
 
     Its inputs are the operands of the call (sizes of a dynamic grid, prefetched scalars, inputs), this device's indices
-    along `device_axes` of the mesh around it, then `constants`. Its first `output_count` outputs are the results of the call; those behind are inputs that the kernel writes to, which
-    JAX does not hand back.
+    along `device_axes` of the mesh around it, then `constants`. Its first `output_count` outputs are the results of the
+    call; those behind are inputs that the kernel writes to, which JAX does not hand back.
     """
 
     name: str

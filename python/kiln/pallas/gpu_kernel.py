@@ -114,7 +114,7 @@ class GpuAssembly(Assembly):
         return refs
 
     def _stage(self, low: GpuLowering, refs: list[Ref]) -> list[Ref]:
-        """The operands of `pallas_call`: those that it wants in shared memory are copies of what is in global memory."""
+        """The operands of `pallas_call`: those that it wants in shared memory are copies."""
         variables = self.jaxpr.invars[self.mapping.slice_block_ops]
         staged = []
         for number, (ref, variable) in enumerate(zip(refs, variables, strict=True)):

@@ -125,16 +125,15 @@ def scope_labels(jaxpr: Any) -> list[str]:
 @rule("run_state", machine="gpu")
 def lower_run_state(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
     """A body over memory that starts with values; what it holds at the end. Loads of accumulators await products."""
-    jaxpr, given = eqn.params["jaxpr"], list(eqn.operands)
+    jaxpr, given = eqn.params["jaxpr"], iter(eqn.operands)
     started = eqn.params.get("is_initialized") or [True] * len(jaxpr.invars)
-    refs = []
-    for variable, starts in zip(jaxpr.invars, started, strict=True):
-        value = given.pop(0) if starts else None
-        refs.append(value if isinstance(value, Ref) else allocate(low, variable.aval))
+    values = [next(given) if starts else None for starts in started]
+    refs = [x if isinstance(x, Ref) else allocate(low, v.aval) for x, v in zip(values, jaxpr.invars, strict=True)]
+    for ref, value in zip(refs, values, strict=True):
         if isinstance(value, Value):
-            low.writer.line(f"{refs[-1].text}[...] = {value.text}")
+            low.writer.line(f"{ref.text}[...] = {value.text}")
     low.jaxpr(jaxpr, refs)
-    return [load(low, ref, ()) for ref in refs]
+    return [ref if isinstance(x, Ref) else load(low, ref, ()) for ref, x in zip(refs, values, strict=True)]
 
 
 @rule("get_global", machine="gpu")
@@ -253,13 +252,13 @@ def lower_atomic_store(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
     return []
 
 
-@rule("layout_cast", "multiple_of", "optimization_barrier", machine="gpu")
-def lower_same(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
-    """How a value lies in registers, or what is known of it, does not change it."""
-    return eqn.operands[: len(eqn.avals)]
+@rule("layout_cast", machine="gpu")
+def lower_layout_cast(low: GpuLowering, eqn: Equation) -> Operand:
+    """How a value lies in registers does not change it."""
+    return eqn.operands[0]
 
 
-@rule("set_max_registers_p", "print_layout", "async_prefetch", "delay", machine="gpu")
+@rule("set_max_registers_p", "print_layout", "async_prefetch", machine="gpu")
 def lower_nothing(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
     """Hints for the hardware."""
     return []

@@ -6,9 +6,10 @@ python -m kiln.pallas.matrix > docs/jax-primitives.md
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from kiln import ops_json
-from kiln.pallas import exporter  # noqa: F401  (registers the rules)
+from kiln.pallas import gpu_kernel  # noqa: F401  (registers the rules)
 from kiln.pallas.lower import RULES
 
 HEAD = """# JAX primitives on Kiln
@@ -35,9 +36,14 @@ def markdown() -> str:
     """The page."""
     ops = {op["jax"]: op for op in json.loads(ops_json())["ops"] if op["jax"]}
     rows = [f"| `{name}` | `{op['name']}` | {_types(op, 'host')} | {_types(op, 'spirv')} |" for name, op in ops.items()]
-    rules = sorted(name for name in RULES if name not in ops and not name.startswith("form:"))
-    listed = ", ".join(f"`{name}`" for name in rules)
-    return HEAD + "\n".join(sorted(rows)) + f"\n\nBy rules: {listed}.\n"
+    plain = [name for name in RULES if name not in ops and not name.startswith("form:") and " " not in name]
+    gpu = [name.removeprefix("gpu ") for name in RULES if name.startswith("gpu ")]
+    lists = f"\n\nBy rules: {_listed(plain)}.\n\nBy rules of Mosaic GPU kernels: {_listed(gpu)}.\n"
+    return HEAD + "\n".join(sorted(rows)) + lists
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in sorted(names))
 
 
 if __name__ == "__main__":

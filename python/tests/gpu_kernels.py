@@ -1,0 +1,254 @@
+"""Mosaic GPU kernels that several tests use, one for each part of the export. Each is called without arguments."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+from jax.experimental import pallas as pl
+from jax.experimental.pallas import mosaic_gpu as plgpu
+
+F16, F32, I32 = jnp.float16, jnp.float32, jnp.int32
+TILED = (plgpu.TilingTransform((8, 64)), plgpu.SwizzleTransform(128))
+
+
+def array(*shape, dtype=F32):
+    return jax.ShapeDtypeStruct(shape, dtype)
+
+
+def kernel(body, out, *args, **options):
+    """A call of `plgpu.kernel` on arrays of zeros."""
+    inputs = [jnp.zeros(a.shape, a.dtype) for a in args]
+    return functools.partial(plgpu.kernel(body, out_type=out, **options), *inputs)
+
+
+def hand_off():
+    """A producer and a consumer with a ring of buffers."""
+
+    def body(x, o, queue, full, empty):
+        thread = jax.lax.axis_index("t")
+
+        def produce(i, _):
+            slot = jax.lax.rem(i, 2)
+            pl.when(i >= 2)(lambda: plgpu.barrier_wait(empty.at[slot]))
+            queue[slot] = x[i] * 2
+            plgpu.barrier_arrive(full.at[slot])
+
+        def consume(i, _):
+            slot = jax.lax.rem(i, 2)
+            plgpu.barrier_wait(full.at[slot])
+            o[i] = queue[slot]
+            plgpu.barrier_arrive(empty.at[slot])
+
+        pl.when(thread == 0)(lambda: jax.lax.fori_loop(0, 8, produce, None))
+        pl.when(thread == 1)(lambda: jax.lax.fori_loop(0, 8, consume, None))
+
+    scratch = {
+        "queue": plgpu.SMEM((2,), F32),
+        "full": plgpu.Barrier(num_barriers=2),
+        "empty": plgpu.Barrier(num_barriers=2),
+    }
+    return kernel(body, array(8), array(8), scratch_types=scratch, num_threads=2, thread_name="t")
+
+
+def barrier_of_rank_three():
+    def body(o, b):
+        plgpu.barrier_arrive(b.at[1, 0, jax.lax.axis_index("t")])
+        plgpu.barrier_wait(b.at[1].at[0, jax.lax.axis_index("t")])
+        o[...] = 1
+
+    scratch = [plgpu.Barrier(num_arrivals=1, num_barriers=(2, 1, 3))]
+    return kernel(body, array(dtype=I32), scratch_types=scratch, num_threads=3, thread_name="t")
+
+
+def cluster_barrier():
+    """Blocks that read what their neighbours wrote."""
+
+    def body(x, y, o, b):
+        c = jax.lax.axis_index("c")
+        y[c, :] = x[c, :]
+        plgpu.barrier_arrive(b)
+        plgpu.barrier_wait(b)
+        o[c, :] = y[1 - c, :]
+
+    scratch = [plgpu.ClusterBarrier(collective_axes=("c",))]
+    return kernel(
+        body, array(2, 8), array(2, 8), array(2, 8), scratch_types=scratch, cluster=(2,), cluster_names=("c",)
+    )
+
+
+def warps():
+    """A thread that is split: one warp loads, another multiplies."""
+
+    def body(a, b, o, a_smem, b_smem, acc, loaded, done):
+        @pl.core_map(plgpu.WarpMesh(axis_name="warp"))
+        def _():
+            warp = jax.lax.axis_index("warp")
+
+            @pl.when(warp == 0)
+            def _():
+                plgpu.copy_gmem_to_smem(a, a_smem, loaded)
+                plgpu.copy_gmem_to_smem(b, b_smem, loaded)
+
+            @pl.when(warp == 1)
+            def _():
+                plgpu.barrier_wait(loaded)
+                plgpu.tcgen05_mma(acc, a_smem, b_smem, accumulate=False)
+                plgpu.tcgen05_commit_arrive(done)
+
+        plgpu.barrier_wait(done)
+        o[...] = plgpu.async_load_tmem(acc)
+
+    scratch = {
+        "a_smem": plgpu.SMEM((128, 128), F16, transforms=TILED),
+        "b_smem": plgpu.SMEM((128, 128), F16, transforms=TILED),
+        "acc": plgpu.TMEM((128, 128), F32),
+        "loaded": plgpu.Barrier(num_arrivals=2),
+        "done": plgpu.Barrier(orders_tensor_core=True),
+    }
+    both = [array(128, 128, dtype=F16)] * 2
+    return kernel(body, array(128, 128), *both, scratch_types=scratch)
+
+
+def copies_out():
+    """Groups of copies to global memory: open ones, awaited for their sources and in full, and ones that add."""
+
+    def body(x, o, s):
+        s[...] = x[...]
+        plgpu.commit_smem()
+        plgpu.copy_smem_to_gmem(s.at[0], o.at[0], commit_group=False)
+        plgpu.copy_smem_to_gmem(s.at[1], o.at[1], commit_group=False)
+        plgpu.commit_smem_to_gmem_group()
+        plgpu.wait_smem_to_gmem(0, wait_read_only=True)
+        plgpu.copy_smem_to_gmem(s.at[0], o.at[1], reduction_op="add")
+        plgpu.copy_smem_to_gmem(s.at[1], o.at[0], predicate=jax.lax.axis_index("g") == 0)
+        plgpu.wait_smem_to_gmem(0)
+
+    scratch = [plgpu.SMEM((2, 8), F32)]
+    return kernel(body, array(2, 8), array(2, 8), scratch_types=scratch, grid=(2,), grid_names=("g",))
+
+
+def collective_copy():
+    """A copy that the blocks of a cluster share."""
+
+    def body(x, o, s, b):
+        plgpu.copy_gmem_to_smem(x, s, b, collective_axes="c")
+        plgpu.barrier_wait(b)
+        o[jax.lax.axis_index("c"), ...] = s[...]
+
+    scratch = [plgpu.SMEM((64, 64), F16), plgpu.Barrier()]
+    out, given = array(2, 64, 64, dtype=F16), array(64, 64, dtype=F16)
+    return kernel(body, out, given, scratch_types=scratch, cluster=(2,), cluster_names=("c",))
+
+
+def other_block():
+    """A block that reads the shared memory of another."""
+
+    def body(o, s, b):
+        c = jax.lax.axis_index("c")
+        s[...] = jnp.full((8,), c, I32)
+        plgpu.barrier_arrive(b)
+        plgpu.barrier_wait(b)
+        o[c, :] = plgpu.cluster_ref(s, {"c": 1 - c})[...]
+        plgpu.barrier_arrive(b)
+        plgpu.barrier_wait(b)
+
+    scratch = [plgpu.SMEM((8,), I32), plgpu.ClusterBarrier(collective_axes=("c",))]
+    return kernel(body, array(2, 8, dtype=I32), scratch_types=scratch, cluster=(2,), cluster_names=("c",))
+
+
+def semaphores():
+    def body(o, s):
+        pl.semaphore_signal(s, 2)
+        pl.semaphore_wait(s, 1)
+        pl.semaphore_wait(s, 1, decrement=False)
+        o[...] = pl.semaphore_read(s)
+        pl.semaphore_wait(s, 1)
+
+    return kernel(body, array(dtype=I32), scratch_types=[plgpu.SemaphoreType.REGULAR])
+
+
+def accumulator():
+    """Products into registers, which begin at zero or with a value."""
+
+    def body(a, b, o, a_smem, b_smem):
+        a_smem[...] = a[...]
+        b_smem[...] = b[...]
+        plgpu.commit_smem()
+
+        def scope(acc):
+            plgpu.wgmma(acc, a_smem, b_smem)
+            plgpu.wgmma_wait(0)
+            return acc[...]
+
+        first = pl.run_scoped(scope, plgpu.ACC((64, 128), F32))
+
+        def state(acc):
+            plgpu.wgmma(acc, a_smem, b_smem)
+
+        o[...] = pl.run_state(state)(plgpu.ACC.init(first))
+
+    scratch = [plgpu.SMEM((64, 64), F16, transforms=TILED), plgpu.SMEM((64, 128), F16, transforms=TILED)]
+    given = [array(64, 64, dtype=F16), array(64, 128, dtype=F16)]
+    return kernel(body, array(64, 128), *given, scratch_types=scratch)
+
+
+def tensor_memory():
+    """Stores and loads of tensor memory, a copy to it, and a product that takes it as its left operand."""
+
+    def body(a, b, o, s, t, acc, done):
+        s[...] = b[...]
+        plgpu.commit_smem()
+        plgpu.async_store_tmem(t, a[...])
+        plgpu.commit_tmem()
+        plgpu.async_copy_smem_to_tmem(s, t)
+        plgpu.tcgen05_mma(acc, t, s, done, accumulate=jax.lax.axis_index("g") > 0)
+        plgpu.barrier_wait(done)
+        o[...] = plgpu.async_load_tmem(acc.at[:, :64])
+        plgpu.wait_load_tmem()
+
+    scratch = {
+        "s": plgpu.SMEM((128, 128), F16),
+        "t": plgpu.TMEM((128, 128), F16, packed=True),
+        "acc": plgpu.TMEM((128, 128), F32),
+        "done": plgpu.Barrier(orders_tensor_core=True),
+    }
+    both = [array(128, 128, dtype=F16)] * 2
+    return kernel(body, array(128, 64), *both, scratch_types=scratch, grid=(1,), grid_names=("g",))
+
+
+def in_place():
+    """core_map writes what run_state holds: one memory, in and out."""
+
+    def body(o):
+        @pl.core_map(plgpu.Mesh(num_threads=4, thread_name="t", grid=(2,), grid_names=("g",)))
+        def _():
+            o[jax.lax.axis_index("g"), jax.lax.axis_index("t")] = jax.lax.axis_index("t")
+
+    return functools.partial(pl.run_state(body), jnp.zeros((2, 4), I32))
+
+
+def written_input():
+    def body(x, o):
+        x[0] = 3.0
+        o[...] = x[...]
+
+    return kernel(body, array(4), array(4))
+
+
+def shared_operands():
+    """The operands of pallas_call may be wanted in shared memory."""
+
+    def body(x, o):
+        o[...] = x[...] + 1
+
+    spec = plgpu.BlockSpec((8,), memory_space=plgpu.SMEM)
+    call = pl.pallas_call(
+        body, out_shape=array(8), in_specs=[spec], out_specs=spec, compiler_params=plgpu.CompilerParams()
+    )
+    return functools.partial(call, jnp.zeros((8,)))
+
+
+ALL = (
+    hand_off, barrier_of_rank_three, cluster_barrier, warps, copies_out, collective_copy, other_block, semaphores,
+    accumulator, tensor_memory, in_place, written_input, shared_operands,
+)  # fmt: skip
