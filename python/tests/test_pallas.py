@@ -16,6 +16,7 @@ jax = pytest.importorskip("jax")
 import jax.numpy as jnp
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import tpu as pltpu
+from jax.experimental.pallas import triton as plgpu
 
 import kiln
 import kiln.pallas as kp
@@ -289,3 +290,50 @@ def test_types_of_less_than_two_bytes(name):
     wide, same = kp.run(both, x, on="host")
     np.testing.assert_array_equal(np.asarray(wide), x.astype(np.float32))
     np.testing.assert_array_equal(np.asarray(same).view(np.uint8), x.view(np.uint8))
+
+
+def test_a_kernel_may_write_to_its_prefetched_scalars():
+    def kernel(count_ref, x_ref, o_ref):
+        count_ref[0] += 1
+        o_ref[...] = x_ref[...] + count_ref[0]
+
+    spec = pl.BlockSpec((1, 128), lambda i, count: (i, 0))
+    grid = pltpu.PrefetchScalarGridSpec(num_scalar_prefetch=1, grid=(4,), in_specs=[spec], out_specs=spec)
+    call = pl.pallas_call(kernel, jax.ShapeDtypeStruct((4, 128), np.float32), grid_spec=grid, interpret=True)
+    arguments = jnp.array([5], jnp.int32), jnp.ones((4, 128))
+    np.testing.assert_array_equal(kp.run(call, *arguments), call(*arguments))
+
+
+def test_an_aliased_input_that_is_written_to_is_one_memory_with_the_output():
+    def kernel(x_ref, o_ref):
+        x_ref[0, :] = x_ref[0, :] * 10
+        o_ref[1, :] = x_ref[0, :] + o_ref[1, :]
+
+    shape = jax.ShapeDtypeStruct((2, 128), np.float32)
+    call = pl.pallas_call(kernel, shape, input_output_aliases={0: 0}, interpret=True)
+    np.testing.assert_array_equal(kp.run(call, jnp.ones((2, 128))), [[10] * 128, [11] * 128])
+
+
+def test_what_is_written_past_an_output_is_there_to_be_read_back():
+    def kernel(x_ref, o_ref):
+        o_ref[...] = x_ref[...]
+        y = o_ref[...]
+        o_ref[...] = y + y[:, ::-1]
+
+    call = pl.pallas_call(
+        kernel, jax.ShapeDtypeStruct((8, 100), np.float32), grid=(1,), interpret=True,
+        in_specs=[pl.BlockSpec((8, 128), lambda i: (0, 0))], out_specs=pl.BlockSpec((8, 128), lambda i: (0, 0)),
+    )  # fmt: skip
+    x = jnp.arange(1024, dtype=jnp.float32).reshape(8, 128)
+    np.testing.assert_array_equal(kp.run(call, x), (x + x[:, ::-1])[:, :100])
+
+
+def test_a_false_mask_keeps_a_store_from_an_element_that_another_names():
+    def kernel(at_ref, x_ref, o_ref):
+        at = at_ref[...]
+        plgpu.store(o_ref.at[at, pl.ds(0, 4)], x_ref[...], mask=(at_ref[...] < 3)[:, None] & (x_ref[...] > 0))
+
+    x = jnp.arange(24, dtype=jnp.float32).reshape(6, 4)
+    call = pl.pallas_call(kernel, jax.ShapeDtypeStruct((4, 4), np.float32), interpret=True)
+    y = kp.run(call, jnp.array([2, 1, 3, 0, 3, 3], jnp.int32), x)
+    np.testing.assert_array_equal(y, np.stack([x[3], x[1], [np.nan, 1, 2, 3], [np.nan] * 4]))

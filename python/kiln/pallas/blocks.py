@@ -79,6 +79,12 @@ def _size(dim: Any) -> int:
     return 1 if isinstance(dim, Squeezed) else int(dim.block_size)
 
 
+def whole_blocks(mapping: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of an array that blocks do not reach out of."""
+    dims = zip(mapping.block_shape, shape, strict=True)
+    return tuple(-(-n // _size(dim)) * _size(dim) if isinstance(dim, Blocked) else n for dim, n in dims)
+
+
 def _start(low: Lowering, index: Value, dim: Any, extent: int) -> Value:
     """Where the block starts, in Kiln's units, moved inside the (padded) array as dynamic slices are."""
     index, size = low.convert(index, np.int32), _size(dim)

@@ -135,15 +135,20 @@ def _call(setting: Any, interpret: Any, *args: Any, jaxpr: Any, grid_mapping: An
         setting.kernels.append(entry.kernel)
     if params["debug"]:
         print(f"\nThe kernel in pallas_call {jaxpr.debug_info.func_src_info}:\n{exported.text}")
-    outputs = [(block.array_aval.shape, block.array_aval.dtype) for block in grid_mapping.block_mappings_output]
-    results = [jax.ShapeDtypeStruct(shape, _byte_of(dtype)) for shape, dtype in [*outputs, *exported.dropped]]
+    outputs = [block.array_aval for block in grid_mapping.block_mappings_output]
+    results = [jax.ShapeDtypeStruct(shape, _byte_of(dtype)) for shape, dtype in exported.outputs]
     dynamic = grid_mapping.num_dynamic_grid_bounds
     aliases = {source + dynamic: target for source, target in params["input_output_aliases"]}
     has_side_effect = any(not isinstance(effect, RefEffect) for effect in jaxpr.effects)
     device = [jax.lax.axis_index(name) for name in exported.device_axes]
     operands = [_to_bytes(jnp.asarray(x)) for x in [*args, *device, *exported.constants]]
     found = door.call(entry, operands, results, aliases, has_side_effect)
-    return [_from_bytes(y, dtype) for y, (_, dtype) in zip(found, outputs, strict=False)]
+    return [_from_bytes(_cropped(y, aval.shape), aval.dtype) for y, aval in zip(found, outputs, strict=False)]
+
+
+def _cropped(y: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """The elements of an output that belong to a result."""
+    return y if y.shape == shape else jax.lax.slice(y, (0,) * y.ndim, shape)
 
 
 def _byte_of(dtype: Any) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from kiln.pallas import arith, control, memory, shape, speech  # noqa: F401  (their rules)
-from kiln.pallas.blocks import Block, Param, block_of, grid_axes, parallel
+from kiln.pallas.blocks import Block, Param, block_of, grid_axes, parallel, whole_blocks
 from kiln.pallas.lower import Axis, Lowering, Ref, physical
 from kiln.pallas.text import Names, Writer
 from kiln.pallas.unsupported import Unsupported
@@ -25,15 +25,15 @@ class Exported:
     """A kernel, and how to call it.
 
     Its inputs are the operands of the call (sizes of a dynamic grid, prefetched scalars, inputs), this device's indices
-    along `device_axes` of the mesh around it, then `constants`. Its first `output_count` outputs are the results of the
-    call; those behind are inputs that the kernel writes to, which JAX does not hand back.
+    along `device_axes` of the mesh around it, then `constants`. Its first outputs are the results of the call, some of
+    them larger than those: the kernel reads back what it wrote past their ends. Outputs behind are inputs that the
+    kernel writes to, which JAX does not hand back.
     """
 
     name: str
     text: str
     constants: tuple[np.ndarray, ...]
-    output_count: int
-    dropped: tuple[tuple[tuple[int, ...], np.dtype], ...] = ()  # shapes and types of the outputs behind
+    outputs: tuple[tuple[tuple[int, ...], np.dtype], ...]  # shapes and types of all outputs
     device_axes: tuple[Any, ...] = ()
 
 
@@ -82,18 +82,18 @@ class Assembly:
         mappings = self.mapping.block_mappings
         blocks = [self._block(m, p, axes, refs) for m, p in zip(mappings, seen + outputs, strict=True)]
         body, low = self._body(axes, refs, blocks)
-        results = [*outputs, *written.values()]
+        results = outputs + [param for param in written.values() if param not in outputs]
         self._fill(outputs, blocks[len(seen) :], low)
         lines = [
             f"kernel {name}({_list([*inputs, *self._further_inputs()])}) -> ({_list(results)}) {{",
             *self._grid(axes, [] if written else blocks[len(seen) :]),
-            *(f"  {b.header}" for b in blocks if b.header),
+            *dict.fromkeys(f"  {b.header}" for b in blocks if b.header),
             *body.lines,
             "}",
         ]
-        dropped = tuple((p.shape, p.dtype) for p in written.values())
+        types = tuple((p.shape, p.dtype) for p in results)
         text = "\n".join(lines) + "\n"
-        return Exported(name, text, tuple(self.constants), len(outputs), dropped, self._device_axes())
+        return Exported(name, text, tuple(self.constants), types, self._device_axes())
 
     # ---- parameters ----
 
@@ -121,15 +121,19 @@ class Assembly:
             )
             for k, m in enumerate(mapping.block_mappings_output)
         ]
+        for k, m in enumerate(mapping.block_mappings_output):
+            if k not in self.aliases and behind + k in self._effects("ReadEffect"):
+                outputs[k].shape = whole_blocks(m, outputs[k].shape)
         written = {}
         for k in sorted(self._written()):
-            if k < before:
-                raise Unsupported("a kernel that writes to its prefetched scalars")
-            if k < behind:
-                source = inputs[first + k]
-                words = f"alias {source.name}"
-                written[k - before] = Param(self.names.claim(source.name + "_new"), source.shape, source.dtype, words)
+            if before <= k < behind:
+                same = [outputs[o] for o, i in self.aliases.items() if i == k]
+                written[k - before] = same[0] if same else self._written_input(inputs[first + k])
         return inputs, outputs, written
+
+    def _written_input(self, source: Param) -> Param:
+        """The output that an input is which the kernel writes to and JAX hands back nowhere."""
+        return Param(self.names.claim(source.name + "_new"), source.shape, source.dtype, f"alias {source.name}")
 
     def _param(self, aval: Any, place: int, default: str, words: str = "") -> Param:
         inner = physical(getattr(aval, "inner_aval", aval))
@@ -139,10 +143,14 @@ class Assembly:
 
     def _written(self) -> set[int]:
         """The numbers of the kernel's refs that it writes to."""
+        return self._effects("WriteEffect", "AccumEffect")
+
+    def _effects(self, *kinds: str) -> set[int]:
+        """The numbers of the kernel's refs that it has an effect of these kinds on."""
         found = set()
         places = {v: k for k, v in enumerate(self.jaxpr.invars)}
         for effect in self.jaxpr.effects:
-            if type(effect).__name__ in ("WriteEffect", "AccumEffect"):
+            if type(effect).__name__ in kinds:
                 where = effect.input
                 found.add(where if isinstance(where, int) else places.get(where, -1))
         return found - {-1}
@@ -181,7 +189,9 @@ class Assembly:
         low = Lowering(writer, axes, self._constant)
         scratch_vars = self.jaxpr.invars[self.mapping.slice_scratch_ops]
         scratch = [memory.scratch(low, v.aval) for v in scratch_vars]
-        low.jaxpr(self.jaxpr, [*prefetch, *(b.ref for b in blocks), *scratch])
+        written = self._written()
+        scalars = [memory.copy_of(low, ref) if k in written else ref for k, ref in enumerate(prefetch)]
+        low.jaxpr(self.jaxpr, [*scalars, *(b.ref for b in blocks), *scratch])
         return writer, low
 
     def _grid(self, axes: list[Axis], outputs: list[Block]) -> list[str]:

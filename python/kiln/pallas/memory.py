@@ -97,17 +97,18 @@ def logical(low: Lowering, ref: Ref, transforms: Sequence[Any]) -> list[Any]:
 
 
 def resolve(
-    low: Lowering, ref: Ref, transforms: Sequence[Any], clamp: bool = True, reads: bool = False
+    low: Lowering, ref: Ref, transforms: Sequence[Any], clamp: bool = True, points: bool = False
 ) -> tuple[Spot, list[Any]]:
     """Views through all indexers but the last; the transforms of values that are left over.
 
-    Only reads may end in arrays of indices: what JAX does with those of a write, a scatter says better.
+    Only reads and masked writes may end in arrays of indices: which of two writes to one element stays is said by a
+    scatter. A mask that is false keeps a write from its element, though JAX's interpreter writes the old value back.
     """
     transforms = logical(low, ref, transforms)
     rest: list[Any] = []
     for k, transform in enumerate(transforms):
         arrays = isinstance(transform, NDIndexer) and has_arrays(transform)
-        if not isinstance(transform, NDIndexer) or (arrays and not (reads and k == len(transforms) - 1)):
+        if not isinstance(transform, NDIndexer) or (arrays and not (points and k == len(transforms) - 1)):
             transforms, rest = transforms[:k], list(transforms[k:])
             break
     for indexer in transforms[:-1]:
@@ -121,7 +122,7 @@ def resolve(
 
 def load(low: Lowering, ref: Ref, transforms: Sequence[Any]) -> Value:
     """What a ref holds, seen through its transforms."""
-    part, rest = resolve(low, ref, transforms, reads=True)
+    part, rest = resolve(low, ref, transforms, points=True)
     return _read(low, part, rest)
 
 
@@ -154,7 +155,7 @@ def store(
     clamp: bool = True,
 ) -> Value:
     """Writes a value where the mask holds; what was there before, and the value elsewhere, when it is `wanted`."""
-    part, rest = resolve(low, ref, transforms, clamp)
+    part, rest = resolve(low, ref, transforms, clamp, points=mask is not None)
     if rest:
         return _store_through(low, part, rest, value, mask)
     extra = [f"mask: {mask.text}"] if mask is not None else []
@@ -274,6 +275,14 @@ def scratch(low: Lowering, aval: Any) -> Ref:
     if semaphore:
         low.writer.line(f"{name}[...] = 0")
     return Ref(name, shape, dtype)
+
+
+def copy_of(low: Lowering, ref: Ref) -> Ref:
+    """Memory that begins each grid step as a ref's, which keeps what it has."""
+    name = low.writer.names.fresh()
+    low.writer.line(f"scratch {name}: {type_text(ref.dtype, ref.shape)}")
+    low.writer.line(f"{name}[...] = {ref.text}[...]")
+    return Ref(name, ref.shape, ref.dtype)
 
 
 @rule("run_scoped")

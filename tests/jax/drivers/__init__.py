@@ -1,0 +1,75 @@
+"""Drivers of real Pallas kernels: each calls a function of a package on small inputs.
+
+A driver is a function that gives a `Case`; `@driver("package")` puts it into `DRIVERS`. Nothing of the packages is copied
+here: a driver imports what it needs when it is called.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+from unittest import mock
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+class Case(NamedTuple):
+    """A function that launches Pallas kernels, its arguments, and what it should give."""
+
+    function: Callable[..., Any]
+    arguments: Sequence[Any] = ()
+    reference: Callable[..., Any] | None = None  # None: the function itself on JAX's interpreter
+    tolerance: float = 1e-5  # of the largest element of each result
+
+
+class Driver(NamedTuple):
+    """A row of the table."""
+
+    package: str
+    name: str
+    make: Callable[[], Case]
+
+
+DRIVERS: list[Driver] = []
+
+
+def driver(package: str, **variants: dict[str, Any]) -> Callable[[Callable[..., Case]], Callable[..., Case]]:
+    """Registers a driver, or one for each of its variants: a name and the keyword arguments."""
+
+    def register(make: Callable[..., Case]) -> Callable[..., Case]:
+        for variant, arguments in (variants or {"": {}}).items():
+            name = f"{make.__name__}-{variant}" if variant else make.__name__
+            DRIVERS.append(Driver(package, name, lambda arguments=arguments: make(**arguments)))
+        return make
+
+    return register
+
+
+def normal(*shape: int, seed: int = 0, dtype: Any = jnp.float32, scale: float = 1.0) -> jax.Array:
+    """Normal numbers, the same in every process."""
+    numbers = np.random.default_rng([seed, *shape]).standard_normal(shape, np.float32)
+    return jnp.asarray(numbers * scale, dtype)
+
+
+def integers(low: int, high: int, *shape: int, seed: int = 0, dtype: Any = jnp.int32) -> jax.Array:
+    """Integers from low to high, the latter excluded."""
+    return jnp.asarray(np.random.default_rng([seed, *shape]).integers(low, high, shape), dtype)
+
+
+def gradients(function: Callable[..., Any], count: int) -> Callable[..., Any]:
+    """The gradients of a function's weighted sum by its first arguments."""
+
+    def weighted(*arguments: Any) -> jax.Array:
+        y = function(*arguments)
+        return (y.astype(jnp.float32) * jnp.cos(jnp.arange(y.size, dtype=jnp.float32)).reshape(y.shape)).sum()
+
+    return jax.grad(weighted, argnums=tuple(range(count)))
+
+
+def stand_in(*modules: str) -> None:
+    """Puts empty modules where a package imports large ones that its kernels make no use of."""
+    for name in modules:
+        sys.modules.setdefault(name, mock.MagicMock(__path__=[], __spec__=None, __name__=name))

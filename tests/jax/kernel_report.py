@@ -1,0 +1,119 @@
+"""The report on real kernels, as Markdown: counts by machine, a row a kernel, and drivers that came to nothing."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import pathlib
+import re
+from collections.abc import Iterable
+from typing import Any
+
+Row = dict[str, Any]
+HEAD = """# Pallas kernels of real packages on Kiln
+
+Written by `tests/jax/kernels.py`. Each kernel is reached by calling its package on small inputs (`tests/jax/drivers`),
+and exported as `kp.export` does. A *kernel* is a body function; its variants are one row, that of the largest.
+
+- *machine*: whose kernel it is, by its compiler parameters, memory spaces and primitives. *copies*: it starts
+  asynchronous copies or waits for semaphores.
+- The columns of devices hold the largest difference from the reference over all drivers of the kernel, as a part of the
+  largest element of the result; or why there is none. The reference is plain JAX where the package or the driver has
+  one, else the same program on JAX's own interpreter (*).
+- *s*: seconds of the slowest driver, compilation of JAX's part and of the reference included.
+
+"""
+
+
+def line(row: Row) -> str:
+    """One line for the terminal."""
+    refused = [kernel for kernel in row["kernels"] if kernel["refused"]]
+    told = row.get("failed") or (f"refused: {refused[0]['refused']}" if refused else "")
+    shown = " ".join(f"{on} {_result(row, on)}" for on in row["results"])
+    return f"{row['package']}/{row['driver']}: {len(row['kernels'])} kernels {shown} {told} {row['seconds']:.1f} s"
+
+
+def _result(row: Row, on: str) -> str:
+    found = row["results"].get(on)
+    if found is None:
+        return "-"
+    if "failed" in found:
+        code = re.search(r"error\[(\d+ \w+)\]", found["failed"])
+        return code[1] if code else found["failed"][:80].replace("|", "\\|")
+    mark = "*" if row["reference"] == "JAX interpreter" else ""
+    good = found["difference"] <= row["tolerance"]
+    return f"{found['difference']:.0e}{mark}" if good else f"**differs by {found['difference']:.0e}**{mark}"
+
+
+def _worst(cells: Iterable[str]) -> str:
+    """Of the results of several drivers: a failure before a difference, a larger before a smaller."""
+    return max(cells, key=lambda cell: (not cell[:1].isdigit(), float(cell.rstrip("*")) if cell[0].isdigit() else 0))
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "?"
+
+
+def _groups(rows: list[Row]) -> dict[tuple[str, str, str], list[tuple[Row, Row]]]:
+    """Package, place and name of each kernel: its drivers."""
+    groups: dict[tuple[str, str, str], list[tuple[Row, Row]]] = {}
+    for row in rows:
+        for kernel in row["kernels"]:
+            groups.setdefault((row["package"], kernel["place"], kernel["kernel"]), []).append((row, kernel))
+    return groups
+
+
+def _kernel_row(key: tuple[str, str, str], found: list[tuple[Row, Row]], places: list[str]) -> str:
+    largest = max((kernel for _, kernel in found), key=lambda kernel: kernel["equations"])
+    refused = next((kernel["refused"] for _, kernel in found if kernel["refused"]), "")
+    clean = [row for row, _ in found if not any(kernel["refused"] for kernel in row["kernels"])]
+    cells = [_worst(_result(row, on) for row in clean) if clean else "-" for on in places]
+    package, place, name = key
+    told = refused.replace("|", "\\|") if refused else "yes"
+    seconds = max(row["seconds"] for row, _ in found)
+    machine = largest["machine"] + (", copies" if largest["waits"] else "")
+    parts = [package, f"`{name}` {place}", machine, str(largest["equations"]), told, *cells, f"{seconds:.1f}"]
+    return f"| {' | '.join(parts)} |"
+
+
+def _counts(groups: dict[Any, list[tuple[Row, Row]]]) -> list[str]:
+    table: dict[str, list[int]] = {}
+    for found in groups.values():
+        largest = max((kernel for _, kernel in found), key=lambda kernel: kernel["equations"])
+        count = table.setdefault(largest["machine"] + (" with copies" if largest["waits"] else ""), [0, 0])
+        count[0] += 1
+        count[1] += not any(kernel["refused"] for _, kernel in found)
+    lines = ["| machine | kernels | exported |", "|---|--:|--:|"]
+    lines += [f"| {name} | {all_} | {good} |" for name, (all_, good) in sorted(table.items())]
+    aimed = [count for name, count in table.items() if "copies" not in name and "mosaic" not in name]
+    all_, good = (sum(column) for column in zip(*aimed, strict=True))
+    return [
+        *lines,
+        "",
+        f"Triton, generic and TPU kernels without copies: {good} of {all_}, {100 * good / all_:.1f} %.",
+        "",
+    ]
+
+
+def _nothing(rows: list[Row]) -> list[str]:
+    lost = [row for row in rows if row.get("failed")]
+    lines = [f"| {row['package']} | {row['driver']} | {row['failed'].replace('|', chr(92) + '|')} |" for row in lost]
+    return (
+        ["", "Drivers that came to no result:", "", "| package | driver | why |", "|---|---|---|", *lines]
+        if lost
+        else []
+    )
+
+
+def write(path: pathlib.Path, rows: list[Row]) -> None:
+    """The page."""
+    groups = _groups(rows)
+    places = list(dict.fromkeys(on for row in rows for on in row["results"]))
+    versions = sorted({f"{row['package']} {_version(row['package'])}" for row in rows})
+    lines = [f"Packages: {', '.join(versions)}.", "", *_counts(groups)]
+    lines += [f"| package | kernel | machine | equations | exported | {' | '.join(places)} | s |"]
+    lines += ["|---|---|---|--:|---|" + "---|" * len(places) + "--:|"]
+    lines += [_kernel_row(key, groups[key], places) for key in sorted(groups)]
+    path.write_text(HEAD + "\n".join([*lines, *_nothing(rows)]) + "\n")
