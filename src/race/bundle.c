@@ -20,11 +20,10 @@ static void put_unit(race *r, race_bundle *bundle, unit_id unit) {
   race_unit_turn(r, unit);
 }
 
+/* What the operation knew comes with observing it. */
 static void put_op(race *r, race_bundle *bundle, race_op *op) {
-  race_views_join(r, &bundle->views, &op->views);
-  race_ops_add_all(r, &bundle->tasks, &op->tasks, &op->views);
-  if (race_op_is_task(op)) race_ops_add(r, &bundle->tasks, op);
   race_ops_add(r, &bundle->done, op);
+  race_ops_add_all(r, &bundle->tasks, &op->tasks, &op->views);
 }
 
 static void take_bundle(race *r, const race_bundle *bundle, unit_id unit) {
@@ -102,8 +101,9 @@ void race_signal_op(race *r, race_semaphore *s, semaphore_span given, race_op *o
 }
 
 void race_take(race *r, race_semaphore *s, semaphore_span taken, bool keep, unit_id unit) {
+  if (taken.begin == taken.end) return;
   for (const race_signal_entry *entry = s->first; entry && entry->span.begin < taken.end; entry = entry->next)
-    if (entry->span.end > taken.begin) take_bundle(r, &entry->bundle, unit);
+    take_bundle(r, &entry->bundle, unit);
   while (!keep && s->first && s->first->span.end <= taken.end) remove_first(r, s);
 }
 

@@ -59,8 +59,8 @@ void race_clock_raise(race *r, race_clock *clock, uint32_t slot, uint32_t count)
 void race_clock_join(race *r, race_clock *into, const race_clock *from);
 void race_clock_free(race *r, race_clock *clock);
 
-/* The two views of one past. `async` is never ahead of `generic`, and equal to it in all slots of observations: those
- * are raised in both at once. So who knows of an operation's end knows it in both views. */
+/* The two views of one past. `async` is never ahead of `generic`. What was observed counts for both, so its slots are
+ * asked of `generic` only. */
 typedef struct race_views {
   race_clock generic, async;
 } race_views;
@@ -98,7 +98,7 @@ struct race_op {
   uint32_t holders;     /* the caller, lists of operations: they may still pass it on */
   uint32_t refs;        /* marks and lineages: they only ask whether it is over */
   uint64_t serial;      /* in order of issue */
-  race_views views;     /* at its issue, with those of what it follows; empty without holders, as all below */
+  race_views views;     /* at its issue; empty without holders, as all below */
   race_lineage *before; /* what it follows */
   race_ops tasks;       /* what its unit knew at its issue to be issued; until race_end */
   race_pipe *pipe;      /* NULL unless MMA */

@@ -120,7 +120,6 @@ void race_op_observe(race *r, unit_id unit, race_op *op, bool read_only) {
   for (const race_lineage *node = op->before; node && !read_only; node = node->next)
     if (!race_op_known(node->op, &observer->views, false)) add_cover(r, node->op, cover);
   race_clock_raise(r, &observer->views.generic, race_slot_observed(unit), cover.count);
-  race_clock_raise(r, &observer->views.async, race_slot_observed(unit), cover.count);
 }
 
 /* ---- issue ---- */
@@ -155,9 +154,9 @@ static bool any_known(const race_lineage *node, const race_views *views) {
   return false;
 }
 
-/* Adds an operation and all that it follows. A first one's whole lineage can be shared. */
+/* Adds an operation and all that it follows. A first one's whole lineage can be shared. What `earlier` was issued after
+ * is known already: who knows of a task knows what its issuer knew. */
 static void follow(race *r, race_op *op, race_op *earlier) {
-  race_views_join(r, &op->views, &earlier->views);
   if (race_op_follows(op, earlier)) return;
   if (!op->before && !any_known(earlier->before, &op->views)) {
     op->before = earlier->before;

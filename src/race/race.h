@@ -74,7 +74,7 @@ typedef struct race_pipe {
 race_op *race_issue(race *r, unit_id unit, race_task task, const void *site, const race_pipe *pipe);
 void race_end(race *r, race_op *op);
 
-/* The unit knows that the operation is done; with `read_only`, that it has read its source. */
+/* The unit knows that the operation is done; with `read_only`, for a COPY, that it has read its source. */
 void race_await(race *r, unit_id unit, race_op *op, bool read_only);
 void race_await_tmem(race *r, unit_id unit);  /* `await tmem`: its TMEM_LOADs are done */
 void race_commit_tmem(race *r, unit_id unit); /* `commit tmem`: its TMEM_STOREs are done */

@@ -68,19 +68,16 @@ static void unite_page(race *r, race_buffer *b, uint32_t *slot) {
   b->mixed_spare = place;
 }
 
-static void add_part(race *r, race_page *page, uint64_t mask, race_state_id state) {
-  for (uint32_t i = 0; i < page->count; i++) {
-    if (page->parts[i].state != state) continue;
-    page->parts[i].mask |= mask;
-    return;
-  }
-  if (!reserve_parts(r, page, page->count + 1)) return;
-  page->parts[page->count++] = (race_part){mask, state};
-  race_state_ref(r, state, 1);
+static race_part *find_part(race_page *page, race_state_id state) {
+  for (uint32_t i = 0; i < page->count; i++)
+    if (page->parts[i].state == state) return &page->parts[i];
+  return NULL;
 }
 
-/* Takes elements out of a part; true when it is gone, and another one stands in its place. */
-static bool shrink_part(race *r, race_page *page, uint32_t i, uint64_t mask) {
+/* Moves elements of part `i` to a state that another part has; true when that was all of it, and the last part stands
+ * in its place. */
+static bool merge_elements(race *r, race_page *page, uint32_t i, uint64_t mask, race_part *other) {
+  other->mask |= mask;
   page->parts[i].mask &= ~mask;
   if (page->parts[i].mask) return false;
   race_state_unref(r, page->parts[i].state);
@@ -88,18 +85,32 @@ static bool shrink_part(race *r, race_page *page, uint32_t i, uint64_t mask) {
   return true;
 }
 
+/* The same to a state that is new to the page. */
+static void change_elements(race *r, race_page *page, uint32_t i, uint64_t mask, race_state_id state) {
+  if (page->parts[i].mask == mask) {
+    race_state_unref(r, page->parts[i].state);
+    page->parts[i].state = state;
+  } else if (reserve_parts(r, page, page->count + 1)) {
+    page->parts[i].mask &= ~mask;
+    page->parts[page->count++] = (race_part){mask, state};
+  } else {
+    return;
+  }
+  race_state_ref(r, state, 1);
+}
+
 static void touch_parts(race *r, race_page *page, uint64_t base, uint64_t mask) {
   for (uint32_t i = 0; mask && i < page->count;) {
-    race_part part = page->parts[i];
+    race_part part = page->parts[i], *other;
     uint64_t hit = part.mask & mask;
     race_state_id state = hit ? race_touch_step(r, part.state, base + (uint64_t)__builtin_ctzll(hit)) : part.state;
     mask &= ~hit;
-    if (state == part.state) {
-      i++;
-      continue;
+    if (state != part.state) {
+      other = find_part(page, state);
+      if (other && merge_elements(r, page, i, hit, other)) continue;
+      if (!other) change_elements(r, page, i, hit, state);
     }
-    add_part(r, page, hit, state);
-    if (!shrink_part(r, page, i, hit)) i++;
+    i++;
   }
 }
 

@@ -49,8 +49,7 @@ static bool same_event(const race_mark *a, const race_mark *b) {
 }
 
 static bool is_remembered(const race_state *s, const race_mark *me) {
-  if (race_kind_mode(me->kind) == RACE_MODE_WRITE)
-    return s->mark_count == 0 && s->write.kind != RACE_KINDS && same_event(&s->write, me);
+  if (race_kind_mode(me->kind) == RACE_MODE_WRITE) return s->write.kind != RACE_KINDS && same_event(&s->write, me);
   for (uint32_t i = s->mark_count, least = i > FEW ? i - FEW : 0; i-- > least;)
     if (same_event(&s->marks->data[i], me)) return true;
   return false;

@@ -4,7 +4,7 @@
 #include "race_play.h"
 #include "random.h"
 
-#define PROGRAMS 2500
+#define PROGRAMS 8000
 #define EVENTS 160
 #define WHOLES 3 /* units; each may have one part */
 
@@ -24,7 +24,8 @@ typedef struct program {
   bool parted[WHOLES]; /* its part runs, so it does not */
   running runs[ORACLE_OPS];
   uint32_t run_count;
-  uint32_t pull; /* programs differ in how much they synchronise */
+  uint32_t pull;            /* programs differ in how much they synchronise, */
+  uint32_t tasks, barriers; /* in which operations they have, a bit each, and in how many barriers */
 } program;
 
 enum { TMEM, SMEM, GMEM, SMEM2 };
@@ -102,7 +103,7 @@ static void finish(program *g, running *run) {
   if (run->task == RACE_TASK_COPY && below(g, 4) == 0)
     play_signal(&g->p, below(g, PLAY_SEMAPHORES), run->unit, (int)run->op, 1 + below(g, 2));
   else
-    play_arrive_op(&g->p, below(g, PLAY_BARRIERS), run->op);
+    play_arrive_op(&g->p, below(g, g->barriers), run->op);
 }
 
 static void advance(program *g, running *run) {
@@ -119,6 +120,7 @@ static void issue(program *g) {
   running *run = &g->runs[g->run_count++];
   uint32_t pipe = below(g, 2), across = below(g, 6) == 0;
   *run = (running){.unit = random_unit(g), .task = (race_task)below(g, RACE_TASK_TMEM_STORE + 1)};
+  while (!(g->tasks >> run->task & 1)) run->task = (race_task)below(g, RACE_TASK_TMEM_STORE + 1);
   run->op = play_issue(&g->p, run->unit, run->task, pipe, across);
   plan_task(g, run, pipe);
   bool at_once = run->task == RACE_TASK_TMEM_LOAD || run->task == RACE_TASK_TMEM_STORE || below(g, 3) == 0;
@@ -130,7 +132,7 @@ static void handle_op(program *g) {
   if (g->run_count == 0) return;
   uint32_t back = below(g, g->run_count < 6 ? g->run_count : 6);
   running *run = &g->runs[g->run_count - 1 - back];
-  bool read = run->done > 0 && !race_kind_writes(run->kinds[0]);
+  bool read = run->task == RACE_TASK_COPY;
   if (run->ended) return;
   if (!run->over)
     advance(g, run);
@@ -163,11 +165,11 @@ static void synchronise(program *g) {
     case 1: play_fence(&g->p, unit); break;
     case 2:
     case 3:
-    case 4: play_arrive(&g->p, below(g, PLAY_BARRIERS), unit); break;
+    case 4: play_arrive(&g->p, below(g, g->barriers), unit); break;
     case 5:
     case 6:
     case 7:
-    case 8: play_wait(&g->p, below(g, PLAY_BARRIERS), unit); break;
+    case 8: play_wait(&g->p, below(g, g->barriers), unit); break;
     case 9: play_signal(&g->p, below(g, PLAY_SEMAPHORES), unit, -1, 1 + below(g, 3)); break;
     case 10: play_take(&g->p, below(g, PLAY_SEMAPHORES), unit, 1 + below(g, 3), below(g, 3) == 0); break;
     default: below(g, 2) ? play_await_tmem(&g->p, unit) : play_commit_tmem(&g->p, unit);
@@ -192,6 +194,9 @@ static int run_program(uint64_t seed) {
   static program g;
   g = (program){.random = {seed}};
   g.pull = below(&g, 60);
+  g.tasks = 1u << below(&g, RACE_TASK_TMEM_STORE + 1) | 1u << below(&g, RACE_TASK_TMEM_STORE + 1);
+  if (below(&g, 3) == 0) g.tasks = ~0u;
+  g.barriers = 1 + below(&g, PLAY_BARRIERS);
   play_start(&g.p, mem_default());
   uint32_t events = 10 + below(&g, EVENTS);
   for (uint32_t i = 0; i < events && !oracle_full(g.p.o); i++) step(&g);
