@@ -51,7 +51,16 @@ static int32_t cell(const host_unit *unit, uint32_t slot) {
   return value;
 }
 
-/* "block 3 (i 1, j 1) step (k 5)" */
+/* " (c 1, t 0)": its places in the teams of its crew */
+static void add_teams(line *words, const host_unit *unit) {
+  const ir_kernel *k = unit->plan->kernel;
+  for (uint32_t i = 0; i < k->team_count; i++)
+    add(words, "%s%.*s %d", i ? ", " : " unit (", STR_FMT(k->teams[i].name),
+        (int)cell(unit, unit->plan->team_slots[i]));
+  if (k->team_count > 0) add(words, ")");
+}
+
+/* "block 3 (i 1, j 1) unit (t 0) step (k 5)" */
 void host_describe_unit(const host_unit *unit, char *out, size_t size) {
   const kiln_host_plan *plan = unit->plan;
   line words = {.size = 0};
@@ -60,6 +69,7 @@ void host_describe_unit(const host_unit *unit, char *out, size_t size) {
     add(&words, "%s%.*s %d", a ? ", " : " (", STR_FMT(plan->kernel->axes[a].name),
         (int)cell(unit, plan->axis_slots[a]));
   if (plan->kernel->axis_count > 0) add(&words, ")");
+  add_teams(&words, unit);
   for (uint32_t s = 0; s < plan->step_count; s++)
     add(&words, "%s%.*s %d", s ? ", " : " step (", STR_FMT(plan->steps[s].name), (int)cell(unit, plan->steps[s].slot));
   if (plan->step_count > 0) add(&words, ")");

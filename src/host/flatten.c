@@ -37,6 +37,14 @@ static void add_axes(flat *f) {
   }
 }
 
+static void add_teams(flat *f) {
+  for (uint32_t i = 0; i < f->kernel->team_count; i++) {
+    const ir_value *index = f->kernel->teams[i].index;
+    f->plan->team_slots[i] = flat_cell(f);
+    flat_set_at(f, index, flat_operand_dense(f, &index->type, f->plan->team_slots[i]), HOST_NONE);
+  }
+}
+
 static void prepare(flat *f) { /* uses, params, axes */
   f->values = ARENA_ARRAY(f->arena, flat_value, f->kernel->value_count + 1);
   f->by_id = ARENA_ARRAY(f->arena, const ir_value *, f->kernel->value_count + 1);
@@ -44,6 +52,7 @@ static void prepare(flat *f) { /* uses, params, axes */
   count_region(f, f->kernel->body);
   add_params(f);
   add_axes(f);
+  add_teams(f);
 }
 
 /* ---- walking ---- */
@@ -70,6 +79,8 @@ void flat_op(flat *f, const ir_op *op) {
     default:
       if (ir_op_get(op->code)->effects & E_CONTROL)
         flat_control(f, op);
+      else if (ir_op_get(op->code)->effects & E_SYNC)
+        flat_crew_op(f, op);
       else
         flat_pure(f, op);
   }

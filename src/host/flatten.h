@@ -140,8 +140,10 @@ void flat_copy(flat *f, const host_operand *from, const host_operand *to, uint32
 host_operand *flat_converted(flat *f, const host_operand *at, ir_dtype from,
                              ir_dtype to);                                         /* to a tile of the current op */
 void flat_share(flat *f, const ir_value *v, const ir_value *of, host_operand *at); /* v views what `of` lies in */
-void flat_settle_lazy(flat *f, uint32_t memory); /* copies what was read from memory that is about to change */
+/* Copies what was read from memory that is about to change; HOST_NONE: any may. */
+void flat_settle_lazy(flat *f, uint32_t memory);
 void flat_settle_products(flat *f);
+void flat_settle_all(flat *f); /* all that was read so far is read before what is emitted next */
 uint32_t flat_result_tile(flat *f, const ir_value *v); /* a fresh dense tile for v; v is at it */
 
 /* fuse.c */
@@ -181,6 +183,7 @@ void flat_scratch(flat *f, const ir_op *op);
 uint32_t flat_root(flat *f, const ir_value *ref);
 void flat_release_scratch(flat *f, size_t kept); /* all but the `kept` oldest */
 uint32_t flat_memory_of(const flat *f, uint32_t box);
+void flat_crew_op(flat *f, const ir_op *op); /* lower_sync.c */
 /* All ops of a region but its yield; what it yields is still to be read before the end. */
 typedef struct flat_scope {
   const ir_region *outer;

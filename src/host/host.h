@@ -7,7 +7,10 @@
  *
  * Memory that refs name is a *root*: a param or a scratch, a block of the model's heap (model/alloc.h) under its key.
  * Values live in one *frame* a unit: its *slots* are scalars of 8 bytes and tiles; offsets are known when the plan is
- * made. `unit->slot[s]` is a slot's address. A *box* is a rectangular part of a root that instructions work on. */
+ * made. `unit->slot[s]` is a slot's address. A *box* is a rectangular part of a root that instructions work on.
+ *
+ * Kernels whose units order themselves run as a *crew* (crew.h): there a root's block is shared by all units below its
+ * owner, and may hold barriers or semaphores instead of elements. */
 #ifndef KILN_SRC_HOST_HOST_H
 #define KILN_SRC_HOST_HOST_H
 
@@ -59,9 +62,11 @@ typedef struct host_box {
   int64_t low[KILN_MAX_RANK], high[KILN_MAX_RANK];
 } host_box;
 
-/* A param or a scratch; params come first. */
+/* A param, a scratch or a peer's scratch; params come first. */
 typedef struct host_root {
   kiln_str name;
+  ir_kind kind;         /* memory, barriers or semaphores */
+  const ir_op *made_by; /* NULL for params */
   ir_dtype dtype;
   space_id space;
   uint64_t bytes;
@@ -209,6 +214,16 @@ typedef struct host_indexed {
   uint64_t fill;
 } host_indexed;
 
+/* What an instruction of a crew works on; HOST_NONE where there is nothing. */
+typedef struct host_crew_op {
+  uint32_t from, to, right;   /* boxes: of a copy, a product (to: the sum, from: the left factor), a peer */
+  uint32_t tile;              /* slot, dense: the left factor when it is no ref */
+  uint32_t sync;              /* box: the barrier or semaphore */
+  uint32_t amount, device;    /* cells, i32 */
+  uint32_t condition, out;    /* cells */
+  uint32_t at[KILN_MAX_RANK]; /* cells, i32: coordinates of a peer */
+} host_crew_op;
+
 /* A value that is printed, or a condition. */
 typedef struct host_said {
   uint32_t slot, rank, bytes; /* dense */
@@ -272,9 +287,10 @@ typedef struct host_dot {
 
 typedef enum host_code {
 #define HOST_OP(id) HOST_##id,
+#define CREW_OP(id, function) HOST_##id,
 #include "host/host_ops.def"
-#undef HOST_OP
-  HOST_CODE_COUNT
+  HOST_CODE_COUNT,
+  HOST_CREW_OPS = HOST_END + 1 /* from here on instructions of crews */
 } host_code;
 
 typedef struct host_instr {
@@ -319,6 +335,7 @@ struct kiln_host_plan {
   host_root *roots;
   uint32_t root_count;
   uint32_t axis_slots[KILN_MAX_RANK * 2];
+  uint32_t team_slots[KILN_MAX_RANK * IR_TEAM_COUNT];
   struct host_step { /* sequential grid axes, which are loops by now */
     kiln_str name;
     uint32_t slot;
@@ -333,6 +350,7 @@ struct kiln_host_plan {
   step_grid grid;         /* the parallel one: a unit runs each of its steps */
   uint64_t points;        /* how many those are */
   uint64_t work;          /* lanes computed by each, roughly; UINT64_MAX when there are loops */
+  bool crew;              /* points are clusters of units that order themselves */
 
   machine_kind kind;
   machine machine;     /* with a unit for each worker */
@@ -348,7 +366,8 @@ struct kiln_host_plan {
 
 /* ---- a unit: a resumable interpreter ---- */
 
-typedef enum host_status { HOST_RUNNING, HOST_BLOCKED, HOST_DONE, HOST_FAILED } host_status; /* nothing blocks yet */
+/* BLOCKED: the instruction is to be run again. YIELDED: it is done, and may well be repeated until others have run. */
+typedef enum host_status { HOST_RUNNING, HOST_BLOCKED, HOST_YIELDED, HOST_DONE, HOST_FAILED } host_status;
 
 struct host_unit {
   const kiln_host_plan *plan;
@@ -357,13 +376,15 @@ struct host_unit {
   step_record step; /* where it stands in the parallel grid */
   unit_id id;       /* in the plan's machine */
   alloc_heap *heap; /* of what the unit alone owns: its scratch */
+  bool owns_heap;
   key_serials serials;
   alloc_block **block; /* by root; NULL for scratch that is not alive */
   void *memory;        /* of `bytes` bytes; the frame lies in it, aligned */
   uint8_t *frame;
   uint8_t **slot;
   host_box *box;
-  host_faults *faults; /* NULL unless checking */
+  host_faults *faults;        /* NULL unless checking */
+  struct crew_member *member; /* its place in a crew, which then owns the heap; NULL: it runs alone */
   size_t bytes;
 };
 
@@ -382,11 +403,15 @@ static inline uint8_t *host_aligned(void *memory) {
 }
 
 /* unit.c */
-host_unit *host_unit_create(const kiln_host_plan *plan, uint32_t worker);
+unit_id host_program_unit(const kiln_host_plan *plan, uint32_t ordinal);   /* of those that run programs */
+host_unit *host_unit_create(const kiln_host_plan *plan, alloc_heap *heap); /* heap NULL: one of its own */
 void host_unit_destroy(host_unit *unit);
 /* Puts the unit at the start of grid point `point`. */
 void host_unit_start(host_unit *unit, uint64_t point, host_faults *faults);
-/* Runs up to `budget` instructions. FAILED: memory is out. */
+void host_bind_root(host_unit *unit, uint32_t root, alloc_block *block); /* from now on the root is this block */
+void host_set_cell(host_unit *unit, uint32_t slot, int32_t value);
+int32_t host_cell(const host_unit *unit, uint32_t slot);
+/* Runs up to `budget` instructions. FAILED: memory is out, or a fault ends the launch. */
 host_status host_unit_step(host_unit *unit, uint64_t budget);
 
 /* params.c: the arrays of a launch as blocks of the plan's heap */

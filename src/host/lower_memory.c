@@ -18,7 +18,12 @@ uint32_t flat_root(flat *f, const ir_value *ref) {
   for (uint32_t d = 0; d < info.rank; d++) info.dims[d] = ir_extent(&ref->type, d);
   flat_dense_strides(info.dims, info.rank, (int64_t)ir_dtype_bytes(info.dtype), info.strides);
   flat_value_of(f, ref)->box = new_box(f, info);
-  host_root made = {.name = ref->name, .dtype = info.dtype, .box = flat_value_of(f, ref)->box, .memory = root};
+  host_root made = {.name = ref->name,
+                    .kind = ref->type.kind,
+                    .made_by = ref->def,
+                    .dtype = info.dtype,
+                    .box = flat_value_of(f, ref)->box,
+                    .memory = root};
   made.bytes = (uint64_t)ir_count(&ref->type) * ir_dtype_bytes(info.dtype);
   machine_space(f->plan->kind, ref->type.space, &made.space); /* machine_of_kernel has seen that it is there */
   VEC_PUSH(f->arena, &f->roots, made);

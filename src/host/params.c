@@ -6,7 +6,7 @@ static alloc_result acquire(kiln_host_plan *plan, uint32_t p, const kiln_array *
   const host_root *root = &plan->roots[p];
   const ir_param *param = &plan->kernel->params[p];
   const alloc_request request = {
-      .key = key_take(&plan->machine, &plan->serials, plan->workers[0]->id, root->space),
+      .key = key_take(&plan->machine, &plan->serials, host_program_unit(plan, 0), root->space),
       .name = root->name,
       .size = root->bytes,
       .dtype = root->dtype,

@@ -1,7 +1,7 @@
 /* Preparing a kernel: bind its sizes, run the host's passes, flatten. */
 #include <string.h>
 
-#include "host/host.h"
+#include "host/crew.h"
 #include "pass/pass.h"
 
 static const uint64_t default_memory = UINT64_C(16) << 30;
@@ -45,6 +45,11 @@ static kiln_result compile_guarded(kiln_host_plan *plan) {
   if (!read_grid(plan)) {
     diag_report(diags, DIAG_grid_limit, kernel->loc, STR_FMT(kernel->name));
     return KILN_ERROR_LIMIT;
+  }
+  plan->crew = ir_is_crew(kernel);
+  if (plan->crew && !crew_machine(plan)) {
+    diag_report(diags, DIAG_crew_machine, kernel->loc, STR_FMT(kernel->name), (unsigned)MACHINE_MAX_UNITS);
+    return KILN_ERROR_UNSUPPORTED;
   }
   return host_flatten(plan) ? KILN_OK : KILN_ERROR_LIMIT;
 }

@@ -1,26 +1,17 @@
 /* Launching a plan: grid points are dealt to one unit per thread, or, when checking, to a few units that one thread
  * steps in a seeded order. */
-#include <stdatomic.h>
 #include <string.h>
 
-#include "host/host.h"
+#include "host/crew.h"
+#include "host/launch.h"
 #include "host/sched.h"
 
 enum {
   LITTLE = 1 << 15,  /* lanes of work that are done sooner than other threads are awake */
-  SLICE = 1 << 14,   /* instructions between looks at limits and progress */
   CHECKED_UNITS = 4, /* alive at a time when checking */
   CHECKED_SLICE = 16
 };
 static const uint64_t report_interval = 100000000; /* ns */
-
-typedef struct launch {
-  kiln_host_plan *plan;
-  host_faults *faults;
-  atomic_uint_fast64_t steps, done; /* instructions run; grid points finished */
-  atomic_bool stop, failed;         /* failed: memory is out */
-  uint64_t reported;                /* when progress was last told; the caller's thread only */
-} launch;
 
 /* ---- what is asked for ---- */
 
@@ -121,8 +112,9 @@ static bool make_workers(kiln_host_plan *plan) {
     machine_make(plan->kind, (const uint32_t[MACHINE_MAX_LEVELS]){1, wanted}, &plan->machine);
   }
   for (; plan->worker_count < plan->worker_room; plan->worker_count++) {
-    plan->workers[plan->worker_count] = host_unit_create(plan, plan->worker_count);
-    if (!plan->workers[plan->worker_count]) return false;
+    host_unit *unit = plan->workers[plan->worker_count] = host_unit_create(plan, NULL);
+    if (!unit) return false;
+    unit->id = host_program_unit(plan, plan->worker_count);
   }
   if (!plan->workers) return false;
   if (!plan->check && wanted > 1 && !plan->pool) plan->pool = pool_create(m, wanted);
@@ -131,7 +123,7 @@ static bool make_workers(kiln_host_plan *plan) {
 
 /* ---- running ---- */
 
-static void stop_livelock(launch *l, const host_unit *unit) {
+void launch_stop_livelock(launch *l, const host_unit *unit) {
   char unit_text[256];
   if (atomic_exchange(&l->stop, true)) return;
   host_describe_unit(unit, unit_text, sizeof unit_text);
@@ -141,24 +133,23 @@ static void stop_livelock(launch *l, const host_unit *unit) {
                    STR_FMT(l->plan->kernel->name), (unsigned long long)l->plan->step_limit);
 }
 
-/* Adds to the count; true when the limit is passed. */
-static bool count_steps(launch *l, const host_unit *unit, uint64_t steps) {
+bool launch_count_steps(launch *l, const host_unit *unit, uint64_t steps) {
   if (l->plan->step_limit == 0) return false;
   if (atomic_fetch_add(&l->steps, steps) + steps <= l->plan->step_limit) return false;
-  stop_livelock(l, unit);
+  launch_stop_livelock(l, unit);
   return true;
 }
 
-static void run_out(launch *l) {
+void launch_run_out(launch *l) {
   atomic_store(&l->failed, true);
   atomic_store(&l->stop, true);
 }
 
-static uint64_t slice_of(const launch *l, uint64_t slice) {
+uint64_t launch_slice(const launch *l, uint64_t slice) {
   return l->plan->step_limit && l->plan->step_limit < slice ? l->plan->step_limit + 1 : slice;
 }
 
-static void tell_progress(launch *l) {
+void launch_tell_progress(launch *l) {
   if (!l->plan->progress) return;
   uint64_t now = clock_ns();
   if (now - l->reported < report_interval) return;
@@ -175,10 +166,10 @@ static void run_points(void *user, uint64_t begin, uint64_t end, uint32_t worker
     while (status != HOST_DONE) {
       uint64_t before = unit->steps;
       if (atomic_load_explicit(&l->stop, memory_order_relaxed)) return;
-      status = host_unit_step(unit, slice_of(l, SLICE));
-      if (count_steps(l, unit, unit->steps - before)) return;
-      if (status == HOST_FAILED) run_out(l);
-      if (worker == 0) tell_progress(l);
+      status = host_unit_step(unit, launch_slice(l, LAUNCH_SLICE));
+      if (launch_count_steps(l, unit, unit->steps - before)) return;
+      if (status == HOST_FAILED) launch_run_out(l);
+      if (worker == 0) launch_tell_progress(l);
     }
     if (l->plan->progress) atomic_fetch_add_explicit(&l->done, 1, memory_order_relaxed);
   }
@@ -215,16 +206,16 @@ static void run_checked(launch *l) {
     host_unit *unit = alive[which];
     uint64_t before = unit->steps;
     host_status status = host_unit_step(unit, CHECKED_SLICE);
-    if (count_steps(l, unit, unit->steps - before)) return;
+    if (launch_count_steps(l, unit, unit->steps - before)) return;
     if (status == HOST_FAILED) {
-      run_out(l);
+      launch_run_out(l);
       return;
     }
     if (status == HOST_DONE) {
       atomic_fetch_add(&l->done, 1);
       if (!feed(l, unit, &next)) alive[which] = alive[--count];
     }
-    tell_progress(l);
+    launch_tell_progress(l);
   }
 }
 
@@ -235,24 +226,29 @@ static kiln_result out_of_memory(const kiln_host_plan *plan) {
 
 static bool checks_failed(const kiln_host_plan *plan) { return plan->turns && plan->turns->failed > 0; }
 
+static kiln_result result_of(const launch *l, bool faulty) {
+  if (l->failed) return out_of_memory(l->plan);
+  return faulty || l->stop || checks_failed(l->plan) ? KILN_ERROR_FAULT : KILN_OK;
+}
+
 static kiln_result run(launch *l) {
   if (l->plan->turns) l->plan->turns->failed = 0;
   if (!l->plan->check) {
-    run_fast(l);
-    return l->failed ? out_of_memory(l->plan) : l->stop || checks_failed(l->plan) ? KILN_ERROR_FAULT : KILN_OK;
+    l->plan->crew ? crew_run(l) : run_fast(l);
+    return result_of(l, l->faulty);
   }
   l->faults = host_faults_create(l->plan);
   if (!l->faults) return out_of_memory(l->plan);
-  run_checked(l);
-  bool faulty = l->stop || checks_failed(l->plan) || host_faults_count(l->faults) > 0;
+  l->plan->crew ? crew_run(l) : run_checked(l);
+  bool faulty = l->faulty || host_faults_count(l->faults) > 0;
   host_faults_destroy(l->faults);
-  return l->failed ? out_of_memory(l->plan) : faulty ? KILN_ERROR_FAULT : KILN_OK;
+  return result_of(l, faulty);
 }
 
 kiln_result kiln_host_launch(kiln_host_plan *plan, const kiln_array *arrays, size_t array_count) {
   launch l = {.plan = plan, .reported = clock_ns()};
   if (!arrays_match(plan, arrays, array_count)) return KILN_ERROR_INVALID;
-  if (!make_workers(plan) || !make_team(plan)) return out_of_memory(plan);
+  if (!plan->crew && (!make_workers(plan) || !make_team(plan))) return out_of_memory(plan);
   prepare_outputs(plan, arrays);
   if (plan->points == 0) return KILN_OK;
   return host_params_place(plan, arrays) ? run(&l) : out_of_memory(plan);

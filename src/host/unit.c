@@ -1,6 +1,6 @@
 /* A unit: program counter and frame. Control flow of the kernel is jumps in the plan, so a unit can stop after any
  * instruction and go on later; nothing of it lives on the C stack. */
-#include "host/host.h"
+#include "host/crew.h"
 
 #include <string.h>
 
@@ -17,20 +17,20 @@ static void point_slots(host_unit *unit) {
   }
 }
 
-static unit_id unit_of_worker(const kiln_host_plan *plan, uint32_t worker) {
-  return unit_at(&plan->machine, level_info_of(machine_info_of(plan->kind)->program)->depth, worker);
+unit_id host_program_unit(const kiln_host_plan *plan, uint32_t ordinal) {
+  return unit_at(&plan->machine, level_info_of(machine_info_of(plan->kind)->program)->depth, ordinal);
 }
 
-host_unit *host_unit_create(const kiln_host_plan *plan, uint32_t worker) {
+host_unit *host_unit_create(const kiln_host_plan *plan, alloc_heap *heap) {
   const mem m = plan->context->mem;
   const alloc_heap_desc desc = {.poison = ALLOC_FILL, .shadow = plan->check};
   host_unit *unit = mem_calloc(m, 1, table_bytes(plan));
   if (!unit) return NULL;
   unit->plan = plan;
-  unit->id = unit_of_worker(plan, worker);
   unit->bytes = (size_t)plan->frame_bytes + HOST_ALIGN;
   unit->memory = mem_alloc(m, unit->bytes);
-  unit->heap = alloc_heap_create(m, &plan->machine, &desc);
+  unit->owns_heap = !heap;
+  unit->heap = heap ? heap : alloc_heap_create(m, &plan->machine, &desc);
   if (!unit->memory || !unit->heap) {
     host_unit_destroy(unit);
     return NULL;
@@ -47,15 +47,15 @@ host_unit *host_unit_create(const kiln_host_plan *plan, uint32_t worker) {
 void host_unit_destroy(host_unit *unit) {
   if (!unit) return;
   const mem m = unit->plan->context->mem;
-  alloc_heap_destroy(unit->heap);
+  if (unit->owns_heap) alloc_heap_destroy(unit->heap);
   mem_free(m, unit->memory, unit->bytes);
   mem_free(m, unit, table_bytes(unit->plan));
 }
 
 /* ---- memory ---- */
 
-/* From now on the root is this block: its bytes are looked up here, once. */
-static void bind_root(host_unit *unit, uint32_t root, alloc_block *block) {
+/* The block's bytes are looked up here, once. */
+void host_bind_root(host_unit *unit, uint32_t root, alloc_block *block) {
   const uint32_t which = unit->plan->roots[root].box;
   host_box *box = &unit->box[which];
   const host_box_info *info = &unit->plan->boxes[which];
@@ -66,8 +66,9 @@ static void bind_root(host_unit *unit, uint32_t root, alloc_block *block) {
   for (uint32_t d = 0; d < info->rank; d++) box->low[d] = 0, box->high[d] = info->dims[d];
 }
 
-static bool acquire_scratch(host_unit *unit, const host_scratch *scratch) {
+static host_status acquire_scratch(host_unit *unit, const host_scratch *scratch) {
   const host_root *root = &unit->plan->roots[scratch->root];
+  if (unit->member) return crew_acquire(unit, scratch->root);
   const alloc_request request = {
       .key = key_take(&unit->plan->machine, &unit->serials, unit->id, root->space),
       .name = root->name,
@@ -76,12 +77,16 @@ static bool acquire_scratch(host_unit *unit, const host_scratch *scratch) {
       .site = scratch->root,
   };
   alloc_block *block;
-  if (alloc_acquire(unit->heap, &request, &block) != ALLOC_OK) return false;
-  bind_root(unit, scratch->root, block);
-  return true;
+  if (alloc_acquire(unit->heap, &request, &block) != ALLOC_OK) return HOST_FAILED;
+  host_bind_root(unit, scratch->root, block);
+  return HOST_RUNNING;
 }
 
 static void release_scratch(host_unit *unit, uint32_t root) {
+  if (unit->member) {
+    crew_release(unit, root);
+    return;
+  }
   if (unit->block[root]) alloc_release(unit->heap, unit->block[root]);
   unit->block[root] = NULL;
 }
@@ -93,13 +98,10 @@ void host_unit_start(host_unit *unit, uint64_t point, host_faults *faults) {
   step_record_at(&plan->grid, (step_share){0, plan->points}, point, &unit->step);
   unit->faults = faults;
   unit->serials = plan->serials;
-  for (uint32_t r = 0; r < params; r++) bind_root(unit, r, plan->block[r]);
-  if (alloc_live(unit->heap) > 0) /* of a point that was stopped */
+  for (uint32_t r = 0; r < params; r++) host_bind_root(unit, r, plan->block[r]);
+  if (unit->owns_heap && alloc_live(unit->heap) > 0) /* of a point that was stopped */
     for (uint32_t r = params; r < plan->root_count; r++) release_scratch(unit, r);
-  for (uint32_t a = 0; a < plan->grid.rank; a++) {
-    int32_t cell = (int32_t)unit->step.index[a];
-    memcpy(unit->slot[plan->axis_slots[a]], &cell, sizeof cell);
-  }
+  for (uint32_t a = 0; a < plan->grid.rank; a++) host_set_cell(unit, plan->axis_slots[a], (int32_t)unit->step.index[a]);
 }
 
 /* ---- instructions ---- */
@@ -118,29 +120,29 @@ static void run_write(host_unit *unit, const host_access *access) {
     host_box_write(unit, access->box, unit->slot[access->tile]);
 }
 
-static int32_t cell(const host_unit *unit, uint32_t slot) {
+int32_t host_cell(const host_unit *unit, uint32_t slot) {
   int32_t value;
   memcpy(&value, unit->slot[slot], sizeof value);
   return value;
 }
 
-static void set_cell(host_unit *unit, uint32_t slot, int32_t value) { memcpy(unit->slot[slot], &value, sizeof value); }
+void host_set_cell(host_unit *unit, uint32_t slot, int32_t value) { memcpy(unit->slot[slot], &value, sizeof value); }
 
 static bool begin_loop(host_unit *unit, const host_loop *loop) {
-  int32_t begin = cell(unit, loop->begin);
-  set_cell(unit, loop->index, begin);
-  return begin < cell(unit, loop->end);
+  int32_t begin = host_cell(unit, loop->begin);
+  host_set_cell(unit, loop->index, begin);
+  return begin < host_cell(unit, loop->end);
 }
 
 static bool next_turn(host_unit *unit, const host_loop *loop) {
-  int64_t next = (int64_t)cell(unit, loop->index) + cell(unit, loop->step);
-  if (next >= cell(unit, loop->end)) return false;
-  set_cell(unit, loop->index, (int32_t)next);
+  int64_t next = (int64_t)host_cell(unit, loop->index) + host_cell(unit, loop->step);
+  if (next >= host_cell(unit, loop->end)) return false;
+  host_set_cell(unit, loop->index, (int32_t)next);
   return true;
 }
 
 static uint32_t switch_target(const host_unit *unit, const host_switch *choice) {
-  int32_t index = cell(unit, choice->index), last = (int32_t)choice->count - 1;
+  int32_t index = host_cell(unit, choice->index), last = (int32_t)choice->count - 1;
   return choice->targets[index < 0 ? 0 : index > last ? last : index];
 }
 
@@ -196,14 +198,18 @@ host_status host_unit_step(host_unit *unit, uint64_t budget) {
       case HOST_LOOP_NEXT: jump = next_turn(unit, instr->detail); break;
       case HOST_SWITCH: pc = switch_target(unit, instr->detail); break;
       case HOST_PRINT: status = host_run_print(unit, instr->detail) ? HOST_RUNNING : HOST_FAILED; break;
-      case HOST_SCRATCH: status = acquire_scratch(unit, instr->detail) ? HOST_RUNNING : HOST_FAILED; break;
+      case HOST_SCRATCH: status = acquire_scratch(unit, instr->detail); break;
       case HOST_END: status = HOST_DONE; break;
-      default: run_instruction(unit, instr); break;
+      default:
+        if (instr->code < HOST_CREW_OPS)
+          run_instruction(unit, instr);
+        else
+          status = crew_step(unit, instr);
     }
     if (status != HOST_RUNNING) break;
     if (jump) pc = instr->target;
   }
-  unit->pc = pc;
+  unit->pc = status == HOST_BLOCKED ? pc - 1 : pc;
   unit->steps += budget - left;
   return status;
 }

@@ -98,7 +98,8 @@ void flat_settle_lazy(flat *f, uint32_t memory) {
   for (size_t i = 0; i < f->lazy.count; i++) {
     flat_value *value = &f->values[f->lazy.data[i]];
     bool waiting = value->kind == FLAT_AT && value->left > 0 && value->at->box != HOST_NONE;
-    if (waiting && memory != HOST_NONE && flat_memory_of(f, value->at->box) == memory && value->home == f->region) {
+    const bool meant = waiting && (memory == HOST_NONE || flat_memory_of(f, value->at->box) == memory);
+    if (meant && value->home == f->region) {
       flat_dense(f, f->by_id[f->lazy.data[i]]);
       waiting = false;
     }
@@ -113,4 +114,12 @@ void flat_settle_products(flat *f) {
     if (flat_value_of(f, v)->kind == FLAT_PRODUCT) flat_product(f, v);
   }
   f->products.count = 0;
+}
+
+void flat_settle_all(flat *f) {
+  flat_close(f);
+  flat_settle_products(f);
+  flat_close(f);
+  flat_settle_lazy(f, HOST_NONE);
+  flat_close(f);
 }

@@ -88,6 +88,7 @@ typedef struct alloc_block {
   uint8_t *bytes;  /* fresh ones begin on a cache line; NULL for size 0 */
   uint8_t *shadow; /* a bit per byte, set once written; NULL unless the heap keeps shadows, or when all of it is */
   void *room;      /* what was taken from the host for them; NULL for borrowed bytes */
+  void *client;    /* what the client keeps with it; NULL in a new one */
   struct alloc_block *next; /* of the spares */
 } alloc_block;
 
@@ -123,6 +124,8 @@ alloc_result alloc_acquire(alloc_heap *heap, const alloc_request *request, alloc
 void alloc_move(alloc_block *block, void *bytes);
 alloc_block *alloc_find(const alloc_heap *heap, alloc_key key); /* NULL when not alive */
 void alloc_release(alloc_heap *heap, alloc_block *block);
+alloc_block *alloc_each(const alloc_heap *heap,
+                        uint32_t *cursor);   /* those alive, from cursor 0; NULL behind the last */
 uint32_t alloc_live(const alloc_heap *heap); /* blocks alive: 0 at the end of a program, or something leaked */
 
 static inline bool alloc_inside(const alloc_block *block, uint64_t offset, uint64_t size) {

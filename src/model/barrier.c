@@ -197,8 +197,7 @@ static void block_coordinates(const cluster_barrier *c, uint64_t block, int64_t 
   }
 }
 
-/* Whether an arrival made in block `from` reaches block `to`. */
-static bool reaches(const cluster_barrier *c, uint64_t from, uint64_t to) {
+bool cluster_barrier_reaches(const cluster_barrier *c, uint64_t from, uint64_t to) {
   int64_t here[KILN_MAX_RANK], there[KILN_MAX_RANK];
   block_coordinates(c, from, here);
   block_coordinates(c, to, there);
@@ -218,7 +217,7 @@ sync_result cluster_barrier_arrive(cluster_barrier *c, uint64_t block, const int
   if (!cluster_barrier_at(c, block, index)) return sync_fault(SYNC_OUTSIDE, UNIT_NONE, block, c->blocks);
   sync_result first_fault = sync_ready();
   for (uint64_t other = 0; other < c->blocks; other++) {
-    if (!reaches(c, block, other)) continue;
+    if (!cluster_barrier_reaches(c, block, other)) continue;
     sync_result result = barrier_arrive(cluster_barrier_at(c, other, index));
     if (first_fault.state == SYNC_READY) first_fault = result;
   }

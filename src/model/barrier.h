@@ -88,6 +88,8 @@ typedef struct cluster_barrier_desc {
 sync_result cluster_barrier_init(cluster_barrier *c, mem m, const cluster_barrier_desc *desc);
 void cluster_barrier_free(cluster_barrier *c);
 barrier *cluster_barrier_at(const cluster_barrier *c, uint64_t block, const int64_t *index); /* NULL when outside */
+/* Whether an arrival made in block `from` reaches block `to`. */
+bool cluster_barrier_reaches(const cluster_barrier *c, uint64_t from, uint64_t to);
 sync_result cluster_barrier_arrive(cluster_barrier *c, uint64_t block, const int64_t *index);
 sync_result cluster_barrier_wait(cluster_barrier *c, const machine *on, uint64_t block, const int64_t *index,
                                  unit_id waiter);

@@ -226,6 +226,7 @@ static alloc_block *make_block(alloc_heap *heap, const alloc_request *request) {
   block->sharers = request->sharers ? request->sharers : 1;
   block->acquired = block->released = 0;
   block->bytes = request->bytes;
+  block->client = NULL;
   if (request->size == 0) return block;
   if ((block->bytes || furnish(heap, block)) && give_shadow(heap, block, request->written)) return block;
   free_block(heap->mem, block);
@@ -290,6 +291,14 @@ void alloc_release(alloc_heap *heap, alloc_block *block) {
 void alloc_move(alloc_block *block, void *bytes) {
   block->bytes = bytes;
   if (block->shadow) memset(block->shadow, 0, shadow_bytes(block->item.size));
+}
+
+alloc_block *alloc_each(const alloc_heap *heap, uint32_t *cursor) {
+  while (*cursor < heap->blocks.capacity) {
+    alloc_block *block = heap->blocks.slots[(*cursor)++];
+    if (block && block != &tombstone) return block;
+  }
+  return NULL;
 }
 
 uint32_t alloc_live(const alloc_heap *heap) { return heap->blocks.live; }

@@ -131,12 +131,12 @@ bool fold_control(pass_renames *names, ir_op *op, bool *gone) {
 static bool effect_found(void *user, ir_op *op) {
   const bool *keep_reads = user;
   uint32_t effects = ir_op_get(op->code)->effects;
-  return !(effects & E_WRITES) && !(*keep_reads && (effects & E_READS)) && op->code != IR_while;
+  return !(effects & (E_WRITES | E_SYNC)) && !(*keep_reads && (effects & E_READS)) && op->code != IR_while;
 }
 
 bool fold_has_effects(const ir_op *op, bool keep_reads) {
   uint32_t effects = ir_op_get(op->code)->effects;
-  if (effects & (E_WRITES | E_TERMINATOR | E_TELLS)) return true;
+  if (effects & (E_WRITES | E_TERMINATOR | E_TELLS | E_SYNC)) return true;
   if ((effects & E_READS) && keep_reads) return true;
   if (op->code == IR_while) return true; /* it may never end */
   for (uint32_t r = 0; r < op->region_count; r++)

@@ -42,11 +42,11 @@ static bool refuse_op(void *user, ir_op *op) {
   return !why;
 }
 
-/* Teams run where there is a way to run one's warps, which are the finest of them. */
+/* Teams run where their units can tell one another anything. */
 static bool can_run(pass_ctx *c) {
   const bool host = c->target->kind == P_HOST;
-  const ir_op_info *warps = ir_op_get(IR_warps);
-  const char *why = host ? warps->no_host : warps->no_device;
+  const ir_op_info *arrive = ir_op_get(IR_arrive);
+  const char *why = host ? arrive->no_host : arrive->no_device;
   if (c->kernel->team_count == 0 || !why) return ir_walk(c->kernel->body, refuse_op, c);
   const ir_team *team = &c->kernel->teams[0];
   diag_report(c->diags, DIAG_no_way_to_run, team->loc, host ? "the host" : "devices", ir_team_name(team->level), why);
@@ -61,8 +61,9 @@ kiln_result pass_run(ir_kernel *kernel, const pass_target *target, diag_sink *di
   machine_kind kind;
   if (!machine_of_kernel(kernel, diags, &kind)) return KILN_ERROR_INVALID;
   if (!can_run(&c)) return KILN_ERROR_UNSUPPORTED;
+  const uint32_t wanted = target->kind | (ir_is_crew(kernel) ? P_CREW : 0);
   for (uint32_t id = 0; id < PASS_COUNT && id <= (uint32_t)last; id++) {
-    if (!(passes[id].targets & target->kind)) continue;
+    if ((passes[id].targets & wanted) != wanted) continue;
     bool changed = passes[id].run(&c);
     if (diag_sink_errors(diags) > errors || (changed && checks && !check_after(&c, (pass_id)id)))
       return diag_sink_result(diags);

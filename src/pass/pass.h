@@ -5,7 +5,8 @@
 
 #include "ir/ir.h"
 
-enum { P_HOST = 1, P_SPIRV = 2 };
+/* Where a pass is good for; CREW: also for kernels whose units order themselves, so that memory changes meanwhile. */
+enum { P_HOST = 1, P_SPIRV = 2, P_CREW = 4 };
 
 typedef enum pass_id {
 #define PASS(id, function, targets, doc) PASS_##id,

@@ -1,0 +1,221 @@
+/* The launch of a crew: the units of the machine, and the one loop that runs them. */
+#include "host/crew.h"
+
+#include <string.h>
+
+enum {
+  ALIVE_AT_FIRST = 4, /* clusters, until those wait */
+  RANDOM_SLICE = 16,  /* instructions between changes of unit when the order is random */
+  IDLE_MOST = 1 << 20 /* turns without any progress before the launch is given up */
+};
+
+/* ---- lines ---- */
+
+void crew_stand(host_unit *unit, const crew_element *at, const ir_op *op) {
+  crew_line *line = &at->sync->lines[crew_place(at)];
+  crew_member *member = unit->member;
+  member->next = NULL;
+  member->waits_for = *at;
+  member->waits_at = op;
+  if (line->last)
+    line->last->member->next = unit;
+  else
+    line->first = unit;
+  line->last = unit;
+}
+
+static void put(crew *c, host_unit *unit, bool late) {
+  if (!sched_put(&c->queue, unit, late)) launch_run_out(c->launch);
+}
+
+void crew_wake(crew *c, const crew_element *at) {
+  crew_line *line = &at->sync->lines[crew_place(at)];
+  c->idle = 0;
+  for (host_unit *unit = line->first, *next; unit; unit = next) {
+    next = unit->member->next;
+    unit->member->waits_at = NULL;
+    put(c, unit, false);
+  }
+  *line = (crew_line){0};
+}
+
+/* ---- clusters ---- */
+
+/* Every unit sees its own place on the axes of each team; the last axis runs fastest. */
+static void set_places(host_unit *unit) {
+  const kiln_host_plan *plan = unit->plan;
+  const machine *m = &plan->machine;
+  const unit_id block = unit_parent(m, unit->id);
+  uint32_t left[IR_TEAM_COUNT] = {[IR_TEAM_DEVICES] = unit_index(m, unit_above(m, unit->id, CREW_DEVICE)),
+                                  [IR_TEAM_CLUSTER] = unit_index(m, block),
+                                  [IR_TEAM_THREADS] = unit_index(m, unit->id)};
+  for (uint32_t i = plan->kernel->team_count; i-- > 0;) {
+    const ir_team *team = &plan->kernel->teams[i];
+    const uint32_t extent = (uint32_t)team->extent->value;
+    host_set_cell(unit, plan->team_slots[i], (int32_t)(left[team->level] % extent));
+    left[team->level] /= extent;
+  }
+}
+
+static void free_member(crew *c, host_unit *unit) {
+  if (!unit) return;
+  mem_free(c->mem, unit->member, sizeof *unit->member);
+  host_unit_destroy(unit);
+}
+
+static host_unit *new_member(crew *c) {
+  host_unit *unit = host_unit_create(c->plan, c->heap);
+  if (!unit) return NULL;
+  unit->member = mem_calloc(c->mem, 1, sizeof *unit->member);
+  if (!unit->member) {
+    free_member(c, unit);
+    return NULL;
+  }
+  unit->member->crew = c;
+  return unit;
+}
+
+/* Puts the next cluster of the launch where another has ended, or where none was yet. */
+static bool start_cluster(crew *c, crew_cluster *place) {
+  const uint64_t which = sched_place(c->plan->seed, c->clusters, c->next++);
+  const unit_id first = (unit_id)(which * c->cluster_units);
+  place->left = c->cluster_units;
+  c->alive += c->cluster_units;
+  for (uint32_t i = 0; i < c->cluster_units; i++) {
+    host_unit *unit = place->units[i];
+    if (!unit) unit = place->units[i] = new_member(c);
+    if (!unit) return false;
+    unit->member->cluster = place;
+    unit->member->ended = false;
+    unit->id = host_program_unit(c->plan, first + i);
+    host_unit_start(unit, which % c->plan->points, c->launch->faults);
+    set_places(unit);
+    put(c, unit, false);
+  }
+  return true;
+}
+
+static uint64_t cluster_bytes(const crew *c) {
+  return (c->plan->frame_bytes + c->plan->scratch_bytes) * c->cluster_units;
+}
+
+/* One cluster more side by side. False when there is none, or no memory for it. */
+static bool join_cluster(crew *c) {
+  if (c->next == c->clusters || c->launch->stop) return false;
+  if (c->places > 0 && (c->places + 1) * cluster_bytes(c) > c->plan->memory_limit) return false;
+  crew_cluster **places = mem_resize(c->mem, c->place, c->places * sizeof *places, (c->places + 1) * sizeof *places);
+  if (places) c->place = places;
+  crew_cluster *place = places ? mem_calloc(c->mem, 1, sizeof *place) : NULL;
+  if (place) {
+    c->place[c->places++] = place;
+    place->units = mem_calloc(c->mem, c->cluster_units, sizeof *place->units);
+  }
+  if (place && place->units && start_cluster(c, place)) return true;
+  launch_run_out(c->launch);
+  return false;
+}
+
+static void end_unit(crew *c, host_unit *unit) {
+  crew_cluster *place = unit->member->cluster;
+  unit->member->ended = true;
+  c->idle = 0;
+  c->alive--;
+  if (--place->left > 0) return;
+  atomic_fetch_add(&c->launch->done, 1);
+  if (c->next < c->clusters && !start_cluster(c, place)) launch_run_out(c->launch);
+}
+
+/* ---- running ---- */
+
+static uint64_t slice(crew *c) {
+  const uint64_t most = launch_slice(c->launch, LAUNCH_SLICE);
+  if (c->queue.policy != SCHED_RANDOM) return most;
+  return 1 + sched_random(&c->queue.state) % RANDOM_SLICE;
+}
+
+/* Who is put back without having moved on may wait for what only others can do. */
+static void count_idle(crew *c, const host_unit *unit) {
+  if (++c->idle > c->queue.count && join_cluster(c)) c->idle = 0;
+  if (c->idle > IDLE_MOST) crew_report_livelock(unit);
+}
+
+static void run_unit(crew *c, host_unit *unit) {
+  const uint64_t before = unit->steps;
+  const host_status status = host_unit_step(unit, slice(c));
+  if (launch_count_steps(c->launch, unit, unit->steps - before)) return;
+  switch (status) {
+    case HOST_DONE: end_unit(c, unit); break;
+    case HOST_FAILED: c->launch->stop = true; break;
+    case HOST_YIELDED: count_idle(c, unit); /* fall through */
+    case HOST_RUNNING: put(c, unit, status == HOST_YIELDED); break;
+    case HOST_BLOCKED: break;
+  }
+}
+
+static void run_units(crew *c) {
+  for (;;) {
+    host_unit *unit = sched_take(&c->queue);
+    if (unit)
+      run_unit(c, unit);
+    else if (!join_cluster(c))
+      break;
+    if (c->launch->stop) return;
+    launch_tell_progress(c->launch);
+  }
+  if (c->alive > 0 && !c->launch->stop) crew_report_deadlock(c);
+}
+
+/* ---- the launch ---- */
+
+static uint32_t team_units(const ir_kernel *k, ir_team_level level) {
+  uint32_t units = 1;
+  for (uint32_t i = 0; i < k->team_count; i++)
+    if (k->teams[i].level == level) units *= (uint32_t)k->teams[i].extent->value;
+  return units;
+}
+
+bool crew_machine(kiln_host_plan *plan) {
+  const ir_kernel *k = plan->kernel;
+  if (plan->kind != MACHINE_GPU || plan->points > MACHINE_MAX_UNITS) return false;
+  const uint32_t sizes[MACHINE_MAX_LEVELS] = {[CREW_DEVICE] = team_units(k, IR_TEAM_DEVICES),
+                                              [CREW_CLUSTER] = (uint32_t)plan->points,
+                                              [CREW_BLOCK] = team_units(k, IR_TEAM_CLUSTER),
+                                              [CREW_THREAD] = team_units(k, IR_TEAM_THREADS)};
+  return machine_make(plan->kind, sizes, &plan->machine);
+}
+
+static bool open_crew(crew *c, launch *l) {
+  kiln_host_plan *plan = l->plan;
+  const alloc_heap_desc desc = {.poison = ALLOC_FILL, .shadow = plan->check, .total_limit = plan->memory_limit};
+  const machine *m = &plan->machine;
+  *c = (crew){.plan = plan, .launch = l, .mem = plan->context->mem};
+  c->clusters = m->count[CREW_CLUSTER];
+  c->cluster_units = m->count[CREW_THREAD] / m->count[CREW_CLUSTER];
+  c->heap = alloc_heap_create(c->mem, m, &desc);
+  sched_queue_init(&c->queue, c->mem, plan->seed);
+  return c->heap;
+}
+
+static void close_crew(crew *c) {
+  crew_free_syncs(c, !c->launch->stop);
+  for (uint32_t p = 0; p < c->places; p++) {
+    for (uint32_t i = 0; c->place[p]->units && i < c->cluster_units; i++) free_member(c, c->place[p]->units[i]);
+    mem_free(c->mem, c->place[p]->units, c->cluster_units * sizeof(host_unit *));
+    mem_free(c->mem, c->place[p], sizeof(crew_cluster));
+  }
+  mem_free(c->mem, c->place, c->places * sizeof(crew_cluster *));
+  sched_queue_free(&c->queue);
+  alloc_heap_destroy(c->heap);
+}
+
+void crew_run(launch *l) {
+  crew c;
+  if (open_crew(&c, l)) {
+    while (c.places < ALIVE_AT_FIRST && join_cluster(&c)) continue;
+    run_units(&c);
+    if (!l->stop) crew_report_unshared(&c);
+  } else {
+    launch_run_out(l);
+  }
+  close_crew(&c);
+}

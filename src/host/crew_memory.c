@@ -1,0 +1,145 @@
+/* Memory that units share: whose scratch it is, who takes part in it, and the barriers and semaphores that live with
+ * it. */
+#include <string.h>
+
+#include "host/crew.h"
+
+/* ---- owners ---- */
+
+/* Counts that all clusters share; one for each device. */
+static bool is_global(const host_root *root) {
+  return root->kind == IR_SEMAPHORE && space_info_of(root->space)->storage == SPACE_BUFFER;
+}
+
+/* The level of which each unit has one: a scratch in global memory is a block's all the same. */
+static uint32_t owner_depth(const host_root *root) {
+  const uint32_t depth = space_info_of(root->space)->depth;
+  if (is_global(root)) return depth;
+  if (root->kind == IR_BARRIER && root->made_by->attrs->across) return CREW_CLUSTER;
+  return depth < CREW_BLOCK ? CREW_BLOCK : depth;
+}
+
+static alloc_key take_key(host_unit *unit, const host_root *root, uint32_t depth) {
+  const uint32_t which = (uint32_t)(root - unit->plan->roots);
+  alloc_key key = {root->space, unit_above(&unit->plan->machine, unit->id, depth), 0};
+  key.serial = is_global(root) ? UINT32_MAX - which : unit->serials.next[depth]++;
+  return key;
+}
+
+/* ---- barriers and semaphores ---- */
+
+static bool make_barriers(crew *c, crew_sync *sync) {
+  const ir_attrs *attrs = sync->root->made_by->attrs;
+  cluster_barrier_desc desc = {.collective = attrs->across,
+                               .leader_only = attrs->leader,
+                               .rank = 1,
+                               .dims = {(int64_t)sync->count},
+                               .arrivals = attrs->arrivals};
+  for (uint32_t i = 0; attrs->across && i < c->plan->kernel->team_count; i++)
+    if (c->plan->kernel->teams[i].level == IR_TEAM_CLUSTER)
+      desc.cluster_dims[desc.cluster_rank++] = c->plan->kernel->teams[i].extent->value;
+  if (cluster_barrier_init(&sync->barriers, c->mem, &desc).state != SYNC_READY) return false;
+  sync->blocks = (uint32_t)sync->barriers.blocks;
+  return true;
+}
+
+static void free_sync(crew *c, crew_sync *sync) {
+  if (!sync) return;
+  for (crew_sync **at = &c->syncs; *at; at = &(*at)->next)
+    if (*at == sync) {
+      *at = sync->next;
+      break;
+    }
+  if (sync->barriers.of_block) cluster_barrier_free(&sync->barriers);
+  if (sync->semaphores.elements) semaphore_array_free(&sync->semaphores);
+  mem_free(c->mem, sync->lines, sync->count * sync->blocks * sizeof *sync->lines);
+  mem_free(c->mem, sync, sizeof *sync);
+}
+
+static crew_sync *make_sync(crew *c, const host_root *root) {
+  crew_sync *sync = mem_calloc(c->mem, 1, sizeof *sync);
+  if (!sync) return NULL;
+  *sync = (crew_sync){.next = c->syncs, .root = root, .count = root->bytes / CREW_SYNC_BYTES, .blocks = 1};
+  c->syncs = sync;
+  const int64_t dims[] = {(int64_t)sync->count};
+  bool made = root->kind == IR_BARRIER ? make_barriers(c, sync)
+                                       : semaphore_array_init(&sync->semaphores, c->mem, 1, dims).state == SYNC_READY;
+  sync->lines = made ? mem_calloc(c->mem, sync->count * sync->blocks, sizeof *sync->lines) : NULL;
+  if (sync->lines || sync->count == 0) return sync;
+  free_sync(c, sync);
+  return NULL;
+}
+
+/* What the end of their lives finds. */
+static void finish_sync(crew *c, const crew_sync *sync) {
+  for (uint32_t block = 0; block < sync->blocks; block++)
+    for (uint64_t i = 0; i < sync->count; i++) {
+      const crew_element at = {(crew_sync *)(uintptr_t)sync, block, i};
+      sync_result end = sync->root->kind == IR_BARRIER ? barrier_finish(crew_barrier(&at), false)
+                                                       : semaphore_finish(crew_semaphore(&at));
+      if (end.state == SYNC_FAULT) crew_report_fault(c, NULL, end, &at, sync->root->made_by);
+    }
+}
+
+void crew_free_syncs(crew *c, bool finish) {
+  while (c->syncs) {
+    if (finish) finish_sync(c, c->syncs);
+    free_sync(c, c->syncs);
+  }
+}
+
+/* ---- taking and giving back ---- */
+
+/* What the first sharer finds: accumulators are zero. */
+static bool furnish(crew *c, alloc_block *block, const host_root *root) {
+  if (root->kind != IR_REF) return (block->client = make_sync(c, root)) != NULL;
+  if (space_info_of(root->space)->named == IR_SPACE_ACC && root->bytes > 0)
+    memset(block->bytes, 0, (size_t)root->bytes);
+  return true;
+}
+
+host_status crew_acquire(host_unit *unit, uint32_t which) {
+  crew *c = unit->member->crew;
+  const machine *m = &c->plan->machine;
+  const host_root *root = &c->plan->roots[which];
+  alloc_request request = {.name = root->name, .size = root->bytes, .dtype = root->dtype, .site = which};
+  alloc_block *block;
+  request.key = take_key(unit, root, owner_depth(root));
+  request.sharers = is_global(root) ? UINT32_MAX : unit_below(m, request.key.owner, unit_depth(m, unit->id)).count;
+  request.written = root->kind != IR_REF || space_info_of(root->space)->named == IR_SPACE_ACC;
+  alloc_result result = alloc_acquire(c->heap, &request, &block);
+  if (result == ALLOC_DIVERGED) return crew_report_diverged(unit, which), HOST_FAILED;
+  if (result != ALLOC_OK || (block->acquired == 1 && !furnish(c, block, root)))
+    return launch_run_out(c->launch), HOST_FAILED;
+  host_bind_root(unit, which, block);
+  return HOST_RUNNING;
+}
+
+void crew_release(host_unit *unit, uint32_t which) {
+  crew *c = unit->member->crew;
+  alloc_block *block = unit->block[which];
+  unit->block[which] = NULL;
+  if (!block || is_global(&c->plan->roots[which])) return;
+  crew_sync *sync = block->client;
+  if (sync && block->released + 1 == block->sharers) {
+    finish_sync(c, sync);
+    free_sync(c, sync);
+  }
+  alloc_release(c->heap, block);
+}
+
+/* ---- finding ---- */
+
+bool crew_find(host_unit *unit, uint32_t box, const ir_op *op, crew_element *out) {
+  const machine *m = &unit->plan->machine;
+  const host_box *at = &unit->box[box];
+  const uint32_t root = unit->plan->boxes[box].root;
+  if (!at->inside || !unit->block[root]) {
+    crew_report_outside(unit, root, op);
+    return false;
+  }
+  out->sync = unit->block[root]->client;
+  out->index = (uint64_t)at->offset / CREW_SYNC_BYTES;
+  out->block = out->sync->blocks == 1 ? 0 : unit_index(m, unit_above(m, unit->id, CREW_BLOCK));
+  return true;
+}

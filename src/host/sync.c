@@ -1,0 +1,85 @@
+/* The instructions by which units order themselves. Each is one step of a state machine of src/model; whoever lets
+ * one move on wakes those who stand in its line. */
+#include "host/crew.h"
+
+static const crew_op_fn functions[] = {
+#define CREW_OP(id, function) [HOST_##id - HOST_CREW_OPS] = function,
+#include "host/host_ops.def"
+};
+
+host_status crew_step(host_unit *unit, const host_instr *instr) {
+  return functions[instr->code - HOST_CREW_OPS](unit, instr->detail, instr->source);
+}
+
+/* What the answer of a state machine means for the unit that asked. */
+static host_status follow(host_unit *unit, sync_result result, const crew_element *at, const ir_op *op) {
+  if (result.state == SYNC_READY) return HOST_RUNNING;
+  if (result.state == SYNC_FAULT)
+    return crew_report_fault(unit->member->crew, unit, result, at, op) ? HOST_RUNNING : HOST_FAILED;
+  crew_stand(unit, at, op);
+  return HOST_BLOCKED;
+}
+
+/* ---- barriers ---- */
+
+/* An arrival that was made in the element's block: it reaches its neighbours too. */
+static sync_result arrive(crew *c, const crew_element *at) {
+  sync_result first_fault = sync_ready();
+  crew_element there = *at;
+  for (there.block = 0; there.block < at->sync->blocks; there.block++) {
+    if (!cluster_barrier_reaches(&at->sync->barriers, at->block, there.block)) continue;
+    const uint64_t before = crew_barrier(&there)->phase;
+    sync_result result = barrier_arrive(crew_barrier(&there));
+    if (first_fault.state == SYNC_READY) first_fault = result;
+    if (crew_barrier(&there)->phase != before) crew_wake(c, &there);
+  }
+  return first_fault;
+}
+
+host_status crew_arrive(host_unit *unit, const host_crew_op *what, const ir_op *op) {
+  crew_element at;
+  if (!crew_find(unit, what->sync, op, &at)) return HOST_FAILED;
+  return follow(unit, arrive(unit->member->crew, &at), &at, op);
+}
+
+static sync_result wait_for_barrier(host_unit *unit, const crew_element *at) {
+  return barrier_wait(crew_barrier(at), unit->member->crew->mem, &unit->plan->machine, unit->id);
+}
+
+static sync_result wait_for_semaphore(host_unit *unit, const crew_element *at, const host_crew_op *what, bool keep) {
+  int32_t amount = host_cell(unit, what->amount);
+  return semaphore_wait(crew_semaphore(at), amount < 0 ? 0 : (uint32_t)amount, keep, NULL);
+}
+
+host_status crew_wait(host_unit *unit, const host_crew_op *what, const ir_op *op) {
+  crew_element at;
+  if (!crew_find(unit, what->sync, op, &at)) return HOST_FAILED;
+  if (at.sync->root->kind == IR_BARRIER) return follow(unit, wait_for_barrier(unit, &at), &at, op);
+  return follow(unit, wait_for_semaphore(unit, &at, what, op->attrs->keep), &at, op);
+}
+
+host_status crew_test(host_unit *unit, const host_crew_op *what, const ir_op *op) {
+  crew_element at;
+  if (!crew_find(unit, what->sync, op, &at)) return HOST_FAILED;
+  sync_result result = wait_for_barrier(unit, &at);
+  *unit->slot[what->out] = result.state == SYNC_READY;
+  return result.state == SYNC_BLOCKED ? HOST_YIELDED : follow(unit, result, &at, op);
+}
+
+/* ---- semaphores ---- */
+
+host_status crew_signal(host_unit *unit, const host_crew_op *what, const ir_op *op) {
+  crew_element at;
+  if (!crew_find(unit, what->sync, op, &at)) return HOST_FAILED;
+  int32_t amount = host_cell(unit, what->amount);
+  sync_result result = semaphore_signal(crew_semaphore(&at), (uint32_t)amount, NULL);
+  crew_wake(unit->member->crew, &at);
+  return follow(unit, result, &at, op);
+}
+
+host_status crew_count(host_unit *unit, const host_crew_op *what, const ir_op *op) {
+  crew_element at;
+  if (!crew_find(unit, what->sync, op, &at)) return HOST_FAILED;
+  host_set_cell(unit, what->out, (int32_t)semaphore_read(crew_semaphore(&at)));
+  return HOST_YIELDED;
+}
