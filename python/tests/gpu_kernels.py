@@ -248,7 +248,18 @@ def shared_operands():
     return functools.partial(call, jnp.zeros((8,)))
 
 
+def transposed():
+    """Parts of memory that are seen transposed."""
+
+    def body(x, o, s):
+        plgpu.transpose_ref(s, (1, 0))[...] = x[...]
+        o[...] = plgpu.transpose_ref(s, (1, 0)).at[2:4, 8:][...].T + s[8:, 2:4]
+
+    return kernel(body, array(8, 2), array(4, 16), scratch_types=[plgpu.SMEM((16, 4), F32)])
+
+
 ALL = (
     hand_off, barrier_of_rank_three, cluster_barrier, warps, copies_out, collective_copy, other_block, semaphores,
     accumulator, tensor_memory, in_place, written_input, shared_operands,
+    transposed,
 )  # fmt: skip

@@ -119,7 +119,9 @@ class Loop:
         added = _increments(jaxpr)
         pairs = list(zip(self.invars, self.outvars, strict=True))
         self.fixed = [a is b or isinstance(x, Ref) for (a, b), x in zip(pairs, inits, strict=True)]
-        self.counts = [added.get(b) is a and a.aval.dtype == np.int32 for a, b in pairs]
+        self.counts = [
+            not isinstance(b, jax_core.Literal) and added.get(b) is a and a.aval.dtype == np.int32 for a, b in pairs
+        ]
         self.carried: list[int] = []
         self.values: list[Operand] = list(inits)
 

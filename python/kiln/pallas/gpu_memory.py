@@ -11,10 +11,11 @@ from jax import tree_util
 from jax._src.pallas.core import semaphore_dtype
 from jax._src.pallas.mosaic_gpu.core import BarrierType, ClusterBarrierType, ClusterRefTransform, MemorySpace
 from jax._src.state.indexing import NDIndexer, Slice
+from jax._src.state.types import TransposeTransform
 
 from kiln.pallas.gpu_lower import GpuLowering
 from kiln.pallas.lower import Equation, Operand, Ref, Value, rule
-from kiln.pallas.memory import integer, load, logical, resolve, store
+from kiln.pallas.memory import has_arrays, integer, load, logical, resolve, store
 from kiln.pallas.text import type_text
 
 SPACES = {"gmem": "gmem", "smem": "smem", "tmem": "tmem", "regs": "acc"}
@@ -88,23 +89,13 @@ def _check_axes(low: GpuLowering, collective: Sequence[Any]) -> None:
         raise ValueError("Scoped allocation must have the thread axis in its collective axes.")
 
 
-def _check_scope(low: GpuLowering, spaces: set[Any], collective: Sequence[Any]) -> None:
-    if MemorySpace.REGS not in spaces:
-        return _check_axes(low, collective)
-    if len(spaces) > 1:
-        raise ValueError(
-            "Scoped allocations in MemorySpace.REGS cannot be mixed with scoped allocations in other memory spaces."
-        )
-    if collective:
-        raise ValueError("Scoped allocations in MemorySpace.REGS cannot be collective allocations.")
-
-
 @rule("run_scoped", machine="gpu")
 def lower_run_scoped(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
     """A body with memory of its own. Accumulators start at zero."""
     jaxpr = eqn.params["jaxpr"]
     avals = [v.aval for v in jaxpr.invars]
-    _check_scope(low, {a.memory_space for a in avals}, eqn.params["collective_axes"])
+    if not avals or any(a.memory_space != MemorySpace.REGS for a in avals):
+        _check_axes(low, eqn.params["collective_axes"])
     layouts = eqn.params.get("ref_transforms") or [()] * len(avals)
     labels = scope_labels(jaxpr)
     refs = [allocate(low, *made) for made in zip(avals, layouts, labels, strict=True)]
@@ -219,19 +210,48 @@ def _index(low: GpuLowering, starts: list[Value], left: dict[int, int], dims: li
 # ---- loads and stores ----
 
 
+def untransposed(transforms: Sequence[Any]) -> tuple[list[Any], tuple[int, ...]]:
+    """The transforms without transposes, and the order that the axes of what they pick are then to be put in."""
+    found: list[Any] = []
+    order: tuple[int, ...] = ()
+    for transform in transforms:
+        if isinstance(transform, TransposeTransform):
+            order = tuple(order[p] for p in transform.permutation) if order else tuple(transform.permutation)
+        elif order and isinstance(transform, NDIndexer) and not has_arrays(transform):
+            indices: list[Any] = [None] * len(order)
+            shape = [0] * len(order)
+            for place, at, extent in zip(order, transform.indices, transform.shape, strict=True):
+                indices[place], shape[place] = at, extent
+            found.append(NDIndexer(tuple(indices), tuple(shape), transform.int_indexer_shape))
+            kept = [place for place, at in zip(order, transform.indices, strict=True) if isinstance(at, Slice)]
+            order = tuple(sorted(kept).index(place) for place in kept)
+        else:
+            found.append(transform)
+    return found, order if order != tuple(range(len(order))) else ()
+
+
+def _transpose(low: GpuLowering, value: Value, order: Sequence[int]) -> Value:
+    return low.trace(lambda x: jnp.transpose(x, order), value)[0] if order else value
+
+
 @rule("get", machine="gpu")
 def lower_get(low: GpuLowering, eqn: Equation) -> Operand:
-    """x[..], also of another block."""
+    """x[..], also of another block, or transposed."""
     ref, *leaves = eqn.operands
-    return load(low, *peer(low, ref, tree_util.tree_unflatten(eqn.params["tree"], leaves)))
+    ref, transforms = peer(low, ref, tree_util.tree_unflatten(eqn.params["tree"], leaves))
+    plain, order = untransposed(transforms)
+    return _transpose(low, load(low, ref, plain), order)
 
 
 @rule("swap", machine="gpu")
 def lower_swap(low: GpuLowering, eqn: Equation) -> Operand:
-    """x[..] = v, also of another block."""
+    """x[..] = v, also of another block, or transposed."""
     ref, value, *leaves = eqn.operands
-    place = peer(low, ref, tree_util.tree_unflatten(eqn.params["tree"], leaves))
-    return store(low, *place, value, None, not eqn.dead())
+    ref, transforms = peer(low, ref, tree_util.tree_unflatten(eqn.params["tree"], leaves))
+    plain, order = untransposed(transforms)
+    back = tuple(np.argsort(order)) if order else ()
+    old = store(low, ref, plain, _transpose(low, value, back), None, not eqn.dead())
+    return old if eqn.dead() else _transpose(low, old, order)
 
 
 @rule("load", machine="gpu")
