@@ -57,11 +57,6 @@ class GpuAssembly(Assembly):
 
     # ---- parameters ----
 
-    def _params(self) -> tuple[list[Param], list[Param], dict[int, Param]]:
-        """As of any call; but an input that is aliased is one memory with its output."""
-        inputs, outputs, written = super()._params()
-        return inputs, outputs, {k: p for k, p in written.items() if k not in self.aliases.values()}
-
     def _device_axis(self, name: Any) -> str:
         """The parameter that holds this device's index along an axis of the mesh around the kernel."""
         if name not in self.device_params:
