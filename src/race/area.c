@@ -40,7 +40,8 @@ static void merge_dims(box *b) {
 
 /* False when there is no element. */
 static bool make_box(const race_area *area, box *out) {
-  *out = (box){.offset = area->offset};
+  out->offset = area->offset;
+  out->rank = 0;
   for (uint32_t d = 0; d < area->rank; d++) {
     if (area->extents[d] <= 0) return false;
     add_dim(out, area->extents[d], area->strides[d]);

@@ -203,7 +203,7 @@ bool race_states_init(race *r);
 race_state_id race_state_make(race *r, const race_next_state *next); /* with a reference for the caller */
 bool race_marks_extend(const race_marks *marks, uint32_t count);     /* a mark can go behind the first `count` */
 void race_state_ref(race *r, race_state_id id, uint32_t times);
-void race_state_unref(race *r, race_state_id id);
+void race_state_unref(race *r, race_state_id id, uint32_t times);
 uint32_t race_mark_hash(uint32_t seed, const race_mark *mark);
 
 /* ---- shadow.c ---- */
@@ -248,8 +248,8 @@ typedef struct race_touch_now {
 } race_touch_now;
 
 race_state_id race_touch_step(race *r, race_state_id from, uint64_t element); /* no reference is handed over */
-/* Applies the access at hand to some elements of a page. */
-void race_shadow_touch(race *r, race_buffer *b, uint64_t page, uint64_t mask);
+/* Applies the access at hand to a row that ascends and is inside. */
+void race_shadow_touch(race *r, race_buffer *b, uint64_t offset, uint64_t stride, uint64_t count);
 
 /* ---- report.c ---- */
 
@@ -261,8 +261,18 @@ typedef struct race_report_book {
 } race_report_book;
 
 typedef enum race_mode { RACE_MODE_READ, RACE_MODE_WRITE, RACE_MODE_UPDATE } race_mode;
-race_mode race_kind_mode(race_kind kind);
-bool race_kind_is_task(race_kind kind); /* of an operation */
+
+/* The rows of kinds.def. */
+typedef struct race_kind_row {
+  const char *role;
+  race_mode mode;
+  bool async;
+  race_edge unawaited; /* ORDER: an access of a unit itself */
+} race_kind_row;
+extern const race_kind_row race_kind_rows[RACE_KINDS];
+
+static inline race_mode race_kind_mode(race_kind kind) { return race_kind_rows[kind].mode; }
+
 /* `earlier` came first in time, `later` is the access at hand, with the views of its unit or operation. */
 void race_report_pair(race *r, const race_buffer *b, const race_mark *earlier, const race_mark *later,
                       const race_views *views, uint64_t element);

@@ -126,7 +126,7 @@ typedef enum race_kind {
 
 typedef struct race_access {
   race_buffer *buffer;
-  unit_id unit;     /* who does it, or whose operation `op` is */
+  unit_id unit;     /* who does it; ignored with `op` */
   race_op *op;      /* NULL: the unit itself */
   race_kind kind;   /* of the unit: LOAD, STORE, ATOMIC; of an operation: any other */
   const void *site; /* in the program */

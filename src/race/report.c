@@ -1,12 +1,7 @@
 /* Reports: who comes first, which edge lacks, and each pair of places once. */
 #include "race/inner.h"
 
-static const struct kind_row {
-  const char *role;
-  race_mode mode;
-  bool async;
-  race_edge unawaited;
-} KINDS[] = {
+const race_kind_row race_kind_rows[RACE_KINDS] = {
 #define GENERIC false
 #define ASYNC true
 #define RACE_KIND(id, mode, view, role, unawaited) {role, RACE_MODE_##mode, view, RACE_EDGE_##unawaited},
@@ -21,11 +16,9 @@ static const char *const EDGES[] = {
 };
 
 const char *race_edge_text(race_edge edge) { return EDGES[edge]; }
-const char *race_kind_text(race_kind kind) { return KINDS[kind].role; }
-race_mode race_kind_mode(race_kind kind) { return KINDS[kind].mode; }
-bool race_kind_writes(race_kind kind) { return KINDS[kind].mode != RACE_MODE_READ; }
-bool race_kind_is_async(race_kind kind) { return KINDS[kind].async; }
-bool race_kind_is_task(race_kind kind) { return KINDS[kind].unawaited != RACE_EDGE_ORDER; }
+const char *race_kind_text(race_kind kind) { return race_kind_rows[kind].role; }
+bool race_kind_writes(race_kind kind) { return race_kind_mode(kind) != RACE_MODE_READ; }
+bool race_kind_is_async(race_kind kind) { return race_kind_rows[kind].async; }
 
 uint32_t race_report_count(const race *r) { return r->reports.count; }
 const race_report *race_report_at(const race *r, uint32_t index) { return &r->reports.data[index]; }
@@ -52,7 +45,7 @@ static bool is_swapped(race *r, const race_mark *earlier, const race_mark *later
 /* The edge that lacks behind an operation. A wait that only its own unit can make is no use to a unit that has not
  * heard of the operation: then it is the units that are not ordered. */
 static race_edge after_op(race *r, const race_mark *first, const race_mark *second) {
-  race_edge edge = KINDS[first->kind].unawaited;
+  race_edge edge = race_kind_rows[first->kind].unawaited;
   bool by_barrier = edge == RACE_EDGE_ARRIVAL || edge == RACE_EDGE_COMMIT_MMA;
   return by_barrier || heard_of(r, second, first->op) ? edge : RACE_EDGE_ORDER;
 }

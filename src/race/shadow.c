@@ -80,7 +80,7 @@ static bool merge_elements(race *r, race_page *page, uint32_t i, uint64_t mask, 
   other->mask |= mask;
   page->parts[i].mask &= ~mask;
   if (page->parts[i].mask) return false;
-  race_state_unref(r, page->parts[i].state);
+  race_state_unref(r, page->parts[i].state, 1);
   page->parts[i] = page->parts[--page->count];
   return true;
 }
@@ -88,7 +88,7 @@ static bool merge_elements(race *r, race_page *page, uint32_t i, uint64_t mask, 
 /* The same to a state that is new to the page. */
 static void change_elements(race *r, race_page *page, uint32_t i, uint64_t mask, race_state_id state) {
   if (page->parts[i].mask == mask) {
-    race_state_unref(r, page->parts[i].state);
+    race_state_unref(r, page->parts[i].state, 1);
     page->parts[i].state = state;
   } else if (reserve_parts(r, page, page->count + 1)) {
     page->parts[i].mask &= ~mask;
@@ -123,7 +123,8 @@ static uint64_t widen(const race_buffer *b, uint64_t page, uint64_t mask) {
   return mask | ~0ull << last;
 }
 
-void race_shadow_touch(race *r, race_buffer *b, uint64_t page, uint64_t mask) {
+/* Some elements of a page. */
+static void touch_page(race *r, race_buffer *b, uint64_t page, uint64_t mask) {
   uint32_t *slot = &b->page[page];
   mask = widen(b, page, mask);
   if (*slot & MIXED) {
@@ -139,7 +140,40 @@ void race_shadow_touch(race *r, race_buffer *b, uint64_t page, uint64_t mask) {
   else if (!split_page(r, b, slot, mask, to))
     return;
   race_state_ref(r, to, 1);
-  if (mask == ~0ull) race_state_unref(r, from);
+  if (mask == ~0ull) race_state_unref(r, from, 1);
+}
+
+/* Whole pages, up to `end`, as far as they are in the state of the first; gives the first that is not. */
+static uint64_t touch_equal_pages(race *r, race_buffer *b, uint64_t page, uint64_t end) {
+  race_state_id from = b->page[page], to = race_touch_step(r, from, page * RACE_PAGE);
+  uint64_t first = page;
+  for (; page < end && b->page[page] == from; page++) b->page[page] = to;
+  race_state_ref(r, to, (uint32_t)(page - first));
+  race_state_unref(r, from, (uint32_t)(page - first));
+  return page;
+}
+
+/* The elements of one page that a row has, from `offset` up to `end`, as bits. */
+static uint64_t row_mask(uint64_t offset, uint64_t stride, uint64_t end) {
+  uint64_t first = offset % RACE_PAGE, count = end - offset;
+  if (stride == 1) return (count == RACE_PAGE ? ~0ull : (1ull << count) - 1) << first;
+  uint64_t mask = 0;
+  for (uint64_t i = 0; i < count; i += stride) mask |= 1ull << (first + i);
+  return mask;
+}
+
+void race_shadow_touch(race *r, race_buffer *b, uint64_t offset, uint64_t stride, uint64_t count) {
+  uint64_t last = offset + (count - 1) * stride;
+  while (offset <= last) {
+    uint64_t page = offset / RACE_PAGE, end = (page + 1) * RACE_PAGE;
+    if (stride == 1 && offset % RACE_PAGE == 0 && end <= last + 1 && !(b->page[page] & MIXED)) {
+      offset = touch_equal_pages(r, b, page, (last + 1) / RACE_PAGE) * RACE_PAGE;
+      continue;
+    }
+    if (end > last + 1) end = last + 1;
+    touch_page(r, b, page, row_mask(offset, stride, end));
+    offset += (end - offset + stride - 1) / stride * stride;
+  }
 }
 
 /* ---- the end of a buffer ---- */
@@ -172,7 +206,7 @@ static void free_page(race *r, race_buffer *b, uint64_t page, bool check) {
   race_page *mixed = &b->mixed[slot & ~MIXED];
   for (uint32_t i = 0; i < mixed->count; i++) {
     if (check) check_end(r, mixed->parts[i].state, base + (uint64_t)__builtin_ctzll(mixed->parts[i].mask));
-    race_state_unref(r, mixed->parts[i].state);
+    race_state_unref(r, mixed->parts[i].state, 1);
   }
   free_parts(r, mixed);
 }
@@ -182,7 +216,7 @@ void race_buffer_free(race *r, race_buffer *b, unit_id unit, const void *site) {
   if (site) race_touch_begin(r, &(race_access){.buffer = b, .unit = unit, .kind = RACE_FREE, .site = site});
   for (uint64_t page = 0; page < b->pages; page++) free_page(r, b, page, site != NULL);
   for (uint64_t page = 0; page < b->pages; page++)
-    if (!(b->page[page] & MIXED)) race_state_unref(r, b->page[page]);
+    if (!(b->page[page] & MIXED)) race_state_unref(r, b->page[page], 1);
   race_touch_end(r);
   race_clock_free(r, &b->over);
   r->shadow_bytes -= sizeof *b + b->pages * sizeof *b->page + b->mixed_capacity * sizeof *b->mixed;

@@ -159,10 +159,10 @@ race_state_id race_state_make(race *r, const race_next_state *next) {
 
 void race_state_ref(race *r, race_state_id id, uint32_t times) { r->states.states[id].refs += times; }
 
-void race_state_unref(race *r, race_state_id id) {
+void race_state_unref(race *r, race_state_id id, uint32_t times) {
   race_state_book *book = &r->states;
   race_state *s = &book->states[id];
-  if (id == 0 || --s->refs > 0) return;
+  if (id == 0 || (s->refs -= times) > 0) return;
   unlink_state(book, id);
   drop_marks(r, s->marks);
   race_op_unref(r, s->write.op);

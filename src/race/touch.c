@@ -139,8 +139,8 @@ race_state_id race_touch_step(race *r, race_state_id from, uint64_t element) {
   uint64_t bit = 1ull << slot;
   if (t->memo_used & bit) {
     if (t->memo_from[slot] == from) return t->memo_to[slot];
-    race_state_unref(r, t->memo_from[slot]);
-    race_state_unref(r, t->memo_to[slot]);
+    race_state_unref(r, t->memo_from[slot], 1);
+    race_state_unref(r, t->memo_to[slot], 1);
     t->memo_used &= ~bit;
   }
   const race_state *s = &r->states.states[from];
@@ -161,38 +161,22 @@ race_state_id race_touch_step(race *r, race_state_id from, uint64_t element) {
 
 void race_touch_begin(race *r, const race_access *access) {
   race_touch_now *t = &r->touch;
-  bool able = access->buffer && !r->failed && (access->op || !race_kind_is_task(access->kind));
+  const race_kind_row *kind = &race_kind_rows[access->kind];
+  bool able = access->buffer && !r->failed && (access->op || kind->unawaited == RACE_EDGE_ORDER);
   t->buffer = able ? access->buffer : NULL;
   t->reports = r->reports.count;
   if (!able) return;
-  const race_unit *u = race_unit_of(r, access->unit);
-  t->me = (race_mark){.op = access->op,
-                      .site = access->site,
-                      .unit = access->op ? access->op->unit : access->unit,
-                      .count = access->op ? 0 : u->now,
-                      .kind = access->kind};
-  t->views = access->op ? &access->op->views : &u->views;
-  t->view = race_kind_is_async(access->kind) ? &t->views->async : &t->views->generic;
-}
-
-/* The elements of one page that a row has, from `offset` up to `end`, as bits. */
-static uint64_t row_mask(uint64_t offset, uint64_t stride, uint64_t end) {
-  uint64_t first = offset % RACE_PAGE, count = end - offset;
-  if (stride == 1) return (count == RACE_PAGE ? ~0ull : (1ull << count) - 1) << first;
-  uint64_t mask = 0;
-  for (uint64_t i = 0; i < count; i += stride) mask |= 1ull << (first + i);
-  return mask;
-}
-
-/* A row that ascends and is inside. */
-static void touch_row(race *r, race_buffer *b, uint64_t offset, uint64_t stride, uint64_t count) {
-  uint64_t last = offset + (count - 1) * stride;
-  while (offset <= last) {
-    uint64_t page = offset / RACE_PAGE, end = (page + 1) * RACE_PAGE;
-    if (end > last + 1) end = last + 1;
-    race_shadow_touch(r, b, page, row_mask(offset, stride, end));
-    offset += (end - offset + stride - 1) / stride * stride;
+  t->me = (race_mark){.op = access->op, .site = access->site, .kind = access->kind};
+  if (access->op) {
+    t->me.unit = access->op->unit;
+    t->views = &access->op->views;
+  } else {
+    const race_unit *u = race_unit_of(r, access->unit);
+    t->me.unit = access->unit;
+    t->me.count = u->now;
+    t->views = &u->views;
   }
+  t->view = kind->async ? &t->views->async : &t->views->generic;
 }
 
 void race_touch_row(race *r, int64_t offset, int64_t stride, uint64_t count) {
@@ -211,15 +195,15 @@ void race_touch_row(race *r, int64_t offset, int64_t stride, uint64_t count) {
   }
   if ((uint64_t)offset >= b->elements) return;
   uint64_t inside = (b->elements - 1 - (uint64_t)offset) / (uint64_t)stride + 1;
-  touch_row(r, b, (uint64_t)offset, (uint64_t)stride, count < inside ? count : inside);
+  race_shadow_touch(r, b, (uint64_t)offset, (uint64_t)stride, count < inside ? count : inside);
 }
 
 bool race_touch_end(race *r) {
   race_touch_now *t = &r->touch;
   for (; t->memo_used; t->memo_used &= t->memo_used - 1) {
     uint32_t slot = (uint32_t)__builtin_ctzll(t->memo_used);
-    race_state_unref(r, t->memo_from[slot]);
-    race_state_unref(r, t->memo_to[slot]);
+    race_state_unref(r, t->memo_from[slot], 1);
+    race_state_unref(r, t->memo_to[slot], 1);
   }
   return r->reports.count > t->reports;
 }

@@ -10,11 +10,11 @@
 #include "race/race.h"
 
 #define ORACLE_NODES 6144
-#define ORACLE_UNITS 8
+#define ORACLE_UNITS 32
 #define ORACLE_OPS 256
 #define ORACLE_PLACES 64 /* phases of barriers, signals */
 #define ORACLE_LOG 512
-#define ORACLE_ELEMENTS 192
+#define ORACLE_ELEMENTS 150
 #define ORACLE_BUFFERS 4
 
 typedef struct oracle_set {

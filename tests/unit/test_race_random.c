@@ -6,7 +6,7 @@
 
 #define PROGRAMS 8000
 #define EVENTS 160
-#define WHOLES 3 /* units; each may have one part */
+#define WHOLES 16 /* most units; each may have one part */
 
 typedef struct running {
   uint32_t op;
@@ -24,7 +24,9 @@ typedef struct program {
   bool parted[WHOLES]; /* its part runs, so it does not */
   running runs[ORACLE_OPS];
   uint32_t run_count;
+  uint32_t wholes;          /* units */
   uint32_t pull;            /* programs differ in how much they synchronise, */
+  bool stores;              /* else units only load and update */
   uint32_t tasks, barriers; /* in which operations they have, a bit each, and in how many barriers */
 } program;
 
@@ -34,17 +36,18 @@ static uint32_t below(program *g, uint32_t bound) { return random_below(&g->rand
 
 /* Mostly a few elements near the start, so that accesses meet; at times strides, boxes, and ends of pages. */
 static race_area random_area(program *g) {
-  uint32_t shape = below(g, 8);
+  uint32_t shape = below(g, 9);
   race_area area = {.offset = below(g, 12), .rank = 1, .extents = {1 + below(g, 8)}, .strides = {1}};
   if (shape == 0) area = (race_area){.offset = below(g, 8), .rank = 1, .extents = {1 + below(g, 100)}, .strides = {3}};
   if (shape == 1) area = (race_area){.offset = 60, .rank = 2, .extents = {3, 5}, .strides = {20, -2}, .width = 2};
   if (shape == 2) area = (race_area){.offset = 0, .rank = 1, .extents = {64 + below(g, 140)}, .strides = {1}};
   if (shape == 3) area.rank = 0;
+  if (shape == 4) area = (race_area){.offset = 10, .rank = 1, .extents = {1 + below(g, 10)}, .strides = {-3}};
   return area;
 }
 
 static unit_id random_unit(program *g) {
-  unit_id whole = below(g, WHOLES);
+  unit_id whole = below(g, g->wholes);
   return g->parted[whole] ? whole + WHOLES : whole;
 }
 
@@ -145,7 +148,7 @@ static void handle_op(program *g) {
 /* ---- units ---- */
 
 static void part_or_join(program *g) {
-  unit_id whole = below(g, WHOLES);
+  unit_id whole = below(g, g->wholes);
   if (g->parted[whole])
     play_join(&g->p, whole, whole + WHOLES);
   else
@@ -154,8 +157,8 @@ static void part_or_join(program *g) {
 }
 
 static void touch(program *g) {
-  static const race_kind kinds[] = {RACE_LOAD, RACE_STORE, RACE_LOAD, RACE_ATOMIC};
-  play_touch(&g->p, random_unit(g), -1, kinds[below(g, 4)], SMEM + below(g, 3), random_area(g));
+  static const race_kind kinds[] = {RACE_LOAD, RACE_LOAD, RACE_ATOMIC, RACE_STORE};
+  play_touch(&g->p, random_unit(g), -1, kinds[below(g, g->stores ? 4 : 3)], SMEM + below(g, 3), random_area(g));
 }
 
 static void synchronise(program *g) {
@@ -193,9 +196,11 @@ static void step(program *g) {
 static int run_program(uint64_t seed) {
   static program g;
   g = (program){.random = {seed}};
+  g.wholes = below(&g, 4) ? 3 : WHOLES;
   g.pull = below(&g, 60);
   g.tasks = 1u << below(&g, RACE_TASK_TMEM_STORE + 1) | 1u << below(&g, RACE_TASK_TMEM_STORE + 1);
   if (below(&g, 3) == 0) g.tasks = ~0u;
+  g.stores = below(&g, 3) > 0;
   g.barriers = 1 + below(&g, PLAY_BARRIERS);
   play_start(&g.p, mem_default());
   uint32_t events = 10 + below(&g, EVENTS);

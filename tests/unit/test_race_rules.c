@@ -233,6 +233,16 @@ RULES(units_and_barriers, {"two units write", RACE(ORDER), "0 store g; 1 store g
       {"and a load before them", RACE(ORDER), "0 load g; 1 atomic g"},
       {"and with stores", RACE(ORDER), "0 store g; 1 atomic g"})
 
+/* JAX restarts its clocks with each cluster and keeps the log: who has counted as far as another is compared with it;
+ * the spec's 9.3. Here clusters are units that nothing orders, whatever they did before. */
+RULES(clusters_are_apart,
+      {"as many events in both", RACE(ORDER),
+       "0 load g[0:8]; 0 arrive 0; 0 store g[8:16]; 1 load g[0:8]; 1 arrive 1; 1 store g[8:16]"},
+      {"more events in the second", RACE(ORDER),
+       "0 store g; 1 arrive 1; 1 wait 1; 1 arrive 1; 1 wait 1; 1 arrive 1; 1 store g"},
+      {"more events in the first", RACE(ORDER), "0 arrive 0; 0 wait 0; 0 arrive 0; 0 wait 0; 0 store g; 1 store g"},
+      {"a semaphore orders them", NONE, "0 store g; 0 signal 0; 1 take 0; 1 store g"})
+
 /* JAX joins all arrivals ever made; the spec's 3.1. */
 RULES(phases_are_apart,
       {"an arrival towards the next phase is not learnt", RACE(ORDER),
@@ -381,6 +391,7 @@ RULES(copies_to_tensor_memory, {"of one's own store", RACE(FENCE), "0 store s; 0
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(units_and_barriers),
+      cmocka_unit_test(clusters_are_apart),
       cmocka_unit_test(phases_are_apart),
       cmocka_unit_test(semaphores),
       cmocka_unit_test(copies_in),
