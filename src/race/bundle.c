@@ -22,7 +22,7 @@ static void put_unit(race *r, race_bundle *bundle, unit_id unit) {
 
 /* What the operation knew comes with observing it. */
 static void put_op(race *r, race_bundle *bundle, race_op *op) {
-  race_ops_add(r, &bundle->done, op);
+  race_ops_push(r, &bundle->done, op);
   race_ops_add_all(r, &bundle->tasks, &op->tasks, &op->views);
 }
 

@@ -119,8 +119,8 @@ typedef struct race_unit {
 race_unit *race_unit_of(race *r, unit_id unit);
 void race_unit_turn(race *r, unit_id unit); /* the next event begins: what came before may have become known */
 
-void race_ops_add(race *r, race_ops *list, race_op *op); /* once */
-/* Adds what `views` does not know to be over. */
+void race_ops_push(race *r, race_ops *list, race_op *op);
+/* Adds what `views` does not know to be over and the list does not have. */
 void race_ops_add_all(race *r, race_ops *list, const race_ops *from, const race_views *views);
 void race_ops_settle(race *r, race_ops *list, const race_views *views); /* drops what is known to be over */
 void race_ops_clear(race *r, race_ops *list);                           /* keeps the room */

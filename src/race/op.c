@@ -51,9 +51,9 @@ static bool contains(const race_ops *list, const race_op *op) {
   return false;
 }
 
-void race_ops_add(race *r, race_ops *list, race_op *op) {
+void race_ops_push(race *r, race_ops *list, race_op *op) {
   void *data = list->data;
-  if (contains(list, op) || !race_room_grow(r, &data, &list->capacity, list->count + 1, sizeof(race_op *))) return;
+  if (!race_room_grow(r, &data, &list->capacity, list->count + 1, sizeof(race_op *))) return;
   list->data = data;
   list->data[list->count++] = op;
   hold(op);
@@ -61,7 +61,8 @@ void race_ops_add(race *r, race_ops *list, race_op *op) {
 
 void race_ops_add_all(race *r, race_ops *list, const race_ops *from, const race_views *views) {
   for (uint32_t i = 0; i < from->count; i++)
-    if (!race_op_known(from->data[i], views, false)) race_ops_add(r, list, from->data[i]);
+    if (!race_op_known(from->data[i], views, false) && !contains(list, from->data[i]))
+      race_ops_push(r, list, from->data[i]);
 }
 
 static void remove_at(race *r, race_ops *list, uint32_t place) {
@@ -185,12 +186,12 @@ static void enlist(race *r, race_unit *u, race_op *op) {
   if (race_op_is_task(op)) {
     replace(r, &u->tasks, op, false);
     replace(r, &u->issued, op, true);
-    race_ops_add(r, &u->tasks, op);
-    race_ops_add(r, &u->issued, op);
+    race_ops_push(r, &u->tasks, op);
+    race_ops_push(r, &u->issued, op);
   } else if (op->task == RACE_TASK_TMEM_LOAD) {
-    race_ops_add(r, &u->loads, op);
+    race_ops_push(r, &u->loads, op);
   } else if (op->task == RACE_TASK_TMEM_STORE) {
-    race_ops_add(r, &u->stores, op);
+    race_ops_push(r, &u->stores, op);
   }
 }
 
