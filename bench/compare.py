@@ -142,6 +142,19 @@ class Report:
             self.missed.append(f"{workload} on {where}: {ratio:.2f}, the floor is {floor}")
         return f"{ratio:.2f} ({'meets' if ratio >= floor else 'BELOW'} {floor})"
 
+    def add_floors(self):
+        self.add("\n## Floors\n")
+        self.add("\n".join(f"- missed: {line}" for line in self.missed) or "All met.")
+
+
+def replace_part(path, lines):
+    """Puts `lines` where the file has a part of the same title, `# ...`, or at its end; other parts stay."""
+    parts = re.split(r"^(?=# )", path.read_text(encoding="utf-8") if path.exists() else "", flags=re.MULTILINE)
+    mine = "\n".join(lines) + "\n"
+    at = next((i for i, part in enumerate(parts) if part.startswith(f"{lines[0].strip()}\n")), len(parts))
+    parts[at:at + 1] = [mine]
+    path.write_text("\n".join(part.strip("\n") + "\n" for part in parts if part), encoding="utf-8")
+
 
 def host_table(report, kiln):
     ours, torch_ms, blas_ms = host_rounds(kiln)
@@ -203,10 +216,9 @@ def main():
     host_table(report, options.build / "kiln")
     for title, name, env in DRIVERS:
         device_table(report, options.build / "kiln", baseline, title, options.drivers / f"{name}.json", env)
-    report.add("\n## Floors\n")
-    report.add("\n".join(f"- missed: {line}" for line in report.missed) or "All met.")
+    report.add_floors()
     if options.write:
-        options.write.write_text("\n".join(report.lines) + "\n", encoding="utf-8")
+        replace_part(options.write, report.lines)
     return 1 if report.missed else 0
 
 

@@ -281,6 +281,8 @@ typedef enum host_dot_kind {
 typedef struct host_dot {
   host_dot_kind kind;
   int64_t batch, m, n, k;
+  int64_t parts, part;  /* every batch has so many parts, of so many rows each, */
+  bool shared;          /* which threads may share */
   host_operand a, b, c; /* rank 3: batch, rows, columns; integers are dense */
   bool accumulate;
 } host_dot;
@@ -341,7 +343,8 @@ struct kiln_host_plan {
     uint32_t slot;
   } steps[KILN_MAX_RANK * 2];
   uint32_t step_count;
-  bool divides;           /* some fused loop has parts */
+  bool divides; /* some fused loop or product has parts for several threads */
+  bool calls_blas;
   uint32_t strip_count;   /* buffers that the widest fused loop needs */
   uint64_t cell_bytes;    /* of scalars, at the frame's start */
   uint64_t strips_offset; /* of the strip buffers in the frame, behind the slots */
@@ -486,6 +489,7 @@ typedef struct host_ordered_dot {
   bool accumulate;
 } host_ordered_dot;
 bool host_ordered_product(const host_ordered_dot *d);
+bool host_ordered_here(void); /* whether this CPU has one */
 void host_run_dot(host_unit *unit, const host_dot *dot);
 void host_blas_threads(int threads, int *before);
 

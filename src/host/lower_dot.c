@@ -1,6 +1,6 @@
-/* Matrix products: each side is viewed as (batch, rows, columns). Where that takes no more than strides the BLAS reads
- * the operand in place; else it is copied, and widened where the accumulator is wider. A product whose one use is an
- * addition waits for it: acc + dot(a, b) is computed onto acc. */
+/* Matrix products: each side is viewed as (batch, rows, columns). Where that takes no more than strides the product
+ * reads the operand in place; else it is copied, and widened where the accumulator is wider. A product whose one use is
+ * an addition waits for it: acc + dot(a, b) is computed onto acc. */
 #include <limits.h>
 #include <string.h>
 
@@ -151,6 +151,22 @@ static void stage(flat *f, host_operand *at) {
   flat_free_slot(f, at->staging);
 }
 
+enum {
+  PART_ROWS = 60,  /* a multiple of the rows that ordered products work on at a time */
+  SHARED = 1 << 20 /* multiplications that are worth another thread's attention */
+};
+
+/* The BLAS has threads of its own. Where parts begin depends on nothing but the shape. */
+static void find_parts(flat *f, host_dot *dot) {
+  const bool blas = dot->kind == HOST_DOT_F64 || (dot->kind == HOST_DOT_F32 && !host_ordered_here());
+  const double work = (double)dot->batch * (double)dot->m * (double)dot->n * (double)dot->k;
+  dot->shared = !blas && work > SHARED;
+  dot->part = dot->shared && dot->m > PART_ROWS ? PART_ROWS : dot->m;
+  dot->parts = dot->m > 0 ? (dot->m + dot->part - 1) / dot->part : 1;
+  f->plan->divides |= dot->shared;
+  f->plan->calls_blas |= blas;
+}
+
 static bool fits_blas(const host_dot *dot) { return dot->m <= INT_MAX && dot->n <= INT_MAX && dot->k <= INT_MAX; }
 
 /* Emits the product into `slot`, which is dense. */
@@ -172,6 +188,7 @@ static void emit_dot(flat *f, const ir_op *op, uint32_t slot, ir_dtype wide, boo
                           .dims = {dot->batch, dot->m, dot->n},
                           .strides = {dot->m * dot->n * bytes, dot->n * bytes, bytes}};
   if (is_blas(wide) && !fits_blas(dot)) f->too_large = true;
+  find_parts(f, dot);
   stage(f, &dot->a);
   stage(f, &dot->b);
   flat_take(f, op->operands[0]);

@@ -1,8 +1,7 @@
 /* Products of f32 in which every element is one sum over k in order, by fused multiply-add: the same bits whatever the
- * threads, strips and sizes, and those of XLA's CPU code. Taken for products that are too small for a BLAS to be
- * faster.
+ * threads, parts and sizes, and those of XLA's CPU code.
  *
- * A tile of c stays in registers while k runs; the columns of b that it needs are copied to a dense panel first. Parts
+ * A tile of c stays in registers while k runs; the columns of b that it needs are packed to a dense panel first. Parts
  * of k follow one another through c itself, which loses nothing: a sum is an f32 between any two steps. */
 #include <string.h>
 
@@ -11,77 +10,138 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-enum { DEPTH = 256 };
+enum {
+  DEPTH = 256,  /* of k at a time */
+  HEIGHT = 240, /* rows at a time, which stay in the second-level cache; a multiple of all tiles' */
+  ROWS = 12,    /* most of a tile */
+  WIDTH = 32    /* most columns of a tile */
+};
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
-/* `depth` rows of `width` columns of b from (k, j), zeros behind its last column. */
-static void fill_panel(const host_ordered_dot *d, int64_t k, int64_t j, int64_t depth, int64_t width, float *panel) {
-  const int64_t columns = least(width, d->n - j);
-  memset(panel, 0, (size_t)(depth * width) * sizeof *panel);
-  if (d->b_column == 1) {
-    for (int64_t row = 0; row < depth; row++)
-      memcpy(panel + row * width, d->b + (k + row) * d->b_row + j, (size_t)columns * sizeof *panel);
+/* ---- packing ---- */
+
+/* Element (k, j) lies at `from` + k * `row` + j * `column`. */
+typedef struct columns {
+  const float *from;
+  int64_t row, column;
+} columns;
+
+static void turn_4x4(const float *from, int64_t column, float *to, int64_t width) {
+  __m128 a = _mm_loadu_ps(from), b = _mm_loadu_ps(from + column);
+  __m128 c = _mm_loadu_ps(from + 2 * column), d = _mm_loadu_ps(from + 3 * column);
+  _MM_TRANSPOSE4_PS(a, b, c, d);
+  _mm_storeu_ps(to, a);
+  _mm_storeu_ps(to + width, b);
+  _mm_storeu_ps(to + 2 * width, c);
+  _mm_storeu_ps(to + 3 * width, d);
+}
+
+static void pack_each(columns b, int64_t depth, int64_t first, int64_t end, int64_t width, float *to) {
+  for (int64_t j = first; j < end; j++)
+    for (int64_t k = 0; k < depth; k++) to[k * width + j] = b.from[k * b.row + j * b.column];
+}
+
+/* `depth` rows of `count` elements, each followed by zeros up to `width`. */
+static void pack(columns b, int64_t depth, int64_t count, int64_t width, float *to) {
+  if (count < width) memset(to, 0, (size_t)(depth * width) * sizeof *to);
+  if (b.column == 1) {
+    for (int64_t k = 0; k < depth; k++) memcpy(to + k * width, b.from + k * b.row, (size_t)count * sizeof *to);
     return;
   }
-  for (int64_t column = 0; column < columns; column++)
-    for (int64_t row = 0; row < depth; row++)
-      panel[row * width + column] = d->b[(k + row) * d->b_row + (j + column) * d->b_column];
+  const int64_t turned = b.row == 1 ? count - count % 4 : 0, deep = depth - depth % 4;
+  for (int64_t j = 0; j < turned; j += 4)
+    for (int64_t k = 0; k < deep; k += 4) turn_4x4(b.from + j * b.column + k, b.column, to + k * width + j, width);
+  pack_each((columns){b.from + deep * b.row, b.row, b.column}, depth - deep, 0, turned, width, to + deep * width);
+  pack_each(b, depth, turned, count, width, to);
 }
 
-/* One instruction set: two vectors of `bytes` across, `rows` down. Rows behind the last repeat it and are not stored.
- */
-#define ORDERED_DOT(name, isa, bytes, rows, lanes, intrinsic)                                                    \
-  enum { name##_half = (bytes) / 4, name##_width = (bytes) / 2 };                                                \
-  static __attribute__((target(isa))) void name##_tile(const host_ordered_dot *d, const float *panel, int64_t i, \
-                                                       int64_t j, int64_t k, int64_t depth) {                    \
-    const int64_t height = least(rows, d->m - i), columns = least(name##_width, d->n - j);                       \
-    float line[name##_width] = {0};                                                                              \
-    lanes sum[rows][2] = {{{0}}};                                                                                \
-    const float *a[rows];                                                                                        \
-    for (int r = 0; r < (rows); r++) {                                                                           \
-      const int64_t row = i + least(r, height - 1);                                                              \
-      a[r] = d->a + row * d->a_row + k * d->a_column;                                                            \
-      if (k == 0 && !d->accumulate) continue;                                                                    \
-      memcpy(line, d->c + row * d->c_row + j, (size_t)columns * sizeof *line);                                   \
-      memcpy(sum[r], line, sizeof sum[r]);                                                                       \
-    }                                                                                                            \
-    for (int64_t step = 0; step < depth; step++) {                                                               \
-      const lanes left = intrinsic##_loadu_ps(panel + step * name##_width);                                      \
-      const lanes right = intrinsic##_loadu_ps(panel + step * name##_width + name##_half);                       \
-      _Pragma("GCC unroll 16") for (int r = 0; r < (rows); r++) {                                                \
-        const lanes factor = intrinsic##_set1_ps(a[r][step * d->a_column]);                                      \
-        sum[r][0] = intrinsic##_fmadd_ps(factor, left, sum[r][0]);                                               \
-        sum[r][1] = intrinsic##_fmadd_ps(factor, right, sum[r][1]);                                              \
-      }                                                                                                          \
-    }                                                                                                            \
-    for (int r = 0; r < height; r++) {                                                                           \
-      memcpy(line, sum[r], sizeof line);                                                                         \
-      memcpy(d->c + (i + r) * d->c_row + j, line, (size_t)columns * sizeof *line);                               \
-    }                                                                                                            \
-  }                                                                                                              \
-  static void name##_product(const host_ordered_dot *d) {                                                        \
-    _Alignas(64) float panel[DEPTH * name##_width];                                                              \
-    for (int64_t k = 0; k < d->k; k += DEPTH)                                                                    \
-      for (int64_t j = 0; j < d->n; j += name##_width) {                                                         \
-        const int64_t depth = least(DEPTH, d->k - k);                                                            \
-        fill_panel(d, k, j, depth, name##_width, panel);                                                         \
-        for (int64_t i = 0; i < d->m; i += (rows)) name##_tile(d, panel, i, j, k, depth);                        \
-      }                                                                                                          \
+/* ---- tiles of c ---- */
+
+/* Adds rows of a times a panel of b to a tile of c, or puts that there. */
+typedef struct tile {
+  const float *a[ROWS]; /* those behind the last repeat it, and are not stored */
+  const float *panel;
+  float *c;
+  int64_t a_column, c_row, depth, height, columns;
+  bool fresh;
+} tile;
+
+/* One instruction set: tiles of `rows` times two vectors of `bytes`. */
+#define TILE(name, isa, bytes, rows, lanes, intrinsic)                                     \
+  enum { name##_rows = (rows), name##_half = (bytes) / 4, name##_width = (bytes) / 2 };    \
+  static __attribute__((target(isa))) void name##_tile(const tile *t) {                    \
+    const bool whole = t->columns == name##_width;                                         \
+    const size_t row_bytes = (size_t)t->columns * sizeof(float);                           \
+    float line[name##_width] = {0};                                                        \
+    lanes sum[rows][2] = {{{0}}};                                                          \
+    const float *a[rows];                                                                  \
+    memcpy(a, t->a, sizeof a);                                                             \
+    for (int64_t r = 0; r < t->height && !t->fresh; r++) {                                 \
+      const float *from = t->c + r * t->c_row;                                             \
+      memcpy(sum[r], whole ? from : memcpy(line, from, row_bytes), sizeof sum[r]);         \
+    }                                                                                      \
+    for (int64_t k = 0; k < t->depth; k++) {                                               \
+      const lanes left = intrinsic##_loadu_ps(t->panel + k * name##_width);                \
+      const lanes right = intrinsic##_loadu_ps(t->panel + k * name##_width + name##_half); \
+      _Pragma("GCC unroll 16") for (int r = 0; r < (rows); r++) {                          \
+        const lanes factor = intrinsic##_set1_ps(a[r][k * t->a_column]);                   \
+        sum[r][0] = intrinsic##_fmadd_ps(factor, left, sum[r][0]);                         \
+        sum[r][1] = intrinsic##_fmadd_ps(factor, right, sum[r][1]);                        \
+      }                                                                                    \
+    }                                                                                      \
+    for (int64_t r = 0; r < t->height; r++) {                                              \
+      float *to = t->c + r * t->c_row;                                                     \
+      if (whole)                                                                           \
+        memcpy(to, sum[r], sizeof sum[r]);                                                 \
+      else                                                                                 \
+        memcpy(to, memcpy(line, sum[r], sizeof line), row_bytes);                          \
+    }                                                                                      \
   }
 
-ORDERED_DOT(avx512, "avx512f,fma", 64, 12, __m512, _mm512)
-ORDERED_DOT(avx2, "avx2,fma", 32, 6, __m256, _mm256)
+TILE(avx512, "avx512f,fma", 64, 12, __m512, _mm512)
+TILE(avx2, "avx2,fma", 32, 6, __m256, _mm256)
+
+/* ---- products ---- */
+
+typedef struct shape { /* of an instruction set's tiles */
+  int64_t rows, width;
+  void (*run)(const tile *t);
+} shape;
+
+/* The rows from `first` on by the columns from j on, for the steps from k on. */
+static void product_part(const host_ordered_dot *d, const shape *s, int64_t first, int64_t j, int64_t k) {
+  const int64_t end = least(d->m, first + HEIGHT);
+  _Alignas(64) float panel[WIDTH * DEPTH];
+  tile t = {.panel = panel, .a_column = d->a_column, .c_row = d->c_row, .fresh = k == 0 && !d->accumulate};
+  t.depth = least(DEPTH, d->k - k);
+  t.columns = least(s->width, d->n - j);
+  pack((columns){d->b + k * d->b_row + j * d->b_column, d->b_row, d->b_column}, t.depth, t.columns, s->width, panel);
+  for (int64_t i = first; i < end; i += s->rows) {
+    t.height = least(s->rows, end - i);
+    t.c = d->c + i * d->c_row + j;
+    for (int64_t r = 0; r < s->rows; r++) t.a[r] = d->a + (i + least(r, t.height - 1)) * d->a_row + k * d->a_column;
+    s->run(&t);
+  }
+}
+
+/* NULL: this CPU has no such instructions. */
+static const shape *best_shape(void) {
+  static const shape wide = {avx512_rows, avx512_width, avx512_tile}, narrow = {avx2_rows, avx2_width, avx2_tile};
+  if (__builtin_cpu_supports("avx512f")) return &wide;
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &narrow : NULL;
+}
+
+bool host_ordered_here(void) { return best_shape(); }
 
 bool host_ordered_product(const host_ordered_dot *d) {
-  if (__builtin_cpu_supports("avx512f"))
-    avx512_product(d);
-  else if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-    avx2_product(d);
-  else
-    return false;
-  return true;
+  const shape *s = best_shape();
+  for (int64_t k = 0; s && k < d->k; k += DEPTH)
+    for (int64_t i = 0; i < d->m; i += HEIGHT)
+      for (int64_t j = 0; j < d->n; j += s->width) product_part(d, s, i, j, k);
+  return s;
 }
 #else
+bool host_ordered_here(void) { return false; }
 bool host_ordered_product(const host_ordered_dot *d) { return (void)d, false; }
 #endif

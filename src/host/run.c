@@ -179,12 +179,12 @@ static void run_points(void *user, uint64_t begin, uint64_t end, uint32_t worker
 static void run_fast(launch *l) {
   kiln_host_plan *plan = l->plan;
   int blas = 0;
-  host_blas_threads(plan->points > 1 ? 1 : (int)plan->context->threads, &blas);
+  if (plan->calls_blas) host_blas_threads(plan->points > 1 ? 1 : (int)plan->context->threads, &blas);
   if (plan->points > 1 && plan->pool)
     pool_run(plan->pool, plan->points, 0, run_points, l);
   else
     run_points(l, 0, plan->points, 0);
-  host_blas_threads(blas, NULL);
+  if (plan->calls_blas) host_blas_threads(blas, NULL);
 }
 
 /* Starts the next grid point on a unit, or drops the unit from those alive. */
