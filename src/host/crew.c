@@ -11,11 +11,9 @@ enum {
 
 /* ---- lines ---- */
 
-void crew_stand(host_unit *unit, const crew_element *at, const ir_op *op) {
-  crew_line *line = &at->sync->lines[crew_place(at)];
+void crew_stand(host_unit *unit, crew_line *line, const ir_op *op) {
   crew_member *member = unit->member;
   member->next = NULL;
-  member->waits_for = *at;
   member->waits_at = op;
   if (line->last)
     line->last->member->next = unit;
@@ -28,12 +26,19 @@ static void put(crew *c, host_unit *unit, bool late) {
   if (!sched_put(&c->queue, unit, late)) launch_run_out(c->launch);
 }
 
-void crew_wake(crew *c, const crew_element *at) {
-  crew_line *line = &at->sync->lines[crew_place(at)];
+void crew_begin(host_unit *unit) {
+  crew_member *member = unit->member;
+  member->ended = false;
+  member->waits_at = NULL;
+  put(member->crew, unit, false);
+}
+
+void crew_wake(crew *c, crew_line *line) {
   c->idle = 0;
   for (host_unit *unit = line->first, *next; unit; unit = next) {
     next = unit->member->next;
     unit->member->waits_at = NULL;
+    unit->member->waits_for.sync = NULL;
     put(c, unit, false);
   }
   *line = (crew_line){0};
@@ -57,21 +62,26 @@ static void set_places(host_unit *unit) {
   }
 }
 
-static void free_member(crew *c, host_unit *unit) {
+void crew_free_member(crew *c, host_unit *unit) {
   if (!unit) return;
-  mem_free(c->mem, unit->member, sizeof *unit->member);
+  crew_member *member = unit->member;
+  for (uint32_t q = 0; member && q < CREW_QUEUES; q++) copy_queue_free(&member->queues[q]);
+  for (uint32_t i = 0; member && i < member->part_count; i++) crew_free_member(c, member->parts[i]);
+  if (member) mem_free(c->mem, member->parts, member->part_count * sizeof *member->parts);
+  mem_free(c->mem, member, sizeof *member);
   host_unit_destroy(unit);
 }
 
-static host_unit *new_member(crew *c) {
+host_unit *crew_new_member(crew *c) {
   host_unit *unit = host_unit_create(c->plan, c->heap);
   if (!unit) return NULL;
   unit->member = mem_calloc(c->mem, 1, sizeof *unit->member);
   if (!unit->member) {
-    free_member(c, unit);
+    crew_free_member(c, unit);
     return NULL;
   }
   unit->member->crew = c;
+  for (uint32_t q = 0; q < CREW_QUEUES; q++) copy_queue_init(&unit->member->queues[q], c->mem);
   return unit;
 }
 
@@ -83,14 +93,13 @@ static bool start_cluster(crew *c, crew_cluster *place) {
   c->alive += c->cluster_units;
   for (uint32_t i = 0; i < c->cluster_units; i++) {
     host_unit *unit = place->units[i];
-    if (!unit) unit = place->units[i] = new_member(c);
+    if (!unit) unit = place->units[i] = crew_new_member(c);
     if (!unit) return false;
     unit->member->cluster = place;
-    unit->member->ended = false;
     unit->id = host_program_unit(c->plan, first + i);
     host_unit_start(unit, which % c->plan->points, c->launch->faults);
     set_places(unit);
-    put(c, unit, false);
+    crew_begin(unit);
   }
   return true;
 }
@@ -115,10 +124,28 @@ static bool join_cluster(crew *c) {
   return false;
 }
 
+/* Copies whose sources may still be read end with their unit's memory. */
+static void empty_queues(crew *c, host_unit *unit) {
+  for (uint32_t q = CREW_COPIES; c->plan->check && q <= CREW_LOADS; q++) {
+    sync_result end = copy_finish(&unit->member->queues[q]);
+    if (end.state == SYNC_FAULT) crew_report_unawaited(c, unit, end);
+  }
+  crew_finish_unit(c, unit);
+  for (uint32_t q = 0; q < CREW_QUEUES; q++) {
+    copy_queue_free(&unit->member->queues[q]);
+    copy_queue_init(&unit->member->queues[q], c->mem);
+  }
+}
+
 static void end_unit(crew *c, host_unit *unit) {
   crew_cluster *place = unit->member->cluster;
   unit->member->ended = true;
   c->idle = 0;
+  if (unit->member->whole) {
+    crew_join(unit);
+    return;
+  }
+  empty_queues(c, unit);
   c->alive--;
   if (--place->left > 0) return;
   atomic_fetch_add(&c->launch->done, 1);
@@ -135,7 +162,7 @@ static uint64_t slice(crew *c) {
 
 /* Who is put back without having moved on may wait for what only others can do. */
 static void count_idle(crew *c, const host_unit *unit) {
-  if (++c->idle > c->queue.count && join_cluster(c)) c->idle = 0;
+  if (++c->idle > c->queue.count && (crew_advance_any(c) || join_cluster(c))) c->idle = 0;
   if (c->idle > IDLE_MOST) crew_report_livelock(unit);
 }
 
@@ -157,8 +184,9 @@ static void run_units(crew *c) {
     host_unit *unit = sched_take(&c->queue);
     if (unit)
       run_unit(c, unit);
-    else if (!join_cluster(c))
+    else if (!crew_advance_any(c) && !join_cluster(c))
       break;
+    crew_pass_time(c);
     if (c->launch->stop) return;
     launch_tell_progress(c->launch);
   }
@@ -193,13 +221,15 @@ static bool open_crew(crew *c, launch *l) {
   c->cluster_units = m->count[CREW_THREAD] / m->count[CREW_CLUSTER];
   c->heap = alloc_heap_create(c->mem, m, &desc);
   sched_queue_init(&c->queue, c->mem, plan->seed);
+  c->timing = !plan->check ? CREW_EAGER : plan->seed < CREW_ANY_TIME ? (crew_timing)plan->seed : CREW_ANY_TIME;
   return c->heap;
 }
 
 static void close_crew(crew *c) {
+  crew_free_tasks(c);
   crew_free_syncs(c, !c->launch->stop);
   for (uint32_t p = 0; p < c->places; p++) {
-    for (uint32_t i = 0; c->place[p]->units && i < c->cluster_units; i++) free_member(c, c->place[p]->units[i]);
+    for (uint32_t i = 0; c->place[p]->units && i < c->cluster_units; i++) crew_free_member(c, c->place[p]->units[i]);
     mem_free(c->mem, c->place[p]->units, c->cluster_units * sizeof(host_unit *));
     mem_free(c->mem, c->place[p], sizeof(crew_cluster));
   }

@@ -3,8 +3,8 @@
  * How it is read: crew.c makes the units of a launch and runs them, one at a time, in the order of sched.c. A unit runs
  * until it has to wait; then it stands in the line of what it waits for, and whoever lets that move on puts it back
  * into the queue. When nobody can run and somebody has not ended, that is a deadlock, exactly. crew_memory.c shares
- * scratch between units; sync.c runs barriers and semaphores, state machines of src/model; crew_report.c says what went
- * wrong.
+ * scratch between units; sync.c runs barriers and semaphores, state machines of src/model; tasks.c runs what goes on
+ * beside the units: copies (copies.c) and products (mma.c); warps.c splits units; crew_report.c says what went wrong.
  *
  * Clusters do not know each other, so that few need to be alive at a time. But where all those alive wait, as they may
  * for a count in global memory, the next one joins them: as if all had been there from the start. */
@@ -15,6 +15,7 @@
 #include "host/launch.h"
 #include "host/sched.h"
 #include "model/barrier.h"
+#include "model/copy.h"
 #include "model/semaphore.h"
 
 /* Depths of a GPU's levels. */
@@ -33,6 +34,12 @@ typedef struct crew_line {
   host_unit *first, *last;
 } crew_line;
 
+/* A barrier or semaphore beside its state machine. */
+typedef struct crew_spot {
+  crew_line line; /* who waits for it */
+  uint32_t parts; /* of a copy that is made in several blocks: those that are done */
+} crew_spot;
+
 /* The barriers or semaphores of one scratch. A barrier of a cluster is one array per block, block by block. */
 typedef struct crew_sync {
   struct crew_sync *next; /* of all that are alive */
@@ -41,7 +48,7 @@ typedef struct crew_sync {
   uint32_t blocks;
   cluster_barrier barriers;
   semaphore_array semaphores;
-  crew_line *lines; /* who waits: one for each */
+  crew_spot *spots;
 } crew_sync;
 
 /* One of them, as a unit names it. */
@@ -50,6 +57,50 @@ typedef struct crew_element {
   uint32_t block; /* of the cluster; 0 where there is one array */
   uint64_t index;
 } crew_element;
+
+/* ---- what goes on beside the units ---- */
+
+/* Part of a memory that a task works on. */
+typedef struct crew_side {
+  host_box box;
+  host_box_info info;
+  alloc_block *block; /* NULL: a tile, or nothing */
+} crew_side;
+
+/* What a task does in one block: most do it in one only. */
+typedef struct crew_part {
+  crew_side from, to, right;
+  bool arrives;
+  crew_element arrival;
+} crew_part;
+
+typedef enum crew_task_kind { CREW_COPY, CREW_PRODUCT, CREW_ARRIVAL } crew_task_kind;
+
+typedef struct crew_task {
+  struct crew_task *next; /* in order of issue */
+  crew_task_kind kind;
+  copy_stage stage;
+  host_unit *unit; /* that issued it */
+  unit_id lane;    /* tasks of one lane go one after the other; UNIT_NONE: of none */
+  const ir_op *op;
+  copy_queue *queue; /* by which its unit awaits it; NULL: it arrives somewhere */
+  uint64_t id;       /* in the queue */
+  bool accumulates;
+  uint32_t whole; /* arrive once so many tasks have been made, in as many blocks; 0: each arrives */
+  uint8_t *data;  /* what was read: dense, of `bytes` bytes */
+  uint64_t bytes;
+  crew_part *parts;
+  uint32_t part_count;
+  crew_part one; /* the place of a lone part */
+} crew_task;
+
+/* When tasks are done: at once, when nobody can go on without, or at any time between. */
+typedef enum crew_timing { CREW_EAGER, CREW_LATE, CREW_ANY_TIME } crew_timing;
+
+/* How a unit awaits its own tasks. */
+typedef enum crew_queue_id { CREW_COPIES, CREW_LOADS, CREW_PRODUCTS, CREW_QUEUES } crew_queue_id;
+
+/* ---- the crew ---- */
 
 /* A cluster that is alive. */
 typedef struct crew_cluster {
@@ -65,6 +116,11 @@ typedef struct crew_member {
   crew_element waits_for; /* while it is blocked */
   const ir_op *waits_at;  /* NULL: it is not blocked */
   bool ended;
+  copy_queue queues[CREW_QUEUES];
+  host_unit *whole;  /* that it is a part of; NULL: of none */
+  host_unit **parts; /* of a split; kept for the next one */
+  uint32_t part_count, parts_left;
+  bool split;
 } crew_member;
 
 typedef struct crew {
@@ -79,26 +135,66 @@ typedef struct crew {
   uint64_t clusters, next; /* in the launch; the next to start */
   uint64_t alive;          /* units that have not ended */
   uint64_t idle;           /* turns since something moved on */
+  crew_line for_memory;    /* who waits until another block has its memory */
+  crew_timing timing;
+  crew_task *tasks, *last_task; /* in flight */
+  uint8_t *room;                /* for the data of tasks that are done at once */
+  uint64_t room_bytes;
 } crew;
 
 /* crew.c */
 bool crew_machine(kiln_host_plan *plan); /* the machine of its launches; false: too many units, or another machine */
 void crew_run(launch *l);
-void crew_stand(host_unit *unit, const crew_element *at, const ir_op *op); /* it waits there */
-void crew_wake(crew *c, const crew_element *at);                           /* all who do go on */
+host_unit *crew_new_member(crew *c);                                /* NULL when memory is out */
+void crew_free_member(crew *c, host_unit *unit);                    /* accepts NULL */
+void crew_begin(host_unit *unit);                                   /* it may run */
+void crew_stand(host_unit *unit, crew_line *line, const ir_op *op); /* it waits there */
+void crew_wake(crew *c, crew_line *line);                           /* all who do go on */
 
 /* crew_memory.c */
 host_status crew_acquire(host_unit *unit, uint32_t root);
 void crew_release(host_unit *unit, uint32_t root);
 void crew_free_syncs(crew *c, bool finish); /* finish: what the end of their lives finds is told */
 bool crew_find(host_unit *unit, uint32_t box, const ir_op *op, crew_element *out); /* false after a fault */
+uint32_t crew_block_index(const host_unit *unit); /* the place of the unit's block in its cluster */
+bool crew_same_but(const crew *c, uint32_t block, uint32_t other, uint32_t axes); /* they differ on those alone */
+uint32_t crew_first_along(const crew *c, uint32_t block, uint32_t axes);          /* of the blocks along the axes */
+/* The same memory in another block of the cluster; NULL while that has none. */
+alloc_block *crew_peer_block(const host_unit *unit, uint32_t root, uint32_t block);
 static inline uint64_t crew_place(const crew_element *at) { return at->block * at->sync->count + at->index; }
 static inline barrier *crew_barrier(const crew_element *at) {
   return &at->sync->barriers.of_block[at->block].elements[at->index];
 }
 static inline semaphore *crew_semaphore(const crew_element *at) { return &at->sync->semaphores.elements[at->index]; }
 
+static inline crew_spot *crew_spot_of(const crew_element *at) { return &at->sync->spots[crew_place(at)]; }
+
+/* tasks.c */
+crew_side crew_side_of(const host_unit *unit, uint32_t box, alloc_block *block); /* NULL: in the unit's own block */
+uint64_t crew_side_bytes(const crew_side *side);
+void crew_mark_written(const crew_side *side);
+/* Starts a task; the caller's is copied. `queue` CREW_QUEUES: none; `closes` its group. False when memory is out. */
+bool crew_issue(host_unit *unit, crew_task *task, crew_queue_id queue, bool closes);
+bool crew_advance_any(crew *c); /* false: nothing is in flight */
+void crew_pass_time(crew *c);   /* something in flight may move on now */
+void crew_finish_task(crew *c, copy_queue *queue, uint64_t id, copy_stage stage); /* as far as that stage */
+void crew_finish_unit(crew *c, const host_unit *unit);                            /* all that it has in flight */
+void crew_finish_block(crew *c, const alloc_block *block);                        /* all that works on it */
+void crew_free_tasks(crew *c);
+
+/* copies.c, mma.c: what tasks do; `data` has task->bytes for each part */
+void crew_copy_read(const crew_part *part, uint8_t *data);
+void crew_copy_write(const crew_task *task, const crew_part *part, uint8_t *data);
+void crew_side_combine(const crew_side *to, ir_code combine, uint8_t *data, uint8_t *spare); /* spare: as large */
+void crew_product_read(const crew_task *task, const crew_part *part, uint8_t *data);
+void crew_product_write(const crew_task *task, const crew_part *part, uint8_t *data);
+host_status crew_commit_products(host_unit *unit, const host_crew_op *what, const ir_op *op);
+
 /* sync.c and others: the instructions */
+sync_result crew_arrive_at(crew *c,
+                           const crew_element *at); /* made in the element's block: neighbours may be reached */
+host_status crew_split(host_unit *unit, uint32_t begin, const host_instr *instr); /* warps.c */
+void crew_join(host_unit *part);                                                  /* it has ended */
 typedef host_status (*crew_op_fn)(host_unit *unit, const host_crew_op *what, const ir_op *op);
 host_status crew_step(host_unit *unit, const host_instr *instr);
 #define CREW_OP(id, function) host_status function(host_unit *unit, const host_crew_op *what, const ir_op *op);
@@ -108,6 +204,7 @@ host_status crew_step(host_unit *unit, const host_instr *instr);
 void crew_report_deadlock(crew *c);
 void crew_report_diverged(host_unit *unit, uint32_t root);
 void crew_report_unshared(crew *c); /* scratch that some of its units never asked for */
+void crew_report_unawaited(crew *c, const host_unit *unit, sync_result result);
 void crew_report_livelock(const host_unit *unit);
 void crew_report_outside(const host_unit *unit, uint32_t root, const ir_op *op); /* no such barrier */
 /* A fault of a state machine; `unit` may be NULL at the end. Whether the unit may go on. */

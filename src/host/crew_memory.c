@@ -52,7 +52,7 @@ static void free_sync(crew *c, crew_sync *sync) {
     }
   if (sync->barriers.of_block) cluster_barrier_free(&sync->barriers);
   if (sync->semaphores.elements) semaphore_array_free(&sync->semaphores);
-  mem_free(c->mem, sync->lines, sync->count * sync->blocks * sizeof *sync->lines);
+  mem_free(c->mem, sync->spots, sync->count * sync->blocks * sizeof *sync->spots);
   mem_free(c->mem, sync, sizeof *sync);
 }
 
@@ -64,8 +64,8 @@ static crew_sync *make_sync(crew *c, const host_root *root) {
   const int64_t dims[] = {(int64_t)sync->count};
   bool made = root->kind == IR_BARRIER ? make_barriers(c, sync)
                                        : semaphore_array_init(&sync->semaphores, c->mem, 1, dims).state == SYNC_READY;
-  sync->lines = made ? mem_calloc(c->mem, sync->count * sync->blocks, sizeof *sync->lines) : NULL;
-  if (sync->lines || sync->count == 0) return sync;
+  sync->spots = made ? mem_calloc(c->mem, sync->count * sync->blocks, sizeof *sync->spots) : NULL;
+  if (sync->spots || sync->count == 0) return sync;
   free_sync(c, sync);
   return NULL;
 }
@@ -111,6 +111,7 @@ host_status crew_acquire(host_unit *unit, uint32_t which) {
   if (result == ALLOC_DIVERGED) return crew_report_diverged(unit, which), HOST_FAILED;
   if (result != ALLOC_OK || (block->acquired == 1 && !furnish(c, block, root)))
     return launch_run_out(c->launch), HOST_FAILED;
+  if (block->acquired == 1) crew_wake(c, &c->for_memory);
   host_bind_root(unit, which, block);
   return HOST_RUNNING;
 }
@@ -120,18 +121,80 @@ void crew_release(host_unit *unit, uint32_t which) {
   alloc_block *block = unit->block[which];
   unit->block[which] = NULL;
   if (!block || is_global(&c->plan->roots[which])) return;
-  crew_sync *sync = block->client;
-  if (sync && block->released + 1 == block->sharers) {
+  if (alloc_ends(block)) crew_finish_block(c, block);
+  crew_sync *sync = alloc_ends(block) ? block->client : NULL;
+  if (sync) {
     finish_sync(c, sync);
     free_sync(c, sync);
   }
   alloc_release(c->heap, block);
 }
 
+/* ---- blocks of a cluster ---- */
+
+uint32_t crew_block_index(const host_unit *unit) {
+  return unit_index(&unit->plan->machine, unit_above(&unit->plan->machine, unit->id, CREW_BLOCK));
+}
+
+bool crew_same_but(const crew *c, uint32_t block, uint32_t other, uint32_t axes) {
+  uint32_t axis = ir_team_rank(c->plan->kernel, IR_TEAM_CLUSTER);
+  for (uint32_t i = c->plan->kernel->team_count; i-- > 0;) {
+    const ir_team *team = &c->plan->kernel->teams[i];
+    if (team->level != IR_TEAM_CLUSTER) continue;
+    const uint32_t extent = (uint32_t)team->extent->value;
+    if (!(axes >> --axis & 1) && block % extent != other % extent) return false;
+    block /= extent;
+    other /= extent;
+  }
+  return true;
+}
+
+uint32_t crew_first_along(const crew *c, uint32_t block, uint32_t axes) {
+  uint32_t first = 0;
+  while (!crew_same_but(c, block, first, axes)) first++;
+  return first;
+}
+
+alloc_block *crew_peer_block(const host_unit *unit, uint32_t root, uint32_t block) {
+  const machine *m = &unit->plan->machine;
+  if (!unit->block[root] || block == crew_block_index(unit)) return unit->block[root];
+  alloc_key key = unit->block[root]->item.key;
+  if (unit_depth(m, key.owner) != CREW_BLOCK) return unit->block[root];
+  key.owner = unit_child(m, unit_parent(m, key.owner), block);
+  return alloc_find(unit->heap, key);
+}
+
+/* The block with those coordinates; UINT32_MAX outside the cluster. */
+static uint32_t block_at(const host_unit *unit, const host_crew_op *what) {
+  const ir_kernel *k = unit->plan->kernel;
+  uint32_t block = 0;
+  for (uint32_t i = 0, axis = 0; i < k->team_count; i++) {
+    if (k->teams[i].level != IR_TEAM_CLUSTER) continue;
+    const int64_t extent = k->teams[i].extent->value, at = host_cell(unit, what->at[axis++]);
+    if (at < 0 || at >= extent) return UINT32_MAX;
+    block = block * (uint32_t)extent + (uint32_t)at;
+  }
+  return block;
+}
+
+/* The peer's memory lives until this unit leaves the region. */
+host_status crew_peer(host_unit *unit, const host_crew_op *what, const ir_op *op) {
+  const kiln_host_plan *plan = unit->plan;
+  const uint32_t from = plan->boxes[what->from].root, to = plan->boxes[what->to].root;
+  const uint32_t which = block_at(unit, what);
+  if (which == UINT32_MAX) return crew_report_outside(unit, from, op), HOST_FAILED;
+  alloc_block *block = crew_peer_block(unit, from, which);
+  if (!block) return crew_stand(unit, &unit->member->crew->for_memory, op), HOST_BLOCKED;
+  alloc_hold(block);
+  unit->block[to] = block;
+  unit->box[what->to] = unit->box[what->from];
+  unit->box[what->to].root = block->bytes;
+  return HOST_RUNNING;
+}
+
 /* ---- finding ---- */
 
 bool crew_find(host_unit *unit, uint32_t box, const ir_op *op, crew_element *out) {
-  const machine *m = &unit->plan->machine;
   const host_box *at = &unit->box[box];
   const uint32_t root = unit->plan->boxes[box].root;
   if (!at->inside || !unit->block[root]) {
@@ -140,6 +203,6 @@ bool crew_find(host_unit *unit, uint32_t box, const ir_op *op, crew_element *out
   }
   out->sync = unit->block[root]->client;
   out->index = (uint64_t)at->offset / CREW_SYNC_BYTES;
-  out->block = out->sync->blocks == 1 ? 0 : unit_index(m, unit_above(m, unit->id, CREW_BLOCK));
+  out->block = out->sync->blocks == 1 ? 0 : crew_block_index(unit);
   return true;
 }

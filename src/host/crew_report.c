@@ -45,6 +45,10 @@ static kiln_str describe_wait(report *r, const host_unit *unit) {
   const crew_element *at = &unit->member->waits_for;
   text t = text_new(&r->arena);
   text_format(&t, "%.*s waits for ", STR_FMT(name_unit(r, unit)));
+  if (!at->sync) {
+    text_format(&t, unit->member->split ? "its parts" : "the memory of another unit, which has none");
+    return text_str(&t);
+  }
   name_element(&t, at);
   if (at->sync->root->kind == IR_BARRIER) {
     const barrier *b = crew_barrier(at);
@@ -94,7 +98,7 @@ static loc note_waits(report *r) {
       if (count == 1) first = at->loc;
       note(r, at->loc, describe_wait(r, unit));
       helper_search search = {r, &unit->member->waits_for};
-      ir_walk(r->crew->plan->kernel->body, note_helper, &search);
+      if (search.at->sync) ir_walk(r->crew->plan->kernel->body, note_helper, &search);
     }
   return first;
 }
@@ -132,6 +136,15 @@ static diag_id fault_of(sync_rule rule) {
   for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
     if (strcmp(name, diag_name(faults[i])) == 0) return faults[i];
   return DIAG_over_arrival;
+}
+
+void crew_report_unawaited(crew *c, const host_unit *unit, sync_result result) {
+  report r = {.crew = c};
+  arena_init(&r.arena, c->mem, 0);
+  c->launch->faulty = true;
+  if (ARENA_GUARD(&r.arena, r.out))
+    report_rule(&r, DIAG_copy_not_awaited, c->plan->kernel->loc, unit, result, STR("copy"));
+  arena_finish(&r.arena);
 }
 
 bool crew_report_fault(crew *c, const host_unit *unit, sync_result result, const crew_element *at, const ir_op *op) {

@@ -155,3 +155,22 @@ void host_run_dot(host_unit *unit, const host_dot *dot) {
   else
     run_parts(&p, 0, count, 0);
 }
+
+host_dot_kind host_dot_kind_of(ir_dtype wide) {
+  if (wide == IR_F32) return HOST_DOT_F32;
+  if (wide == IR_F64) return HOST_DOT_F64;
+  switch (ir_dtype_bytes(wide)) {
+    case 1: return HOST_DOT_8;
+    case 2: return HOST_DOT_16;
+    case 4: return HOST_DOT_32;
+    default: return HOST_DOT_64;
+  }
+}
+
+void host_product(ir_dtype dtype, int64_t m, int64_t n, int64_t k, const void *a, const void *b, void *c) {
+  const host_dot dot = {.kind = host_dot_kind_of(dtype), .batch = 1, .m = m, .n = n, .k = k};
+  const int64_t bytes = (int64_t)ir_dtype_bytes(dtype);
+  const int64_t a_strides[] = {0, k * bytes, bytes}, b_strides[] = {0, n * bytes, bytes};
+  const product p = {&dot, a, b, c, a_strides, b_strides, b_strides, m};
+  if (m > 0 && n > 0) run_one(&p);
+}

@@ -81,6 +81,8 @@ void flat_op(flat *f, const ir_op *op) {
         flat_control(f, op);
       else if (ir_op_get(op->code)->effects & E_SYNC)
         flat_crew_op(f, op);
+      else if (op->code == IR_peer)
+        flat_crew_op(f, op);
       else
         flat_pure(f, op);
   }

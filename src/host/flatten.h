@@ -183,7 +183,11 @@ void flat_scratch(flat *f, const ir_op *op);
 uint32_t flat_root(flat *f, const ir_value *ref);
 void flat_release_scratch(flat *f, size_t kept); /* all but the `kept` oldest */
 uint32_t flat_memory_of(const flat *f, uint32_t box);
-void flat_crew_op(flat *f, const ir_op *op); /* lower_sync.c */
+uint32_t flat_peer_box(flat *f, const ir_op *op);
+/* lower_sync.c */
+void flat_crew_op(flat *f, const ir_op *op);
+void flat_warps(flat *f, const ir_op *op);
+void flat_await_products(flat *f, const ir_value *ref); /* before a load or store of it */
 /* All ops of a region but its yield; what it yields is still to be read before the end. */
 typedef struct flat_scope {
   const ir_region *outer;

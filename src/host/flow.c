@@ -279,6 +279,7 @@ void flat_control(flat *f, const ir_op *op) {
     case IR_for: for_op(f, op); break;
     case IR_while: while_op(f, op); break;
     case IR_when: when_op(f, op); break;
+    case IR_warps: flat_warps(f, op); break;
     default: switch_op(f, op); break;
   }
   leave(&e);

@@ -216,6 +216,7 @@ typedef struct host_indexed {
 
 /* What an instruction of a crew works on; HOST_NONE where there is nothing. */
 typedef struct host_crew_op {
+  ir_what what;               /* await */
   uint32_t from, to, right;   /* boxes: of a copy, a product (to: the sum, from: the left factor), a peer */
   uint32_t tile;              /* slot, dense: the left factor when it is no ref */
   uint32_t sync;              /* box: the barrier or semaphore */
@@ -422,6 +423,9 @@ bool host_params_place(kiln_host_plan *plan, const kiln_array *arrays); /* false
 
 /* memory.c */
 void host_place_box(host_unit *unit, const host_place *place);
+int64_t host_box_count(const host_box_info *info); /* elements */
+/* Copies the elements that exist between a box and a dense tile; what does not exist stays as it is. */
+void host_box_move(const host_box *box, const host_box_info *info, uint8_t *tile, bool write);
 void host_box_read(host_unit *unit, uint32_t box, uint8_t *tile);
 void host_box_write(host_unit *unit, uint32_t box, const uint8_t *tile);
 /* A row of a box: element i lies at root + offset + i * stride and exists where low <= i < high. */
@@ -490,7 +494,10 @@ typedef struct host_ordered_dot {
 } host_ordered_dot;
 bool host_ordered_product(const host_ordered_dot *d);
 bool host_ordered_here(void); /* whether this CPU has one */
+host_dot_kind host_dot_kind_of(ir_dtype wide);
 void host_run_dot(host_unit *unit, const host_dot *dot);
+/* c[m, n] = a[m, k] b[k, n], all dense, of a type as wide as ir_dtype_wide makes it. */
+void host_product(ir_dtype dtype, int64_t m, int64_t n, int64_t k, const void *a, const void *b, void *c);
 void host_blas_threads(int threads, int *before);
 
 /* flatten.c: fills code, slots, boxes, roots; leaves by the arena's guard when memory is out. False after diagnostics.

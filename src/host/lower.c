@@ -217,8 +217,7 @@ static host_operand reduced_operand(const ir_op *op, const int64_t *dims, uint32
 
 static void reduce_op(flat *f, const ir_op *op) {
   const ir_value *x = op->operands[0], *v = op->results[0];
-  const bool narrow =
-      ir_is_float(v->type.dtype) && ir_dtype_wide(v->type.dtype) != v->type.dtype;
+  const bool narrow = ir_is_float(v->type.dtype) && ir_dtype_wide(v->type.dtype) != v->type.dtype;
   const ir_dtype dtype = narrow ? IR_F32 : v->type.dtype;
   const uint32_t bytes = (uint32_t)ir_dtype_bytes(dtype), rank = x->type.shape.rank;
   int64_t dims[KILN_MAX_RANK];

@@ -131,17 +131,6 @@ static host_operand matrix_of(flat *f, const ir_op *op, bool right, ir_dtype wid
   return out;
 }
 
-static host_dot_kind kind_of(ir_dtype wide) {
-  if (wide == IR_F32) return HOST_DOT_F32;
-  if (wide == IR_F64) return HOST_DOT_F64;
-  switch (ir_dtype_bytes(wide)) {
-    case 1: return HOST_DOT_8;
-    case 2: return HOST_DOT_16;
-    case 4: return HOST_DOT_32;
-    default: return HOST_DOT_64;
-  }
-}
-
 static void stage(flat *f, host_operand *at) {
   if (at->box == HOST_NONE || f->boxes.data[at->box].inside) return;
   const host_box_info *box = &f->boxes.data[at->box];
@@ -173,7 +162,7 @@ static bool fits_blas(const host_dot *dot) { return dot->m <= INT_MAX && dot->n 
 static void emit_dot(flat *f, const ir_op *op, uint32_t slot, ir_dtype wide, bool accumulate) {
   host_dot *dot = ARENA_NEW(f->arena, host_dot);
   const int64_t bytes = (int64_t)ir_dtype_bytes(wide);
-  dot->kind = kind_of(wide);
+  dot->kind = host_dot_kind_of(wide);
   dot->a = matrix_of(f, op, false, wide);
   dot->b = matrix_of(f, op, true, wide);
   dot->batch = dot->a.dims[0];

@@ -120,6 +120,18 @@ void flat_scratch(flat *f, const ir_op *op) {
   flat_emit(f, HOST_SCRATCH, scratch);
 }
 
+/* The same part of the same memory elsewhere: a root of its own, which takes no room. */
+uint32_t flat_peer_box(flat *f, const ir_op *op) {
+  host_box_info info = f->boxes.data[flat_value_of(f, op->operands[0])->box];
+  host_root peer = f->roots.data[info.root];
+  host_scratch *held = ARENA_NEW(f->arena, host_scratch);
+  info.root = held->root = (uint32_t)f->roots.count;
+  peer.bytes = 0;
+  VEC_PUSH(f->arena, &f->roots, peer);
+  VEC_PUSH(f->arena, &f->scratch, held);
+  return flat_value_of(f, op->results[0])->box = new_box(f, info);
+}
+
 void flat_release_scratch(flat *f, size_t kept) {
   while (f->scratch.count > kept) {
     const host_scratch *scratch = f->scratch.data[--f->scratch.count];
@@ -177,6 +189,7 @@ void flat_load(flat *f, const ir_op *op) {
   }
   const ir_value *v = op->results[0];
   flat_value *value = flat_value_of(f, v);
+  flat_await_products(f, op->operands[0]);
   const uint32_t first = mask_operand(op), memory = flat_memory_of(f, flat_value_of(f, op->operands[0])->box);
   const host_place *place;
   if (flat_group_writes(f, memory)) flat_close(f);
@@ -266,6 +279,7 @@ void flat_store(flat *f, const ir_op *op) {
   }
   const ir_value *v = op->operands[1];
   const host_place *place;
+  flat_await_products(f, op->operands[0]);
   uint32_t mask = op->attrs->masked ? flat_dense(f, op->operands[mask_operand(op)]) : HOST_NONE;
   if (v->type.shape.rank == 0) {
     uint32_t cell = flat_dense(f, v);

@@ -189,10 +189,7 @@ static bool is_empty(const host_box *box, uint32_t rank) {
   return rank == 0 && !box->inside;
 }
 
-/* Copies the elements that exist between the box and a dense tile. */
-static void transfer(host_unit *unit, uint32_t which, uint8_t *tile, bool write) {
-  const host_box *box = &unit->box[which];
-  const host_box_info *info = &unit->plan->boxes[which];
+void host_box_move(const host_box *box, const host_box_info *info, uint8_t *tile, bool write) {
   const uint32_t rank = info->rank, bytes = (uint32_t)ir_dtype_bytes(info->dtype), last = rank - 1;
   int64_t dense[KILN_MAX_RANK], index[KILN_MAX_RANK];
   if (is_empty(box, rank)) return;
@@ -215,7 +212,7 @@ static void transfer(host_unit *unit, uint32_t which, uint8_t *tile, bool write)
   } while (next_row(box, rank, index));
 }
 
-static int64_t count_of(const host_box_info *info) {
+int64_t host_box_count(const host_box_info *info) {
   int64_t count = 1;
   for (uint32_t d = 0; d < info->rank; d++) count *= info->dims[d];
   return count;
@@ -224,12 +221,12 @@ static int64_t count_of(const host_box_info *info) {
 void host_box_read(host_unit *unit, uint32_t box, uint8_t *tile) {
   const host_box_info *info = &unit->plan->boxes[box];
   if (!unit->box[box].inside)
-    host_fill(tile, ir_fill_bits(info->dtype), (uint32_t)ir_dtype_bytes(info->dtype), count_of(info));
-  transfer(unit, box, tile, false);
+    host_fill(tile, ir_fill_bits(info->dtype), (uint32_t)ir_dtype_bytes(info->dtype), host_box_count(info));
+  host_box_move(&unit->box[box], info, tile, false);
 }
 
 void host_box_write(host_unit *unit, uint32_t box, const uint8_t *tile) {
-  transfer(unit, box, (uint8_t *)(uintptr_t)tile, true);
+  host_box_move(&unit->box[box], &unit->plan->boxes[box], (uint8_t *)(uintptr_t)tile, true);
 }
 
 /* ---- under a mask ---- */

@@ -16,14 +16,14 @@ static host_status follow(host_unit *unit, sync_result result, const crew_elemen
   if (result.state == SYNC_READY) return HOST_RUNNING;
   if (result.state == SYNC_FAULT)
     return crew_report_fault(unit->member->crew, unit, result, at, op) ? HOST_RUNNING : HOST_FAILED;
-  crew_stand(unit, at, op);
+  unit->member->waits_for = *at;
+  crew_stand(unit, &crew_spot_of(at)->line, op);
   return HOST_BLOCKED;
 }
 
 /* ---- barriers ---- */
 
-/* An arrival that was made in the element's block: it reaches its neighbours too. */
-static sync_result arrive(crew *c, const crew_element *at) {
+sync_result crew_arrive_at(crew *c, const crew_element *at) {
   sync_result first_fault = sync_ready();
   crew_element there = *at;
   for (there.block = 0; there.block < at->sync->blocks; there.block++) {
@@ -31,7 +31,7 @@ static sync_result arrive(crew *c, const crew_element *at) {
     const uint64_t before = crew_barrier(&there)->phase;
     sync_result result = barrier_arrive(crew_barrier(&there));
     if (first_fault.state == SYNC_READY) first_fault = result;
-    if (crew_barrier(&there)->phase != before) crew_wake(c, &there);
+    if (crew_barrier(&there)->phase != before) crew_wake(c, &crew_spot_of(&there)->line);
   }
   return first_fault;
 }
@@ -39,7 +39,7 @@ static sync_result arrive(crew *c, const crew_element *at) {
 host_status crew_arrive(host_unit *unit, const host_crew_op *what, const ir_op *op) {
   crew_element at;
   if (!crew_find(unit, what->sync, op, &at)) return HOST_FAILED;
-  return follow(unit, arrive(unit->member->crew, &at), &at, op);
+  return follow(unit, crew_arrive_at(unit->member->crew, &at), &at, op);
 }
 
 static sync_result wait_for_barrier(host_unit *unit, const crew_element *at) {
@@ -68,12 +68,29 @@ host_status crew_test(host_unit *unit, const host_crew_op *what, const ir_op *op
 
 /* ---- semaphores ---- */
 
+/* The same semaphore on the device that is meant. */
+static host_status find_on_device(host_unit *unit, const host_crew_op *what, const ir_op *op, crew_element *at) {
+  const machine *m = &unit->plan->machine;
+  if (!crew_find(unit, what->sync, op, at)) return HOST_FAILED;
+  if (what->device == HOST_NONE) return HOST_RUNNING;
+  const uint32_t root = unit->plan->boxes[what->sync].root;
+  alloc_key key = unit->block[root]->item.key;
+  const int32_t device = host_cell(unit, what->device);
+  if (device < 0 || (uint32_t)device >= m->count[CREW_DEVICE]) return crew_report_outside(unit, root, op), HOST_FAILED;
+  key.owner = unit_at(m, CREW_DEVICE, (uint32_t)device);
+  const alloc_block *block = alloc_find(unit->heap, key);
+  if (!block) return crew_stand(unit, &unit->member->crew->for_memory, op), HOST_BLOCKED;
+  at->sync = block->client;
+  return HOST_RUNNING;
+}
+
 host_status crew_signal(host_unit *unit, const host_crew_op *what, const ir_op *op) {
   crew_element at;
-  if (!crew_find(unit, what->sync, op, &at)) return HOST_FAILED;
+  host_status found = find_on_device(unit, what, op, &at);
+  if (found != HOST_RUNNING) return found;
   int32_t amount = host_cell(unit, what->amount);
   sync_result result = semaphore_signal(crew_semaphore(&at), (uint32_t)amount, NULL);
-  crew_wake(unit->member->crew, &at);
+  crew_wake(unit->member->crew, &crew_spot_of(&at)->line);
   return follow(unit, result, &at, op);
 }
 

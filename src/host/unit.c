@@ -199,6 +199,10 @@ host_status host_unit_step(host_unit *unit, uint64_t budget) {
       case HOST_SWITCH: pc = switch_target(unit, instr->detail); break;
       case HOST_PRINT: status = host_run_print(unit, instr->detail) ? HOST_RUNNING : HOST_FAILED; break;
       case HOST_SCRATCH: status = acquire_scratch(unit, instr->detail); break;
+      case HOST_SPLIT:
+        status = crew_split(unit, pc, instr);
+        jump = status == HOST_RUNNING;
+        break;
       case HOST_END: status = HOST_DONE; break;
       default:
         if (instr->code < HOST_CREW_OPS)

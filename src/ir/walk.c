@@ -23,7 +23,7 @@ bool ir_walk_kernel(ir_kernel *k, ir_visit_fn fn, void *user) {
 }
 
 ir_value *ir_root_ref(const ir_value *ref) {
-  while (ref->def && ref->def->code == IR_view) ref = ref->def->operands[0];
+  while (ref->def && (ref->def->code == IR_view || ref->def->code == IR_peer)) ref = ref->def->operands[0];
   return (ir_value *)(uintptr_t)ref;
 }
 

@@ -84,6 +84,7 @@ typedef struct alloc_block {
   ir_dtype dtype;
   uint32_t site;    /* who asks: sharers must agree */
   uint32_t sharers; /* how many acquire it */
+  uint32_t guests;  /* how many else hold it */
   uint32_t acquired, released;
   uint8_t *bytes;  /* fresh ones begin on a cache line; NULL for size 0 */
   uint8_t *shadow; /* a bit per byte, set once written; NULL unless the heap keeps shadows, or when all of it is */
@@ -123,7 +124,9 @@ alloc_result alloc_acquire(alloc_heap *heap, const alloc_request *request, alloc
 /* Borrowed bytes are elsewhere from now on; what they hold counts as unwritten again, unless all of it is written. */
 void alloc_move(alloc_block *block, void *bytes);
 alloc_block *alloc_find(const alloc_heap *heap, alloc_key key); /* NULL when not alive */
+void alloc_hold(alloc_block *block); /* for one who did not ask for it: it lives until that one releases it too */
 void alloc_release(alloc_heap *heap, alloc_block *block);
+bool alloc_ends(const alloc_block *block); /* the next release is the last */
 alloc_block *alloc_each(const alloc_heap *heap,
                         uint32_t *cursor);   /* those alive, from cursor 0; NULL behind the last */
 uint32_t alloc_live(const alloc_heap *heap); /* blocks alive: 0 at the end of a program, or something leaked */

@@ -224,7 +224,7 @@ static alloc_block *make_block(alloc_heap *heap, const alloc_request *request) {
   block->dtype = request->dtype;
   block->site = request->site;
   block->sharers = request->sharers ? request->sharers : 1;
-  block->acquired = block->released = 0;
+  block->acquired = block->released = block->guests = 0;
   block->bytes = request->bytes;
   block->client = NULL;
   if (request->size == 0) return block;
@@ -278,8 +278,14 @@ static void record_item(alloc_heap *heap, const alloc_item *item) {
   items[heap->item_count++] = *item;
 }
 
+void alloc_hold(alloc_block *block) { block->guests++; }
+
+bool alloc_ends(const alloc_block *block) { return block->released + 1 >= block->sharers + (uint64_t)block->guests; }
+
 void alloc_release(alloc_heap *heap, alloc_block *block) {
-  if (++block->released < block->sharers) return;
+  const bool ends = alloc_ends(block);
+  block->released++;
+  if (!ends) return;
   block->item.last = heap->time++;
   use_for(heap, block->item.key)->now -= block->item.size;
   heap->total -= block->item.size;

@@ -21,8 +21,8 @@
  *   [diagnostics]                    what parsing, or else running, says   }
  *
  * A [launch], [set] or [data] that follows an expectation starts the next case of the same kernel text. Outputs are
- * poisoned before every run. On the host each case runs a second time with every check on, which must find nothing and
- * give the same bits. The printed form of every kernel must be a fixed point. */
+ * poisoned before every run. On the host each case runs again with every check on, in several orders where its units
+ * order themselves, which must find nothing and give the same bits. The printed form of every kernel must be a fixed point. */
 #ifndef KILN_TESTS_RUNNER_KTEST_H
 #define KILN_TESTS_RUNNER_KTEST_H
 
@@ -72,6 +72,7 @@ typedef struct launch {
   kiln_param *params;
   kiln_array *arrays;
   size_t param_count;
+  uint64_t seed; /* of the order of units */
 } launch;
 
 /* Fills sizes and arrays as the case says; outputs are poisoned. False with a message. */

@@ -1,0 +1,128 @@
+/* Copies between memories: their issue, what they read and write, and how units close and await groups of them. */
+#include <string.h>
+
+#include "host/crew.h"
+
+/* ---- what a copy does ---- */
+
+/* What does not exist reads as zero. */
+void crew_copy_read(const crew_part *part, uint8_t *data) {
+  if (!part->from.box.inside) memset(data, 0, (size_t)crew_side_bytes(&part->from));
+  host_box_move(&part->from.box, &part->from.info, data, false);
+}
+
+void crew_side_combine(const crew_side *to, ir_code combine, uint8_t *data, uint8_t *spare) {
+  const void *const in[] = {spare, data, data};
+  host_box_move(&to->box, &to->info, spare, false);
+  ir_lanes(combine, to->info.dtype)(spare, in, (size_t)host_box_count(&to->info));
+  host_box_move(&to->box, &to->info, spare, true);
+}
+
+void crew_copy_write(const crew_task *task, const crew_part *part, uint8_t *data) {
+  const uint32_t combine = task->op->attrs->combine;
+  if (combine == IR_COMBINE_SET)
+    host_box_move(&part->to.box, &part->to.info, data, true);
+  else
+    crew_side_combine(&part->to, (ir_code)(combine - 1), data, data + crew_side_bytes(&part->to));
+  crew_mark_written(&part->to);
+}
+
+/* ---- issue ---- */
+
+/* The source of the i-th block of those that share it out: along the dimension that is larger than the destination. */
+static void take_share(crew_side *from, const host_box_info *to, uint32_t share) {
+  for (uint32_t d = 0; d < to->rank; d++) {
+    if (from->info.dims[d] == to->dims[d]) continue;
+    const int64_t begin = share * to->dims[d];
+    from->box.offset += begin * from->info.strides[d];
+    from->box.low[d] = from->box.low[d] > begin ? from->box.low[d] - begin : 0;
+    from->box.high[d] = from->box.high[d] - begin < to->dims[d] ? from->box.high[d] - begin : to->dims[d];
+    from->info.dims[d] = to->dims[d];
+  }
+}
+
+/* How many blocks lie along the axes, and which of them this one is. */
+static uint32_t blocks_along(const crew *c, uint32_t block, uint32_t axes, uint32_t *place) {
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < c->plan->machine.size[CREW_BLOCK]; i++) {
+    if (i == block) *place = count;
+    count += crew_same_but(c, block, i, axes);
+  }
+  return count;
+}
+
+/* Copies of a cluster are made by each of its blocks; where only the leader is told, all arrive there as one. */
+static bool share_copy(host_unit *unit, const host_crew_op *what, crew_task *task) {
+  const crew *c = unit->member->crew;
+  const ir_attrs *attrs = task->op->attrs;
+  const uint32_t block = crew_block_index(unit);
+  uint32_t place = 0, count = blocks_along(c, block, attrs->across, &place);
+  if (attrs->way == IR_WAY_ALL) return true;
+  if (attrs->way == IR_WAY_SPLIT) take_share(&task->one.from, &task->one.to.info, place);
+  if (!task->one.arrives) return true;
+  alloc_block *leader =
+      crew_peer_block(unit, unit->plan->boxes[what->sync].root, crew_first_along(c, block, attrs->across));
+  if (!leader) return false;
+  task->one.arrival.sync = leader->client;
+  task->whole = count;
+  return true;
+}
+
+static bool is_held_by_units(const crew_side *side, ir_space space) {
+  return side->block && space_info_of(side->block->item.key.space)->named == space;
+}
+
+/* Products read what copies bring to their memory: those go the same way, in order. */
+static unit_id lane_of(const host_unit *unit, const crew_side *to) {
+  return is_held_by_units(to, IR_SPACE_TMEM) ? unit_above(&unit->plan->machine, unit->id, CREW_CLUSTER) : UNIT_NONE;
+}
+
+static crew_queue_id queue_of(const crew_task *task) {
+  const crew_part *part = &task->one;
+  if (part->arrives || task->lane != UNIT_NONE) return CREW_QUEUES;
+  return is_held_by_units(&part->to, IR_SPACE_SMEM) ? CREW_LOADS : CREW_COPIES;
+}
+
+host_status crew_copy(host_unit *unit, const host_crew_op *what, const ir_op *op) {
+  crew_task task = {.kind = CREW_COPY, .op = op, .part_count = 1, .parts = &task.one};
+  crew_part *part = &task.one;
+  if (what->condition != HOST_NONE && *unit->slot[what->condition] == 0) return HOST_RUNNING;
+  part->from = crew_side_of(unit, what->from, NULL);
+  part->to = crew_side_of(unit, what->to, NULL);
+  part->arrives = what->sync != HOST_NONE;
+  if (part->arrives && !crew_find(unit, what->sync, op, &part->arrival)) return HOST_FAILED;
+  if (op->attrs->across && !share_copy(unit, what, &task))
+    return crew_stand(unit, &unit->member->crew->for_memory, op), HOST_BLOCKED;
+  task.lane = lane_of(unit, &part->to);
+  task.bytes = crew_side_bytes(&part->to) * (op->attrs->combine == IR_COMBINE_SET ? 1 : 2);
+  if (crew_issue(unit, &task, queue_of(&task), !op->attrs->open)) return HOST_RUNNING;
+  return launch_run_out(unit->member->crew->launch), HOST_FAILED;
+}
+
+/* ---- groups ---- */
+
+host_status crew_commit(host_unit *unit, const host_crew_op *what, const ir_op *op) {
+  if (op->attrs->what == IR_WHAT_MMA) return crew_commit_products(unit, what, op);
+  if (op->attrs->what == IR_WHAT_COPIES) copy_commit(&unit->member->queues[CREW_COPIES]);
+  return HOST_RUNNING;
+}
+
+static sync_result ask(host_unit *unit, const host_crew_op *what, bool sources, uint64_t left, uint64_t *next) {
+  copy_queue *queues = unit->member->queues;
+  if (what->what == IR_WHAT_COPIES) return copy_wait_groups(&queues[CREW_COPIES], left, sources, next);
+  return copy_wait_copies(&queues[what->what == IR_WHAT_LOADS ? CREW_LOADS : CREW_PRODUCTS], left, sources, next);
+}
+
+/* Nobody else can do it: what is awaited is done now at the latest. */
+host_status crew_await(host_unit *unit, const host_crew_op *what, const ir_op *op) {
+  const bool sources = op->code == IR_await && op->attrs->sources;
+  const int32_t left = what->amount == HOST_NONE ? 0 : host_cell(unit, what->amount);
+  copy_queue *queue = &unit->member->queues[what->what == IR_WHAT_COPIES  ? CREW_COPIES
+                                            : what->what == IR_WHAT_LOADS ? CREW_LOADS
+                                                                          : CREW_PRODUCTS];
+  uint64_t next = 0;
+  if (what->what == IR_WHAT_TMEM) return HOST_RUNNING;
+  while (ask(unit, what, sources, left < 0 ? 0 : (uint64_t)left, &next).state == SYNC_BLOCKED)
+    crew_finish_task(unit->member->crew, queue, next, sources ? COPY_READ : COPY_WRITTEN);
+  return HOST_RUNNING;
+}

@@ -1,0 +1,235 @@
+/* Tasks: copies and products that go on beside the units which issued them, and tell their end by an arrival or are
+ * awaited. When they move on is the crew's to choose, as it is the hardware's: at once, late, or at any time between.
+ */
+#include <string.h>
+
+#include "host/crew.h"
+
+/* ---- sides ---- */
+
+crew_side crew_side_of(const host_unit *unit, uint32_t box, alloc_block *block) {
+  const kiln_host_plan *plan = unit->plan;
+  crew_side side = {.box = unit->box[box], .info = plan->boxes[box], .block = unit->block[plan->boxes[box].root]};
+  if (!block) return side;
+  side.block = block;
+  side.box.root = block->bytes;
+  return side;
+}
+
+uint64_t crew_side_bytes(const crew_side *side) {
+  return (uint64_t)host_box_count(&side->info) * ir_dtype_bytes(side->info.dtype);
+}
+
+/* All of one row, element by element where they do not lie side by side. */
+static void mark_row(const crew_side *side, int64_t offset) {
+  const uint32_t last = side->info.rank - 1;
+  const int64_t bytes = (int64_t)ir_dtype_bytes(side->info.dtype), stride = side->info.strides[last];
+  const int64_t low = side->box.low[last], count = side->box.high[last] - low;
+  if (stride == bytes && count > 0)
+    alloc_mark(side->block, (uint64_t)(offset + low * stride), (uint64_t)(count * bytes));
+  for (int64_t i = 0; stride != bytes && i < count; i++)
+    alloc_mark(side->block, (uint64_t)(offset + (low + i) * stride), (uint64_t)bytes);
+}
+
+void crew_mark_written(const crew_side *side) {
+  const uint32_t outer = side->info.rank > 0 ? side->info.rank - 1 : 0;
+  int64_t index[KILN_MAX_RANK];
+  if (!side->block || !side->block->shadow) return;
+  if (side->info.rank == 0) {
+    if (side->box.inside) alloc_mark(side->block, (uint64_t)side->box.offset, ir_dtype_bytes(side->info.dtype));
+    return;
+  }
+  for (uint32_t d = 0; d < outer; d++)
+    if ((index[d] = side->box.low[d]) >= side->box.high[d]) return;
+  for (bool more = true; more;) {
+    int64_t offset = side->box.offset;
+    for (uint32_t d = 0; d < outer; d++) offset += index[d] * side->info.strides[d];
+    mark_row(side, offset);
+    more = false;
+    for (uint32_t d = outer; !more && d-- > 0;) {
+      more = ++index[d] < side->box.high[d];
+      if (!more) index[d] = side->box.low[d];
+    }
+  }
+}
+
+/* ---- stages ---- */
+
+static void read_part(const crew_task *task, const crew_part *part, uint8_t *data) {
+  if (task->kind == CREW_COPY)
+    crew_copy_read(part, data);
+  else if (task->kind == CREW_PRODUCT)
+    crew_product_read(task, part, data);
+}
+
+static void write_part(const crew_task *task, const crew_part *part, uint8_t *data) {
+  if (task->kind == CREW_COPY)
+    crew_copy_write(task, part, data);
+  else if (task->kind == CREW_PRODUCT)
+    crew_product_write(task, part, data);
+}
+
+/* A copy that several blocks make together arrives once, when the last of them has its part. */
+static void arrive(crew *c, const crew_task *task, const crew_part *part) {
+  crew_spot *spot = crew_spot_of(&part->arrival);
+  if (task->whole > 0 && ++spot->parts < task->whole) return;
+  spot->parts = 0;
+  sync_result result = crew_arrive_at(c, &part->arrival);
+  if (result.state == SYNC_FAULT && !crew_report_fault(c, task->unit, result, &part->arrival, task->op))
+    c->launch->stop = true;
+}
+
+static void advance(crew *c, crew_task *task) {
+  const uint64_t each = task->bytes / task->part_count;
+  for (uint32_t i = 0; i < task->part_count; i++) {
+    const crew_part *part = &task->parts[i];
+    if (task->stage == COPY_STARTED)
+      read_part(task, part, task->data + i * each);
+    else
+      write_part(task, part, task->data + i * each);
+  }
+  task->stage = task->stage == COPY_STARTED ? COPY_READ : COPY_WRITTEN;
+  if (task->queue) copy_advance(task->queue, task->id, task->stage);
+  for (uint32_t i = 0; task->stage == COPY_WRITTEN && i < task->part_count; i++)
+    if (task->parts[i].arrives) arrive(c, task, &task->parts[i]);
+}
+
+/* ---- the list ---- */
+
+static void free_task(crew *c, crew_task *task) {
+  mem_free(c->mem, task->data, (size_t)task->bytes);
+  if (task->parts != &task->one) mem_free(c->mem, task->parts, task->part_count * sizeof *task->parts);
+  mem_free(c->mem, task, sizeof *task);
+}
+
+static void take_out(crew *c, const crew_task *task) {
+  crew_task *before = NULL;
+  for (crew_task *at = c->tasks; at != task; at = at->next) before = at;
+  *(before ? &before->next : &c->tasks) = task->next;
+  if (c->last_task == task) c->last_task = before;
+}
+
+static void advance_listed(crew *c, crew_task *task) {
+  c->idle = 0;
+  if (task->stage == COPY_READ) take_out(c, task); /* first: it may be asked for by those whom it wakes */
+  advance(c, task);
+  if (task->stage == COPY_WRITTEN) free_task(c, task);
+}
+
+/* The task that has to move on before this one can. */
+static crew_task *head_of(const crew *c, crew_task *task) {
+  if (task->lane == UNIT_NONE) return task;
+  crew_task *head = c->tasks;
+  while (head->lane != task->lane) head = head->next;
+  return head;
+}
+
+static void finish(crew *c, crew_task *task, copy_stage stage) {
+  for (bool done = false; !done;) {
+    crew_task *head = head_of(c, task);
+    done = head == task && task->stage + 1u >= stage;
+    advance_listed(c, head);
+  }
+}
+
+bool crew_advance_any(crew *c) {
+  uint64_t count = 0;
+  if (!c->tasks) return false;
+  for (const crew_task *task = c->tasks; task; task = task->next) count++;
+  uint64_t which = c->timing == CREW_ANY_TIME ? sched_random(&c->queue.state) % count : 0;
+  crew_task *task = c->tasks;
+  while (which-- > 0) task = task->next;
+  advance_listed(c, head_of(c, task));
+  return true;
+}
+
+void crew_pass_time(crew *c) {
+  if (c->timing == CREW_ANY_TIME && c->tasks && sched_random(&c->queue.state) % 4 == 0) crew_advance_any(c);
+}
+
+void crew_finish_task(crew *c, copy_queue *queue, uint64_t id, copy_stage stage) {
+  for (crew_task *task = c->tasks; task; task = task->next)
+    if (task->queue == queue && task->id == id) {
+      finish(c, task, stage);
+      return;
+    }
+}
+
+static bool works_on(const crew_task *task, const alloc_block *block) {
+  for (uint32_t i = 0; i < task->part_count; i++) {
+    const crew_part *part = &task->parts[i];
+    const bool arrives = part->arrives && part->arrival.sync == block->client;
+    if (part->from.block == block || part->to.block == block || part->right.block == block || arrives) return true;
+  }
+  return false;
+}
+
+void crew_finish_unit(crew *c, const host_unit *unit) {
+  for (crew_task *task = c->tasks, *next; task; task = next) {
+    next = task->next;
+    if (task->unit != unit) continue;
+    finish(c, task, COPY_WRITTEN);
+    next = c->tasks;
+  }
+}
+
+void crew_finish_block(crew *c, const alloc_block *block) {
+  for (crew_task *task = c->tasks, *next; task; task = next) {
+    next = task->next;
+    if (!works_on(task, block)) continue;
+    finish(c, task, COPY_WRITTEN);
+    next = c->tasks;
+  }
+}
+
+void crew_free_tasks(crew *c) {
+  for (crew_task *next; c->tasks; c->tasks = next) {
+    next = c->tasks->next;
+    free_task(c, c->tasks);
+  }
+  mem_free(c->mem, c->room, (size_t)c->room_bytes);
+}
+
+/* ---- issue ---- */
+
+static bool run_at_once(crew *c, crew_task *task) {
+  if (task->bytes > c->room_bytes) {
+    uint8_t *room = mem_resize(c->mem, c->room, (size_t)c->room_bytes, (size_t)task->bytes);
+    if (!room) return false;
+    c->room = room;
+    c->room_bytes = task->bytes;
+  }
+  task->data = c->room;
+  advance(c, task);
+  advance(c, task);
+  return true;
+}
+
+/* A copy of the task, in flight. */
+static bool list_task(crew *c, const crew_task *task) {
+  crew_task *listed = mem_calloc(c->mem, 1, sizeof *listed);
+  if (!listed) return false;
+  *listed = *task;
+  listed->next = NULL;
+  listed->parts = task->part_count == 1 ? &listed->one : mem_calloc(c->mem, task->part_count, sizeof *task->parts);
+  listed->data = mem_alloc(c->mem, (size_t)task->bytes);
+  if (!listed->parts || (!listed->data && task->bytes > 0)) {
+    free_task(c, listed);
+    return false;
+  }
+  memcpy(listed->parts, task->parts, task->part_count * sizeof *task->parts);
+  *(c->last_task ? &c->last_task->next : &c->tasks) = listed;
+  c->last_task = listed;
+  if (task->kind == CREW_PRODUCT && !task->one.from.block) advance(c, listed); /* a tile changes with its unit */
+  return true;
+}
+
+bool crew_issue(host_unit *unit, crew_task *task, crew_queue_id queue, bool closes) {
+  crew *c = unit->member->crew;
+  task->unit = unit;
+  task->stage = COPY_STARTED;
+  task->queue = queue == CREW_QUEUES ? NULL : &unit->member->queues[queue];
+  if (task->queue && copy_start(task->queue, &(copy_desc){.commit = closes}, &task->id).state != SYNC_READY)
+    return false;
+  return c->timing == CREW_EAGER ? run_at_once(c, task) : list_task(c, task);
+}

@@ -1,0 +1,70 @@
+/* Splitting a unit into its parts: they begin as it is, run on their own, and it goes on when all have ended. */
+#include <string.h>
+
+#include "host/crew.h"
+
+static bool make_parts(crew *c, crew_member *member, uint32_t count) {
+  if (member->parts) return true;
+  member->parts = mem_calloc(c->mem, count, sizeof *member->parts);
+  if (!member->parts) return false;
+  member->part_count = count;
+  for (uint32_t i = 0; i < count; i++)
+    if (!(member->parts[i] = crew_new_member(c))) return false;
+  return true;
+}
+
+static void become_part(host_unit *part, host_unit *whole, uint32_t index, uint32_t begin, uint32_t cell) {
+  const kiln_host_plan *plan = whole->plan;
+  part->id = unit_child(&plan->machine, whole->id, index);
+  part->pc = begin;
+  part->step = whole->step;
+  part->faults = whole->faults;
+  part->serials = key_fork(&whole->serials);
+  part->member->whole = whole;
+  part->member->cluster = whole->member->cluster;
+  memcpy(part->frame, whole->frame, (size_t)plan->strips_offset);
+  memcpy(part->box, whole->box, plan->box_count * sizeof *part->box);
+  memcpy(part->block, whole->block, plan->root_count * sizeof(alloc_block *));
+  host_set_cell(part, cell, (int32_t)index);
+  crew_begin(part);
+}
+
+host_status crew_split(host_unit *unit, uint32_t begin, const host_instr *instr) {
+  crew_member *member = unit->member;
+  const host_crew_op *what = instr->detail;
+  const uint32_t count = unit->plan->machine.size[CREW_WARP];
+  if (member->split) return member->split = false, HOST_RUNNING;
+  if (!make_parts(member->crew, member, count)) return launch_run_out(member->crew->launch), HOST_FAILED;
+  member->split = true;
+  member->parts_left = count;
+  member->waits_at = instr->source;
+  for (uint32_t i = 0; i < count; i++) become_part(member->parts[i], unit, i, begin, what->out);
+  return HOST_BLOCKED;
+}
+
+/* What a part leaves in flight is the whole's to await. */
+static void hand_over(crew *c, copy_queue *from, copy_queue *to) {
+  for (uint32_t i = 0; i < from->count; i++) {
+    copy *left = &from->pending[i];
+    uint64_t id;
+    if (copy_start(to, &left->desc, &id).state != SYNC_READY) {
+      launch_run_out(c->launch);
+      return;
+    }
+    to->pending[to->count - 1].stage = left->stage;
+    to->pending[to->count - 1].read_awaited = left->read_awaited;
+    for (crew_task *task = c->tasks; task; task = task->next)
+      if (task->queue == from && task->id == left->id) task->queue = to, task->id = id;
+  }
+  from->count = 0;
+}
+
+void crew_join(host_unit *part) {
+  host_unit *whole = part->member->whole;
+  crew *c = part->member->crew;
+  for (uint32_t q = 0; q < CREW_QUEUES; q++) hand_over(c, &part->member->queues[q], &whole->member->queues[q]);
+  for (crew_task *task = c->tasks; task; task = task->next)
+    if (task->unit == part) task->unit = whole;
+  key_join(&whole->serials, &part->serials);
+  if (--whole->member->parts_left == 0) crew_begin(whole);
+}
