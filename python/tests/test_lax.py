@@ -1,13 +1,15 @@
-"""Every row of the op table that names a JAX primitive, against jax.lax on random and edge inputs.
+"""Every row of the op table against jax.lax on random and edge inputs.
 
 Integers, and float ops that the table calls exact, must have the same bits (a NaN is a NaN; XLA takes subnormals for
 zero, so exact float ops are not asked about them). The others are compared with jax.lax in float64 and may be off by the
-row's own number of units in the last place.
+row's own number of units in the last place. Rows that are no such functions have their cases in lax_rows.py.
 """
 
 from __future__ import annotations
 
 import json
+import re
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -16,7 +18,12 @@ import pytest
 import kiln
 
 jax = pytest.importorskip("jax")
+import jax.numpy as jnp
 from jax import lax
+from jax.experimental import pallas as pl
+from lax_rows import ROWS, Case, numbers
+
+import kiln.pallas as kp
 
 CLASSES = {
     "sint": ("i8", "i16", "i32", "i64"),
@@ -34,16 +41,21 @@ FUNCTIONS = {
     "or": lax.bitwise_or,
     "xor": lax.bitwise_xor,
     "not": lax.bitwise_not,
+    "trunc": jnp.trunc,
+    "round_even": lambda x: lax.round(x, lax.RoundingMethod.TO_NEAREST_EVEN),
+    "log2": jnp.log2,
 }
 XLA_F64 = 256  # units by which XLA's own float64 functions are off (erfc: 218)
 FROM_ONE = {"lgamma", "digamma"}  # have zeros, where errors are told against 1
 COUNT = 512
 
 
+TABLE = json.loads(kiln.ops_json())["ops"]
+
+
 def rows(form: str) -> list[dict]:
-    """The table's rows of one form that have a JAX primitive."""
-    table = json.loads(kiln.ops_json())["ops"]
-    return [row for row in table if row["form"] == form and row["jax"]]
+    """The table's rows of one form; those without a JAX primitive go by their own name."""
+    return [{**row, "jax": row["jax"] or row["id"]} for row in TABLE if row["form"] == form]
 
 
 def cases(form: str) -> list:
@@ -246,3 +258,83 @@ def test_scan(row: dict, name: str) -> None:
         )
         expected = np.asarray(getattr(lax, row["jax"])(x, axis=1, reverse=reverse))
         assert np.array_equal(kiln.parse(text)["s"](x).astype(np.float64), expected.astype(np.float64))
+
+
+def expected_of(case: Case, operands: list[np.ndarray]) -> np.ndarray:
+    """What jax.lax makes of a case's operands."""
+    return np.asarray(case.reference(*map(jnp.asarray, operands)))
+
+
+def exported(case: Case, name: str, operands: list[np.ndarray], expected: np.ndarray) -> kiln.Kernel:
+    """The kernel of a case, for an element type."""
+    if case.text:
+        return kiln.parse(re.sub(r"\bT\b", name, case.text))["k"]
+    out = jax.ShapeDtypeStruct(expected.shape, expected.dtype)
+    return kp.export(lambda *args: pl.pallas_call(case.body, out)(*args), *operands)[0]
+
+
+def other_cases() -> list:
+    """Each case of lax_rows.py with each element type."""
+    return [
+        pytest.param(case, name, id=f"{row}{number}-{name}")
+        for row, known in ROWS.items()
+        for number, case in enumerate(known)
+        for name, dtype in DTYPES.items()
+        if dtype.kind in case.classes and dtype.itemsize >= case.least_bytes
+    ]
+
+
+@pytest.mark.parametrize(("case", "name"), other_cases())
+def test_other(case: Case, name: str) -> None:
+    """A row that makes, moves or stores elements, or that holds others: the same bits, or a sum's last ones."""
+    operands = case.inputs(DTYPES[name])
+    expected = expected_of(case, operands)
+    kernel = exported(case, name, operands, expected)
+    assert case.text or case.mark in kernel.text
+    got = kernel(*operands)
+    assert got.shape == expected.shape and got.dtype == expected.dtype
+    np.testing.assert_array_equal(bits_of(got), bits_of(expected))
+
+
+def print_twice(x: Any) -> None:
+    """What a kernel and JAX's program both print."""
+    jax.debug.print("x {} of {}", x[0], 2.5)
+    jax.debug.print("all {}", x)
+
+
+@pytest.mark.parametrize("name", ["i32", "f32", "bool"])
+def test_print(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    """The same text as JAX prints."""
+    x = jnp.asarray(numbers(3)(DTYPES[name]))
+    print_twice(x)
+    jax.effects_barrier()
+    expected = capfd.readouterr().out
+
+    def body(x_ref: Any, y_ref: Any) -> None:
+        print_twice(x_ref[...])
+        y_ref[...] = x_ref[...]
+
+    kp.run(pl.pallas_call(body, jax.ShapeDtypeStruct(x.shape, x.dtype)), x)
+    assert capfd.readouterr().out == expected != ""
+
+
+def test_check() -> None:
+    """A check that fails is JAX's error, one that holds is nothing."""
+
+    def body(x_ref: Any, y_ref: Any) -> None:
+        pl.debug_check(jnp.all(x_ref[...] > 0), "not positive")
+        y_ref[...] = x_ref[...]
+
+    with pl.enable_debug_checks():
+        call = pl.pallas_call(body, jax.ShapeDtypeStruct((3,), np.float32))
+        np.testing.assert_array_equal(kp.run(call, jnp.ones(3, np.float32)), 1)
+        with pytest.raises(kiln.Fault, match="not positive"):
+            kp.run(call, jnp.zeros(3, np.float32))
+
+
+def test_every_row_has_a_case() -> None:
+    """A new row of the table needs one, but for those of the GPU's machine, which jax.lax knows nothing of."""
+    tested = {row["id"] for form in ("map", "reduce", "scan") for row in rows(form)} | set(ROWS)
+    tested |= {row["id"] for row in TABLE if f"test_{row['id']}" in globals()}
+    assert sorted({row["id"] for row in TABLE if row["host"]} - tested) == []
+    assert all(cases(form) for form in ("map", "reduce", "scan"))

@@ -63,18 +63,21 @@ static void run_blas(const product *p) {
 
 static bool run_ordered(const product *p) {
   const host_dot *dot = p->dot;
-  return host_ordered_product(&(host_ordered_dot){.a = (const float *)(const void *)p->a,
-                                                  .b = (const float *)(const void *)p->b,
-                                                  .c = (float *)(void *)p->c,
-                                                  .m = p->m,
-                                                  .n = dot->n,
-                                                  .k = dot->k,
-                                                  .a_row = p->a_strides[1] / 4,
-                                                  .a_column = p->a_strides[2] / 4,
-                                                  .b_row = p->b_strides[1] / 4,
-                                                  .b_column = p->b_strides[2] / 4,
-                                                  .c_row = p->c_strides[1] / 4,
-                                                  .accumulate = dot->accumulate});
+  host_ordered_dot d = {.a = (const float *)(const void *)p->a,
+                        .b = (const float *)(const void *)p->b,
+                        .c = (float *)(void *)p->c,
+                        .m = dot->m,
+                        .n = dot->n,
+                        .k = dot->k,
+                        .a_row = p->a_strides[1] / 4,
+                        .a_column = p->a_strides[2] / 4,
+                        .b_row = p->b_strides[1] / 4,
+                        .b_column = p->b_strides[2] / 4,
+                        .c_row = p->c_strides[1] / 4,
+                        .accumulate = dot->accumulate};
+  d.part = host_ordered_part(&d);
+  d.m = p->m;
+  return host_ordered_product(&d);
 }
 
 /* Dense rows: c[m, n] (+)= a[m, k] b[k, n]. Small enough parts of b stay in the cache. */

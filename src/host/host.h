@@ -484,14 +484,18 @@ void host_run_sort(host_unit *unit, const host_sort *sort);
 void host_run_fused(host_unit *unit, const host_fused *f);
 void host_run_arg(host_unit *unit, const host_arg *arg);
 void host_run_scan(host_unit *unit, const host_scan *scan);
-/* c[m, n] (+)= a[m, k] b[k, n] of f32, every element summed over k in order by fused multiply-add. Strides are
- * elements; the columns of c lie side by side. False, and nothing done, on CPUs without such an instruction. */
+/* c[m, n] (+)= a[m, k] b[k, n] of f32, every element summed over k in order by fused multiply-add, each `part` of k by
+ * itself. Strides are elements; the columns of c lie side by side. False, and nothing done, on CPUs without such an
+ * instruction. */
 typedef struct host_ordered_dot {
   const float *a, *b;
   float *c;
   int64_t m, n, k, a_row, a_column, b_row, b_column, c_row;
+  int64_t part; /* k, or what host_ordered_part says */
   bool accumulate;
 } host_ordered_dot;
+/* The part that XLA's CPU code takes: where few rows meet a large b, not more of b than a cache holds. */
+int64_t host_ordered_part(const host_ordered_dot *d);
 bool host_ordered_product(const host_ordered_dot *d);
 bool host_ordered_here(void); /* whether this CPU has one */
 host_dot_kind host_dot_kind_of(ir_dtype wide);

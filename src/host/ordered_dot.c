@@ -1,8 +1,9 @@
 /* Products of f32 in which every element is one sum over k in order, by fused multiply-add: the same bits whatever the
  * threads, parts and sizes, and those of XLA's CPU code.
  *
- * A tile of c stays in registers while k runs; the columns of b that it needs are packed to a dense panel first. Parts
- * of k follow one another through c itself, which loses nothing: a sum is an f32 between any two steps. */
+ * A tile of c stays in registers while k runs; the columns of b that it needs are packed to a dense panel first. Panels
+ * follow one another through c itself, which loses nothing: a sum is an f32 between any two steps. Every `part` of k
+ * has a sum of its own, and these are added in order. */
 #include <string.h>
 
 #include "host/host.h"
@@ -109,19 +110,35 @@ typedef struct shape { /* of an instruction set's tiles */
   void (*run)(const tile *t);
 } shape;
 
-/* The rows from `first` on by the columns from j on, for the steps from k on. */
-static void product_part(const host_ordered_dot *d, const shape *s, int64_t first, int64_t j, int64_t k) {
+/* A later part of k: its own sums, added to those before. */
+static void add_tile(const shape *s, tile t) {
+  float sums[ROWS * WIDTH];
+  float *const c = t.c;
+  const int64_t c_row = t.c_row;
+  t.c = sums, t.c_row = WIDTH, t.fresh = true;
+  s->run(&t);
+  for (int64_t i = 0; i < t.height; i++)
+    for (int64_t j = 0; j < t.columns; j++) c[i * c_row + j] += sums[i * WIDTH + j];
+}
+
+/* The rows from `first` on by the columns from j on, for `depth` steps from k on. */
+static void product_part(const host_ordered_dot *d, const shape *s, int64_t first, int64_t j, int64_t k,
+                         int64_t depth) {
+  const bool added = k > 0 && k % d->part == 0;
   const int64_t end = least(d->m, first + HEIGHT);
   _Alignas(64) float panel[WIDTH * DEPTH];
   tile t = {.panel = panel, .a_column = d->a_column, .c_row = d->c_row, .fresh = k == 0 && !d->accumulate};
-  t.depth = least(DEPTH, d->k - k);
+  t.depth = depth;
   t.columns = least(s->width, d->n - j);
   pack((columns){d->b + k * d->b_row + j * d->b_column, d->b_row, d->b_column}, t.depth, t.columns, s->width, panel);
   for (int64_t i = first; i < end; i += s->rows) {
     t.height = least(s->rows, end - i);
     t.c = d->c + i * d->c_row + j;
     for (int64_t r = 0; r < s->rows; r++) t.a[r] = d->a + (i + least(r, t.height - 1)) * d->a_row + k * d->a_column;
-    s->run(&t);
+    if (added)
+      add_tile(s, t);
+    else
+      s->run(&t);
   }
 }
 
@@ -134,14 +151,26 @@ static const shape *best_shape(void) {
 
 bool host_ordered_here(void) { return best_shape(); }
 
+int64_t host_ordered_part(const host_ordered_dot *d) {
+  enum { FEWEST = 2, MOST = 48, ELEMENTS = 1 << 15 };
+  if (d->m < FEWEST || d->m > MOST || d->a_column != 1) return d->k;
+  int64_t half = 1, part = ELEMENTS / d->n;
+  while (half * 4 <= d->k + 1) half *= 2;
+  if (part < half) part = half;
+  return part < d->k && part <= DEPTH ? part : d->k;
+}
+
 bool host_ordered_product(const host_ordered_dot *d) {
   const shape *s = best_shape();
-  for (int64_t k = 0; s && k < d->k; k += DEPTH)
+  for (int64_t k = 0, depth; s && k < d->k; k += depth) {
+    depth = least(least(DEPTH, d->part), d->k - k);
     for (int64_t i = 0; i < d->m; i += HEIGHT)
-      for (int64_t j = 0; j < d->n; j += s->width) product_part(d, s, i, j, k);
+      for (int64_t j = 0; j < d->n; j += s->width) product_part(d, s, i, j, k, depth);
+  }
   return s;
 }
 #else
+int64_t host_ordered_part(const host_ordered_dot *d) { return d->k; }
 bool host_ordered_here(void) { return false; }
 bool host_ordered_product(const host_ordered_dot *d) { return (void)d, false; }
 #endif

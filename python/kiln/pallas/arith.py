@@ -139,14 +139,15 @@ def lower_bitcast(low: Lowering, eqn: Equation) -> Operand:
 @rule(
     "copy", "copy_p", "stop_gradient", "multiple_of", "max_contiguous", "name", "pvary", "reduced_vary_cast_p", "tie",
     "sharding_constraint", "layout_constraint", "with_memory_space_constraint", "remove_memory_space", "device_put",
-    "optimization_barrier", "random_wrap", "random_unwrap",
+    "optimization_barrier", "random_wrap", "random_unwrap", "random_clone", "reshard", "relayout",
+    "xla_metadata_value",
 )  # fmt: skip
 def lower_identity(low: Lowering, eqn: Equation) -> Sequence[Operand]:
     """Hints to other compilers, and wrappings that have no bits of their own."""
     return [v for v in eqn.operands if isinstance(v, Value)][: len(eqn.outputs)]
 
 
-@rule("debug_barrier_p", "delay")
+@rule("debug_barrier_p", "delay", "dce_sink")
 def lower_nothing(low: Lowering, eqn: Equation) -> Sequence[Operand]:
-    """Waits that one unit alone need not make."""
+    """Waits that one unit alone need not make, and what only keeps equations alive."""
     return []

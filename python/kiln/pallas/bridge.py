@@ -16,7 +16,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax._src import core as jax_core
 from jax._src.interpreters import mlir
 from jax._src.pallas import pallas_call as jax_pallas_call
 from jax._src.state.types import RefEffect
@@ -99,7 +98,7 @@ def _check_version() -> None:
 def _lowering(original: Callable[..., Any], ctx: Any, *nodes: Any, interpret: Any, **params: Any) -> Any:
     """The lowering of every Pallas call: ours where Kiln is on, JAX's where it is off."""
     setting = _setting.value
-    if setting is None or _is_symbolic(params["grid_mapping"]):
+    if setting is None or _runs_elsewhere(ctx.module_context):
         return original(ctx, *nodes, interpret=interpret, **params)
     if params["jaxpr"].constvars:
         raise ValueError("Cannot lower a pallas_call with constants.")
@@ -107,9 +106,9 @@ def _lowering(original: Callable[..., Any], ctx: Any, *nodes: Any, interpret: An
     return mlir.lower_fun(functools.partial(_call, setting, interpret, **params), multiple_results=True)(ctx, *nodes)
 
 
-def _is_symbolic(grid_mapping: Any) -> bool:
-    """Whether a program is lowered for shapes to come (jax.export): it will run in another process."""
-    return not all(jax_core.is_constant_shape(block.array_aval.shape) for block in grid_mapping.block_mappings)
+def _runs_elsewhere(module: Any) -> bool:
+    """Whether a program is exported (jax.export): it will run in another process, if not on another machine."""
+    return module.lowering_parameters.for_export or "cpu" not in module.platforms
 
 
 def _check_mode(interpret: Any) -> None:
@@ -139,7 +138,7 @@ def _call(setting: Any, interpret: Any, *args: Any, jaxpr: Any, grid_mapping: An
     results = [jax.ShapeDtypeStruct(shape, _byte_of(dtype)) for shape, dtype in exported.outputs]
     dynamic = grid_mapping.num_dynamic_grid_bounds
     aliases = {source + dynamic: target for source, target in params["input_output_aliases"]}
-    has_side_effect = any(not isinstance(effect, RefEffect) for effect in jaxpr.effects)
+    has_side_effect = not outputs or any(not isinstance(effect, RefEffect) for effect in jaxpr.effects)
     device = [jax.lax.axis_index(name) for name in exported.device_axes]
     operands = [_to_bytes(jnp.asarray(x)) for x in [*args, *device, *exported.constants]]
     found = door.call(entry, operands, results, aliases, has_side_effect)
@@ -208,7 +207,7 @@ def run(fun: Callable[..., Any], *args: Any, on: str = "host", check: bool = Fal
     with interpreter(on, check, seed) as current:
         try:
             return jax.block_until_ready(fun(*args))
-        except jax.errors.JaxRuntimeError as error:
+        except (jax.errors.JaxRuntimeError, ValueError) as error:  # JAX makes the latter of some statuses of XLA
             failed = current.errors
             if not failed:
                 raise

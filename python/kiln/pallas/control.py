@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from jax._src import core as jax_core
 
+from kiln.pallas.arith import attribute_list
 from kiln.pallas.bounds import Bounds
-from kiln.pallas.lower import Equation, Lowering, Operand, Ref, Value, rule
-from kiln.pallas.shape import reshape
+from kiln.pallas.lower import Equation, Lowering, Operand, Ref, Value, physical, rule
+from kiln.pallas.shape import broadcast, reshape
 from kiln.pallas.text import binding, type_text
 
 # ---- holders of a jaxpr ----
@@ -18,11 +19,12 @@ from kiln.pallas.text import binding, type_text
 
 @rule(
     "jit", "pjit", "closed_call", "core_call", "eval_jaxpr", "custom_jvp_call", "custom_vjp_call", "jaxpr_call",
-    "custom_vjp_call_jaxpr", "remat2", "checkpoint", "remat", "custom_lin",
+    "custom_vjp_call_jaxpr", "remat2", "checkpoint", "remat", "custom_lin", "composite", "xla_metadata_call",
+    "custom_partitioning",
 )  # fmt: skip
 def lower_call(low: Lowering, eqn: Equation) -> Sequence[Operand]:
     """A function call: its equations stand in its place."""
-    for key in ("jaxpr", "call_jaxpr", "fun_jaxpr"):
+    for key in ("jaxpr", "call_jaxpr", "fun_jaxpr", "call"):
         if key in eqn.params:
             return low.jaxpr(eqn.params[key], eqn.operands)
     raise low.unsupported(f"the primitive `{eqn.name}`")
@@ -140,7 +142,7 @@ class Loop:
 
     def avals(self) -> list[Any]:
         """The types of what is carried."""
-        return [self.invars[k].aval for k in self.carried]
+        return [physical(self.invars[k].aval) for k in self.carried]
 
     def count_from(self, index: Value) -> None:
         """Gives counters their values inside the loop."""
@@ -297,13 +299,31 @@ def _while(
     let, outside = _assigned(low, loop.avals())
     writer = low.writer
     with writer.region(f"{let}while", f"}}{loop.head()} {{"):
-        _body(low, eqn.params["cond_jaxpr"], [*limits, *loop.values])
+        goes_on = _condition(low, eqn, limits, loop)
+        axes = attribute_list(range(len(goes_on.shape)))
+        writer.line(f"yield any({goes_on.text}, axis: {axes})" if goes_on.shape else f"yield {goes_on.typed}")
     with writer.indented():
         results = low.jaxpr(loop.jaxpr, [*consts, *loop.values], wanted=loop.carried)
+        if eqn.params["cond_jaxpr"].out_avals[0].shape:
+            results = _only_where(low, _condition(low, eqn, limits, loop), loop, results)
         if loop.carried:
             writer.line(f"yield {', '.join(results[k].typed for k in loop.carried)}")
     writer.raw("}")
     return loop.results(eqn, outside, None)
+
+
+def _condition(low: Lowering, eqn: Equation, limits: Sequence[Operand], loop: Loop) -> Value:
+    return low.jaxpr(eqn.params["cond_jaxpr"], [*limits, *loop.values])[0]
+
+
+def _only_where(low: Lowering, goes_on: Value, loop: Loop, after: Sequence[Operand]) -> list[Operand]:
+    """The carried values where a batch's own loop goes on, else those before the step: loops as vmap makes them."""
+    kept = list(after)
+    for k in loop.carried:
+        new = after[k]
+        whole = broadcast(low, goes_on, new.shape, range(len(goes_on.shape)))
+        kept[k] = low.elementwise("select_n", [whole, new, loop.values[k]], new.shape, new.dtype)
+    return kept
 
 
 # ---- the grid ----

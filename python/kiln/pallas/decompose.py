@@ -1,4 +1,4 @@
-"""The equations that JAX itself defines a primitive by.
+"""The equations that JAX itself defines a primitive by, or definitions.py where XLA does.
 
 Many primitives (random bits, threefry, rolls, reciprocals, ..) have as their lowering a function of other lax
 operations, made into a rule by `mlir.lower_fun`. That rule traces the function before it does anything else with its
@@ -11,6 +11,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from jax._src.interpreters import mlir
+
+from kiln.pallas.definitions import DEFINITIONS, traced
 
 if TYPE_CHECKING:
     from kiln.pallas.lower import Equation
@@ -49,7 +51,9 @@ class _Context:
 
 
 def definition(equation: Equation) -> Any | None:
-    """The jaxpr that JAX defines an equation by; None when there is none."""
+    """The jaxpr that defines an equation; None when there is none."""
+    if equation.name in DEFINITIONS:
+        return traced(DEFINITIONS[equation.name], equation)
     primitive = equation.primitive
     entry = mlir._platform_specific_lowerings["cpu"].get(primitive) or mlir._lowerings.get(primitive)
     if entry is None:
@@ -58,8 +62,8 @@ def definition(equation: Equation) -> Any | None:
     marks = tuple(range(len(equation.in_avals)))
     try:
         getattr(entry, "rule", entry)(context, *marks, **equation.params)
-    except _Traced as traced:
-        return traced.jaxpr if traced.taken == marks and _differs(traced.jaxpr, primitive) else None
+    except _Traced as found:
+        return found.jaxpr if found.taken == marks and _differs(found.jaxpr, primitive) else None
     except Exception:  # a rule that builds operations by itself fails somewhere on this context
         return None
     return None

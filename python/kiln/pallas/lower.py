@@ -19,6 +19,8 @@ from jax._src.state.types import AbstractRef, ReadEffect
 from kiln.pallas import bounds, table
 from kiln.pallas.bounds import Bounds
 from kiln.pallas.decompose import definition
+from kiln.pallas.keys import of_words
+from kiln.pallas.refused import REFUSED
 from kiln.pallas.text import Writer, dtype_name, literal, type_text, typed_literal
 from kiln.pallas.unsupported import Place, Unsupported, place_of
 
@@ -260,7 +262,7 @@ class Lowering:
             [v.aval for v in equation.invars],
             live,
         )
-        results = self.lower(lowered)
+        results = self.lower(of_words(self, lowered))
         self._env.update(zip(equation.outvars, results, strict=True))
 
     def lower(self, equation: Equation) -> Sequence[Operand]:
@@ -269,9 +271,10 @@ class Lowering:
         if found is None:
             found = _table_rule(equation.name)
         if found is None:
-            inner = definition(equation)
+            inner = None if equation.name in REFUSED else definition(equation)
             if inner is None:
-                raise self.unsupported(f"the primitive `{equation.name}`", "write it with other operations")
+                hint = REFUSED.get(equation.name, "write it with other operations")
+                raise self.unsupported(f"the primitive `{equation.name}`", hint)
             return self.jaxpr(inner, list(equation.operands))
         results = found(self, equation)
         if results is None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from kiln.pallas.arith import attribute_list
 from kiln.pallas.bounds import Bounds
+from kiln.pallas.definitions import scatter_by, traced
 from kiln.pallas.lower import Equation, Lowering, Operand, Value, is_integer, rule
 from kiln.pallas.text import dtype_name, type_text
 
@@ -33,6 +34,14 @@ def broadcast(low: Lowering, x: Value, shape: Sequence[int], axes: Sequence[int]
         return low.full(x, shape)
     text = f"broadcast({x.text}, shape: {attribute_list(shape)}, axes: {attribute_list(axes)})"
     return low.let(text, shape, x.dtype, x.bounds)
+
+
+def transpose(low: Lowering, x: Value, order: Sequence[int]) -> Value:
+    """Axes in another order."""
+    if list(order) == sorted(order):
+        return x
+    text = f"transpose({x.text}, axes: {attribute_list(order)})"
+    return low.let(text, [x.shape[k] for k in order], x.dtype, x.bounds)
 
 
 def concatenate(low: Lowering, parts: Sequence[Value], axis: int) -> Value:
@@ -108,11 +117,7 @@ def lower_reshape(low: Lowering, eqn: Equation) -> Operand:
 @rule("transpose")
 def lower_transpose(low: Lowering, eqn: Equation) -> Operand:
     """Axes in another order."""
-    x, order = eqn.operands[0], tuple(eqn.params["permutation"])
-    if order == tuple(range(len(order))):
-        return x
-    text = f"transpose({x.text}, axes: {attribute_list(order)})"
-    return low.let(text, eqn.avals[0].shape, x.dtype, x.bounds)
+    return transpose(low, eqn.operands[0], eqn.params["permutation"])
 
 
 @rule("rev")
@@ -235,22 +240,22 @@ def lower_sort(low: Lowering, eqn: Equation) -> Sequence[Operand]:
     """Operands sorted together by the first `num_keys` of them."""
     operands = ", ".join(x.text for x in eqn.operands)
     text = f"sort({operands}, axis: {eqn.params['dimension']}, keys: {eqn.params['num_keys']})"
-    return _results(low, text, eqn)
+    names = low.writer.let(text, len(eqn.outputs))
+    return [Value(n, tuple(a.shape), np.dtype(a.dtype)) for n, a in zip(names, eqn.avals, strict=True)]
 
 
 @rule("top_k")
 def lower_top_k(low: Lowering, eqn: Equation) -> Sequence[Operand]:
-    """The largest elements of the last axis and their places."""
-    x = eqn.operands[0]
-    axis = eqn.params.get("axis", len(x.shape) - 1)
-    if axis != len(x.shape) - 1:
-        raise low.unsupported("`top_k` along another axis than the last", "transpose first")
-    return _results(low, f"top_k({x.text}, k: {eqn.params['k']})", eqn)
-
-
-def _results(low: Lowering, text: str, eqn: Equation) -> list[Value]:
-    names = low.writer.let(text, len(eqn.outputs))
-    return [Value(n, tuple(a.shape), np.dtype(a.dtype)) for n, a in zip(names, eqn.avals, strict=True)]
+    """The largest elements along an axis and their places; Kiln's op takes the last axis."""
+    x, count = eqn.operands[0], eqn.params["k"]
+    last = len(x.shape) - 1
+    order = list(range(last + 1))
+    axis = eqn.params.get("axis", last)
+    order[axis], order[last] = last, axis
+    x = transpose(low, x, order)
+    names = low.writer.let(f"top_k({x.text}, k: {count})", 2)
+    found = [Value(n, (*x.shape[:-1], count), np.dtype(a.dtype)) for n, a in zip(names, eqn.avals, strict=True)]
+    return [transpose(low, y, order) for y in found]
 
 
 # ---- gather and scatter ----
@@ -289,7 +294,8 @@ def lower_gather(low: Lowering, eqn: Equation) -> Operand:
 
 
 COMBINE = {
-    "scatter": "set", "scatter-add": "add", "scatter-mul": "mul", "scatter-min": "min", "scatter-max": "max",
+    "scatter": "set", "scatter-add": "add", "scatter-sub": "add", "scatter-mul": "mul", "scatter-min": "min",
+    "scatter-max": "max",
 }  # fmt: skip
 
 
@@ -298,6 +304,10 @@ def lower_scatter(low: Lowering, eqn: Equation) -> Operand:
     """A tile with slices at computed places replaced, or combined with new ones."""
     x, indices, updates = eqn.operands
     aval = eqn.avals[0]
+    if eqn.name == "scatter" and eqn.params["update_jaxpr"] is not None:
+        return low.jaxpr(traced(scatter_by, eqn), eqn.operands)[0]
+    if eqn.name == "scatter-sub":
+        updates = low.elementwise("neg", [updates], updates.shape, updates.dtype)
     text = f"scatter({x.typed}, {low.convert(indices, np.int32).text}, {updates.typed}, "
     text += _index_attributes(eqn.params["dimension_numbers"], scatter=True)
     text += f", mode: {_mode(low, eqn.params['mode'])}, combine: {COMBINE[eqn.name]})"

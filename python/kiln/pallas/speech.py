@@ -11,7 +11,8 @@ from jax import tree_util
 from jax._src.debugging import merge_callback_args
 from jax._src.pallas.core import debug_checks_enabled
 
-from kiln.pallas.lower import Equation, Lowering, Operand, Value, rule
+from kiln.pallas.lower import Equation, Lowering, Operand, Ref, Value, rule
+from kiln.pallas.memory import load
 from kiln.pallas.text import quote
 
 
@@ -41,9 +42,16 @@ def lower_print(low: Lowering, eqn: Equation) -> Sequence[Operand]:
         text, values = template(text, args, named)
     else:
         text += " {}" * len(values)
-    shown = [v.typed if isinstance(v, Value) else low.array(np.asarray(v)).typed for v in values]
+    shown = [_shown(low, v).typed for v in values]
     low.writer.line(f"print {', '.join([quote(text), *shown])}")
     return []
+
+
+def _shown(low: Lowering, value: Any) -> Value:
+    """What is printed: a ref's contents, and numbers that the program knew while it was traced."""
+    if isinstance(value, Ref):
+        return load(low, value, ())
+    return value if isinstance(value, Value) else low.array(np.asarray(value))
 
 
 @rule("check")
