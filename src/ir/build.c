@@ -150,9 +150,16 @@ static bool replace_in(void *user, ir_op *op) {
   return r->old->uses > 0;
 }
 
+/* A result is used behind its op alone, and mostly close to it: looking there keeps passes linear in the kernel. */
 void ir_replace_uses(ir_kernel *k, ir_value *old, ir_value *new_value) {
   replacement r = {old, new_value};
-  if (old != new_value && old->uses > 0) ir_walk_kernel(k, replace_in, &r);
+  if (old == new_value || old->uses == 0) return;
+  if (!old->def || !old->def->parent) {
+    ir_walk_kernel(k, replace_in, &r);
+    return;
+  }
+  ir_region behind = {.first = old->def->next};
+  ir_walk(&behind, replace_in, &r);
 }
 
 static void unlink_op(ir_op *op) {

@@ -1,7 +1,7 @@
 """Drivers of real Pallas kernels: each calls a function of a package on small inputs.
 
-A driver is a function that gives a `Case`; `@driver("package")` puts it into `DRIVERS`. Nothing of the packages is copied
-here: a driver imports what it needs when it is called.
+A driver is a function that gives a `Case`; `@driver("package")` puts it into `DRIVERS`. Nothing of the packages is
+copied here: a driver imports what it needs when it is called.
 """
 
 from __future__ import annotations
