@@ -28,12 +28,14 @@ struct kiln_seat {
   ready ready[PLANS];
   uint64_t clock;
   bool broken;     /* the device is lost */
+  bool silent;     /* the last launch had nothing to say */
   kiln_seat *next; /* while nobody sits here */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static kiln_seat *idle;
+static kiln_seat *idle;            /* under the lock */
+static _Atomic(kiln_seat *) handy; /* the one that was idle last: most calls take it, and no lock */
 static _Atomic(kiln_print_fn) printer;
 
 /* ---- seats ---- */
@@ -43,6 +45,7 @@ static void before_fork(void) { pthread_mutex_lock(&lock); }
 static void after_fork(void) { pthread_mutex_unlock(&lock); }
 static void in_child(void) {
   idle = NULL;
+  atomic_store(&handy, NULL);
   pthread_mutex_unlock(&lock);
 }
 static void watch_forks(void) { pthread_atfork(before_fork, after_fork, in_child); }
@@ -85,17 +88,22 @@ static bool is_on(const kiln_seat *seat, kiln_str on) {
   return seat->on_size == on.size + 1 && memcmp(seat->on, on.data, on.size) == 0;
 }
 
+/* Cheaper than hash_bytes, for this runs at every call: a plan that is taken wrongly refuses the arrays. */
+static uint64_t mix(uint64_t hash, uint64_t value) {
+  hash = (hash ^ value) * UINT64_C(0x9e3779b97f4a7c15);
+  return hash ^ hash >> 32;
+}
+
 static uint64_t hash_shapes(const kiln_request *request) {
   uint64_t hash = request->array_count;
   for (size_t i = 0; i < request->array_count; i++) {
     const kiln_array *array = &request->arrays[i];
-    const uint32_t kind[] = {(uint32_t)array->dtype, array->rank};
-    hash = hash_bytes(kind, sizeof kind, hash);
-    hash = hash_bytes(array->dims, array->rank * sizeof *array->dims, hash);
+    hash = mix(hash, (uint64_t)array->dtype << 32 | array->rank);
+    for (uint32_t d = 0; d < array->rank; d++) hash = mix(hash, (uint64_t)array->dims[d]);
   }
   for (size_t i = 0; i < request->size_count; i++) {
     hash = hash_bytes(request->sizes[i].name.data, request->sizes[i].name.size, hash);
-    hash = hash_bytes(&request->sizes[i].value, sizeof request->sizes[i].value, hash);
+    hash = mix(hash, (uint64_t)request->sizes[i].value);
   }
   return hash;
 }
@@ -109,10 +117,19 @@ static ready *find(kiln_seat *seat, const kiln_request *request, uint64_t shapes
   return NULL;
 }
 
+/* With the lock. */
+static void add_idle(kiln_seat *seat) {
+  if (!seat) return;
+  seat->next = idle;
+  idle = seat;
+}
+
 /* Takes the idle seat that has the plan, else any on the right device; NULL when there is none. */
 static kiln_seat *take_idle(const kiln_request *request, uint64_t shapes) {
-  kiln_seat **best = NULL;
+  kiln_seat **best = NULL, *first = atomic_exchange(&handy, NULL);
+  if (first && is_on(first, request->on) && find(first, request, shapes)) return first;
   pthread_mutex_lock(&lock);
+  add_idle(first);
   for (kiln_seat **at = &idle; *at; at = &(*at)->next) {
     if (!is_on(*at, request->on)) continue;
     best = at;
@@ -130,15 +147,17 @@ void kiln_seat_give_back(kiln_seat *seat) {
     destroy(seat);
     return;
   }
-  kiln_diag_clear(seat->context);
+  if (!seat->silent) kiln_diag_clear(seat->context);
+  seat = atomic_exchange(&handy, seat);
+  if (!seat) return;
   pthread_mutex_lock(&lock);
-  seat->next = idle;
-  idle = seat;
+  add_idle(seat);
   pthread_mutex_unlock(&lock);
 }
 
 void kiln_seat_forget(const kiln_kernel *kernel) {
   pthread_mutex_lock(&lock);
+  add_idle(atomic_exchange(&handy, NULL));
   for (kiln_seat *seat = idle; seat; seat = seat->next)
     for (size_t i = 0; i < PLANS; i++)
       if (seat->ready[i].kernel == kernel) drop(&seat->ready[i]);
@@ -212,6 +231,7 @@ static kiln_result launch_device(const ready *r, const kiln_request *request) {
 static kiln_result run(kiln_seat *seat, const kiln_request *request, uint64_t shapes) {
   const bool on_host = str_is(request->on, "host");
   ready *r = find(seat, request, shapes);
+  seat->silent = r && on_host;
   if (!r) {
     r = least_used(seat);
     kiln_result result = on_host ? prepare_host(seat, request, r) : prepare_device(seat, request, r);
@@ -231,6 +251,7 @@ kiln_result kiln_seat_run(const kiln_request *request, kiln_seat **out) {
   *out = seat = seat ? seat : create(request->on);
   if (!seat) return KILN_ERROR_MEMORY;
   kiln_result result = run(seat, request, shapes);
+  seat->silent &= result == KILN_OK;
   seat->broken = result == KILN_ERROR_DEVICE_LOST || result == KILN_ERROR_TIMEOUT;
   return result;
 }

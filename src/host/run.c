@@ -246,7 +246,7 @@ static kiln_result run(launch *l) {
 }
 
 kiln_result kiln_host_launch(kiln_host_plan *plan, const kiln_array *arrays, size_t array_count) {
-  launch l = {.plan = plan, .reported = clock_ns()};
+  launch l = {.plan = plan, .reported = plan->progress ? clock_ns() : 0};
   if (!arrays_match(plan, arrays, array_count)) return KILN_ERROR_INVALID;
   if (!plan->crew && (!make_workers(plan) || !make_team(plan))) return out_of_memory(plan);
   prepare_outputs(plan, arrays);
