@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from jax._src.pallas.primitives import load as pallas_load
 from jax._src.pallas.primitives import store as pallas_store
+from jax._src.state.types import TransformedRef
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import tpu as pltpu
 
@@ -207,6 +208,69 @@ def test_refs_of_refs():
         o_ref[0] = x_ref.at[pl.ds(1, 2)].at[0][...]
 
     agree(call(kernel, ((2, 8), F32)), data(4, 8), exact=True)
+
+
+SEEN = {
+    "reshape": lambda x, i: x.reshape(2, 4, 16)[1],
+    "reshape of a part": lambda x, i: x.at[2:4, 4:8].reshape(8)[2:5],
+    "part of a reshape": lambda x, i: x.reshape(16, 8).at[i, pl.ds(2, 4)][...],
+    "part of a part of a reshape": lambda x, i: (
+        x.at[pl.ds(i - 2, 4)].reshape(4, 2, 8).at[:, 1].reshape(32).at[pl.ds(i, 9)][...]
+    ),
+    "array of indices": lambda x, i: x.reshape(16, 8)[jnp.arange(3) * i, 2],
+    "same width": lambda x, i: x.bitcast(I32)[...],
+    "narrower": lambda x, i: x.bitcast(jnp.int16)[...],
+    "narrower part": lambda x, i: x.at[2:6, 4:12].bitcast(jnp.bfloat16)[...],
+    "part of narrower": lambda x, i: x.bitcast(jnp.uint8).at[pl.ds(i, 5), 3:9][...],
+    "row of narrower": lambda x, i: x.bitcast(jnp.int16)[i],
+    "narrower and wider": lambda x, i: x.bitcast(jnp.int8).reshape(2, 16, 16).bitcast(jnp.uint16)[:, 1:7:2],
+    "four bits": lambda x, i: x.bitcast(jnp.int4)[10:20].astype(jnp.int8),
+}
+
+
+@pytest.mark.parametrize("dtype", [F32, I32])
+@pytest.mark.parametrize("how", SEEN)
+def test_refs_seen_in_other_shapes_and_types(how, dtype):
+    def kernel(i_ref, x_ref, o_ref):
+        o_ref[...] = SEEN[how](x_ref, i_ref[0])
+
+    x = data(8, 16, dtype=dtype)
+    out = jax.eval_shape(lambda: SEEN[how](TransformedRef(jax.new_ref(x), ()), 5))
+    agree(call(kernel, (out.shape, out.dtype)), np.array([5], np.int32), x, exact=True)
+
+
+WRITTEN = {
+    "reshape": (lambda y, i: y.reshape(4, 32), lambda y, i: y.reshape(4, 32)[...]),
+    "part": (lambda y, i: y.reshape(16, 8).at[i, 2:6], lambda y, i: y.reshape(16, 8)[i, 2:6]),
+    "bits": (lambda y, i: y.bitcast(F32), lambda y, i: y.view(np.float32)),
+    "narrower rows": (
+        lambda y, i: y.bitcast(jnp.int16).at[2:6],
+        lambda y, i: y.view(np.int16).reshape(8, 16, 2).transpose(0, 2, 1)[1:3],
+    ),
+    "one narrower row": (
+        lambda y, i: y.bitcast(jnp.uint8).at[i],
+        lambda y, i: y.view(np.uint8).reshape(8, 16, 4)[i // 4, :, i % 4],
+    ),
+}
+
+
+@pytest.mark.parametrize("how", WRITTEN)
+def test_refs_written_in_other_shapes_and_types(how):
+    """What JAX's own interpreter cannot do: it is NumPy that tells what must come out."""
+    see, where = WRITTEN[how]
+    expected = np.full((8, 16), 7, np.int32)
+    target = where(expected, 5)
+    values = data(*target.shape, dtype=target.dtype)
+    target[...] = values
+    assert not (expected == 7).all()
+
+    def kernel(i_ref, v_ref, y_ref):
+        y_ref[...] = jnp.full((8, 16), 7, I32)
+        part = see(y_ref, i_ref[0])
+        part[...] = v_ref[...].reshape(part.shape)
+
+    found = kp.run(call(kernel, ((8, 16), I32)), np.array([5], np.int32), values)
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_memory_of_a_scope():

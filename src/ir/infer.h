@@ -46,6 +46,8 @@ bool ir_need_axis(ir_builder *b, const ir_op *op, int64_t *axis, uint32_t rank);
 bool ir_need_axes(ir_builder *b, const ir_op *op, ir_list *axes, uint32_t rank);
 bool ir_need_range(ir_builder *b, const ir_op *op, const char *what, int64_t value, bool ok, const char *expected);
 
+/* Elements, as a size. */
+ir_dim ir_count_dim(ir_module *m, const ir_shape *shape);
 kiln_str ir_shape_text(ir_module *m, const ir_shape *shape); /* "[8, N]" */
 kiln_str ir_any_text(ir_module *m, const ir_type *type);     /* as ir_type_text, and says when it is a ref */
 

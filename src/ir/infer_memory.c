@@ -1,4 +1,4 @@
-/* Types of load, store, view and scratch. Whether an access stays inside its array is no question of types. */
+/* Types of load, store, views and scratch. Whether an access stays inside its array is no question of types. */
 #include "ir/infer.h"
 
 /* Arrays stand where the points do when no range is between two of those, else in front. */
@@ -133,6 +133,81 @@ static bool infer_view(ir_builder *b, ir_op *op) {
          ir_infer_result(b, op, type);
 }
 
+/* ---- the same memory under another type ---- */
+
+static bool fits_along(const ir_type *narrow, const ir_type *wide, uint32_t axis, int64_t ratio) {
+  for (uint32_t d = 0; d < wide->shape.rank; d++) {
+    ir_dim one = narrow->shape.dims[d], other = wide->shape.dims[d];
+    int64_t size;
+    if (d != axis && ir_dim_equal(one, other) == IR_NO) return false;
+    if (d != axis || !ir_dim_known(one) || !ir_dim_known(other)) continue;
+    if (!i64_mul(other->value, ratio, &size) || one->value != size) return false;
+  }
+  return true;
+}
+
+bool ir_view_axis(const ir_type *from, const ir_type *to, uint32_t *axis) {
+  const uint32_t have = ir_dtype_get(from->dtype)->bits, want = ir_dtype_get(to->dtype)->bits;
+  const ir_type *narrow = have < want ? from : to, *wide = have < want ? to : from;
+  *axis = to->shape.rank;
+  if (have == want) return true;
+  if (from->shape.rank != to->shape.rank) return false;
+  while (*axis > 0)
+    if (fits_along(narrow, wide, --*axis, have < want ? want / have : have / want)) return true;
+  return false;
+}
+
+static bool need_depth(ir_builder *b, const ir_op *op) {
+  int views = 1, widths = ir_dtype_get(op->attrs->type)->bits != ir_dtype_get(op->operands[0]->type.dtype)->bits;
+  for (const ir_value *ref = op->operands[0]; ref->def && views <= IR_MAX_VIEWS; ref = ref->def->operands[0]) {
+    if (ref->def->code != IR_view && ref->def->code != IR_view_as) break;
+    if (ref->def->code == IR_view) continue;
+    views++;
+    widths += ir_dtype_get(ref->type.dtype)->bits != ir_dtype_get(ref->def->operands[0]->type.dtype)->bits;
+  }
+  if (views <= IR_MAX_VIEWS && widths <= IR_MAX_WIDTHS) return true;
+  diag_report(b->diags, DIAG_view_depth, op->loc, (int)IR_MAX_VIEWS, (int)IR_MAX_WIDTHS);
+  return false;
+}
+
+static bool refuse_view(ir_builder *b, const ir_op *op, const ir_type *from, const ir_type *to) {
+  const uint32_t have = ir_dtype_get(from->dtype)->bits, want = ir_dtype_get(to->dtype)->bits;
+  kiln_str one = ir_type_text(b->module, from), other = ir_type_text(b->module, to);
+  if (have == want)
+    diag_report(b->diags, DIAG_view_elements, op->loc, STR_FMT(one), STR_FMT(other));
+  else
+    diag_report(b->diags, DIAG_view_width, op->loc, STR_FMT(one), STR_FMT(other),
+                (long long)(have < want ? want / have : have / want));
+  return false;
+}
+
+static bool infer_view_as(ir_builder *b, ir_op *op) {
+  if (!ir_need_count(b, op, 1)) return false;
+  const ir_type *from = &op->operands[0]->type, to = ir_ref_type(op->attrs->type, from->space, &op->attrs->shape);
+  uint32_t axis;
+  if (from->dtype != to.dtype && (!ir_need_class(b, op, from->dtype, T_NUM) || !ir_need_class(b, op, to.dtype, T_NUM)))
+    return false;
+  if (!ir_need_range(b, op, "the rank of the ref", from->shape.rank, from->shape.rank > 0, "at least 1") ||
+      !need_depth(b, op) || !ir_infer_result(b, op, to))
+    return false;
+  bool fits = ir_view_axis(from, &to, &axis);
+  if (fits && axis == to.shape.rank)
+    fits = ir_dim_equal(ir_count_dim(b->module, &from->shape), ir_count_dim(b->module, &to.shape)) != IR_NO;
+  return fits || refuse_view(b, op, from, &to);
+}
+
+/* Through views that keep the type of what is under them. */
+static bool need_own_type(ir_builder *b, const ir_op *op) {
+  for (const ir_value *ref = op->operands[0]; ref->def; ref = ref->def->operands[0]) {
+    if (ref->def->code != IR_view && ref->def->code != IR_view_as) break;
+    const ir_dtype from = ref->def->operands[0]->type.dtype;
+    if (ref->type.dtype == from) continue;
+    diag_report(b->diags, DIAG_atomic_view, op->loc, ir_dtype_get(ref->type.dtype)->name, ir_dtype_get(from)->name);
+    return false;
+  }
+  return true;
+}
+
 static bool infer_say(ir_builder *b, ir_op *op) {
   ir_type condition = ir_tile_type(IR_BOOL, NULL);
   if (!ir_need_tiles(b, op)) return false;
@@ -150,5 +225,7 @@ bool ir_infer_memory(ir_builder *b, ir_op *op) {
   if (op->code == IR_view) return infer_view(b, op);
   if (!need_ref(b, op)) return false;
   if (op->code == IR_load) return infer_load(b, op);
-  return op->code == IR_atomic ? infer_atomic(b, op) : infer_store(b, op);
+  if (op->code == IR_view_as) return infer_view_as(b, op);
+  if (op->code == IR_atomic) return need_own_type(b, op) && infer_atomic(b, op);
+  return infer_store(b, op);
 }

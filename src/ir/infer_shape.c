@@ -67,9 +67,9 @@ static bool infer_broadcast(ir_builder *b, ir_op *op) {
   return ir_infer_result(b, op, ir_tile_type(op->operands[0]->type.dtype, to));
 }
 
-static ir_dim count_of(ir_builder *b, const ir_shape *shape) {
-  ir_dim product = dim(b, 1);
-  for (uint32_t i = 0; i < shape->rank; i++) product = ir_dim_make(b->module, IR_DIM_MUL, product, shape->dims[i]);
+ir_dim ir_count_dim(ir_module *m, const ir_shape *shape) {
+  ir_dim product = ir_dim_const(m, 1);
+  for (uint32_t i = 0; i < shape->rank; i++) product = ir_dim_make(m, IR_DIM_MUL, product, shape->dims[i]);
   return product;
 }
 
@@ -77,7 +77,7 @@ static bool infer_reshape(ir_builder *b, ir_op *op) {
   const ir_shape *from = operand_shape(op), *to = &op->attrs->shape;
   if (!infer_full(b, op)) return false; /* checks the size of the product */
   op->results[0]->type.dtype = op->operands[0]->type.dtype;
-  ir_dim have = count_of(b, from), want = count_of(b, to);
+  ir_dim have = ir_count_dim(b->module, from), want = ir_count_dim(b->module, to);
   if (ir_dim_equal(have, want) != IR_NO) return true;
   kiln_str old_text = ir_shape_text(b->module, from), new_text = ir_shape_text(b->module, to);
   diag_report(b->diags, DIAG_element_count, op->loc, STR_FMT(old_text), STR_FMT(new_text));

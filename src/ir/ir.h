@@ -53,6 +53,8 @@ enum {
   IR_MAX_SYMBOLS = 256,
   IR_MAX_AXES = 16,
   IR_MAX_UNITS = 1 << 20, /* devices, blocks of a cluster and threads of a block, multiplied */
+  IR_MAX_VIEWS = 16,
+  IR_MAX_WIDTHS = 4,
   IR_MAX_ERRORS = 20
 };
 
@@ -258,9 +260,9 @@ typedef struct ir_index {
  * share their place. Once an op is made its lists are complete and its axes count from 0: `axis: -1` and left-out axes
  * exist in kernel texts only. */
 typedef struct ir_attrs {
-  ir_dtype type;       /* convert, bitcast, iota, full, dot, scratch */
+  ir_dtype type;       /* convert, bitcast, iota, full, dot, scratch, view_as */
   ir_space space;      /* scratch */
-  ir_shape shape;      /* full, iota, broadcast, reshape, scratch */
+  ir_shape shape;      /* full, iota, broadcast, reshape, scratch, view_as */
   int64_t axis;        /* iota, concatenate, scans, roll, sort */
   int64_t stride_axis; /* roll */
   uint32_t precision;  /* dot: ir_precision, a hint */
@@ -315,6 +317,7 @@ typedef struct ir_attrs {
  *   check   condition
  *   atomic  ref, value, starts.., [mask], [what is expected: `other`]  -> what was there
  *   view    ref, starts..                            -> ref
+ *   view_as ref                                      -> ref
  *   scratch                                          -> ref
  *   peer    ref, the coordinates of a block..        -> ref
  *   arrive  barrier
@@ -508,6 +511,9 @@ ir_value *ir_written_ref(const ir_op *op); /* what an op writes to; NULL when no
 /* Whether the kernel's units are many, or order themselves: then all of a launch run side by side, as a crew. */
 bool ir_is_crew(const ir_kernel *k);
 uint32_t ir_team_rank(const ir_kernel *k, ir_team_level level); /* its number of axes */
+bool ir_through_view_as(const ir_value *ref); /* whether it shows its root under another shape or type */
+/* The dimension along which a view has several narrow elements for each wide one; none: the rank, as of one width. */
+bool ir_view_axis(const ir_type *from, const ir_type *to, uint32_t *axis); /* false: there is none that fits */
 
 /* ---- text, checks, binding ---- */
 

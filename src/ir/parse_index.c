@@ -315,10 +315,25 @@ static ir_value *view_of(parser *p, ir_value *ref, loc here) {
   return op ? op->results[0] : NULL;
 }
 
+static ir_value *view_as(parser *p, ir_value *ref, loc here) {
+  ir_type type;
+  if (!parse_type(p, &type)) return NULL;
+  p->b.loc = here;
+  return ir_make1(&p->b, IR_view_as, &ref, 1, &(ir_attrs){.type = type.dtype, .shape = type.shape});
+}
+
+/* view x[..], view x as f32[..], or one of the other: view x[..] as f32[..]. */
 operand parse_view(parser *p) {
   loc here = parse_here(p);
   parse_take(p);
-  return operand_value(view_of(p, parse_ref_name(p), here), here);
+  ir_value *ref = parse_ref_name(p);
+  bool as = ref && parse_accept_word(p, "as");
+  if (ref && !as) {
+    ref = view_of(p, ref, here);
+    as = ref && parse_accept_word(p, "as");
+  }
+  if (as) ref = view_as(p, ref, here);
+  return ref ? operand_value(ref, here) : operand_none();
 }
 
 ir_value *parse_ref_part(parser *p) {

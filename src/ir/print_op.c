@@ -344,6 +344,12 @@ void print_expression(printer *p, const ir_op *op) {
       print_place(p, op);
       if (op->attrs->edge) put(p, " edge");
       return;
+    case IR_view_as:
+      put(p, "view ");
+      print_value(p, op->operands[0]);
+      put(p, " as ");
+      ir_type_print(p->text, &op->results[0]->type);
+      return;
     default: break;
   }
   if (ir_op_get(op->code)->infix[0])

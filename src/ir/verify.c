@@ -34,6 +34,10 @@ static void hide(verifier *v, const ir_region *region) {
     for (uint32_t i = 0; i < op->result_count; i++) v->visible[op->results[i]->id] = 0;
 }
 
+static bool sees_through(ir_code code) {
+  return code == IR_load || code == IR_store || code == IR_atomic || code == IR_view || code == IR_view_as;
+}
+
 static void check_operands(verifier *v, const ir_op *op) {
   for (uint32_t i = 0; i < op->operand_count; i++) {
     const ir_value *operand = op->operands[i];
@@ -41,6 +45,8 @@ static void check_operands(verifier *v, const ir_op *op) {
       REJECT(v, op->loc, not_visible, STR_FMT(operand->name));
     else
       v->uses[operand->id]++;
+    if (operand->type.kind == IR_REF && !sees_through(op->code) && ir_through_view_as(operand))
+      REJECT(v, op->loc, view_user, ir_op_get(op->code)->text);
   }
 }
 

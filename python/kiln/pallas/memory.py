@@ -13,6 +13,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from jax import tree_util
+from jax._src.dtypes import itemsize_bits
 from jax._src.pallas.core import semaphore_dtype
 from jax._src.state import discharge
 from jax._src.state.indexing import NDIndexer, Slice
@@ -96,28 +97,55 @@ def logical(low: Lowering, ref: Ref, transforms: Sequence[Any]) -> list[Any]:
     return found[undone:]
 
 
+def _changed(ref: Ref, transform: Any) -> tuple[tuple[int, ...], Any]:
+    """The shape and the type that a ref is seen as: elements of another width lie along the last dimension but one."""
+    if isinstance(transform, ReshapeTransform):
+        return tuple(transform.shape), ref.dtype
+    *outer, rows, columns = ref.shape
+    return (*outer, rows * itemsize_bits(ref.dtype) // itemsize_bits(transform.dtype), columns), transform.dtype
+
+
+def _see_as(low: Lowering, ref: Ref, transform: Any) -> Ref:
+    """A ref as another shape or type."""
+    shape, dtype = _changed(ref, transform)
+    name = low.writer.let(f"view {ref.text} as {type_text(dtype, shape)}")[0]
+    return Ref(name, shape, np.dtype(dtype), ref.base or ref.text)
+
+
+def _see_part(low: Lowering, ref: Ref, indexer: NDIndexer) -> Ref:
+    """A part of a ref."""
+    part = spot(low, ref, indexer)
+    if part.index == "...":
+        return ref
+    name = low.writer.let(f"view {part.text()}")[0]
+    return Ref(name, part.shape, ref.dtype, ref.base or ref.text)
+
+
 def resolve(
     low: Lowering, ref: Ref, transforms: Sequence[Any], clamp: bool = True, points: bool = False
 ) -> tuple[Spot, list[Any]]:
-    """Views through all indexers but the last; the transforms of values that are left over.
+    """Views through all transforms but a last indexer; the transforms of values that are left over.
 
-    Only reads and masked writes may end in arrays of indices: which of two writes to one element stays is said by a
-    scatter. A mask that is false keeps a write from its element, though JAX's interpreter writes the old value back.
+    Arrays of indices end it, as does what Kiln has no view for. Only reads and masked writes may end in such arrays:
+    which of two writes to one element stays is said by a scatter. A mask that is false keeps a write from its element,
+    though JAX's interpreter writes the old value back.
     """
-    transforms = logical(low, ref, transforms)
-    rest: list[Any] = []
-    for k, transform in enumerate(transforms):
-        arrays = isinstance(transform, NDIndexer) and has_arrays(transform)
-        if not isinstance(transform, NDIndexer) or (arrays and not (points and k == len(transforms) - 1)):
-            transforms, rest = transforms[:k], list(transforms[k:])
+    left = logical(low, ref, transforms)
+    while left:
+        first, last = left[0], len(left) == 1
+        if isinstance(first, NDIndexer):
+            arrays = has_arrays(first)
+            if last and (points or not arrays):
+                return spot(low, ref, first, clamp), []
+            if arrays:
+                break
+            ref = _see_part(low, ref, first)
+        elif isinstance(first, (ReshapeTransform, BitcastTransform)) and ref.shape:
+            ref = _see_as(low, ref, first)
+        else:
             break
-    for indexer in transforms[:-1]:
-        part = spot(low, ref, indexer)
-        if part.index != "...":
-            name = low.writer.let(f"view {part.text()}")[0]
-            ref = Ref(name, part.shape, ref.dtype, ref.base or ref.text)
-    last = transforms[-1] if transforms else None
-    return spot(low, ref, last, clamp and not rest), rest
+        left.pop(0)
+    return spot(low, ref, None), left
 
 
 def load(low: Lowering, ref: Ref, transforms: Sequence[Any]) -> Value:
