@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "host/host.h"
+#include "host/crew.h"
 
 enum { REPORTS_MOST = 64 };
 
@@ -193,6 +193,7 @@ static void find_unwritten(void *user, host_unit *unit, const host_access *acces
 
 void host_check_read(host_unit *unit, const host_access *access, const ir_op *op) {
   search s = {.block = host_block_of(unit, access->box)};
+  crew_touch(unit, access, RACE_LOAD, op);
   if (!s.block->shadow) return;
   host_each_row(unit, access, find_unwritten, &s);
   if (!s.found) return;
@@ -213,7 +214,8 @@ static void mark(void *user, host_unit *unit, const host_access *access, const h
   }
 }
 
-void host_mark_written(host_unit *unit, const host_access *access) {
+void host_mark_written(host_unit *unit, const host_access *access, const ir_op *op) {
+  crew_touch(unit, access, RACE_STORE, op);
   alloc_block *block = host_block_of(unit, access->box);
   if (block->shadow) host_each_row(unit, access, mark, block);
 }

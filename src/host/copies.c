@@ -103,7 +103,10 @@ host_status crew_copy(host_unit *unit, const host_crew_op *what, const ir_op *op
 
 host_status crew_commit(host_unit *unit, const host_crew_op *what, const ir_op *op) {
   if (op->attrs->what == IR_WHAT_MMA) return crew_commit_products(unit, what, op);
+  race *r = unit->member->crew->race;
   if (op->attrs->what == IR_WHAT_COPIES) copy_commit(&unit->member->queues[CREW_COPIES]);
+  if (op->attrs->what == IR_WHAT_SMEM && r) race_fence(r, unit->id);
+  if (op->attrs->what == IR_WHAT_TMEM && r) race_commit_tmem(r, unit->id);
   return HOST_RUNNING;
 }
 
@@ -121,6 +124,8 @@ host_status crew_await(host_unit *unit, const host_crew_op *what, const ir_op *o
                                             : what->what == IR_WHAT_LOADS ? CREW_LOADS
                                                                           : CREW_PRODUCTS];
   uint64_t next = 0;
+  race *r = unit->member->crew->race;
+  if (what->what == IR_WHAT_TMEM && r) race_await_tmem(r, unit->id);
   if (what->what == IR_WHAT_TMEM) return HOST_RUNNING;
   while (ask(unit, what, sources, left < 0 ? 0 : (uint64_t)left, &next).state == SYNC_BLOCKED)
     crew_finish_task(unit->member->crew, queue, next, sources ? COPY_READ : COPY_WRITTEN);

@@ -46,20 +46,25 @@ void crew_wake(crew *c, crew_line *line) {
 
 /* ---- clusters ---- */
 
-/* Every unit sees its own place on the axes of each team; the last axis runs fastest. */
-static void set_places(host_unit *unit) {
-  const kiln_host_plan *plan = unit->plan;
+/* The last axis of a team runs fastest. */
+void crew_places(const kiln_host_plan *plan, unit_id thread, uint32_t *places) {
   const machine *m = &plan->machine;
-  const unit_id block = unit_parent(m, unit->id);
-  uint32_t left[IR_TEAM_COUNT] = {[IR_TEAM_DEVICES] = unit_index(m, unit_above(m, unit->id, CREW_DEVICE)),
-                                  [IR_TEAM_CLUSTER] = unit_index(m, block),
-                                  [IR_TEAM_THREADS] = unit_index(m, unit->id)};
+  uint32_t left[IR_TEAM_COUNT] = {[IR_TEAM_DEVICES] = unit_index(m, unit_above(m, thread, CREW_DEVICE)),
+                                  [IR_TEAM_CLUSTER] = unit_index(m, unit_above(m, thread, CREW_BLOCK)),
+                                  [IR_TEAM_THREADS] = unit_index(m, thread)};
   for (uint32_t i = plan->kernel->team_count; i-- > 0;) {
     const ir_team *team = &plan->kernel->teams[i];
-    const uint32_t extent = (uint32_t)team->extent->value;
-    host_set_cell(unit, plan->team_slots[i], (int32_t)(left[team->level] % extent));
-    left[team->level] /= extent;
+    places[i] = left[team->level] % (uint32_t)team->extent->value;
+    left[team->level] /= (uint32_t)team->extent->value;
   }
+}
+
+/* Every unit sees its own place. */
+static void set_places(host_unit *unit) {
+  uint32_t places[KILN_MAX_RANK * IR_TEAM_COUNT];
+  crew_places(unit->plan, unit->id, places);
+  for (uint32_t i = 0; i < unit->plan->kernel->team_count; i++)
+    host_set_cell(unit, unit->plan->team_slots[i], (int32_t)places[i]);
 }
 
 void crew_free_member(crew *c, host_unit *unit) {
@@ -72,6 +77,12 @@ void crew_free_member(crew *c, host_unit *unit) {
   host_unit_destroy(unit);
 }
 
+static void open_queue(host_unit *unit, copy_queue *queue) {
+  copy_queue_init(queue, unit->member->crew->mem);
+  queue->awaited = crew_race_awaited;
+  queue->user = unit;
+}
+
 host_unit *crew_new_member(crew *c) {
   host_unit *unit = host_unit_create(c->plan, c->heap);
   if (!unit) return NULL;
@@ -81,7 +92,7 @@ host_unit *crew_new_member(crew *c) {
     return NULL;
   }
   unit->member->crew = c;
-  for (uint32_t q = 0; q < CREW_QUEUES; q++) copy_queue_init(&unit->member->queues[q], c->mem);
+  for (uint32_t q = 0; q < CREW_QUEUES; q++) open_queue(unit, &unit->member->queues[q]);
   return unit;
 }
 
@@ -132,8 +143,10 @@ static void empty_queues(crew *c, host_unit *unit) {
   }
   crew_finish_unit(c, unit);
   for (uint32_t q = 0; q < CREW_QUEUES; q++) {
-    copy_queue_free(&unit->member->queues[q]);
-    copy_queue_init(&unit->member->queues[q], c->mem);
+    copy_queue *queue = &unit->member->queues[q];
+    for (uint32_t i = 0; c->race && i < queue->count; i++) race_end(c->race, queue->pending[i].desc.client);
+    copy_queue_free(queue);
+    open_queue(unit, queue);
   }
 }
 
@@ -221,6 +234,7 @@ static bool open_crew(crew *c, launch *l) {
   c->cluster_units = m->count[CREW_THREAD] / m->count[CREW_CLUSTER];
   c->heap = alloc_heap_create(c->mem, m, &desc);
   sched_queue_init(&c->queue, c->mem, plan->seed);
+  crew_race_open(c);
   c->timing = !plan->check ? CREW_EAGER : plan->seed < CREW_ANY_TIME ? (crew_timing)plan->seed : CREW_ANY_TIME;
   return c->heap;
 }
@@ -228,6 +242,7 @@ static bool open_crew(crew *c, launch *l) {
 static void close_crew(crew *c) {
   crew_free_tasks(c);
   crew_free_syncs(c, !c->launch->stop);
+  crew_race_close(c);
   for (uint32_t p = 0; p < c->places; p++) {
     for (uint32_t i = 0; c->place[p]->units && i < c->cluster_units; i++) crew_free_member(c, c->place[p]->units[i]);
     mem_free(c->mem, c->place[p]->units, c->cluster_units * sizeof(host_unit *));

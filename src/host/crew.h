@@ -17,6 +17,7 @@
 #include "model/barrier.h"
 #include "model/copy.h"
 #include "model/semaphore.h"
+#include "race/race.h"
 
 /* Depths of a GPU's levels. */
 enum {
@@ -38,6 +39,8 @@ typedef struct crew_line {
 typedef struct crew_spot {
   crew_line line; /* who waits for it */
   uint32_t parts; /* of a copy that is made in several blocks: those that are done */
+  race_barrier barrier;
+  race_semaphore semaphore;
 } crew_spot;
 
 /* The barriers or semaphores of one scratch. A barrier of a cluster is one array per block, block by block. */
@@ -85,6 +88,7 @@ typedef struct crew_task {
   const ir_op *op;
   copy_queue *queue; /* by which its unit awaits it; NULL: it arrives somewhere */
   uint64_t id;       /* in the queue */
+  race_op *race;
   bool accumulates;
   uint32_t whole; /* arrive once so many tasks have been made, in as many blocks; 0: each arrives */
   uint8_t *data;  /* what was read: dense, of `bytes` bytes */
@@ -140,16 +144,18 @@ typedef struct crew {
   crew_task *tasks, *last_task; /* in flight */
   uint8_t *room;                /* for the data of tasks that are done at once */
   uint64_t room_bytes;
+  race *race; /* NULL unless checking */
 } crew;
 
 /* crew.c */
 bool crew_machine(kiln_host_plan *plan); /* the machine of its launches; false: too many units, or another machine */
 void crew_run(launch *l);
-host_unit *crew_new_member(crew *c);                                /* NULL when memory is out */
-void crew_free_member(crew *c, host_unit *unit);                    /* accepts NULL */
-void crew_begin(host_unit *unit);                                   /* it may run */
-void crew_stand(host_unit *unit, crew_line *line, const ir_op *op); /* it waits there */
-void crew_wake(crew *c, crew_line *line);                           /* all who do go on */
+void crew_places(const kiln_host_plan *plan, unit_id thread, uint32_t *places); /* on the axes of the teams */
+host_unit *crew_new_member(crew *c);                                            /* NULL when memory is out */
+void crew_free_member(crew *c, host_unit *unit);                                /* accepts NULL */
+void crew_begin(host_unit *unit);                                               /* it may run */
+void crew_stand(host_unit *unit, crew_line *line, const ir_op *op);             /* it waits there */
+void crew_wake(crew *c, crew_line *line);                                       /* all who do go on */
 
 /* crew_memory.c */
 host_status crew_acquire(host_unit *unit, uint32_t root);
@@ -191,8 +197,8 @@ void crew_product_write(const crew_task *task, const crew_part *part, uint8_t *d
 host_status crew_commit_products(host_unit *unit, const host_crew_op *what, const ir_op *op);
 
 /* sync.c and others: the instructions */
-sync_result crew_arrive_at(crew *c,
-                           const crew_element *at); /* made in the element's block: neighbours may be reached */
+/* An arrival made in the element's block, by a unit or a task; neighbours may be reached. */
+sync_result crew_arrive_at(crew *c, const crew_element *at, unit_id unit, race_op *task);
 host_status crew_split(host_unit *unit, uint32_t begin, const host_instr *instr); /* warps.c */
 void crew_join(host_unit *part);                                                  /* it has ended */
 typedef host_status (*crew_op_fn)(host_unit *unit, const host_crew_op *what, const ir_op *op);
@@ -200,7 +206,19 @@ host_status crew_step(host_unit *unit, const host_instr *instr);
 #define CREW_OP(id, function) host_status function(host_unit *unit, const host_crew_op *what, const ir_op *op);
 #include "host/host_ops.def"
 
+/* crew_race.c; without a detector none of them does anything */
+void crew_race_open(crew *c);
+void crew_race_close(crew *c); /* with its reports */
+void crew_race_begin(crew *c, alloc_block *block, const host_root *root);
+void crew_race_release(const host_unit *unit, alloc_block *block, const host_root *root);
+void crew_race_issue(crew *c, crew_task *task);
+void crew_race_awaited(void *user, const copy *awaited, bool read_only, bool forgotten);
+/* An access of a unit, of a crew or not. */
+void crew_touch(host_unit *unit, const host_access *access, race_kind kind, const ir_op *op);
+void crew_touch_element(host_unit *unit, uint32_t box, uint64_t offset, race_kind kind, const ir_op *op);
+
 /* crew_report.c */
+void crew_report_race(crew *c, const race_report *found);
 void crew_report_deadlock(crew *c);
 void crew_report_diverged(host_unit *unit, uint32_t root);
 void crew_report_unshared(crew *c); /* scratch that some of its units never asked for */

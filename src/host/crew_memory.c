@@ -50,6 +50,10 @@ static void free_sync(crew *c, crew_sync *sync) {
       *at = sync->next;
       break;
     }
+  for (uint64_t i = 0; c->race && sync->spots && i < sync->count * sync->blocks; i++) {
+    race_barrier_free(c->race, &sync->spots[i].barrier);
+    race_semaphore_free(c->race, &sync->spots[i].semaphore);
+  }
   if (sync->barriers.of_block) cluster_barrier_free(&sync->barriers);
   if (sync->semaphores.elements) semaphore_array_free(&sync->semaphores);
   mem_free(c->mem, sync->spots, sync->count * sync->blocks * sizeof *sync->spots);
@@ -92,6 +96,7 @@ void crew_free_syncs(crew *c, bool finish) {
 
 /* What the first sharer finds: accumulators are zero. */
 static bool furnish(crew *c, alloc_block *block, const host_root *root) {
+  crew_race_begin(c, block, root);
   if (root->kind != IR_REF) return (block->client = make_sync(c, root)) != NULL;
   if (space_info_of(root->space)->named == IR_SPACE_ACC && root->bytes > 0)
     memset(block->bytes, 0, (size_t)root->bytes);
@@ -121,8 +126,10 @@ void crew_release(host_unit *unit, uint32_t which) {
   alloc_block *block = unit->block[which];
   unit->block[which] = NULL;
   if (!block || is_global(&c->plan->roots[which])) return;
+  const host_root *root = &c->plan->roots[which];
   if (alloc_ends(block)) crew_finish_block(c, block);
-  crew_sync *sync = alloc_ends(block) ? block->client : NULL;
+  crew_race_release(unit, block, root);
+  crew_sync *sync = alloc_ends(block) && root->kind != IR_REF ? block->client : NULL;
   if (sync) {
     finish_sync(c, sync);
     free_sync(c, sync);

@@ -518,6 +518,6 @@ void host_fault(host_unit *unit, diag_id id, uint32_t box, const int64_t *index,
 alloc_block *host_block_of(const host_unit *unit, uint32_t box); /* the memory that a box is part of */
 void host_check_bounds(host_unit *unit, const host_check *check, const ir_op *op);
 void host_check_read(host_unit *unit, const host_access *access, const ir_op *op);
-void host_mark_written(host_unit *unit, const host_access *access);
+void host_mark_written(host_unit *unit, const host_access *access, const ir_op *op);
 
 #endif

@@ -2,7 +2,7 @@
  * workers of a launch take turns at. */
 #include <string.h>
 
-#include "host/host.h"
+#include "host/crew.h"
 
 /* The element that is at hand. */
 typedef struct element {
@@ -87,8 +87,11 @@ static void check(host_unit *unit, const host_indexed *access, const element *e,
   alloc_block *block = host_block_of(unit, access->from);
   uint64_t where;
   if (e->outside) host_fault(unit, DIAG_out_of_bounds, access->from, e->at, access->ref_rank, op);
-  if (!block->shadow || !e->address) return;
+  if (!e->address) return;
   const uint64_t offset = (uint64_t)(e->address - unit->box[access->from].root);
+  const race_kind kind = op->code == IR_load ? RACE_LOAD : op->code == IR_store ? RACE_STORE : RACE_ATOMIC;
+  crew_touch_element(unit, access->from, offset, kind, op);
+  if (!block->shadow) return;
   if (op->code != IR_store && alloc_first_unwritten(block, offset, access->bytes, &where))
     host_fault(unit, DIAG_uninitialized_read, access->from, e->at, access->ref_rank, op);
   if (op->code != IR_load) alloc_mark(block, offset, access->bytes);

@@ -23,12 +23,16 @@ static host_status follow(host_unit *unit, sync_result result, const crew_elemen
 
 /* ---- barriers ---- */
 
-sync_result crew_arrive_at(crew *c, const crew_element *at) {
+sync_result crew_arrive_at(crew *c, const crew_element *at, unit_id unit, race_op *task) {
   sync_result first_fault = sync_ready();
   crew_element there = *at;
   for (there.block = 0; there.block < at->sync->blocks; there.block++) {
     if (!cluster_barrier_reaches(&at->sync->barriers, at->block, there.block)) continue;
     const uint64_t before = crew_barrier(&there)->phase;
+    if (c->race && task)
+      race_arrive_op(c->race, &crew_spot_of(&there)->barrier, before, task);
+    else if (c->race)
+      race_arrive(c->race, &crew_spot_of(&there)->barrier, before, unit);
     sync_result result = barrier_arrive(crew_barrier(&there));
     if (first_fault.state == SYNC_READY) first_fault = result;
     if (crew_barrier(&there)->phase != before) crew_wake(c, &crew_spot_of(&there)->line);
@@ -39,16 +43,24 @@ sync_result crew_arrive_at(crew *c, const crew_element *at) {
 host_status crew_arrive(host_unit *unit, const host_crew_op *what, const ir_op *op) {
   crew_element at;
   if (!crew_find(unit, what->sync, op, &at)) return HOST_FAILED;
-  return follow(unit, crew_arrive_at(unit->member->crew, &at), &at, op);
+  return follow(unit, crew_arrive_at(unit->member->crew, &at, unit->id, NULL), &at, op);
 }
 
 static sync_result wait_for_barrier(host_unit *unit, const crew_element *at) {
-  return barrier_wait(crew_barrier(at), unit->member->crew->mem, &unit->plan->machine, unit->id);
+  const crew *c = unit->member->crew;
+  const barrier *b = crew_barrier(at);
+  sync_result result = barrier_wait(crew_barrier(at), c->mem, &unit->plan->machine, unit->id);
+  if (c->race && result.state == SYNC_READY) race_observe(c->race, &crew_spot_of(at)->barrier, b->phase - 1, unit->id);
+  return result;
 }
 
 static sync_result wait_for_semaphore(host_unit *unit, const crew_element *at, const host_crew_op *what, bool keep) {
   int32_t amount = host_cell(unit, what->amount);
-  return semaphore_wait(crew_semaphore(at), amount < 0 ? 0 : (uint32_t)amount, keep, NULL);
+  const crew *c = unit->member->crew;
+  semaphore_span taken;
+  sync_result result = semaphore_wait(crew_semaphore(at), amount < 0 ? 0 : (uint32_t)amount, keep, &taken);
+  if (c->race && result.state == SYNC_READY) race_take(c->race, &crew_spot_of(at)->semaphore, taken, keep, unit->id);
+  return result;
 }
 
 host_status crew_wait(host_unit *unit, const host_crew_op *what, const ir_op *op) {
@@ -89,7 +101,10 @@ host_status crew_signal(host_unit *unit, const host_crew_op *what, const ir_op *
   host_status found = find_on_device(unit, what, op, &at);
   if (found != HOST_RUNNING) return found;
   int32_t amount = host_cell(unit, what->amount);
-  sync_result result = semaphore_signal(crew_semaphore(&at), (uint32_t)amount, NULL);
+  const crew *c = unit->member->crew;
+  semaphore_span given;
+  sync_result result = semaphore_signal(crew_semaphore(&at), (uint32_t)amount, &given);
+  if (c->race && result.state == SYNC_READY) race_signal(c->race, &crew_spot_of(&at)->semaphore, given, unit->id);
   crew_wake(unit->member->crew, &crew_spot_of(&at)->line);
   return follow(unit, result, &at, op);
 }

@@ -72,9 +72,12 @@ static void write_part(const crew_task *task, const crew_part *part, uint8_t *da
 /* A copy that several blocks make together arrives once, when the last of them has its part. */
 static void arrive(crew *c, const crew_task *task, const crew_part *part) {
   crew_spot *spot = crew_spot_of(&part->arrival);
-  if (task->whole > 0 && ++spot->parts < task->whole) return;
+  if (task->whole > 0 && ++spot->parts < task->whole) {
+    if (c->race) race_arrive_op(c->race, &spot->barrier, crew_barrier(&part->arrival)->phase, task->race);
+    return;
+  }
   spot->parts = 0;
-  sync_result result = crew_arrive_at(c, &part->arrival);
+  sync_result result = crew_arrive_at(c, &part->arrival, task->unit->id, task->race);
   if (result.state == SYNC_FAULT && !crew_report_fault(c, task->unit, result, &part->arrival, task->op))
     c->launch->stop = true;
 }
@@ -92,6 +95,7 @@ static void advance(crew *c, crew_task *task) {
   if (task->queue) copy_advance(task->queue, task->id, task->stage);
   for (uint32_t i = 0; task->stage == COPY_WRITTEN && i < task->part_count; i++)
     if (task->parts[i].arrives) arrive(c, task, &task->parts[i]);
+  if (task->stage == COPY_WRITTEN && !task->queue && c->race) race_end(c->race, task->race);
 }
 
 /* ---- the list ---- */
@@ -229,7 +233,8 @@ bool crew_issue(host_unit *unit, crew_task *task, crew_queue_id queue, bool clos
   task->unit = unit;
   task->stage = COPY_STARTED;
   task->queue = queue == CREW_QUEUES ? NULL : &unit->member->queues[queue];
-  if (task->queue && copy_start(task->queue, &(copy_desc){.commit = closes}, &task->id).state != SYNC_READY)
-    return false;
+  crew_race_issue(c, task);
+  const copy_desc desc = {.commit = closes, .client = task->race};
+  if (task->queue && copy_start(task->queue, &desc, &task->id).state != SYNC_READY) return false;
   return c->timing == CREW_EAGER ? run_at_once(c, task) : list_task(c, task);
 }

@@ -158,7 +158,7 @@ static void run_instruction(host_unit *unit, const host_instr *instr) {
     case HOST_PLACE: host_place_box(unit, detail); break;
     case HOST_CHECK_BOUNDS: host_check_bounds(unit, detail, instr->source); break;
     case HOST_CHECK_READ: host_check_read(unit, detail, instr->source); break;
-    case HOST_MARK_WRITTEN: host_mark_written(unit, detail); break;
+    case HOST_MARK_WRITTEN: host_mark_written(unit, detail, instr->source); break;
     case HOST_POINT_READ: host_point_read(unit, detail); break;
     case HOST_POINT_WRITE: host_point_write(unit, detail); break;
     case HOST_READ: run_read(unit, detail); break;

@@ -26,6 +26,7 @@ static void become_part(host_unit *part, host_unit *whole, uint32_t index, uint3
   memcpy(part->box, whole->box, plan->box_count * sizeof *part->box);
   memcpy(part->block, whole->block, plan->root_count * sizeof(alloc_block *));
   host_set_cell(part, cell, (int32_t)index);
+  if (part->member->crew->race) race_fork(part->member->crew->race, whole->id, part->id);
   crew_begin(part);
 }
 
@@ -65,6 +66,7 @@ void crew_join(host_unit *part) {
   for (uint32_t q = 0; q < CREW_QUEUES; q++) hand_over(c, &part->member->queues[q], &whole->member->queues[q]);
   for (crew_task *task = c->tasks; task; task = task->next)
     if (task->unit == part) task->unit = whole;
+  if (c->race) race_join(c->race, whole->id, part->id);
   key_join(&whole->serials, &part->serials);
   if (--whole->member->parts_left == 0) crew_begin(whole);
 }

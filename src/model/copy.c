@@ -63,15 +63,15 @@ sync_result copy_advance(copy_queue *q, uint64_t id, copy_stage to) {
 
 static bool waits_here(const copy *c, copy_stage stage) { return !told_elsewhere(c) && c->stage < stage; }
 
-/* Drops the written copies of the first `end` places. One that is only read stays until its write has been waited for.
- */
-static void settle(copy_queue *q, uint32_t end) {
+/* Drops those of the first `end` places whose writes have been waited for. */
+static void settle(copy_queue *q, uint32_t end, bool read_only) {
   uint32_t kept = 0;
   for (uint32_t i = 0; i < q->count; i++) {
     copy *c = &q->pending[i];
-    bool awaited = i < end && !told_elsewhere(c);
+    const bool awaited = i < end && !told_elsewhere(c), forgotten = awaited && !read_only;
     if (awaited) c->read_awaited = true;
-    if (!awaited || c->stage != COPY_WRITTEN) q->pending[kept++] = *c;
+    if (awaited && q->awaited) q->awaited(q->user, c, read_only, forgotten);
+    if (!forgotten) q->pending[kept++] = *c;
   }
   q->count = kept;
 }
@@ -84,7 +84,7 @@ static sync_result wait_until(copy_queue *q, uint32_t end, bool read_only, uint6
     if (next) *next = q->pending[i].id;
     return sync_blocked(q->pending[i].stage, stage);
   }
-  settle(q, end);
+  settle(q, end, read_only);
   return sync_ready();
 }
 

@@ -18,6 +18,7 @@ typedef struct copy_desc {
   semaphore *source, *destination; /* may be NULL */
   barrier *arrival;                /* may be NULL */
   bool commit;                     /* closes the open group, this copy included */
+  void *client;                    /* what the client keeps with it */
 } copy_desc;
 
 typedef struct copy {
@@ -27,12 +28,17 @@ typedef struct copy {
   copy_desc desc;
 } copy;
 
+/* Told of each copy that a wait covers; `forgotten`: no wait will again. */
+typedef void (*copy_awaited_fn)(void *user, const copy *awaited, bool read_only, bool forgotten);
+
 /* The copies of one unit. Ids and groups count from 0 and are never used again. */
 typedef struct copy_queue {
   mem mem;
   copy *pending; /* in order of start; left when they were waited for, or told somebody else */
   uint32_t count, capacity;
   uint64_t started, group; /* next id; the open group */
+  copy_awaited_fn awaited; /* may be NULL */
+  void *user;
 } copy_queue;
 
 void copy_queue_init(copy_queue *q, mem m);
