@@ -258,8 +258,39 @@ def transposed():
     return kernel(body, array(8, 2), array(4, 16), scratch_types=[plgpu.SMEM((16, 4), F32)])
 
 
+def scheduled():
+    """A loop over the work of clusters that have not started."""
+
+    def body(o):
+        @plgpu.dynamic_scheduling_loop(grid_names=("g",))
+        def _(info):
+            o[info.index[0]] = info.local_index
+
+    return kernel(body, array(4, dtype=I32), grid=(4,), grid_names=("g",))
+
+
+def pipeline():
+    """A pipeline whose copies out depend on whether the block has changed."""
+
+    def body(x, o):
+        def step(_, x_smem, o_smem):
+            o_smem[...] = x_smem[...] + 1
+
+        spec = plgpu.BlockSpec((8,), lambda i: (i,))
+        plgpu.emit_pipeline(step, grid=(4,), in_specs=[spec], out_specs=[spec], max_concurrent_steps=2)(x, o)
+
+    call = kernel(body, array(32), array(32))
+    device = jax.sharding.AbstractDevice(device_kind="NVIDIA H100 80GB HBM3", platform="gpu", num_cores=8)
+    mesh = jax.sharding.AbstractMesh((), (), abstract_device=device)
+
+    def run():
+        with jax.sharding.use_abstract_mesh(mesh):
+            return call()
+
+    return run
+
+
 ALL = (
     hand_off, barrier_of_rank_three, cluster_barrier, warps, copies_out, collective_copy, other_block, semaphores,
-    accumulator, tensor_memory, in_place, written_input, shared_operands,
-    transposed,
+    accumulator, tensor_memory, in_place, written_input, shared_operands, transposed, scheduled, pipeline,
 )  # fmt: skip

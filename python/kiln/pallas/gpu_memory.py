@@ -95,7 +95,7 @@ def lower_run_scoped(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
     jaxpr = eqn.params["jaxpr"]
     avals = [v.aval for v in jaxpr.invars]
     if not avals or any(a.memory_space != MemorySpace.REGS for a in avals):
-        _check_axes(low, eqn.params["collective_axes"])
+        _check_axes(low, [axis for axis in eqn.params["collective_axes"] if axis is not None])
     layouts = eqn.params.get("ref_transforms") or [()] * len(avals)
     labels = scope_labels(jaxpr)
     refs = [allocate(low, *made) for made in zip(avals, layouts, labels, strict=True)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 
 import numpy as np
@@ -105,4 +106,40 @@ def lower_commit_arrive(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
     if eqn.params["collective_axis"] is not None:
         words.append(across(low, [eqn.params["collective_axis"]]))
     low.writer.line(" ".join(words))
+    return []
+
+
+# ---- clusters that take over the work of others ----
+
+
+@rule("try_cluster_cancel", machine="gpu")
+def lower_try_cancel(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
+    """A request for the work of a cluster that has not started: the answer comes with an arrival, of every thread."""
+    _, barrier, *leaves = eqn.operands
+    _, transforms = unflatten(leaves, eqn.params["result_transforms_tree"], eqn.params["barrier_transforms_tree"])
+    low.writer.line(f"arrive {element(low, barrier, transforms)}")
+    return []
+
+
+@rule("query_cluster_cancel", machine="gpu")
+def lower_query_cancel(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
+    """The answer: there is none, as here all clusters of a launch start."""
+    return [low.constant(0, aval.dtype) for aval in eqn.avals]
+
+
+# ---- assembly ----
+
+PTX = {"fence.proxy.async": "commit smem"}  # by what an instruction begins with
+
+
+@rule("inline_mgpu_p", "inline_mgpu", machine="gpu")
+def lower_inline(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
+    """Code for NVIDIA's compiler: the fences among it, which JAX's own helpers use."""
+    function = eqn.params["mgpu_fn"]
+    held = inspect.getclosurevars(function).nonlocals if inspect.isfunction(function) else {}
+    code = str(held.get("asm", ""))
+    known = [statement for start, statement in PTX.items() if code.startswith(start)]
+    if not known:
+        raise low.unsupported(f"the code for NVIDIA's compiler in `{function.__qualname__}`", "write it in JAX")
+    low.writer.line(known[0])
     return []
