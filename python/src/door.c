@@ -53,7 +53,7 @@ int64_t kiln_door_enter(const kiln_request *request, bool notes) {
   pthread_mutex_lock(&door.lock);
   if (grow()) {
     number = (int64_t)door.count;
-    door.entries[door.count++] = (entry){request->kernel, request->on, request->seed, request->check || notes, notes};
+    door.entries[door.count++] = (entry){request->kernel, request->on, request->seed, request->check, notes};
   }
   pthread_mutex_unlock(&door.lock);
   return number;

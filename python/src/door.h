@@ -8,8 +8,8 @@
 #include "seat.h"
 
 /* Enters a kernel; the request's arrays and sizes are not looked at, its `on` and kernel must live on. The number, or
- * -1 when memory is out. `notes`: its launches are checked, but races and reads of what nothing wrote do not make them
- * fail; that there were races is noted. */
+ * -1 when memory is out. `notes`: races and reads of what nothing wrote do not make its launches fail, and that there
+ * were races is noted. */
 KILN_API int64_t kiln_door_enter(const kiln_request *request, bool notes);
 
 /* Whether races were noted in the latest launch, or in one of the launches of the same kernel right before it (several

@@ -12,6 +12,7 @@ sync_result barrier_arrive(barrier *b) {
   if (++b->arrived < b->expected) return sync_ready();
   b->arrived = 0;
   b->phase++;
+  if (b->phase > 1 && b->waiter_count == 0) return sync_fault(SYNC_UNSEEN_PHASE, UNIT_NONE, 0, b->phase);
   for (uint32_t i = 0; i < b->waiter_count; i++)
     if (!b->waiters[i].split && b->waiters[i].observed + 1 < b->phase)
       return sync_fault(SYNC_OVER_ARRIVAL, b->waiters[i].unit, b->waiters[i].observed, b->phase);

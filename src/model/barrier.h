@@ -28,7 +28,8 @@ void barrier_init(barrier *b, uint32_t expected);
 void barrier_free(barrier *b, mem m); /* releases what it holds, checks nothing */
 
 /* One arrival. OVER_ARRIVAL when it completes a phase that leaves a waiter two behind: the arrival counts, so that
- * whoever knows that this waiter will not come again may go on. */
+ * whoever knows that this waiter will not come again may go on. UNSEEN_PHASE when it completes the second phase before
+ * anybody has waited at all. */
 sync_result barrier_arrive(barrier *b);
 
 /* A wait, asked until READY: then the caller has observed one phase more. A unit that waits for the first time counts

@@ -129,7 +129,8 @@ def _call(setting: Any, interpret: Any, *args: Any, jaxpr: Any, grid_mapping: An
     exported = _export(interpret, jaxpr=jaxpr, grid_mapping=grid_mapping, **params)
     collecting = isinstance(setting, Collector)
     settings = request_settings("host", False, None) if collecting else setting
-    entry = door.enter(exported.text, settings, gpu_mode.notes(interpret, settings))
+    mode = gpu_mode.is_mode(interpret, settings)
+    entry = door.enter(exported.text, settings, mode, mode and interpret.detect_races)
     if collecting:
         setting.kernels.append(entry.kernel)
     if params["debug"]:

@@ -40,7 +40,7 @@ class Failed(NamedTuple):
 
 _lock = threading.RLock()
 _entries: list[Entry] = []
-_known: dict[tuple[str, Settings, bool], Entry] = {}
+_known: dict[tuple[str, Settings, bool, bool], Entry] = {}
 _failed: list[Failed] = []
 _watchers = 0
 _speaker: Any = None
@@ -53,22 +53,24 @@ def _register() -> None:
     jax.ffi.register_ffi_target(TARGET, jax.ffi.pycapsule(lib.kiln_door_call), platform="cpu")
 
 
-def enter(text: str, settings: Settings, notes: bool = False) -> Entry:
+def enter(text: str, settings: Settings, notes: bool = False, check: bool = False) -> Entry:
     """Parses a kernel, unless it is known, and gives it a number.
 
-    `notes`: its launches are checked, and races in them are noted (`raced`), not raised.
+    `notes`: races are noted (`raced`), not raised, and other faults are worded by the speaker. `check`: its launches
+    are checked even where the settings do not say so.
     """
+    key = (text, settings, notes, check)
     with _lock:
-        entry = _known.get((text, settings, notes))
+        entry = _known.get(key)
         if entry is None:
             _register()
             kernel = parse(text).only
-            wanted = request(kernel.handle, settings)
+            wanted = request(kernel.handle, settings._replace(check=settings.check or check))
             entry = Entry(lib.kiln_door_enter(ctypes.byref(wanted), notes), kernel, settings)
             if entry.number < 0:
                 raise MemoryError("no memory for a kernel")
             _entries.append(entry)
-            _known[text, settings, notes] = entry
+            _known[key] = entry
         return entry
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jax._src import core as jax_core
 
 from kiln.pallas.bounds import Bounds
 from kiln.pallas.lower import RULES, Axis, Equation, Lowering, Operand, Ref, Value, rule
@@ -101,6 +102,11 @@ class GpuLowering(Lowering):
         if self._skip_floats and self._skipped(equation):
             return [self.full(self.constant(np.inf, a.dtype), a.shape) for a in equation.avals]
         return super().lower(equation)
+
+    def acts(self, equation: Any) -> bool:
+        """Also a read, which may race, and a body that JAX knows no effects of."""
+        bodies = jax_core.jaxprs_in_params(equation.params)
+        return bool(equation.effects) or not equation.outvars or any(self.acts(e) for body in bodies for e in body.eqns)
 
     def _skipped(self, equation: Equation) -> bool:
         acts = equation.name in _STRUCTURE or f"gpu {equation.name}" in RULES

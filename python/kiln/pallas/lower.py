@@ -239,10 +239,24 @@ class Lowering:
         self._env.update(zip(inner.constvars, consts, strict=True))
         self._env.update(zip(inner.invars, args, strict=True))
         outvars = inner.outvars if wanted is None else [inner.outvars[k] for k in wanted]
-        needed, live = _needed(inner, outvars)
+        needed, live = self._needed(inner, outvars)
         for equation in needed:
             self._equation(equation, live)
         return [self._read(v) if wanted is None or k in wanted else None for k, v in enumerate(inner.outvars)]
+
+    def _needed(self, jaxpr: Any, outvars: Sequence[Any]) -> tuple[list[Any], set[Any]]:
+        """The equations that do something or whose results are used, in order, and all that is used."""
+        live = {v for v in outvars if isinstance(v, jax_core.Var)}
+        needed = []
+        for equation in reversed(jaxpr.eqns):
+            if self.acts(equation) or any(v in live for v in equation.outvars):
+                needed.append(equation)
+                live.update(v for v in equation.invars if isinstance(v, jax_core.Var))
+        return needed[::-1], live
+
+    def acts(self, equation: Any) -> bool:
+        """Whether an equation does something beside its results."""
+        return any(not isinstance(effect, ReadEffect) for effect in equation.effects)
 
     def _read(self, atom: Any) -> Operand:
         if isinstance(atom, jax_core.Literal):
@@ -288,18 +302,6 @@ class Lowering:
         if known is None:
             known = self._places[id(traceback)] = (traceback, place_of(source_info))
         return known[1] or self.place
-
-
-def _needed(jaxpr: Any, outvars: Sequence[Any]) -> tuple[list[Any], set[Any]]:
-    """The equations that do something or whose results are used, in order, and all that is used."""
-    live = {v for v in outvars if isinstance(v, jax_core.Var)}
-    needed = []
-    for equation in reversed(jaxpr.eqns):
-        acts = any(not isinstance(effect, ReadEffect) for effect in equation.effects)
-        if acts or any(v in live for v in equation.outvars):
-            needed.append(equation)
-            live.update(v for v in equation.invars if isinstance(v, jax_core.Var))
-    return needed[::-1], live
 
 
 def physical(aval: Any) -> Any:
