@@ -57,6 +57,9 @@ static void add_teams(line *words, const host_unit *unit) {
   for (uint32_t i = 0; i < k->team_count; i++)
     add(words, "%s%.*s %d", i ? ", " : " unit (", STR_FMT(k->teams[i].name),
         (int)cell(unit, unit->plan->team_slots[i]));
+  const machine *m = &unit->plan->machine;
+  const bool part = k->team_count > 0 && unit_depth(m, unit->id) > LEVEL_GPU_THREAD - LEVEL_GPU_DEVICE;
+  if (part) add(words, ", warp %u", unit_index(m, unit->id));
   if (k->team_count > 0) add(words, ")");
 }
 
