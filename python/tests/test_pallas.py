@@ -337,3 +337,24 @@ def test_a_false_mask_keeps_a_store_from_an_element_that_another_names():
     call = pl.pallas_call(kernel, jax.ShapeDtypeStruct((4, 4), np.float32), interpret=True)
     y = kp.run(call, jnp.array([2, 1, 3, 0, 3, 3], jnp.int32), x)
     np.testing.assert_array_equal(y, np.stack([x[3], x[1], [np.nan, 1, 2, 3], [np.nan] * 4]))
+
+
+@pytest.mark.parametrize("count", [0, 3, 8])
+def test_a_copy_of_computed_size(count):
+    def kernel(count_ref, x_ref, o_ref, rows_ref, sem):
+        n = count_ref[0]
+        o_ref[...] = jnp.zeros_like(o_ref)
+        rows_ref[...] = jnp.ones_like(rows_ref)
+        copy = pltpu.make_async_copy(x_ref.at[1, pl.ds(2, n)], rows_ref.at[pl.ds(0, n)], sem)
+        copy.start()
+        copy.wait()
+        o_ref[...] = rows_ref[...]
+
+    call = pl.pallas_call(
+        kernel, jax.ShapeDtypeStruct((8, 128), np.float32), interpret=True,
+        in_specs=[pl.BlockSpec(memory_space=pltpu.SMEM), pl.BlockSpec(memory_space=pl.ANY)],
+        scratch_shapes=[pltpu.VMEM((8, 128), np.float32), pltpu.SemaphoreType.DMA],
+    )  # fmt: skip
+    x = jnp.arange(2 * 16 * 128, dtype=jnp.float32).reshape(2, 16, 128)
+    y = kp.run(call, jnp.array([count], jnp.int32), x)
+    np.testing.assert_array_equal(y, jnp.where(jnp.arange(8)[:, None] < count, x[1, 2:10], 1))

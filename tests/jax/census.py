@@ -60,9 +60,11 @@ class Census:
 
     def __init__(self) -> None:
         self.kernels: dict[Any, dict[str, Any]] = {}
+        self.count = 0
 
     def note(self, interpret: Any, params: dict[str, Any]) -> str:
         """Exports a kernel, checks its text, and writes both down: why it cannot, or nothing."""
+        self.count += 1
         row = describe(params["jaxpr"], params["compiler_params"])
         start = time.perf_counter()
         try:

@@ -18,7 +18,7 @@ and exported as `kp.export` does. A *kernel* is a body function; its variants ar
   asynchronous copies or waits for semaphores.
 - The columns of devices hold the largest difference from the reference over all drivers of the kernel, as a part of the
   largest element of the result; or why there is none. The reference is plain JAX where the package or the driver has
-  one, else the same program on JAX's own interpreter (*).
+  one, else the same program on JAX's own interpreter (*). *own tests*: the package's own test cases ran, on the host.
 - *s*: seconds of the slowest driver, compilation of JAX's part and of the reference included.
 
 """
@@ -39,6 +39,9 @@ def _result(row: Row, on: str) -> str:
     if "failed" in found:
         code = re.search(r"error\[(\d+ \w+)\]", found["failed"])
         return code[1] if code else found["failed"][:80].replace("|", "\\|")
+    if "tests" in found:
+        passed, ran = found["tests"]
+        return f"{passed} of {ran} own tests" + (f": {found['told'][:60]}".replace("|", "\\|") if passed < ran else "")
     mark = "*" if row["reference"] == "JAX interpreter" else ""
     good = found["difference"] <= row["tolerance"]
     return f"{found['difference']:.0e}{mark}" if good else f"**differs by {found['difference']:.0e}**{mark}"
@@ -46,7 +49,12 @@ def _result(row: Row, on: str) -> str:
 
 def _worst(cells: Iterable[str]) -> str:
     """Of the results of several drivers: a failure before a difference, a larger before a smaller."""
-    return max(cells, key=lambda cell: (not cell[:1].isdigit(), float(cell.rstrip("*")) if cell[0].isdigit() else 0))
+
+    def weight(cell: str) -> tuple[bool, float]:
+        number = re.fullmatch(r"([\d.e+-]+)\*?", cell)
+        return number is None, float(number[1]) if number else 0.0
+
+    return max(cells, key=weight)
 
 
 def _version(package: str) -> str:

@@ -15,6 +15,7 @@ import census
 import drivers
 import jax
 import numpy as np
+import suites
 
 import kiln.pallas as kp
 
@@ -58,11 +59,24 @@ def _compare(case: drivers.Case, on: str, wanted: Any) -> dict[str, Any]:
     return {"difference": difference(found, wanted), "seconds": seconds}
 
 
+def _measure_suite(row: dict[str, Any], suite: drivers.Suite) -> dict[str, Any]:
+    """The row of a package's own tests, which run on the host."""
+    row["kernels"], verdicts = suites.run(suite, "host")
+    if not verdicts:
+        return {**row, "failed": "no test reached a Pallas call"}
+    passed = sum(not told for told in verdicts)
+    told = next((told for told in verdicts if told), "")
+    row["results"]["host"] = {"tests": [passed, len(verdicts)], "told": told}
+    return row
+
+
 def measure(one: drivers.Driver, places: list[str]) -> dict[str, Any]:
     """The row of a driver."""
     row: dict[str, Any] = {"package": one.package, "driver": one.name, "kernels": [], "results": {}}
     try:
         case = one.make()
+        if isinstance(case, drivers.Suite):
+            return _measure_suite(row, case)
         with census.open_census(run=False) as notes, kp.interpreter():
             jax.block_until_ready(jax.jit(case.function)(*case.arguments))
         row["kernels"], row["tolerance"] = list(notes.kernels.values()), case.tolerance

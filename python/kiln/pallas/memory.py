@@ -17,7 +17,7 @@ from jax._src.dtypes import itemsize_bits
 from jax._src.pallas.core import semaphore_dtype
 from jax._src.state import discharge
 from jax._src.state.indexing import NDIndexer, Slice
-from jax._src.state.types import BitcastTransform, ReshapeTransform, TransformedRef
+from jax._src.state.types import BitcastTransform, ReshapeTransform
 
 from kiln.pallas.lower import Equation, Lowering, Operand, Ref, Value, rule
 from kiln.pallas.shape import reshape
@@ -146,6 +146,16 @@ def resolve(
             break
         left.pop(0)
     return spot(low, ref, None), left
+
+
+def view_through(low: Lowering, ref: Ref, transforms: Sequence[Any]) -> Ref:
+    """What transforms show of a ref, as a ref."""
+    part, rest = resolve(low, ref, transforms)
+    if rest:
+        raise low.unsupported(f"a copy of computed size through {rest[0]}", "copy a known size")
+    if part.index == "...":
+        return part.ref
+    return Ref(low.writer.let(f"view {part.text()}")[0], part.shape, part.ref.dtype, part.ref.base or part.ref.text)
 
 
 def load(low: Lowering, ref: Ref, transforms: Sequence[Any]) -> Value:
@@ -383,28 +393,3 @@ def lower_semaphore_read(low: Lowering, eqn: Equation) -> Operand:
     """Where a semaphore stands."""
     ref, transforms = eqn.params["args_tree"].unflatten(eqn.operands)
     return low.let(_semaphore(low, ref, transforms), (), np.int32)
-
-
-# ---- copies ----
-
-
-@rule("dma_start")
-def lower_copy(low: Lowering, eqn: Equation) -> Sequence[Operand]:
-    """A copy inside one device: done at once, as JAX's generic interpreter does."""
-    source, target, _, _, device = eqn.params["tree"].unflatten(eqn.operands)
-    if device is not None or eqn.params.get("add"):
-        raise low.unsupported("a copy to another device in a kernel of the generic kind")
-    value = load(low, *_ref_and_transforms(source))
-    ref, transforms = _ref_and_transforms(target)
-    store(low, ref, transforms, value, None, False)
-    return []
-
-
-@rule("dma_wait")
-def lower_copy_wait(low: Lowering, eqn: Equation) -> Sequence[Operand]:
-    """The end of a copy, which has been made."""
-    return []
-
-
-def _ref_and_transforms(ref: Any) -> tuple[Ref, Sequence[Any]]:
-    return (ref.ref, ref.transforms) if isinstance(ref, TransformedRef) else (ref, ())

@@ -25,21 +25,34 @@ class Case(NamedTuple):
     tolerance: float = 1e-5  # of the largest element of each result
 
 
+class Suite(NamedTuple):
+    """A package's own test cases, which compare with its own references."""
+
+    module: str
+    pattern: str = "*"
+    most: int = 2  # tests that launch kernels
+    seconds: int = 60  # that a test may take
+    platform: str = "tpu"
+
+
 class Driver(NamedTuple):
     """A row of the table."""
 
     package: str
     name: str
-    make: Callable[[], Case]
+    make: Callable[[], Case | Suite]
 
 
 DRIVERS: list[Driver] = []
 
 
-def driver(package: str, **variants: dict[str, Any]) -> Callable[[Callable[..., Case]], Callable[..., Case]]:
+Maker = Callable[..., Case | Suite]
+
+
+def driver(package: str, **variants: dict[str, Any]) -> Callable[[Maker], Maker]:
     """Registers a driver, or one for each of its variants: a name and the keyword arguments."""
 
-    def register(make: Callable[..., Case]) -> Callable[..., Case]:
+    def register(make: Maker) -> Maker:
         for variant, arguments in (variants or {"": {}}).items():
             name = f"{make.__name__}-{variant}" if variant else make.__name__
             DRIVERS.append(Driver(package, name, lambda arguments=arguments: make(**arguments)))

@@ -1,0 +1,80 @@
+"""tokamax, through its own tests."""
+
+from __future__ import annotations
+
+from drivers import Suite, driver, stand_in
+
+stand_in("xprof", "xprof.cli", "xprof.cli.tools", "xprof.convert")
+OPS = "tokamax._src.ops."
+
+
+@driver("tokamax")
+def tokamax_router_topk() -> Suite:
+    """The choice of experts."""
+    return Suite(OPS + "router_topk.pallas_mosaic_tpu_test")
+
+
+@driver("tokamax")
+def tokamax_mhc() -> Suite:
+    """Mixing of residual streams: before, after, and both in one."""
+    return Suite(OPS + "mhc.mhc_test", most=8)
+
+
+@driver("tokamax")
+def tokamax_deepseek_rope() -> Suite:
+    """Normalisation and rotary embedding."""
+    return Suite(OPS + "deepseek_rope.deepseek_rope_test", most=4)
+
+
+@driver("tokamax")
+def tokamax_kda() -> Suite:
+    """Delta attention in chunks."""
+    return Suite(OPS + "kda.pallas_mosaic_tpu_kernel_test")
+
+
+@driver("tokamax")
+def tokamax_cross_entropy() -> Suite:
+    """Linear layer, softmax and loss in one."""
+    return Suite(OPS + "linear_softmax_cross_entropy_loss.pallas_mosaic_tpu_kernel_test")
+
+
+@driver("tokamax")
+def tokamax_lowrank_projection() -> Suite:
+    """Grouped projections of low rank."""
+    return Suite(OPS + "grouped_lowrank_proj.pallas_mosaic_tpu_kernel_test")
+
+
+@driver("tokamax")
+def tokamax_projection_and_state() -> Suite:
+    """A projection that keeps a state."""
+    return Suite(OPS + "proj_and_save_state.pallas_mosaic_tpu_kernel_test")
+
+
+@driver("tokamax")
+def tokamax_compressor() -> Suite:
+    """Compression of keys."""
+    return Suite(OPS + "dsv4_compressor.pallas_mosaic_tpu_kernel_test")
+
+
+@driver("tokamax")
+def tokamax_fused_fp8_matmul() -> Suite:
+    """Products of quantised operands."""
+    return Suite(OPS + "experimental.fused_fp8_matmul.pallas_mosaic_tpu_test")
+
+
+@driver("tokamax")
+def tokamax_ragged_dot() -> Suite:
+    """Grouped products."""
+    return Suite(OPS + "ragged_dot.pallas_mosaic_tpu_test")
+
+
+@driver("tokamax")
+def tokamax_splash_attention() -> Suite:
+    """A fork of JAX's splash attention."""
+    return Suite(OPS + "experimental.tpu.splash_attention.splash_attention_kernel_test")
+
+
+@driver("tokamax")
+def tokamax_triton_attention() -> Suite:
+    """Attention in Triton's style."""
+    return Suite(OPS + "attention.pallas_triton_test", "*test_*", platform="gpu")

@@ -1,0 +1,95 @@
+"""A package's own tests on Kiln: its test cases, with every Pallas call on Kiln, told that they are on a TPU or a GPU."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import signal
+import types
+import unittest
+from collections.abc import Iterator
+from typing import Any
+from unittest import mock
+
+import census
+import drivers
+import jax
+from jax.extend import backend
+
+import kiln.pallas as kp
+
+KINDS = {"tpu": "TPU7x", "gpu": "NVIDIA H100"}
+
+
+class TooLong(Exception):
+    """A test that does not end in its time."""
+
+
+@contextlib.contextmanager
+def pretend(platform: str) -> Iterator[None]:
+    """What packages ask to learn where they are answers that it is a TPU, or a GPU."""
+    chip = {"device_kind": KINDS[platform], "platform": platform, "num_cores": 1}
+    mesh = jax.sharding.AbstractMesh((), (), abstract_device=jax.sharding.AbstractDevice(**chip))
+    device = types.SimpleNamespace(**chip, id=0, compute_capability="9.0")
+    with (
+        mock.patch.object(backend, "get_default_device", lambda: device),
+        mock.patch.object(jax, "default_backend", lambda: platform),
+        jax.sharding.use_abstract_mesh(mesh),
+    ):
+        yield
+
+
+@contextlib.contextmanager
+def time_limit(seconds: int) -> Iterator[None]:
+    """Raises TooLong in the block when it takes longer."""
+
+    def ring(*_: Any) -> None:
+        raise TooLong(f"no end within {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def cases(suite: Any) -> Iterator[unittest.TestCase]:
+    """The tests of a suite, one by one."""
+    for test in suite:
+        if isinstance(test, unittest.TestCase):
+            yield test
+        else:
+            yield from cases(test)
+
+
+def verdict(test: unittest.TestCase, seconds: int) -> str:
+    """How a test ended: nothing when it passed, `skipped: why`, or the last line of what went wrong."""
+    result = unittest.TestResult()
+    try:
+        with time_limit(seconds):
+            test.run(result)
+    except TooLong as error:
+        return str(error)
+    if result.skipped:
+        return f"skipped: {result.skipped[0][1]}"
+    wrong = [text for _, text in result.errors + result.failures]
+    return wrong[0].strip().splitlines()[-1][:200] if wrong else ""
+
+
+def run(suite: drivers.Suite, on: str) -> tuple[list[dict[str, Any]], list[str]]:
+    """Runs the first tests that launch kernels: the kernels, and the verdicts on those tests."""
+    loader = unittest.TestLoader()
+    loader.testNamePatterns = [suite.pattern]
+    tests = cases(loader.loadTestsFromModule(importlib.import_module(suite.module)))
+    verdicts: list[str] = []
+    with pretend(suite.platform), census.open_census(run=True) as notes, kp.interpreter(on=on):
+        for test in tests:
+            before = notes.count
+            told = verdict(test, suite.seconds)
+            if notes.count > before:
+                verdicts.append(told)
+            if len(verdicts) >= suite.most:
+                break
+    return list(notes.kernels.values()), verdicts
