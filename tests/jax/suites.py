@@ -1,4 +1,4 @@
-"""A package's own tests on Kiln: its test cases, with every Pallas call on Kiln, told that they are on a TPU or a GPU."""
+"""A package's own tests on Kiln: test cases with every Pallas call on Kiln, told that they are on a TPU or a GPU."""
 
 from __future__ import annotations
 

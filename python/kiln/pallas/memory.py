@@ -112,9 +112,9 @@ def _see_as(low: Lowering, ref: Ref, transform: Any) -> Ref:
     return Ref(name, shape, np.dtype(dtype), ref.base or ref.text)
 
 
-def _see_part(low: Lowering, ref: Ref, indexer: NDIndexer) -> Ref:
-    """A part of a ref."""
-    part = spot(low, ref, indexer)
+def _as_ref(low: Lowering, part: Spot) -> Ref:
+    """A part of a ref, as a ref of its own."""
+    ref = part.ref
     if part.index == "...":
         return ref
     name = low.writer.let(f"view {part.text()}")[0]
@@ -139,7 +139,7 @@ def resolve(
                 return spot(low, ref, first, clamp), []
             if arrays:
                 break
-            ref = _see_part(low, ref, first)
+            ref = _as_ref(low, spot(low, ref, first))
         elif isinstance(first, (ReshapeTransform, BitcastTransform)) and ref.shape:
             ref = _see_as(low, ref, first)
         else:
@@ -153,9 +153,7 @@ def view_through(low: Lowering, ref: Ref, transforms: Sequence[Any]) -> Ref:
     part, rest = resolve(low, ref, transforms)
     if rest:
         raise low.unsupported(f"a copy of computed size through {rest[0]}", "copy a known size")
-    if part.index == "...":
-        return part.ref
-    return Ref(low.writer.let(f"view {part.text()}")[0], part.shape, part.ref.dtype, part.ref.base or part.ref.text)
+    return _as_ref(low, part)
 
 
 def load(low: Lowering, ref: Ref, transforms: Sequence[Any]) -> Value:
