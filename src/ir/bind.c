@@ -146,12 +146,9 @@ static bool refuse_count(const binding *b, uint32_t param) {
 
 /* On devices an element's place is 32 bits. */
 static bool padding_fits(const ir_param *param) {
-  const ir_type *type = &param->ref->type;
-  int64_t dims[KILN_MAX_RANK];
   ir_address address;
   if (param->layout.rank == 0) return true;
-  for (uint32_t d = 0; d < type->shape.rank; d++) dims[d] = ir_extent(type, d);
-  return ir_address_of(&param->layout, dims, type->shape.rank, &address) && address.elements <= INT32_MAX;
+  return ir_type_address(&param->layout, &param->ref->type, &address) && address.elements <= INT32_MAX;
 }
 
 /* The number of elements of every param must be countable; its bytes too. */

@@ -1,9 +1,6 @@
 /* Type inference: the dispatch, and the checks that all rules share. A rule lets a dimension pass that cannot be
  * compared before binding; the bound copy is inferred anew and checked then. */
 #include "ir/infer.h"
-
-static const int64_t largest_tile = INT64_C(1) << 40; /* elements */
-
 const char *ir_op_label(const ir_op *op) {
   const ir_op_info *info = ir_op_get(op->code);
   return info->infix[0] ? info->infix : info->text;
@@ -25,7 +22,7 @@ bool ir_infer(ir_builder *b, ir_op *op) {
 static bool count_fits(const ir_shape *shape) {
   int64_t count = 1;
   for (uint32_t i = 0; i < shape->rank; i++) {
-    if (ir_dim_known(shape->dims[i]) && (!i64_mul(count, shape->dims[i]->value, &count) || count > largest_tile))
+    if (ir_dim_known(shape->dims[i]) && (!i64_mul(count, shape->dims[i]->value, &count) || count > IR_LARGEST_TILE))
       return false;
   }
   return true;

@@ -6,6 +6,8 @@
 
 #include "ir/ir.h"
 
+#define IR_LARGEST_TILE (INT64_C(1) << 40) /* elements */
+
 /* How messages name an op: its sign where it has one. */
 const char *ir_op_label(const ir_op *op);
 

@@ -1,5 +1,6 @@
 /* Types of load, store, views and scratch. Whether an access stays inside its array is no question of types. */
 #include "ir/infer.h"
+#include "ir/layout.h"
 
 /* Arrays stand where the points do when no range is between two of those, else in front. */
 static uint32_t place_of_arrays(const ir_index *index, uint32_t count) {
@@ -215,13 +216,27 @@ static bool infer_say(ir_builder *b, ir_op *op) {
          (ir_need_count(b, op, 1) && ir_need_type(b, op, "the condition", &op->operands[0]->type, &condition));
 }
 
+static bool is_known(const ir_shape *shape) {
+  for (uint32_t d = 0; d < shape->rank; d++)
+    if (!ir_dim_known(shape->dims[d])) return false;
+  return true;
+}
+
+static bool infer_scratch(ir_builder *b, ir_op *op) {
+  ir_type type = ir_ref_type(op->attrs->type, op->attrs->space, &op->attrs->shape);
+  ir_address address;
+  if (op->attrs->kind > IR_REF) type.kind = op->attrs->kind;
+  if (!ir_infer_result(b, op, type)) return false;
+  if (type.kind != IR_REF || op->attrs->layout.rank == 0 || !is_known(&type.shape)) return true;
+  if (ir_type_address(&op->attrs->layout, &type, &address) && address.elements <= IR_LARGEST_TILE) return true;
+  kiln_str shown = ir_type_text(b->module, &type);
+  diag_report(b->diags, DIAG_too_large, op->loc, STR_FMT(shown));
+  return false;
+}
+
 bool ir_infer_memory(ir_builder *b, ir_op *op) {
   if (ir_op_get(op->code)->effects & E_TELLS) return infer_say(b, op);
-  if (op->code == IR_scratch) {
-    ir_type type = ir_ref_type(op->attrs->type, op->attrs->space, &op->attrs->shape);
-    if (op->attrs->kind > IR_REF) type.kind = op->attrs->kind;
-    return ir_infer_result(b, op, type);
-  }
+  if (op->code == IR_scratch) return infer_scratch(b, op);
   if (op->code == IR_view) return infer_view(b, op);
   if (!need_ref(b, op)) return false;
   if (op->code == IR_load) return infer_load(b, op);

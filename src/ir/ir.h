@@ -303,9 +303,10 @@ typedef struct ir_attrs {
     }; /* gather; scatter */
     struct {
       int64_t exponent, mantissa;
-    };            /* integer_pow, reduce_precision */
-    int64_t keys; /* sort */
-    int64_t k;    /* top_k */
+    };                  /* integer_pow, reduce_precision */
+    int64_t keys;       /* sort */
+    int64_t k;          /* top_k */
+    kiln_layout layout; /* scratch: of its memory on a device; rank 0: row-major */
   };
 } ir_attrs;
 

@@ -84,12 +84,15 @@ int64_t ir_address_at(const ir_address *address, const int64_t *index) {
   return at;
 }
 
-ir_address ir_param_address(const ir_param *param) {
-  const ir_type *type = &param->ref->type;
+bool ir_type_address(const kiln_layout *layout, const ir_type *type, ir_address *out) {
   int64_t dims[KILN_MAX_RANK];
-  ir_address out;
   for (uint32_t d = 0; d < type->shape.rank; d++) dims[d] = ir_extent(type, d);
-  ir_address_of(&param->layout, dims, type->shape.rank, &out);
+  return ir_address_of(layout, dims, type->shape.rank, out);
+}
+
+ir_address ir_param_address(const ir_param *param) {
+  ir_address out;
+  ir_type_address(&param->layout, &param->ref->type, &out);
   return out;
 }
 
@@ -102,10 +105,15 @@ static size_t bytes_of(size_t elements, uint32_t bits) {
   return bits < 8 ? (elements + 8 / bits - 1) / (8 / bits) : elements * (bits / 8);
 }
 
-int64_t ir_param_bytes(const ir_param *param) {
-  uint32_t bits = ir_layout_element_bits(&param->layout, param->ref->type.dtype);
-  return (int64_t)bytes_of((size_t)ir_param_address(param).elements, bits);
+static int64_t bytes_in(const kiln_layout *layout, const ir_type *type) {
+  ir_address address;
+  ir_type_address(layout, type, &address);
+  return (int64_t)bytes_of((size_t)address.elements, ir_layout_element_bits(layout, type->dtype));
 }
+
+int64_t ir_param_bytes(const ir_param *param) { return bytes_in(&param->layout, &param->ref->type); }
+
+int64_t ir_scratch_bytes(const ir_op *scratch) { return bytes_in(&scratch->attrs->layout, &scratch->results[0]->type); }
 
 /* ---- comparing, printing ---- */
 

@@ -29,9 +29,12 @@ bool ir_layout_even(const kiln_layout *layout); /* every tile divides the boxes 
 /* Bits of an element in memory. */
 uint32_t ir_layout_element_bits(const kiln_layout *layout, ir_dtype dtype);
 
+/* Of a type of a bound kernel. False as above. */
+bool ir_type_address(const kiln_layout *layout, const ir_type *type, ir_address *out);
 /* Of a parameter of a bound kernel, verified to fit. */
 ir_address ir_param_address(const ir_param *param);
 int64_t ir_param_bytes(const ir_param *param);
+int64_t ir_scratch_bytes(const ir_op *scratch);
 
 bool ir_layout_equal(const kiln_layout *a, const kiln_layout *b);
 void ir_layout_print(text *t, const kiln_layout *layout);

@@ -77,7 +77,8 @@ static bool parse_scratch(parser *p) {
   bool ok = parse_expect(p, SIGN_COLON);
   if (ok && parse_sync_type(p, &attrs)) {
     ok = parse_sync_scratch(p, &attrs);
-  } else if (ok && (ok = parse_type(p, &type) && parse_space(p, &attrs.space))) {
+  } else if (ok &&
+             (ok = parse_type(p, &type) && parse_layout(p, &type, &attrs.layout) && parse_space(p, &attrs.space))) {
     attrs.type = type.dtype;
     attrs.shape = type.shape;
   }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ir/attrs.h"
+#include "ir/layout.h"
 #include "ir/print.h"
 
 static void put(printer *p, const char *words) { text_add(p->text, str_from(words)); }
@@ -463,10 +464,12 @@ static void print_scratch(printer *p, const ir_op *op) {
   print_value(p, op->results[0]);
   put(p, ": ");
   ir_type_print(p->text, &op->results[0]->type);
-  if (op->results[0]->type.kind == IR_REF)
-    text_format(p->text, " in %s", ir_space_name(op->results[0]->type.space));
-  else
+  if (op->results[0]->type.kind != IR_REF) {
     print_sync_scratch(p, op);
+    return;
+  }
+  if (op->attrs->layout.rank) put(p, " "), ir_layout_print(p->text, &op->attrs->layout);
+  text_format(p->text, " in %s", ir_space_name(op->results[0]->type.space));
 }
 
 static void print_store(printer *p, const ir_op *op) {

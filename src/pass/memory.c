@@ -109,27 +109,26 @@ typedef struct collector {
   key_serials serials;
 } collector;
 
-uint32_t pass_device_words(ir_dtype dtype, const int64_t *extents, uint32_t rank, uint32_t *spare) {
-  int64_t count = ir_dtype_get(dtype)->bits == 64 ? 2 : 1;
-  const int64_t most = DEVICE_TILE_MOST * count;
-  for (uint32_t axis = 0; axis < rank; axis++)
-    if (!i64_mul(count, extents[axis] ? extents[axis] : 1, &count) || count > most) return 0;
-  *spare = (uint32_t)(count + 3) / 4 * 4;
+uint32_t pass_device_words(ir_dtype dtype, int64_t elements, uint32_t *spare) {
+  const int64_t words = ir_dtype_get(dtype)->bits == 64 ? 2 : 1;
+  if (elements > DEVICE_TILE_MOST) return 0;
+  *spare = (uint32_t)(elements * words + 3) / 4 * 4;
   return *spare + 4;
 }
 
-static uint64_t device_bytes(const ir_type *type) {
-  int64_t extents[KILN_MAX_RANK];
+static uint64_t device_bytes(const ir_value *scratch) {
+  ir_address address;
   uint32_t spare;
-  for (uint32_t axis = 0; axis < type->shape.rank; axis++) extents[axis] = ir_extent(type, axis);
-  return (uint64_t)pass_device_words(type->dtype, extents, type->shape.rank, &spare) * 4;
+  if (!ir_type_address(&scratch->def->attrs->layout, &scratch->type, &address)) return 0;
+  return (uint64_t)pass_device_words(scratch->type.dtype, address.elements, &spare) * 4;
 }
 
-/* Of a parameter with its padding. */
+/* Of parameters and scratch with their padding. */
 static uint64_t bytes_of(const collector *c, const ir_value *v) {
   const ir_param *param = pass_param_of(c->times->kernel, v);
   if (param) return (uint64_t)ir_param_bytes(param);
-  if (c->target->kind == P_SPIRV && v->type.kind == IR_REF) return device_bytes(&v->type);
+  if (c->target->kind == P_SPIRV && v->type.kind == IR_REF) return device_bytes(v);
+  if (v->type.kind == IR_REF) return (uint64_t)ir_scratch_bytes(v->def);
   return (uint64_t)ir_count(&v->type) * ir_dtype_bytes(v->type.dtype);
 }
 

@@ -26,7 +26,7 @@ typedef struct pass_memory {
  * own, two if they have 64 bits, and four words behind them take the writes that are out of range. The number of words,
  * of which `*spare` is the first behind the elements; 0 for more elements than DEVICE_TILE_MOST. */
 enum { DEVICE_TILE_MOST = 1 << 26 };
-uint32_t pass_device_words(ir_dtype dtype, const int64_t *extents, uint32_t rank, uint32_t *spare);
+uint32_t pass_device_words(ir_dtype dtype, int64_t elements, uint32_t *spare);
 
 /* For a bound kernel whose blocks are expanded. Sizes are those of the target. False after a diagnostic. */
 bool pass_memory_of(arena *a, const ir_kernel *k, const pass_target *target, diag_sink *diags, pass_memory *out);

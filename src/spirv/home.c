@@ -82,18 +82,16 @@ void spv_set_scalar(spv_lower *low, const ir_value *value, spv_id id) {
 /* ---- memory ---- */
 
 /* All of it but where it is. */
-static spv_memory describe(spv_lower *low, ir_dtype dtype, const int64_t *extents, uint32_t rank, loc at,
-                           uint32_t *words) {
+static spv_memory describe(spv_lower *low, ir_dtype dtype, const kiln_layout *order, const int64_t *extents,
+                           uint32_t rank, loc at, uint32_t *words) {
   spv_memory memory = {.written = true, .rank = rank, .binding = low->kernel->param_count};
-  *words = pass_device_words(dtype, extents, rank, &memory.spare);
-  if (*words == 0) {
-    diag_report(low->diags, DIAG_spirv_scratch_limit, at, (long long)DEVICE_TILE_MOST);
-    spv_give_up(low);
-  }
   ir_address *address = ARENA_NEW(low->arena, ir_address);
-  ir_address_of(&(kiln_layout){0}, extents, rank, address);
   memory.address = address;
-  return memory;
+  bool countable = ir_address_of(order, extents, rank, address);
+  *words = countable ? pass_device_words(dtype, address->elements, &memory.spare) : 0;
+  if (*words > 0) return memory;
+  diag_report(low->diags, DIAG_spirv_scratch_limit, at, (long long)DEVICE_TILE_MOST);
+  spv_give_up(low);
 }
 
 static uint32_t add_memory(spv_lower *low, spv_memory *memory, bool shared, uint32_t offset, uint32_t words) {
@@ -109,7 +107,7 @@ static uint32_t add_memory(spv_lower *low, spv_memory *memory, bool shared, uint
 
 uint32_t spv_memory_new(spv_lower *low, ir_dtype dtype, const int64_t *extents, uint32_t rank, loc at) {
   uint32_t words;
-  spv_memory memory = describe(low, dtype, extents, rank, at, &words);
+  spv_memory memory = describe(low, dtype, &(kiln_layout){0}, extents, rank, at, &words);
   bool shared = low->shared_words + words <= low->profile.shared_memory / 4;
   return add_memory(low, &memory, shared, shared ? low->shared_words : low->slab_words, words);
 }
@@ -119,7 +117,8 @@ uint32_t spv_memory_placed(spv_lower *low, const ir_op *scratch) {
   int64_t extents[KILN_MAX_RANK];
   uint32_t words;
   spv_extents(type, extents);
-  spv_memory memory = describe(low, type->dtype, extents, type->shape.rank, scratch->loc, &words);
+  spv_memory memory =
+      describe(low, type->dtype, &scratch->attrs->layout, extents, type->shape.rank, scratch->loc, &words);
   bool shared = scratch->attrs->space != IR_SPACE_GMEM;
   uint32_t made = add_memory(low, &memory, shared, (uint32_t)(scratch->attrs->offset / 4), words);
   low->placed_words = low->shared_words;

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Random layouts of parameters: packing against XLA's definition done with NumPy, and kernels between two of them.
+"""Random layouts of parameters and scratch: packing against XLA's definition done with NumPy, and kernels between them.
 
   test_layout.py --library libkiln.so [--on host|vulkan]
 
 The definition, from XLA's description of tiled layouts, on whole arrays: put the dimensions in order, the major one first; for each tile
 pad the last dimensions to multiples of it, split each into (which tile, where in it), and move what is within tiles to the end. A kernel
-copies an array from one layout to another by blocks; on a device both are what its memory holds, so its address arithmetic is tested.
+copies an array from one layout to another by blocks, or by way of scratch in a third; on a device all are what its memory holds, so its
+address arithmetic is tested.
 """
 import ctypes
 import sys
@@ -109,6 +110,27 @@ def check_kernel(kiln, rng, dtype, on_device):
     return (found == data).all(), f"running\n{text}"
 
 
+def check_scratch(kiln, rng, dtype, on_device):
+    """Written whole and by rows, read by columns; by way of a view of another shape as well."""
+    data = random_array(rng, dtype)
+    shape = ", ".join(map(str, data.shape))
+    layout = random_layout(rng, data.ndim, dtype)
+    others = ", :" * (data.ndim - 1)
+    space = rng.choice(["smem", "gmem"])
+    text = (f"kernel k(x: {dtype}[{shape}]) -> (y: {dtype}[{shape}], flat: {dtype}[{data.size}]) {{\n"
+            f"  scratch s: {dtype}[{shape}] {layout} in {space}\n  s[...] = full(0, {dtype}[{shape}])\n"
+            f"  for i in 0 .. {data.shape[0]} {{ s[i{others}] = x[i{others}] }}\n"
+            f"  for i in 0 .. {data.shape[-1]} {{ y[..., i] = s[..., i] }}\n"
+            f"  let row = view s as {dtype}[{data.size}]\n  flat[...] = row[...]\n}}\n")
+    found, flat = np.zeros_like(data), np.zeros_like(data).reshape(-1)
+    module = kiln.parse(text)
+    try:
+        kiln.run(module, "k", [(data, dtype), (found, dtype), (flat, dtype)], on_device)
+    finally:
+        kiln.destroy(module)
+    return (found == data).all() and (flat == data.reshape(-1)).all(), f"running\n{text}"
+
+
 def main():
     chosen = arguments()
     kiln = opened(chosen, "layouts")
@@ -118,6 +140,7 @@ def main():
     assert set(DTYPES_USED) <= set(DTYPES)
     checks = [lambda dtype: check_packing(kiln, rng, dtype)] * (PACKINGS if chosen.on == "host" else 0)
     checks += [lambda dtype: check_kernel(kiln, rng, dtype, chosen.on == "vulkan")] * KERNELS[chosen.on]
+    checks += [lambda dtype: check_scratch(kiln, rng, dtype, chosen.on == "vulkan")] * KERNELS[chosen.on]
     for number, check in enumerate(checks):
         good, what = check(DTYPES_USED[number % len(DTYPES_USED)])
         passed, failed = passed + good, failed + (not good)
