@@ -1,0 +1,202 @@
+#!/usr/bin/env python3
+"""The labelled suite of the checkers: correct kernels and their faulty twins.
+
+    tests/race/suite.py build/dev/kiln [--only ring] [--show] [--jobs 2] [--mutants]
+
+Every *.kiln beside this file is a correct kernel with directives in its comments:
+
+    //# vary N 1 3 8             the kernel stands for three: $N is each of these
+    //# twin NAME FAULT: EDIT    what `kiln check` must find once the text is edited: A|B is one of the two, by schedule
+    ...  //= store               a line's name, for edits
+
+An EDIT is `drop LINE`, `move LINE before LINE` (or `after`), `swap LINE LINE` or `replace LINE => TEXT`; several are joined
+by `; `. `where N > 1` behind it limits the twin to some of the variations. Correct kernels must pass without a fault.
+
+With --mutants every statement that orders units is also deleted in turn from every correct kernel: each deletion must be
+found, or be listed in mutants.txt with the reason why it changes nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+import dataclasses
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+ORDERING = re.compile(r"\b(wait|arrive|commit|await|signal)\b")
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One text and what must be found in it; nothing where `fault` is empty."""
+
+    name: str
+    text: str
+    fault: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Twin:
+    """A directive: how to break the kernel."""
+
+    name: str
+    fault: str
+    edits: list[str]
+    where: str
+
+
+def named(lines: list[str], name: str) -> int:
+    """The line of that name."""
+    found = [i for i, line in enumerate(lines) if line.rstrip().endswith(f"//= {name}")]
+    if len(found) != 1:
+        sys.exit(f"suite: {len(found)} lines are named {name}")
+    return found[0]
+
+
+def edited(lines: list[str], edit: str) -> list[str]:
+    """The lines after one edit."""
+    words = edit.split()
+    lines = list(lines)
+    if words[0] == "drop":
+        lines[named(lines, words[1])] = ""
+    elif words[0] == "swap":
+        a, b = named(lines, words[1]), named(lines, words[2])
+        lines[a], lines[b] = lines[b], lines[a]
+    elif words[0] == "move":
+        line = lines.pop(named(lines, words[1]))
+        lines.insert(named(lines, words[3]) + (words[2] == "after"), line)
+    elif words[0] == "replace":
+        lines[named(lines, words[1])] = edit.split(" => ", 1)[1]
+    else:
+        sys.exit(f"suite: no edit is called {words[0]}")
+    return lines
+
+
+def read(path: pathlib.Path) -> tuple[list[str], dict[str, list[str]], list[Twin]]:
+    """The kernel's lines, how it varies, and its twins."""
+    lines, vary, twins = [], {}, []
+    for line in path.read_text().splitlines():
+        if match := re.match(r"//# vary (\w+) (.*)", line):
+            vary[match[1]] = match[2].split()
+        elif match := re.match(r"//# twin (\w+) ([\w|]+): (.*)", line):
+            edits, _, where = match[3].partition("   where ")
+            twins.append(Twin(match[1], match[2], edits.split("; "), where))
+        else:
+            lines.append(line)
+    return lines, vary, twins
+
+
+def variations(vary: dict[str, list[str]]) -> list[dict[str, str]]:
+    """Every choice of values."""
+    all_of: list[dict[str, str]] = [{}]
+    for name, values in vary.items():
+        all_of = [{**one, name: value} for one in all_of for value in values]
+    return all_of
+
+
+def filled(lines: list[str], values: dict[str, str]) -> str:
+    """The text with the names' values in place, without the lines' names."""
+    text = "\n".join(re.sub(r"\s*//= \w+$", "", line) for line in lines) + "\n"
+    for name, value in values.items():
+        text = text.replace(f"${name}", value)
+    return text
+
+
+def mutants(name: str, text: str) -> list[Case]:
+    """The text without each of the statements that order units."""
+    lines = text.splitlines()
+    cases = []
+    for i, line in enumerate(lines):
+        if line.startswith("//") or not ORDERING.search(line) or "scratch" in line:
+            continue
+        for k, match in enumerate(
+            re.finditer(r"\b(wait|arrive|commit|await|signal)\b[^{}]*?(?=\b(?:wait|arrive|y\[)|[}]|$)", line)
+        ):
+            if line[: match.start()].rstrip().endswith(("copy", "mma", "->")) or "copy" in line or "mma" in line:
+                continue
+            broken = [*lines[:i], line[: match.start()] + line[match.end() :], *lines[i + 1 :]]
+            cases.append(Case(f"{name}.without_{i + 1}_{k}", "\n".join(broken) + "\n", "any"))
+    return cases
+
+
+def cases_of(path: pathlib.Path, with_mutants: bool) -> list[Case]:
+    """All that a file stands for."""
+    lines, vary, twins = read(path)
+    cases = []
+    for values in variations(vary):
+        label = ".".join([path.stem, *(f"{name}{value}" for name, value in values.items())])
+        text = filled(lines, values)
+        cases.append(Case(label, text, ""))
+        for twin in twins:
+            if twin.where and not eval(twin.where, {}, {name: int(value) for name, value in values.items()}):
+                continue
+            broken = lines
+            for edit in twin.edits:
+                broken = edited(broken, edit)
+            cases.append(Case(f"{label}.{twin.name}", filled(broken, values), twin.fault))
+        if with_mutants:
+            cases += mutants(label, text)
+    return cases
+
+
+def inputs(text: str) -> list[str]:
+    """Data for every input."""
+    head = text[text.index("kernel ") : text.index(" -> (")]
+    return [f"{name}=iota" for name in re.findall(r"(\w+): \w+", head)]
+
+
+def run(kiln: str, case: Case) -> tuple[Case, str, str]:
+    """What is wrong with the answer, and the answer."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / f"{case.name}.kiln"
+        path.write_text(case.text)
+        command = [kiln, "check", str(path), *inputs(case.text), "--json"]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        except subprocess.TimeoutExpired:
+            return case, "hangs", ""
+    said = done.stdout + done.stderr
+    if done.returncode not in (0, 3):
+        return case, f"ended with {done.returncode}", said
+    found = {fault["name"] for fault in json.loads(done.stdout)["faults"]}
+    if not case.fault:
+        return case, f"false alarm: {', '.join(sorted(found))}" if found else "", said
+    if case.fault == "any":
+        return case, "" if found else "nothing found", said
+    return case, "" if found & {*case.fault.split("|")} else f"{case.fault} missed, found {sorted(found)}", said
+
+
+def main() -> None:
+    """Every case; the last line counts them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("kiln", help="the command")
+    parser.add_argument("--only", default="", help="cases whose name contains this")
+    parser.add_argument("--show", action="store_true", help="show text and answer of what fails")
+    parser.add_argument("--jobs", type=int, default=2, help="processes at a time")
+    parser.add_argument("--mutants", action="store_true", help="also delete every statement that orders units")
+    options = parser.parse_args()
+    cases = [case for path in sorted(HERE.glob("*.kiln")) for case in cases_of(path, options.mutants)]
+    cases = [case for case in cases if options.only in case.name]
+    wrong = 0
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        for case, problem, said in pool.map(lambda one: run(options.kiln, one), cases):
+            if not problem:
+                continue
+            wrong += 1
+            print(f"{case.name}: {problem}")
+            if options.show:
+                print(case.text + said)
+    faulty = sum(bool(case.fault) for case in cases)
+    print(f"{len(cases) - faulty} correct kernels, {faulty} faulty ones")
+    print(f"{len(cases) - wrong} passed, {wrong} failed, 0 skipped")
+    sys.exit(wrong > 0)
+
+
+if __name__ == "__main__":
+    main()
