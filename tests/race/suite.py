@@ -9,11 +9,12 @@ Every *.kiln beside this file is a correct kernel with directives in its comment
     //# twin NAME FAULT: EDIT    what `kiln check` must find once the text is edited: A|B is one of the two, by schedule
     ...  //= store               a line's name, for edits
 
-An EDIT is `drop LINE`, `move LINE before LINE` (or `after`), `swap LINE LINE` or `replace LINE => TEXT`; several are joined
-by `; `. `where N > 1` behind it limits the twin to some of the variations. Correct kernels must pass without a fault.
+An EDIT is `drop LINE`, `move LINE before LINE` (or `after`), `swap LINE LINE` or `replace LINE => TEXT`; several are
+joined by `; `. `where N > 1` behind it limits the twin to some of the variations. Correct kernels must pass without a
+fault.
 
-With --mutants every statement that orders units is also deleted in turn from every correct kernel: each deletion must be
-found, or be listed in mutants.txt with the reason why it changes nothing.
+With --mutants every statement that orders units is also deleted in turn from every correct kernel: each deletion must
+be found, or stand in mutants.txt with the reason why it changes nothing.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from __future__ import annotations
 import argparse
 import concurrent.futures
 import dataclasses
+import fnmatch
 import json
 import pathlib
 import re
@@ -29,7 +31,8 @@ import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-ORDERING = re.compile(r"\b(wait|arrive|commit|await|signal)\b")
+# A statement that orders units, up to the next statement, a brace, or the line's end.
+ORDERING = re.compile(r"\b(?:wait|arrive|commit|await|signal) [^{}]*?(?= (?:wait|arrive|y\[|when) | *}|$)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,20 +111,24 @@ def filled(lines: list[str], values: dict[str, str]) -> str:
     return text
 
 
+def harmless() -> list[tuple[str, str]]:
+    """Patterns of the names of mutants that change nothing, and why they do not."""
+    lines = (HERE / "mutants.txt").read_text().splitlines()
+    return [tuple(line.split(": ", 1)) for line in lines if line and not line.startswith("#")]  # type: ignore[misc]
+
+
 def mutants(name: str, text: str) -> list[Case]:
     """The text without each of the statements that order units."""
-    lines = text.splitlines()
     cases = []
+    lines = text.splitlines()
     for i, line in enumerate(lines):
-        if line.startswith("//") or not ORDERING.search(line) or "scratch" in line:
+        if line.startswith("//") or re.search(r"\b(scratch|copy|mma)\b", line):
             continue
-        for k, match in enumerate(
-            re.finditer(r"\b(wait|arrive|commit|await|signal)\b[^{}]*?(?=\b(?:wait|arrive|y\[)|[}]|$)", line)
-        ):
-            if line[: match.start()].rstrip().endswith(("copy", "mma", "->")) or "copy" in line or "mma" in line:
-                continue
+        for k, match in enumerate(ORDERING.finditer(line)):
+            mutant = f"{name}.without_{i + 1}_{k}"
+            same = any(fnmatch.fnmatch(mutant, pattern) for pattern, _ in harmless())
             broken = [*lines[:i], line[: match.start()] + line[match.end() :], *lines[i + 1 :]]
-            cases.append(Case(f"{name}.without_{i + 1}_{k}", "\n".join(broken) + "\n", "any"))
+            cases.append(Case(mutant, "\n".join(broken) + "\n", "" if same else "any"))
     return cases
 
 
