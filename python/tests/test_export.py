@@ -72,6 +72,39 @@ def test_blocks_at_the_edge_are_padded_with_nan(shape, block):
     agree(f, data(*shape), exact=True)
 
 
+FLOATS = ["float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"]
+WHOLE = ["bool", "int4", "int8", "int32", "uint4", "uint8", "uint16", "uint32"]
+
+
+@pytest.mark.parametrize("dtype", FLOATS + WHOLE)
+def test_what_blocks_at_the_edge_read_outside_is_that_of_the_type(dtype):
+    """But for int16, of which JAX reads 0, as its interpreter has semaphores of that type."""
+    rows = pl.BlockSpec((4, 8), lambda i: (i, 0))
+    f = call(copy, ((8, 8), jnp.dtype(dtype)), grid=(2,), in_specs=[rows], out_specs=rows)
+    agree(f, jnp.ones((5, 7), dtype), exact=True)
+
+
+def test_writes_outside_of_an_edge_are_dropped_and_what_is_not_written_stays():
+    """Of an output that begins as an input: rows that a ragged block writes, and columns that none does."""
+
+    def kernel(x_ref, y_ref, o_ref):
+        o_ref[:, pl.ds(0, 3)] = x_ref[:, pl.ds(0, 3)] + y_ref[:, pl.ds(1, 3)]
+
+    rows = pl.BlockSpec((4, 8), lambda i: (i, 0))
+    f = call(kernel, ((10, 7), F32), grid=(3,), in_specs=[rows, rows], out_specs=rows, input_output_aliases={0: 0})
+    agree(f, data(10, 7), data(10, 7, seed=1), exact=True)
+
+
+def test_element_blocks_past_both_ends():
+    """Padding of an Element block is outside, as is what lies past the padding."""
+    spec = pl.BlockSpec((pl.Element(6, (2, 3)),), lambda i: (i * 5,))
+    agree(
+        call(copy, ((18,), F32), grid=(3,), in_specs=[spec], out_specs=pl.BlockSpec((6,), lambda i: (i,))),
+        data(11),
+        exact=True,
+    )
+
+
 def test_squeezed_dimensions_are_dropped():
     spec = pl.BlockSpec((None, 4, pl.squeezed), lambda i, j: (i, 0, j))
     agree(call(copy, ((3, 4, 5), F32), grid=(3, 5), in_specs=[spec], out_specs=spec), data(3, 4, 5), exact=True)
