@@ -118,7 +118,9 @@ void crew_report_deadlock(crew *c) {
   arena_finish(&r.arena);
 }
 
-void crew_report_livelock(const host_unit *unit) { launch_stop_livelock(unit->member->crew->launch, unit); }
+void crew_report_livelock(const host_unit *unit) {
+  launch_stop_livelock(unit->member->crew->launch, unit, unit->steps);
+}
 
 /* ---- broken rules ---- */
 

@@ -123,20 +123,20 @@ static bool make_workers(kiln_host_plan *plan) {
 
 /* ---- running ---- */
 
-void launch_stop_livelock(launch *l, const host_unit *unit) {
+void launch_stop_livelock(launch *l, const host_unit *unit, uint64_t steps) {
   char unit_text[256];
   if (atomic_exchange(&l->stop, true)) return;
   host_describe_unit(unit, unit_text, sizeof unit_text);
   const host_instr *at = &l->plan->code[unit->pc];
   diag_extra extra = {.unit = {unit_text, strlen(unit_text)}, .seed = l->plan->seed};
   diag_report_with(l->plan->context->diags, DIAG_livelock, at->source ? at->source->loc : l->plan->kernel->loc, &extra,
-                   STR_FMT(l->plan->kernel->name), (unsigned long long)l->plan->step_limit);
+                   STR_FMT(l->plan->kernel->name), (unsigned long long)steps);
 }
 
 bool launch_count_steps(launch *l, const host_unit *unit, uint64_t steps) {
   if (l->plan->step_limit == 0) return false;
   if (atomic_fetch_add(&l->steps, steps) + steps <= l->plan->step_limit) return false;
-  launch_stop_livelock(l, unit);
+  launch_stop_livelock(l, unit, l->plan->step_limit);
   return true;
 }
 
