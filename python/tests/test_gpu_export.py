@@ -82,15 +82,16 @@ def test_warps_are_not_split_again():
         kp.export(gpu_kernels.kernel(body, gpu_kernels.array()))
 
 
-def test_layouts_are_left_out():
+@pytest.mark.parametrize("transforms, layout", [((), ""), ((plgpu.TilingTransform((8, 64)),), " {1,0:T(8,64)}")])
+def test_tiles_are_layouts(transforms, layout):
     def body(x, o, s):
         s[...] = x[...]
         o[...] = s[...]
 
-    tiled = plgpu.SMEM((16, 64), jnp.float16, transforms=(plgpu.TilingTransform((8, 64)),))
+    memory = plgpu.SMEM((16, 64), jnp.float16, transforms=transforms)
     given = gpu_kernels.array(16, 64, dtype=jnp.float16)
-    text = text_of(gpu_kernels.kernel(body, given, given, scratch_types=[tiled]))
-    assert "f16[16, 64] in smem" in text
+    text = text_of(gpu_kernels.kernel(body, given, given, scratch_types=[memory]))
+    assert f"f16[16, 64]{layout} in smem" in text
 
 
 def test_axes_of_devices_are_inputs(monkeypatch):

@@ -9,7 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax import tree_util
 from jax._src.pallas.core import semaphore_dtype
-from jax._src.pallas.mosaic_gpu.core import BarrierType, ClusterBarrierType, ClusterRefTransform, MemorySpace
+from jax._src.pallas.mosaic_gpu.core import (
+    BarrierType,
+    ClusterBarrierType,
+    ClusterRefTransform,
+    MemorySpace,
+    UntilingTransform,
+)
 from jax._src.state.indexing import NDIndexer, Slice
 from jax._src.state.types import TransposeTransform
 
@@ -38,7 +44,7 @@ def allocate(low: GpuLowering, aval: Any, layout: Sequence[Any] = (), label: str
     if space is None:
         raise low.unsupported(f"memory in {aval.memory_space}")
     ref = Ref(name, shape, np.dtype(inner.dtype), layout=tuple(layout))
-    low.writer.line(f"scratch {name}: {type_text(ref.dtype, shape)} in {space}")
+    low.writer.line(f"scratch {name}: {type_text(ref.dtype, shape)}{_layout_text(layout, len(shape))} in {space}")
     return ref
 
 
@@ -47,6 +53,14 @@ def _logical_shape(aval: Any, layout: Sequence[Any]) -> tuple[int, ...]:
     for transform in layout:
         inner = transform.transform_type(inner)
     return tuple(inner.shape)
+
+
+def _layout_text(layout: Sequence[Any], rank: int) -> str:
+    """How the tiles that a program asks for lie in memory, as XLA writes it. Swizzles inside of them are left out."""
+    tilings = [transform.tiling for transform in layout if isinstance(transform, UntilingTransform)]
+    if len(tilings) != 1 or any(isinstance(transform, TransposeTransform) for transform in layout):
+        return ""
+    return f" {{{','.join(map(str, reversed(range(rank))))}:T({','.join(map(str, tilings[0]))})}}"
 
 
 def _barrier_text(low: GpuLowering, dtype: Any, shape: Sequence[int]) -> str:
