@@ -146,11 +146,11 @@ typedef struct reading {
   bool counted;
 } reading;
 
-/* Of the passes only find_parallel leaves grid and blocks as they are written. */
+/* After find_parallel, which is the last pass that leaves the blocks as they are written; a crew goes without it. */
 static void read_kernel(void *user, pass_id id, const ir_kernel *k) {
   reading *r = user;
   plan *p = r->plan;
-  if (id != PASS_find_parallel) return;
+  if (id != (ir_is_crew(k) ? PASS_expand_views : PASS_find_parallel)) return;
   r->counted = read_grid(r->arena, k, p);
   if (!r->counted) return;
   read_blocks(r->arena, k, p);
