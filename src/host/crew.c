@@ -1,4 +1,4 @@
-/* The launch of a crew: the units of the machine, and the one loop that runs them. */
+/* Units and clusters of a crew, and the one loop that runs them. */
 #include "host/crew.h"
 
 #include <string.h>
@@ -119,18 +119,29 @@ static uint64_t cluster_bytes(const crew *c) {
   return (c->plan->frame_bytes + c->plan->scratch_bytes) * c->cluster_units;
 }
 
-/* One cluster more side by side. False when there is none, or no memory for it. */
-static bool join_cluster(crew *c) {
-  if (c->next == c->clusters || c->launch->stop) return false;
-  if (c->places > 0 && (c->places + 1) * cluster_bytes(c) > c->plan->memory_limit) return false;
+static crew_cluster *free_place(const crew *c) {
+  for (uint32_t p = 0; p < c->places; p++)
+    if (c->place[p]->left == 0) return c->place[p];
+  return NULL;
+}
+
+static crew_cluster *new_place(crew *c) {
   crew_cluster **places = mem_resize(c->mem, c->place, c->places * sizeof *places, (c->places + 1) * sizeof *places);
   if (places) c->place = places;
   crew_cluster *place = places ? mem_calloc(c->mem, 1, sizeof *place) : NULL;
-  if (place) {
-    c->place[c->places++] = place;
-    place->units = mem_calloc(c->mem, c->cluster_units, sizeof *place->units);
-  }
-  if (place && place->units && start_cluster(c, place)) return true;
+  if (!place) return NULL;
+  c->place[c->places++] = place;
+  place->units = mem_calloc(c->mem, c->cluster_units, sizeof *place->units);
+  return place->units ? place : NULL;
+}
+
+/* One cluster more side by side. False when there is none, or no memory for it. */
+static bool join_cluster(crew *c) {
+  if (c->next == c->end || c->launch->stop) return false;
+  crew_cluster *place = free_place(c);
+  if (!place && c->places > 0 && (c->places + 1) * cluster_bytes(c) > c->plan->memory_limit) return false;
+  if (!place) place = new_place(c);
+  if (place && start_cluster(c, place)) return true;
   launch_run_out(c->launch);
   return false;
 }
@@ -162,7 +173,7 @@ static void end_unit(crew *c, host_unit *unit) {
   c->alive--;
   if (--place->left > 0) return;
   atomic_fetch_add(&c->launch->done, 1);
-  if (c->next < c->clusters && !start_cluster(c, place)) launch_run_out(c->launch);
+  if (c->next < c->end && !start_cluster(c, place)) launch_run_out(c->launch);
 }
 
 /* ---- running ---- */
@@ -201,66 +212,14 @@ static void run_units(crew *c) {
       break;
     crew_pass_time(c);
     if (c->launch->stop) return;
-    launch_tell_progress(c->launch);
+    if (c->tells) launch_tell_progress(c->launch);
   }
   if (c->alive > 0 && !c->launch->stop) crew_report_deadlock(c);
 }
 
-/* ---- the launch ---- */
-
-static uint32_t team_units(const ir_kernel *k, ir_team_level level) {
-  uint32_t units = 1;
-  for (uint32_t i = 0; i < k->team_count; i++)
-    if (k->teams[i].level == level) units *= (uint32_t)k->teams[i].extent->value;
-  return units;
-}
-
-bool crew_machine(kiln_host_plan *plan) {
-  const ir_kernel *k = plan->kernel;
-  if (plan->kind != MACHINE_GPU || plan->points > MACHINE_MAX_UNITS) return false;
-  const uint32_t sizes[MACHINE_MAX_LEVELS] = {[CREW_DEVICE] = team_units(k, IR_TEAM_DEVICES),
-                                              [CREW_CLUSTER] = (uint32_t)plan->points,
-                                              [CREW_BLOCK] = team_units(k, IR_TEAM_CLUSTER),
-                                              [CREW_THREAD] = team_units(k, IR_TEAM_THREADS)};
-  return machine_make(plan->kind, sizes, &plan->machine);
-}
-
-static bool open_crew(crew *c, launch *l) {
-  kiln_host_plan *plan = l->plan;
-  const alloc_heap_desc desc = {.poison = ALLOC_FILL, .shadow = plan->check, .total_limit = plan->memory_limit};
-  const machine *m = &plan->machine;
-  *c = (crew){.plan = plan, .launch = l, .mem = plan->context->mem};
-  c->clusters = m->count[CREW_CLUSTER];
-  c->cluster_units = m->count[CREW_THREAD] / m->count[CREW_CLUSTER];
-  c->heap = alloc_heap_create(c->mem, m, &desc);
-  sched_queue_init(&c->queue, c->mem, plan->seed);
-  crew_race_open(c);
-  c->timing = !plan->check ? CREW_EAGER : plan->seed < CREW_ANY_TIME ? (crew_timing)plan->seed : CREW_ANY_TIME;
-  return c->heap;
-}
-
-static void close_crew(crew *c) {
-  crew_free_tasks(c);
-  crew_free_syncs(c, !c->launch->stop);
-  crew_race_close(c);
-  for (uint32_t p = 0; p < c->places; p++) {
-    for (uint32_t i = 0; c->place[p]->units && i < c->cluster_units; i++) crew_free_member(c, c->place[p]->units[i]);
-    mem_free(c->mem, c->place[p]->units, c->cluster_units * sizeof(host_unit *));
-    mem_free(c->mem, c->place[p], sizeof(crew_cluster));
-  }
-  mem_free(c->mem, c->place, c->places * sizeof(crew_cluster *));
-  sched_queue_free(&c->queue);
-  alloc_heap_destroy(c->heap);
-}
-
-void crew_run(launch *l) {
-  crew c;
-  if (open_crew(&c, l)) {
-    while (c.places < ALIVE_AT_FIRST && join_cluster(&c)) continue;
-    run_units(&c);
-    if (!l->stop) crew_report_unshared(&c);
-  } else {
-    launch_run_out(l);
-  }
-  close_crew(&c);
+void crew_run_clusters(crew *c, uint64_t begin, uint64_t end, uint32_t at_first) {
+  c->next = begin;
+  c->end = end;
+  for (uint32_t i = 0; i < at_first; i++) join_cluster(c);
+  run_units(c);
 }

@@ -1,10 +1,11 @@
 /* Private to the files that run a crew: units that order themselves.
  *
- * How it is read: crew.c makes the units of a launch and runs them, one at a time, in the order of sched.c. A unit runs
- * until it has to wait; then it stands in the line of what it waits for, and whoever lets that move on puts it back
- * into the queue. When nobody can run and somebody has not ended, that is a deadlock, exactly. crew_memory.c shares
- * scratch between units; sync.c runs barriers and semaphores, state machines of src/model; tasks.c runs what goes on
- * beside the units: copies (copies.c) and products (mma.c); warps.c splits units; crew_report.c says what went wrong.
+ * How it is read: crew_launch.c makes the machine of a launch; crew.c runs its units, one at a time, in the order of
+ * sched.c. A unit runs until it has to wait; then it stands in the line of what it waits for, and whoever lets that
+ * move on puts it back into the queue. When nobody can run and somebody has not ended, that is a deadlock, exactly.
+ * crew_memory.c shares scratch between units; sync.c runs barriers and semaphores, state machines of src/model; tasks.c
+ * runs what goes on beside the units: copies (copies.c) and products (mma.c); warps.c splits units; crew_report.c says
+ * what went wrong.
  *
  * Clusters do not know each other, so that few need to be alive at a time. But where all those alive wait, as they may
  * for a count in global memory, the next one joins them: as if all had been there from the start. */
@@ -136,26 +137,31 @@ typedef struct crew {
   crew_sync *syncs;
   crew_cluster **place; /* one for each cluster that is alive */
   uint32_t places, cluster_units;
-  uint64_t clusters, next; /* in the launch; the next to start */
-  uint64_t alive;          /* units that have not ended */
-  uint64_t idle;           /* turns since something moved on */
-  crew_line for_memory;    /* who waits until another block has its memory */
+  uint64_t clusters;    /* in the launch */
+  uint64_t next, end;   /* of those that are this crew's to start */
+  uint64_t alive;       /* units that have not ended */
+  uint64_t idle;        /* turns since something moved on */
+  crew_line for_memory; /* who waits until another block has its memory */
   crew_timing timing;
   crew_task *tasks, *last_task; /* in flight */
   uint8_t *room;                /* for the data of tasks that are done at once */
   uint64_t room_bytes;
   race *race; /* NULL unless checking */
+  bool tells; /* progress: the caller's thread alone */
 } crew;
 
-/* crew.c */
+/* crew_launch.c */
 bool crew_machine(kiln_host_plan *plan); /* the machine of its launches; false: too many units, or another machine */
 void crew_run(launch *l);
-void crew_places(const kiln_host_plan *plan, unit_id thread, uint32_t *places); /* on the axes of the teams */
-host_unit *crew_new_member(crew *c);                                            /* NULL when memory is out */
-void crew_free_member(crew *c, host_unit *unit);                                /* accepts NULL */
-void crew_begin(host_unit *unit);                                               /* it may run */
-void crew_stand(host_unit *unit, crew_line *line, const ir_op *op);             /* it waits there */
-void crew_wake(crew *c, crew_line *line);                                       /* all who do go on */
+
+/* crew.c */
+void crew_run_clusters(crew *c, uint64_t begin, uint64_t end, uint32_t at_first); /* so many side by side at first */
+void crew_places(const kiln_host_plan *plan, unit_id thread, uint32_t *places);   /* on the axes of the teams */
+host_unit *crew_new_member(crew *c);                                              /* NULL when memory is out */
+void crew_free_member(crew *c, host_unit *unit);                                  /* accepts NULL */
+void crew_begin(host_unit *unit);                                                 /* it may run */
+void crew_stand(host_unit *unit, crew_line *line, const ir_op *op);               /* it waits there */
+void crew_wake(crew *c, crew_line *line);                                         /* all who do go on */
 
 /* crew_memory.c */
 host_status crew_acquire(host_unit *unit, uint32_t root);

@@ -111,7 +111,7 @@ void crew_report_deadlock(crew *c) {
   if (ARENA_GUARD(&r.arena, r.out)) {
     loc first = note_waits(&r);
     diag_extra extra = {.notes = r.notes, .note_count = r.note_count, .seed = c->plan->seed};
-    if (c->next < c->clusters) extra.hint = "the memory limit left no room for the other clusters; raise it";
+    if (c->next < c->end) extra.hint = "the memory limit left no room for the other clusters; raise it";
     diag_report_with(c->plan->context->diags, DIAG_deadlock, first, &extra, (unsigned long long)c->alive,
                      (unsigned long long)(c->plan->machine.count[CREW_THREAD]), STR_FMT(c->plan->kernel->name));
   }

@@ -18,9 +18,9 @@ typedef struct launch {
 } launch;
 
 /* run.c */
-bool launch_count_steps(launch *l, const host_unit *unit, uint64_t steps); /* true when the limit is passed */
-void launch_stop_livelock(launch *l, const host_unit *unit, uint64_t steps);
-void launch_run_out(launch *l); /* of memory: stops */
+bool launch_count_steps(launch *l, const host_unit *unit, uint64_t steps);   /* true when the limit is passed */
+void launch_stop_livelock(launch *l, const host_unit *unit, uint64_t steps); /* after so many */
+void launch_run_out(launch *l);                                              /* of memory: stops */
 uint64_t launch_slice(const launch *l, uint64_t slice);
 void launch_tell_progress(launch *l);
 

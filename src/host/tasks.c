@@ -209,6 +209,15 @@ static bool run_at_once(crew *c, crew_task *task) {
   return true;
 }
 
+/* While a copy is in flight nobody should look at its destination: there is nothing to be seen there. */
+static void poison(const crew_task *task) {
+  const crew_side *to = &task->parts->to;
+  if (task->kind != CREW_COPY || task->op->attrs->combine != IR_COMBINE_SET) return;
+  host_fill(task->data, ir_fill_bits(to->info.dtype), (uint32_t)ir_dtype_bytes(to->info.dtype),
+            host_box_count(&to->info));
+  host_box_move(&to->box, &to->info, task->data, true);
+}
+
 /* A copy of the task, in flight. */
 static bool list_task(crew *c, const crew_task *task) {
   crew_task *listed = mem_calloc(c->mem, 1, sizeof *listed);
@@ -224,6 +233,7 @@ static bool list_task(crew *c, const crew_task *task) {
   memcpy(listed->parts, task->parts, task->part_count * sizeof *task->parts);
   *(c->last_task ? &c->last_task->next : &c->tasks) = listed;
   c->last_task = listed;
+  poison(listed);
   if (task->kind == CREW_PRODUCT && !task->one.from.block) advance(c, listed); /* a tile changes with its unit */
   return true;
 }

@@ -46,6 +46,40 @@ static void semaphores_count_bytes(void **state) {
   copy_queue_free(&q);
 }
 
+typedef struct waits {
+  uint64_t ids[8];
+  bool read_only[8], forgotten[8];
+  uint32_t count;
+} waits;
+
+static void note_wait(void *user, const copy *awaited, bool read_only, bool forgotten) {
+  waits *t = user;
+  t->ids[t->count] = awaited->id;
+  t->read_only[t->count] = read_only;
+  t->forgotten[t->count++] = forgotten;
+}
+
+/* A wait for sources is told of, and the write can still be waited for, though it is long done. */
+static void waits_tell_whom_they_cover(void **state) {
+  (void)state;
+  waits t = {.count = 0};
+  copy_queue q;
+  copy_queue_init(&q, mem_default());
+  q.awaited = note_wait;
+  q.user = &t;
+  uint64_t a = start(&q, (copy_desc){.commit = true}), b = start(&q, (copy_desc){.commit = true});
+  finish_copy(&q, a);
+  finish_copy(&q, b);
+  assert_int_equal(copy_wait_groups(&q, 1, true, NULL).state, SYNC_READY);
+  assert_int_equal(t.count, 1);
+  assert_true(t.ids[0] == a && t.read_only[0] && !t.forgotten[0]);
+  assert_int_equal(copy_wait_groups(&q, 0, false, NULL).state, SYNC_READY);
+  assert_int_equal(t.count, 3);
+  assert_true(t.ids[1] == a && t.ids[2] == b && t.forgotten[1] && t.forgotten[2]);
+  assert_null(copy_find(&q, a));
+  copy_queue_free(&q);
+}
+
 static void a_written_copy_arrives_once(void **state) {
   (void)state;
   barrier full;
@@ -175,13 +209,10 @@ static void random_queues_agree_with_history(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(stages_go_one_by_one),
-      cmocka_unit_test(semaphores_count_bytes),
-      cmocka_unit_test(a_written_copy_arrives_once),
-      cmocka_unit_test(groups_close_with_a_commit),
-      cmocka_unit_test(the_open_group_is_not_waited_for),
-      cmocka_unit_test(reading_may_be_awaited_alone),
-      cmocka_unit_test(random_queues_agree_with_history),
+      cmocka_unit_test(stages_go_one_by_one),         cmocka_unit_test(semaphores_count_bytes),
+      cmocka_unit_test(waits_tell_whom_they_cover),   cmocka_unit_test(a_written_copy_arrives_once),
+      cmocka_unit_test(groups_close_with_a_commit),   cmocka_unit_test(the_open_group_is_not_waited_for),
+      cmocka_unit_test(reading_may_be_awaited_alone), cmocka_unit_test(random_queues_agree_with_history),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
