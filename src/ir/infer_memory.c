@@ -182,6 +182,13 @@ static bool refuse_view(ir_builder *b, const ir_op *op, const ir_type *from, con
   return false;
 }
 
+/* They are numbered by i32. */
+static bool need_numbers(ir_builder *b, const ir_op *op) {
+  ir_dim count = ir_count_dim(b->module, &op->attrs->shape);
+  return !ir_dim_known(count) ||
+         ir_need_range(b, op, "the number of elements", count->value, count->value <= INT32_MAX, "at most 2147483647");
+}
+
 static bool infer_view_as(ir_builder *b, ir_op *op) {
   if (!ir_need_count(b, op, 1)) return false;
   const ir_type *from = &op->operands[0]->type, to = ir_ref_type(op->attrs->type, from->space, &op->attrs->shape);
@@ -189,7 +196,7 @@ static bool infer_view_as(ir_builder *b, ir_op *op) {
   if (from->dtype != to.dtype && (!ir_need_class(b, op, from->dtype, T_NUM) || !ir_need_class(b, op, to.dtype, T_NUM)))
     return false;
   if (!ir_need_range(b, op, "the rank of the ref", from->shape.rank, from->shape.rank > 0, "at least 1") ||
-      !need_depth(b, op) || !ir_infer_result(b, op, to))
+      !need_depth(b, op) || !ir_infer_result(b, op, to) || !need_numbers(b, op))
     return false;
   bool fits = ir_view_axis(from, &to, &axis);
   if (fits && axis == to.shape.rank)

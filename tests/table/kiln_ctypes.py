@@ -130,6 +130,14 @@ class Kiln:
         else:
             self.check(self.lib.kiln_host_run(self.context, found, ctypes.byref(HostDesc()), list_of, count))
 
+    def run_text(self, text, arrays, on_device):
+        """Runs the kernel `k` of a text."""
+        module = self.parse(text)
+        try:
+            self.run(module, "k", arrays, on_device)
+        finally:
+            self.destroy(module)
+
     def destroy(self, module):
         self.lib.kiln_module_destroy(module)
 

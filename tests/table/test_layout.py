@@ -102,11 +102,7 @@ def check_kernel(kiln, rng, dtype, on_device):
     text = (f"kernel k(x: {dtype}[{shape}] {source}) -> (y: {dtype}[{shape}] {target}) {{\n  grid i: cdiv({data.shape[0]}, {rows}) parallel\n"
             f"  block x ({block}) at ({at})\n  block y ({block}) at ({at})\n  y[...] = x[...]\n}}\n")
     found = np.zeros_like(data)
-    module = kiln.parse(text)
-    try:
-        kiln.run(module, "k", [(data, dtype), (found, dtype)], on_device)
-    finally:
-        kiln.destroy(module)
+    kiln.run_text(text, [(data, dtype), (found, dtype)], on_device)
     return (found == data).all(), f"running\n{text}"
 
 
@@ -123,11 +119,7 @@ def check_scratch(kiln, rng, dtype, on_device):
             f"  for i in 0 .. {data.shape[-1]} {{ y[..., i] = s[..., i] }}\n"
             f"  let row = view s as {dtype}[{data.size}]\n  flat[...] = row[...]\n}}\n")
     found, flat = np.zeros_like(data), np.zeros_like(data).reshape(-1)
-    module = kiln.parse(text)
-    try:
-        kiln.run(module, "k", [(data, dtype), (found, dtype), (flat, dtype)], on_device)
-    finally:
-        kiln.destroy(module)
+    kiln.run_text(text, [(data, dtype), (found, dtype), (flat, dtype)], on_device)
     return (found == data).all() and (flat == data.reshape(-1)).all(), f"running\n{text}"
 
 

@@ -153,13 +153,9 @@ class Tests:
 
     def run(self, text, inputs, outputs):
         """Outputs (stored) of kernel k for stored inputs: [(array, type)], [(shape, type)]."""
-        module = self.kiln.parse(text)
-        try:
-            made = [(np.zeros(shape, STORAGE[name]), name) for shape, name in outputs]
-            self.kiln.run(module, "k", inputs + made, self.on_device)
-            return [data for data, _ in made]
-        finally:
-            self.kiln.destroy(module)
+        made = [(np.zeros(shape, STORAGE[name]), name) for shape, name in outputs]
+        self.kiln.run_text(text, inputs + made, self.on_device)
+        return [data for data, _ in made]
 
     def conversions(self, source, rng):
         targets = [name for name in [*WIDE, *NARROW] if name != source and (source in NARROW or name in NARROW)]

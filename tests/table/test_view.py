@@ -153,12 +153,8 @@ class Access:
 
     def found(self, kiln, on_device):
         chain, changed, read = self.chain, self.data.copy(), np.zeros_like(self.value)
-        module = kiln.parse(self.text)
-        try:
-            kiln.run(module, "k", [(changed, chain.root), (self.value, chain.dtype), (self.mask, "bool"), (np.ones(1, np.int32), "i32"),
-                                   (read, chain.dtype)], on_device)
-        finally:
-            kiln.destroy(module)
+        inputs = [(changed, chain.root), (self.value, chain.dtype), (self.mask, "bool"), (np.ones(1, np.int32), "i32")]
+        kiln.run_text(self.text, [*inputs, (read, chain.dtype)], on_device)
         return changed if self.writes else read
 
     def expected(self):
