@@ -33,7 +33,7 @@ typedef struct kiln_compile_desc {
 } kiln_compile_desc;
 
 /* One storage buffer of the module: descriptor set 0, binding = its index. */
-typedef enum kiln_binding_kind { KILN_BINDING_PARAM, KILN_BINDING_SCRATCH } kiln_binding_kind;
+typedef enum kiln_binding_kind { KILN_BINDING_PARAM, KILN_BINDING_SCRATCH, KILN_BINDING_LOG } kiln_binding_kind;
 typedef struct kiln_binding {
   kiln_binding_kind kind;
   uint32_t param; /* PARAM: index of the parameter */
@@ -41,6 +41,9 @@ typedef struct kiln_binding {
   bool written;
   kiln_layout layout; /* PARAM: how the buffer holds the array; see kiln_layout_pack */
 } kiln_binding;
+
+/* What a kernel prints and checks, and how the log binding holds it. */
+typedef struct kiln_log kiln_log;
 
 /* A compiled kernel. Entry point "main", one descriptor set, push constants {u32 first_unit, unit_end}. */
 typedef struct kiln_program kiln_program;
@@ -60,8 +63,10 @@ typedef struct kiln_program_info {
   uint32_t shared_memory;      /* bytes */
   uint32_t kept_memory;        /* of these, for tiles that registers do not hold; the rest is scratch */
   bool needs_f64, needs_i64;
+  const kiln_log *log; /* read after every launch; NULL: the kernel neither prints nor checks */
 } kiln_program_info;
 
+/* The kernel must outlive programs that print or check, and their launches: they name places in its text. */
 KILN_API kiln_result kiln_compile(kiln_context *context, const kiln_kernel *kernel, const kiln_compile_desc *desc,
                                   kiln_program **out);
 KILN_API const kiln_program_info *kiln_program_get(const kiln_program *program);

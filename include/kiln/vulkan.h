@@ -21,6 +21,8 @@ typedef struct kiln_device_desc {
   kiln_str application, engine; /* names given to the driver, followed there by Kiln's own */
   uint64_t time_limit_ns;       /* longest wait for one launch; 0: 60 s */
   bool accept_failed;           /* open a device whose start-up self-test failed, for `kiln doctor` */
+  void (*print)(void *user, const char *line, size_t size); /* what kernels print, after each launch; may be NULL */
+  void *print_user;
 } kiln_device_desc;
 
 typedef struct kiln_device_info {
@@ -48,7 +50,7 @@ typedef struct kiln_launch kiln_launch;
 KILN_API kiln_result kiln_launch_create(kiln_device *device, const kiln_program *program, kiln_launch **out);
 KILN_API kiln_result kiln_launch_upload(kiln_launch *launch, uint32_t param, const kiln_array *array);
 /* Runs it `repeat` times in one submission and waits; *device_ns is one run's time by device timestamps (0: none
- * there). */
+ * there). Then prints what the kernel printed; KILN_ERROR_FAULT when one of its checks failed. */
 KILN_API kiln_result kiln_launch_run(kiln_launch *launch, uint32_t repeat, double *device_ns);
 KILN_API kiln_result kiln_launch_download(kiln_launch *launch, uint32_t param, const kiln_array *array);
 KILN_API void kiln_launch_destroy(kiln_launch *launch);

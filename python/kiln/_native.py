@@ -152,6 +152,8 @@ class DeviceDesc(ctypes.Structure):
         ("engine", Str),
         ("time_limit_ns", c_uint64),
         ("accept_failed", c_bool),
+        ("print", c_void_p),
+        ("print_user", c_void_p),
     ]
 
 

@@ -199,7 +199,7 @@ static kiln_result prepare_host(kiln_seat *seat, const kiln_request *request, re
 static kiln_result open_device(kiln_seat *seat) {
   static const char prefix[] = "vulkan:";
   const size_t size = sizeof prefix - 1, length = seat->on_size - 1;
-  kiln_device_desc desc = {0};
+  kiln_device_desc desc = {.print = print};
   if (seat->device) return KILN_OK;
   if (length > size) desc.select = (kiln_str){seat->on + size, length - size};
   return kiln_device_open(seat->context, &desc, &seat->device);

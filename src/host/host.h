@@ -17,6 +17,7 @@
 #include "base/context.h"
 #include "base/thread.h"
 #include "ir/eval.h"
+#include "ir/say.h"
 #include "kiln/host.h"
 #include "model/alloc.h"
 #include "model/step.h"
@@ -225,12 +226,10 @@ typedef struct host_crew_op {
   uint32_t at[KILN_MAX_RANK]; /* cells, i32: coordinates of a peer */
 } host_crew_op;
 
-/* A value that is printed, or a condition. */
+/* A value that is printed, or a condition: the dense tile in a slot. */
 typedef struct host_said {
-  uint32_t slot, rank, bytes; /* dense */
-  ir_dtype dtype;
-  int64_t count, dims[KILN_MAX_RANK];
-  const void *data; /* at run time */
+  uint32_t slot;
+  ir_said value;
 } host_said;
 
 typedef struct host_say {

@@ -150,11 +150,7 @@ void flat_say(flat *f, const ir_op *op) {
   make_dense(f, op);
   for (uint32_t k = 0; k < op->operand_count; k++) {
     const ir_value *v = op->operands[k];
-    host_said *value = &say->values[k];
-    *value = (host_said){.slot = flat_dense(f, v), .rank = v->type.shape.rank, .bytes = flat_bytes(v)};
-    value->dtype = v->type.dtype;
-    value->count = ir_count(&v->type);
-    for (uint32_t d = 0; d < value->rank; d++) value->dims[d] = ir_extent(&v->type, d);
+    say->values[k] = (host_said){.slot = flat_dense(f, v), .value = ir_said_of(&v->type)};
   }
   take_all(f, op);
   need_turns(f);

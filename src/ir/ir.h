@@ -418,6 +418,7 @@ struct kiln_kernel {
   uint32_t value_count; /* ids run from 0 */
   kiln_str comment;     /* the `//` lines directly above it; may be empty */
   loc loc;
+  const struct kiln_log *log; /* what it tells by way of its last param (ir/log.h); NULL before pass log_tells */
   bool bound;
 };
 typedef kiln_kernel ir_kernel;

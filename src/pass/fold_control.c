@@ -128,19 +128,21 @@ bool fold_control(pass_renames *names, ir_op *op, bool *gone) {
 
 /* ---- dead code ---- */
 
-static bool effect_found(void *user, ir_op *op) {
+/* Whether an op by itself, whatever its regions do, is more than its results; a loop with a condition may never end. */
+static bool acts(const ir_op *op, bool keep_reads) {
+  const uint32_t effects = ir_op_get(op->code)->effects, reads = keep_reads ? E_READS : 0;
+  return effects & (E_WRITES | E_TELLS | E_SYNC | reads) || op->code == IR_while;
+}
+
+static bool is_idle(void *user, ir_op *op) {
   const bool *keep_reads = user;
-  uint32_t effects = ir_op_get(op->code)->effects;
-  return !(effects & (E_WRITES | E_SYNC)) && !(*keep_reads && (effects & E_READS)) && op->code != IR_while;
+  return !acts(op, *keep_reads);
 }
 
 bool fold_has_effects(const ir_op *op, bool keep_reads) {
-  uint32_t effects = ir_op_get(op->code)->effects;
-  if (effects & (E_WRITES | E_TERMINATOR | E_TELLS | E_SYNC)) return true;
-  if ((effects & E_READS) && keep_reads) return true;
-  if (op->code == IR_while) return true; /* it may never end */
+  if (acts(op, keep_reads) || ir_op_get(op->code)->effects & E_TERMINATOR) return true;
   for (uint32_t r = 0; r < op->region_count; r++)
-    if (!ir_walk(op->regions[r], effect_found, &keep_reads)) return true;
+    if (!ir_walk(op->regions[r], is_idle, &keep_reads)) return true;
   return false;
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/config.h"
 #include "base/context.h"
+#include "ir/log.h"
 #include "pass/pass.h"
 #include "spirv/check.h"
 #include "spirv/lower.h"
@@ -19,7 +20,8 @@ struct kiln_program {
 typedef struct compiling {
   kiln_context *context;
   const kiln_compile_desc *desc;
-  ir_module *module; /* the bound copy */
+  const source *places; /* the kernel's text */
+  ir_module *module;    /* the bound copy */
   arena work;
   spv_lower *low;
   kiln_program *program;
@@ -78,7 +80,8 @@ static void bind_param(const spv_lower *low, uint32_t index, kiln_binding *out) 
   const spv_memory *memory = &low->memories.data[index];
   const ir_param *param = &low->kernel->params[index];
   uint64_t bytes = bytes_of(param) + (memory->uses_spare ? 16 : 0);
-  *out = (kiln_binding){KILN_BINDING_PARAM, index, bytes, memory->written, param->layout};
+  const bool log = low->kernel->log && low->kernel->log->param == index;
+  *out = (kiln_binding){log ? KILN_BINDING_LOG : KILN_BINDING_PARAM, index, bytes, memory->written, param->layout};
 }
 
 static spv_entry_info write_module(compiling *c, const kiln_profile *profile, bool one_copy) {
@@ -130,6 +133,7 @@ static kiln_result lower(compiling *c, const kiln_profile *profile) {
   info->max_workgroups = entry.max_workgroups;
   info->subgroup_size = low->lanes;
   info->push_constant_size = 8;
+  if (kernel->log) info->log = ir_log_copy(&program->arena, kernel->log, c->places);
   info->shared_memory = low->shared_words * 4;
   info->kept_memory = (low->shared_words - low->placed_words) * 4;
   return KILN_OK;
@@ -167,7 +171,7 @@ static kiln_result run(compiling *c, const ir_kernel *kernel) {
 kiln_result kiln_compile(kiln_context *context, const kiln_kernel *kernel, const kiln_compile_desc *desc,
                          kiln_program **out) {
   *out = NULL;
-  compiling c = {.context = context, .desc = desc};
+  compiling c = {.context = context, .desc = desc, .places = &kernel->module->source};
   c.program = mem_calloc(context->mem, 1, sizeof *c.program);
   if (!c.program) {
     diag_report(context->diags, DIAG_out_of_memory, (loc){0});

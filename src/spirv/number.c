@@ -93,9 +93,19 @@ static spv_id from_bool(spv_lower *low, ir_dtype to, spv_id value) {
   return spv_select(&low->code, spv_num_type(low, to), value, one, zero);
 }
 
+/* A word that may have its top bit set, by halves that are exact: SwiftShader rounds such a word twice. */
+static spv_id word_to_f32(spv_lower *low, spv_id word) {
+  spv_code *c = &low->code;
+  spv_id top = spv_op1(c, SpvOpConvertUToF, c->f32, spv_shr_const(c, word, 16));
+  spv_id rest = spv_op1(c, SpvOpConvertUToF, c->f32, spv_and_const(c, word, 0xffff));
+  return spv_op2(c, SpvOpFAdd, c->f32, spv_op2(c, SpvOpFMul, c->f32, top, const_f32(low, 65536)), rest);
+}
+
 static spv_id int_to_float(spv_lower *low, ir_dtype from, ir_dtype to, spv_id value) {
-  SpvOp op = is_signed(from) ? SpvOpConvertSToF : SpvOpConvertUToF;
-  return spv_num_round(low, to, spv_op1(&low->code, op, spv_num_type(low, to), value));
+  const SpvOp op = is_signed(from) ? SpvOpConvertSToF : SpvOpConvertUToF;
+  const bool halves = from == IR_U32 && bits_of(to) < 64 && spv_fact_of(&low->code, value)->low < 0;
+  spv_id number = halves ? word_to_f32(low, value) : spv_op1(&low->code, op, spv_num_type(low, to), value);
+  return spv_num_round(low, to, number);
 }
 
 static spv_id float_const(spv_lower *low, bool wide, double value) {

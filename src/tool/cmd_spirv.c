@@ -3,13 +3,14 @@
 #include "tool/device.h"
 
 static void print_facts(const kiln_program_info *info) {
+  static const char *const kinds[] = {
+      [KILN_BINDING_PARAM] = "parameter", [KILN_BINDING_SCRATCH] = "scratch", [KILN_BINDING_LOG] = "log"};
   printf("; %llu units, %u to a workgroup of %u invocations in subgroups of %u, %u bytes of shared memory\n",
          (unsigned long long)info->unit_count, info->units_per_workgroup, info->workgroup_size, info->subgroup_size,
          info->shared_memory);
   for (size_t i = 0; i < info->binding_count; i++) {
     const kiln_binding *b = &info->bindings[i];
-    bool scratch = b->kind == KILN_BINDING_SCRATCH;
-    printf("; binding %zu: %s %u, %llu bytes%s\n", i, scratch ? "scratch" : "parameter", scratch ? 0 : b->param,
+    printf("; binding %zu: %s %u, %llu bytes%s\n", i, kinds[b->kind], b->kind == KILN_BINDING_PARAM ? b->param : 0,
            (unsigned long long)b->size, b->written ? ", written" : "");
   }
 }

@@ -39,7 +39,7 @@ static kiln_result time_host(job *j, kiln_host_plan *plan, uint32_t repeats, pro
 }
 
 /* Where JSON is asked for, standard output is for that alone. */
-static void print_line(void *user, const char *line, size_t size) {
+void execute_print(void *user, const char *line, size_t size) {
   const tool *t = user;
   if (args_has(t, "--json"))
     fwrite(line, 1, size, stderr);
@@ -56,7 +56,7 @@ kiln_result execute_host(job *j, const run_wish *wish, kiln_array *arrays, doubl
                          .seed = wish->seed,
                          .progress = progress_show,
                          .progress_user = &line,
-                         .print = print_line,
+                         .print = execute_print,
                          .print_user = j->tool};
   kiln_host_plan *plan;
   kiln_result result = kiln_host_prepare(j->tool->context, s->kernel, &desc, arrays, j->count, &plan);

@@ -17,7 +17,11 @@ size_t device_list(tool *t, const kiln_device_info **out) {
 }
 
 static kiln_result open_device(tool *t, kiln_str select, kiln_device **out) {
-  kiln_device_desc desc = {.select = select, .application = STR("kiln"), .time_limit_ns = TIME_LIMIT_NS};
+  kiln_device_desc desc = {.select = select,
+                           .application = STR("kiln"),
+                           .time_limit_ns = TIME_LIMIT_NS,
+                           .print = execute_print,
+                           .print_user = t};
   return kiln_device_open(t->context, &desc, out);
 }
 

@@ -198,7 +198,11 @@ kiln_result vk_device_open(kiln_context *context, vk_instance *instance, const k
                 candidate->refusal);
     return KILN_ERROR_DEVICE;
   }
-  return vk_device_create(context, instance, candidate, desc->time_limit_ns, out);
+  kiln_result result = vk_device_create(context, instance, candidate, desc->time_limit_ns, out);
+  if (result) return result;
+  (*out)->print = desc->print;
+  (*out)->print_user = desc->print_user;
+  return KILN_OK;
 }
 
 static const kiln_device_desc default_desc;

@@ -1,6 +1,7 @@
 /* A program made ready on a device and run: descriptors, one command buffer, a wait with a limit. */
 #include <string.h>
 
+#include "ir/log.h"
 #include "vulkan/vulkan.h"
 
 enum { MAX_DISPATCHES = 1 << 20 }; /* in one submission */
@@ -169,6 +170,15 @@ static kiln_launch *new_launch(kiln_device *device, const kiln_program_info *pro
   return launch;
 }
 
+static kiln_result keep_log(kiln_launch *launch, const kiln_log *log) {
+  jmp_buf out;
+  if (!log) return KILN_OK;
+  arena_init(&launch->log_arena, launch->device->context->mem, 0);
+  if (ARENA_GUARD(&launch->log_arena, out)) return launch->log = ir_log_copy(&launch->log_arena, log, NULL), KILN_OK;
+  diag_report(launch->device->context->diags, DIAG_out_of_memory, (loc){0});
+  return KILN_ERROR_MEMORY;
+}
+
 kiln_result vk_launch_create_info(kiln_device *device, const kiln_program_info *program, kiln_launch **out) {
   *out = NULL;
   kiln_result result = vk_device_ready(device);
@@ -179,7 +189,8 @@ kiln_result vk_launch_create_info(kiln_device *device, const kiln_program_info *
     diag_report(device->context->diags, DIAG_out_of_memory, (loc){0});
     return KILN_ERROR_MEMORY;
   }
-  result = create_buffers(launch);
+  result = keep_log(launch, program->log);
+  if (!result) result = create_buffers(launch);
   if (!result) result = vk_pipeline_create(device, program, &launch->pipeline);
   if (!result) result = allocate_set(launch);
   if (!result) write_set(launch);
@@ -208,6 +219,7 @@ static void destroy_objects(kiln_launch *launch) {
 void kiln_launch_destroy(kiln_launch *launch) {
   if (!launch) return;
   if (vk_device_reachable(launch->device)) destroy_objects(launch);
+  arena_finish(&launch->log_arena);
   mem_free(launch->device->context->mem, launch, sizeof *launch + launch->count * sizeof(vk_bound));
 }
 
@@ -333,7 +345,9 @@ kiln_result kiln_launch_run(kiln_launch *launch, uint32_t repeat, double *device
   if (result) return result;
   uint64_t dispatches = launch->unit_count / units_per_dispatch(launch) + 1;
   result = exceeds(launch->device, "dispatches in one submission", dispatches * repeat, MAX_DISPATCHES);
+  if (!result) result = vk_log_empty(launch);
   if (!result) result = record(launch, repeat);
   if (!result) result = vk_launch_submit(launch);
-  return result ? result : read_time(launch, repeat, device_ns);
+  if (!result) result = read_time(launch, repeat, device_ns);
+  return result ? result : vk_log_tell(launch);
 }

@@ -4,6 +4,7 @@
  *   selftest.c  start-up probes of a device    device.c    listing, choosing, opening, closing
  *   memory.c    buffers                        pipeline.c  program -> pipeline
  *   launch.c    making and running a launch    transfer.c  data in and out
+ *   log.c       what kernels print and check
  *   run.c       compile and run in one call
  *
  * Rules: an invalid request is refused before any Vulkan object exists; nothing is tried twice; a lost device gets no
@@ -59,6 +60,8 @@ struct kiln_device {
   VkDevice handle;
   VkQueue queue;
   uint64_t time_limit_ns;
+  void (*print)(void *user, const char *line, size_t size);
+  void *print_user;
   bool lost;      /* no call but destruction from now on */
   bool abandoned; /* a dispatch never ended: no call at all */
 };
@@ -97,7 +100,9 @@ struct kiln_launch {
   vk_buffer staging; /* made at the first transfer that needs it */
   uint32_t unit_count, units_per_workgroup, push_constant_size;
   uint32_t max_workgroups; /* of one dispatch, when each has a slice of a scratch buffer; else 0 */
-  uint32_t recorded;       /* repetitions in the command buffer; 0: nothing, or a transfer */
+  const kiln_log *log;     /* NULL: the kernel tells nothing */
+  arena log_arena;
+  uint32_t recorded; /* repetitions in the command buffer; 0: nothing, or a transfer */
   size_t count;
   vk_bound bounds[];
 };
@@ -141,6 +146,10 @@ kiln_result vk_launch_create_info(kiln_device *device, const kiln_program_info *
 kiln_result vk_launch_begin(kiln_launch *launch);  /* empties and opens the command buffer */
 kiln_result vk_launch_end(kiln_launch *launch);    /* closes it */
 kiln_result vk_launch_submit(kiln_launch *launch); /* runs it and waits */
+
+/* log.c: nothing where the kernel tells nothing */
+kiln_result vk_log_empty(kiln_launch *launch);
+kiln_result vk_log_tell(kiln_launch *launch); /* KILN_ERROR_FAULT when a check failed */
 
 /* transfer.c */
 kiln_result vk_launch_write(kiln_launch *launch, uint32_t binding, const void *data, size_t size);

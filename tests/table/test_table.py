@@ -72,6 +72,7 @@ def edges_of(dtype):
         info = INTS[dtype]
         values = [0, 1, 2, 3, 7, 8, info.bits - 1, info.bits, 100, info.max, info.max - 1]
         values += [-1, -2, -7, -100, info.min, info.min + 1] if info.min else [info.max // 2, info.max // 2 + 1]
+        values += [0xA1112C9F] if info.max > 0xA1112C9F else []  # to f32 by way of its low 31 bits it rounds twice
         return np.array(values, STORAGE[dtype])
     precision, low, largest = FLOATS[dtype]
     tiny = np.ldexp(1.0, low)

@@ -10,6 +10,21 @@ from command import ADD, KILN, CommandTest
 
 DATA = ["x=normal:1", "y=normal:2", "--set=M=37", "--set=N=53"]
 
+# Every way that a value has into a log; a step of each kind; what one step tells in a loop and under a condition.
+SAYS = """kernel says(x: f32[4, 3], n: i4[5]) -> (y: f32[4, 3]) {
+  grid i: 2 parallel, j: 2
+  block x (1, 3) at (i * 2 + j, 0)
+  block y (1, 3) at (i * 2 + j, 0)
+  let v = x[...]
+  print "{} {}: {}", i, j, v
+  for k in 0 .. 2 { when k <= j { print "k", k, f16(v), bf16(v), f8e4m3fn(v), f8e8m0fnu(v), f4e2m1fn(v), v > 0.0 } }
+  print "{} {} {}", n[...] - i4(3), u8(i) + u8(255), i16(j) - i16(2)
+  WIDE
+  check i * 2 + j < LIMIT, "a step below LIMIT"
+  y[...] = v
+}
+"""
+
 
 def usable():
     listing = subprocess.run([KILN, "devices", "--json"], capture_output=True, text=True, check=True)
@@ -55,6 +70,32 @@ class Devices(CommandTest):
         self.assertEqual(out.count("skipped: the device has no f64"), lacking)
         self.assertEqual(err.count("device_skipped"), lacking)
         self.assertNotIn("error[", err)
+
+    def test_kernels_say_the_same_as_on_the_host(self):
+        for device in DEVICES:
+            wide = 'print "{} {}", f64(v), i64(i) - i64(2)' if device["f64"] else ""
+            for limit, code in ((4, 0), (2, 3)):
+                file = self.write("says.kiln", SAYS.replace("LIMIT", str(limit)).replace("WIDE", wide))
+                wanted, here = (self.kiln("run", file, "x=normal:1", "n=ones", "--on", on, code=code)
+                                for on in ("host", f"vulkan:{device['index']}"))
+                lines = [text.partition("y: f32")[0].splitlines() for text in (wanted[0], here[0])]
+                self.assertEqual(sorted(lines[0]), sorted(lines[1]))
+                self.assertEqual([line[:3] for line in lines[1] if ": [[" in line], ["0 0", "0 1", "1 0", "1 1"])
+                self.assertEqual(here[1], wanted[1])
+
+    def test_a_log_that_is_full(self):
+        kernel = """kernel many() -> (y: i32[1]) {
+  grid i: 4000
+  for k in 0 .. 100 { print "{}", i * 100 + k }
+  when i == 0 { CHECK y[...] = 1 }
+}"""
+        for check, said in (("", "warning[6024 log_full]"), ('check 1 < 2, "no" ', "fault[6025 log_lost_checks]")):
+            file = self.write("many.kiln", kernel.replace("CHECK ", check))
+            out, err = self.kiln("run", file, "--on", "vulkan", code=3 if check else 0)
+            printed = [int(line) for line in out.splitlines() if line.isdigit()]
+            self.assertIn(said, err)
+            self.assertEqual(printed, sorted(set(printed)))
+            self.assertIn(f": {400000 - len(printed)} of the 400000 ", err)
 
     def test_no_such_device(self):
         self.kiln("run", self.write("add.kiln", ADD), *DATA, "--on", "vulkan:no such name", code=1)

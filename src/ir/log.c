@@ -1,0 +1,69 @@
+/* Logs of devices: what they hold, and records as the host's values. */
+#include "ir/log.h"
+
+#include <string.h>
+
+static uint32_t words_each(ir_dtype dtype) { return ir_dtype_get(dtype)->bits == 64 ? 2 : 1; }
+
+uint32_t ir_log_words(const ir_said *value) { return (uint32_t)ir_said_count(value) * words_each(value->dtype); }
+
+static void copy_told(arena *a, const ir_told *from, const source *places, ir_told *to) {
+  *to = *from;
+  to->words = str_copy(a, from->words);
+  to->values = arena_copy(a, from->values, (from->count + 1) * sizeof *from->values);
+  if (places && to->loc.source) to->loc.source = places;
+}
+
+const ir_log *ir_log_copy(arena *a, const ir_log *log, const source *places) {
+  ir_log *copy = arena_copy(a, log, sizeof *log);
+  copy->axes = ARENA_ARRAY(a, ir_log_axis, log->axis_count + 1);
+  copy->told = ARENA_ARRAY(a, ir_told, log->told_count + 1);
+  for (uint32_t i = 0; i < log->axis_count; i++) {
+    copy->axes[i] = log->axes[i];
+    copy->axes[i].name = str_copy(a, log->axes[i].name);
+  }
+  for (uint32_t i = 0; i < log->told_count; i++) copy_told(a, &log->told[i], places, &copy->told[i]);
+  return copy;
+}
+
+/* Elements of up to a word have one each, in its low bits. */
+static void *elements(arena *a, const ir_said *value, const uint32_t *words) {
+  const size_t bytes = ir_dtype_bytes(value->dtype), count = (size_t)ir_said_count(value);
+  const uint32_t bits = ir_dtype_get(value->dtype)->bits;
+  uint8_t *data = arena_array(a, count + 1, bytes);
+  for (size_t i = 0; i < count && bits <= 32; i++) {
+    const uint32_t word = bits < 32 ? words[i] & ((1u << bits) - 1) : words[i];
+    memcpy(data + i * bytes, &word, bytes);
+  }
+  if (bits == 64) memcpy(data, words, count * bytes);
+  return data;
+}
+
+ir_said *ir_log_values(arena *a, const ir_told *told, const uint32_t *words) {
+  ir_said *values = arena_copy(a, told->values, (told->count + 1) * sizeof *told->values);
+  for (uint32_t i = 0; i < told->count; i++) {
+    values[i].data = elements(a, &values[i], words);
+    words += ir_log_words(&values[i]);
+  }
+  return values;
+}
+
+/* The indices of the axes of one kind, after `before` if there are any. */
+static void write_axes(text *t, const ir_log *log, const uint32_t *indices, bool parallel, const char *before) {
+  bool any = false;
+  for (uint32_t i = 0; i < log->axis_count; i++) {
+    if (log->axes[i].parallel != parallel) continue;
+    text_format(t, "%s%.*s %d", any ? ", " : before, STR_FMT(log->axes[i].name), (int)indices[i]);
+    any = true;
+  }
+  if (any) text_char(t, ')');
+}
+
+void ir_log_step(text *t, const ir_log *log, const uint32_t *indices) {
+  uint64_t flat = 0;
+  for (uint32_t i = 0; i < log->axis_count; i++)
+    if (log->axes[i].parallel) flat = flat * (uint64_t)log->axes[i].extent + indices[i];
+  text_format(t, "block %llu", (unsigned long long)flat);
+  write_axes(t, log, indices, true, " (");
+  write_axes(t, log, indices, false, " step (");
+}

@@ -1,0 +1,43 @@
+/* The log in which a device leaves what its `print` and `check` have to say, for the host to read.
+ *
+ * It is a parameter that pass log_tells adds: u32[rows, width]. Word 0 of row 0 counts the records; record k is row
+ * 1 + k: the number of what is told, the indices of the grid step, the values. Records for which there is no row are
+ * lost, but counted. */
+#ifndef KILN_SRC_IR_LOG_H
+#define KILN_SRC_IR_LOG_H
+
+#include "ir/say.h"
+
+/* A `print` or `check` of the kernel. */
+typedef struct ir_told {
+  bool check;
+  kiln_str words;
+  loc loc;
+  uint32_t count;
+  ir_said *values;
+} ir_told;
+
+/* An axis of the grid, as it was written. */
+typedef struct ir_log_axis {
+  kiln_str name;
+  bool parallel;
+  int64_t extent; /* 0: known at launch */
+} ir_log_axis;
+
+typedef struct kiln_log {
+  uint32_t param;
+  uint32_t rows, width;
+  uint32_t axis_count, told_count;
+  ir_log_axis *axes;
+  ir_told *told;
+} ir_log;
+
+uint32_t ir_log_words(const ir_said *value); /* that a value takes in a record */
+/* A copy that needs nothing of the original; its places point into `places`, or stay when that is NULL. */
+const ir_log *ir_log_copy(arena *a, const ir_log *log, const source *places);
+/* The values of a record, as ir_say wants them: `words` of a row, from its first value on. */
+ir_said *ir_log_values(arena *a, const ir_told *told, const uint32_t *words);
+/* The step of a record, as faults name it. */
+void ir_log_step(text *t, const ir_log *log, const uint32_t *indices);
+
+#endif

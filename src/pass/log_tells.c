@@ -1,0 +1,152 @@
+/* log_tells: a device cannot speak to the host while it runs, so `print` and `check` become records of a log that the
+ * host reads when the launch is over (ir/log.h).
+ *
+ *   kernel k(x: f32[8]) -> (y: f32[8]) {        kernel k(x: f32[8]) -> (y: f32[8], log: u32[R, 10]) {
+ *     grid i: 4 parallel                          grid i: 4 parallel
+ *     let v = x[...]                              let v = x[...]
+ *     print "x is {}", v                          let row = i32(atomic add log[0, 0] = 1) + 1
+ *                                                 log[row, 0] = 0  ; log[row, 1] = u32(i)
+ *                                                 log[row, 2 : 8] = bitcast(v, type: u32)
+ *
+ * A row that the log does not have is outside of it, so what goes there is dropped. Runs first, while all axes of the
+ * grid have their indices. */
+#include "ir/log.h"
+#include "pass/expand.h"
+#include "pass/util.h"
+
+enum {
+  LOG_WORDS = 1 << 18, /* as many rows as make that, */
+  LOG_ROWS = 16        /* but so many at least */
+};
+
+static bool tells(ir_code code) { return ir_op_get(code)->effects & E_TELLS; }
+
+/* ---- the log ---- */
+
+static ir_told told_of(arena *a, const ir_op *op) {
+  ir_told told = {.check = op->code == IR_check, .words = op->attrs->words, .loc = op->loc};
+  told.count = told.check ? 0 : op->operand_count;
+  told.values = ARENA_ARRAY(a, ir_said, told.count + 1);
+  for (uint32_t i = 0; i < told.count; i++) told.values[i] = ir_said_of(&op->operands[i]->type);
+  return told;
+}
+
+static uint32_t width_of(const ir_told *told, uint32_t axes) {
+  uint32_t width = 1 + axes;
+  for (uint32_t i = 0; i < told->count; i++) width += ir_log_words(&told->values[i]);
+  return width;
+}
+
+static ir_log *plan_log(const pass_ctx *c, const pass_ops *ops) {
+  const ir_kernel *k = c->kernel;
+  arena *a = &k->module->arena;
+  ir_log *log = ARENA_NEW(a, ir_log);
+  *log = (ir_log){.param = k->param_count, .axis_count = k->axis_count, .told_count = (uint32_t)ops->count};
+  log->axes = ARENA_ARRAY(a, ir_log_axis, k->axis_count + 1);
+  log->told = ARENA_ARRAY(a, ir_told, ops->count + 1);
+  for (uint32_t i = 0; i < k->axis_count; i++) {
+    const ir_axis *axis = &k->axes[i];
+    log->axes[i] = (ir_log_axis){axis->name, axis->parallel, axis->bound ? 0 : axis->extent->value};
+  }
+  for (uint32_t i = 0; i < log->told_count; i++) {
+    log->told[i] = told_of(a, ops->data[i]);
+    const uint32_t width = width_of(&log->told[i], k->axis_count);
+    if (width > log->width) log->width = width;
+  }
+  const uint32_t rows = LOG_WORDS / log->width;
+  log->rows = 1 + (rows < LOG_ROWS ? LOG_ROWS : rows);
+  return log;
+}
+
+static val add_param(pass_ctx *c, const ir_log *log) {
+  ir_kernel *k = c->kernel;
+  ir_builder b = {.module = k->module, .kernel = k, .diags = c->diags, .loc = k->loc};
+  const ir_shape shape = {.rank = 2, .dims = {ir_dim_const(k->module, log->rows), ir_dim_const(k->module, log->width)}};
+  ir_param *params = ARENA_ARRAY(&k->module->arena, ir_param, k->param_count + 1);
+  for (uint32_t i = 0; i < k->param_count; i++) params[i] = k->params[i];
+  ir_param *added = &params[k->param_count];
+  *added = (ir_param){.name = STR("log"), .direction = KILN_OUT, .alias = -1, .loc = k->loc};
+  added->ref = ir_free_value(&b, ir_ref_type(IR_U32, IR_SPACE_GMEM, &shape), added->name);
+  k->params = params;
+  k->param_count++;
+  return added->ref;
+}
+
+/* ---- records ---- */
+
+/* One record being written. */
+typedef struct record {
+  ir_builder *b;
+  val log, row;
+  uint32_t used; /* words of the row */
+} record;
+
+static ir_index point_at(ir_builder *b, int32_t operand, int64_t start) {
+  return (ir_index){.point = true, .operand = operand, .start = ir_dim_const(b->module, start), .stride = 1};
+}
+
+/* The words of a tile of u32, or a scalar, behind those that are there. */
+static void put(record *r, val words) {
+  ir_builder *b = r->b;
+  ir_attrs attrs = {.index_count = 2, .index = {point_at(b, 2, 0), point_at(b, -1, r->used)}};
+  if (words->type.shape.rank > 0) {
+    attrs.index[1].point = false;
+    attrs.index[1].size = words->type.shape.dims[0];
+  }
+  ir_make(b, IR_store, (val[]){r->log, words, r->row}, 3, &attrs);
+  r->used += (uint32_t)ir_count(&words->type);
+}
+
+static val bits_as(ir_builder *b, val v, ir_dtype dtype) {
+  return v->type.dtype == dtype ? v : ir_make1(b, IR_bitcast, &v, 1, &(ir_attrs){.type = dtype});
+}
+
+static val in_a_row(ir_builder *b, val v) {
+  const ir_shape flat = {.rank = 1, .dims = {ir_dim_const(b->module, ir_count(&v->type))}};
+  return expand_reshape(b, v, &flat);
+}
+
+static val words_of(ir_builder *b, val v) {
+  const ir_dtype_info *info = ir_dtype_get(v->type.dtype);
+  const bool whole = info->bits >= 32;
+  if (info->class == IR_CLASS_FLOAT && !whole)
+    v = bits_as(b, v, info->bits == 16 ? IR_U16 : info->bits == 8 ? IR_U8 : IR_U4);
+  v = in_a_row(b, v);
+  return whole ? in_a_row(b, bits_as(b, v, IR_U32)) : ir_convert(b, v, IR_U32);
+}
+
+static void write_record(ir_builder *b, val log, uint32_t number, const ir_op *op, const ir_told *told) {
+  const ir_kernel *k = b->kernel;
+  const ir_attrs first = {.index_count = 2, .index = {point_at(b, -1, 0), point_at(b, -1, 0)}, .combine = 1 + IR_add};
+  val before = ir_make1(b, IR_atomic, (val[]){log, ir_full(b, IR_U32, NULL, 1)}, 2, &first);
+  record r = {.b = b, .log = log, .row = ir_map2(b, IR_add, ir_convert(b, before, IR_I32), ir_scalar_i32(b, 1))};
+  put(&r, ir_full(b, IR_U32, NULL, number));
+  for (uint32_t i = 0; i < k->axis_count; i++) put(&r, ir_convert(b, k->axes[i].index, IR_U32));
+  for (uint32_t i = 0; i < told->count; i++)
+    if (ir_count(&op->operands[i]->type) > 0) put(&r, words_of(b, op->operands[i]));
+}
+
+/* A check tells when its condition is false. */
+static void write_when_false(ir_builder *b, val log, uint32_t number, const ir_op *op, const ir_told *told) {
+  val failed = ir_map1(b, IR_not, op->operands[0]);
+  ir_region *regions[] = {ir_region_new(b, NULL), ir_region_new(b, NULL)};
+  ir_builder within = *b;
+  within.region = regions[0];
+  within.before = NULL;
+  write_record(&within, log, number, op, told);
+  ir_make_control(b, IR_when, &failed, 1, regions, 2, NULL, 0, NULL);
+}
+
+bool pass_log_tells(pass_ctx *c) {
+  const pass_ops ops = pass_collect(c, tells);
+  if (ops.count == 0) return false;
+  ir_log *log = plan_log(c, &ops);
+  val ref = add_param(c, log);
+  for (uint32_t i = 0; i < log->told_count; i++) {
+    ir_builder b = pass_before(c, ops.data[i]);
+    (log->told[i].check ? write_when_false : write_record)(&b, ref, i, ops.data[i], &log->told[i]);
+    ir_erase(ops.data[i]);
+  }
+  c->kernel->log = log;
+  return true;
+}

@@ -1,0 +1,121 @@
+/* What kernels tell: their log is emptied before a run and read behind it, in the order of the grid's steps. */
+#include <stdlib.h>
+
+#include "ir/log.h"
+#include "vulkan/vulkan.h"
+
+/* A record, and what orders it. */
+typedef struct record {
+  const uint32_t *row;
+  uint32_t axis_count;
+} record;
+
+typedef struct reading {
+  kiln_launch *launch;
+  arena arena;
+  uint64_t told, kept; /* records */
+  record *records;
+} reading;
+
+static uint32_t log_binding(const kiln_launch *launch) {
+  uint32_t i = 0;
+  while (launch->bounds[i].binding.kind != KILN_BINDING_LOG) i++;
+  return i;
+}
+
+kiln_result vk_log_empty(kiln_launch *launch) {
+  static const uint32_t none[4];
+  return launch->log ? vk_launch_write(launch, log_binding(launch), none, sizeof none) : KILN_OK;
+}
+
+/* By the step, its last axis fastest; of one step as they came. */
+static int in_order(const void *left, const void *right) {
+  const record *a = left, *b = right;
+  for (uint32_t i = 1; i <= a->axis_count; i++)
+    if (a->row[i] != b->row[i]) return a->row[i] < b->row[i] ? -1 : 1;
+  return (a->row > b->row) - (a->row < b->row);
+}
+
+static kiln_result read_records(reading *r) {
+  const ir_log *log = r->launch->log;
+  const uint32_t binding = log_binding(r->launch);
+  uint32_t count;
+  kiln_result result = vk_launch_read(r->launch, binding, &count, sizeof count);
+  if (result) return result;
+  r->told = count;
+  r->kept = count < log->rows ? count : log->rows - 1;
+  const size_t words = (size_t)(1 + r->kept) * log->width;
+  uint32_t *rows = ARENA_ARRAY(&r->arena, uint32_t, words);
+  r->records = ARENA_ARRAY(&r->arena, record, r->kept + 1);
+  result = r->kept ? vk_launch_read(r->launch, binding, rows, words * sizeof *rows) : KILN_OK;
+  for (uint64_t i = 0; i < r->kept; i++) r->records[i] = (record){rows + (1 + i) * log->width, log->axis_count};
+  qsort(r->records, r->kept, sizeof *r->records, in_order);
+  return result;
+}
+
+static void print_record(reading *r, const ir_told *told, const uint32_t *row) {
+  const kiln_device *device = r->launch->device;
+  if (!device->print) return;
+  text t = text_new(&r->arena);
+  ir_say(&t, told->words, ir_log_values(&r->arena, told, row + 1 + r->launch->log->axis_count), told->count);
+  const kiln_str line = text_str(&t);
+  device->print(device->print_user, line.data, line.size);
+}
+
+static void report_check(reading *r, const ir_told *told, const uint32_t *row) {
+  text t = text_new(&r->arena);
+  ir_log_step(&t, r->launch->log, row + 1);
+  const diag_extra extra = {.unit = text_str(&t)};
+  diag_report_with(r->launch->device->context->diags, DIAG_check_failed, told->loc, &extra, STR_FMT(told->words));
+}
+
+/* The first check of a launch that failed is told of. True: there is one. */
+static bool tell_records(reading *r) {
+  const ir_log *log = r->launch->log;
+  bool failed = false;
+  for (uint64_t i = 0; i < r->kept; i++) {
+    const uint32_t *row = r->records[i].row;
+    if (row[0] >= log->told_count) continue;
+    const ir_told *told = &log->told[row[0]];
+    if (!told->check)
+      print_record(r, told, row);
+    else if (!failed)
+      report_check(r, told, row);
+    failed |= told->check;
+  }
+  return failed;
+}
+
+/* Among what was lost may be a check that failed. */
+static bool tell_lost(const reading *r) {
+  const ir_log *log = r->launch->log;
+  bool checks = false;
+  if (r->told == r->kept) return false;
+  for (uint32_t i = 0; i < log->told_count; i++) checks |= log->told[i].check;
+  diag_report(r->launch->device->context->diags, checks ? DIAG_log_lost_checks : DIAG_log_full, (loc){0},
+              (unsigned long long)(r->told - r->kept), (unsigned long long)r->told);
+  return checks;
+}
+
+static kiln_result read_log(reading *r) {
+  kiln_result result = read_records(r);
+  if (result) return result;
+  const bool failed = tell_records(r), unknown = !failed && tell_lost(r);
+  return failed || unknown ? KILN_ERROR_FAULT : KILN_OK;
+}
+
+kiln_result vk_log_tell(kiln_launch *launch) {
+  kiln_context *context = launch->device->context;
+  reading r = {.launch = launch};
+  jmp_buf out;
+  if (!launch->log) return KILN_OK;
+  arena_init(&r.arena, context->mem, 0);
+  if (!ARENA_GUARD(&r.arena, out)) {
+    arena_finish(&r.arena);
+    diag_report(context->diags, DIAG_out_of_memory, (loc){0});
+    return KILN_ERROR_MEMORY;
+  }
+  const kiln_result result = read_log(&r);
+  arena_finish(&r.arena);
+  return result;
+}
