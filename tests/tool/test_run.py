@@ -290,6 +290,15 @@ class Says(CommandTest):
         self.assertEqual(lines[:4], ["{x} is [[0.  0.5 1. ]", " [1.5 2.  2.5]] at 0", "more [  0  50 100] 1e-07 2.0 True False",
                                      "{x} is [[0.  0.5 1. ]"])
 
+    def test_prints_of_inner_regions(self):
+        text = """kernel says() -> (y: i32[1]) {
+  for k in 0 .. 3 { print "a", k  when k == 0 { print "first" } when k == 2 { print "last" } check k < 2, "k is below 2" }
+  y[...] = 1
+}"""
+        out, err = self.kiln("run", self.write("says.kiln", text), code=3)
+        self.assertEqual(out.splitlines()[:5], ["a 0", "first", "a 1", "a 2", "last"])
+        self.assertIn("check failed: k is below 2", err)
+
     def test_prints_stay_out_of_json(self):
         text = SAYS.replace("i < 1", "i < 2")
         self.assertTrue(self.json("run", self.write("says.kiln", text), "x=iota")["ok"])
