@@ -13,7 +13,7 @@
 
 enum {
   DEPTH = 256,  /* of k at a time */
-  HEIGHT = 240, /* rows at a time, which stay in the second-level cache; a multiple of all tiles' */
+  HEIGHT = 264, /* rows at a time, which stay in the second-level cache; a multiple of all tiles' */
   ROWS = 12,    /* most of a tile */
   WIDTH = 32    /* most columns of a tile */
 };
@@ -55,6 +55,13 @@ static void pack(columns b, int64_t depth, int64_t count, int64_t width, float *
     for (int64_t k = 0; k < deep; k += 4) turn_4x4(b.from + j * b.column + k, b.column, to + k * width + j, width);
   pack_each((columns){b.from + deep * b.row, b.row, b.column}, depth - deep, 0, turned, width, to + deep * width);
   pack_each(b, depth, turned, count, width, to);
+}
+
+/* Asks for the rows [first, end) of a panel to come: they lie pages apart, where the CPU does not look ahead. */
+static void foresee(columns b, int64_t width, int64_t first, int64_t end) {
+  enum { LINE = 16 };
+  for (int64_t k = first; k < end; k++)
+    for (int64_t j = 0; j < width; j += LINE) _mm_prefetch((const char *)(b.from + k * b.row + j), _MM_HINT_T1);
 }
 
 /* ---- tiles of c ---- */
@@ -121,20 +128,25 @@ static void add_tile(const shape *s, tile t) {
     for (int64_t j = 0; j < t.columns; j++) c[i * c_row + j] += sums[i * WIDTH + j];
 }
 
-/* The rows from `first` on by the columns from j on, for `depth` steps from k on. */
+/* The rows from `first` on by the columns from j on, for `depth` steps from k on. While a panel is worked on the next
+ * one is asked for. */
 static void product_part(const host_ordered_dot *d, const shape *s, int64_t first, int64_t j, int64_t k,
                          int64_t depth) {
-  const bool added = k > 0 && k % d->part == 0;
-  const int64_t end = least(d->m, first + HEIGHT);
+  const bool added = k > 0 && k % d->part == 0, more = d->b_column == 1 && j + 2 * s->width <= d->n;
+  const int64_t height = least(d->m - first, HEIGHT);
   _Alignas(64) float panel[WIDTH * DEPTH];
+  columns b = {d->b + k * d->b_row + j * d->b_column, d->b_row, d->b_column};
   tile t = {.panel = panel, .a_column = d->a_column, .c_row = d->c_row, .fresh = k == 0 && !d->accumulate};
   t.depth = depth;
   t.columns = least(s->width, d->n - j);
-  pack((columns){d->b + k * d->b_row + j * d->b_column, d->b_row, d->b_column}, t.depth, t.columns, s->width, panel);
-  for (int64_t i = first; i < end; i += s->rows) {
-    t.height = least(s->rows, end - i);
-    t.c = d->c + i * d->c_row + j;
-    for (int64_t r = 0; r < s->rows; r++) t.a[r] = d->a + (i + least(r, t.height - 1)) * d->a_row + k * d->a_column;
+  pack(b, depth, t.columns, s->width, panel);
+  b.from += s->width * b.column;
+  for (int64_t i = 0; i < height; i += t.height) {
+    t.height = least(s->rows, height - i);
+    t.c = d->c + (first + i) * d->c_row + j;
+    for (int64_t r = 0; r < s->rows; r++)
+      t.a[r] = d->a + (first + i + least(r, t.height - 1)) * d->a_row + k * d->a_column;
+    if (more) foresee(b, s->width, i * depth / height, (i + t.height) * depth / height);
     if (added)
       add_tile(s, t);
     else
