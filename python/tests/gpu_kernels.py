@@ -52,12 +52,13 @@ def hand_off():
 
 def barrier_of_rank_three():
     def body(o, b):
-        plgpu.barrier_arrive(b.at[1, 0, jax.lax.axis_index("t")])
-        plgpu.barrier_wait(b.at[1].at[0, jax.lax.axis_index("t")])
-        o[...] = 1
+        thread = jax.lax.axis_index("t")
+        plgpu.barrier_arrive(b.at[1, 0, thread])
+        plgpu.barrier_wait(b.at[1].at[0, thread])
+        o[thread] = thread
 
     scratch = [plgpu.Barrier(num_arrivals=1, num_barriers=(2, 1, 3))]
-    return kernel(body, array(dtype=I32), scratch_types=scratch, num_threads=3, thread_name="t")
+    return kernel(body, array(3, dtype=I32), scratch_types=scratch, num_threads=3, thread_name="t")
 
 
 def cluster_barrier():

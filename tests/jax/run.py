@@ -24,7 +24,7 @@ import report
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-# The files whose tests run kernels in the generic interpreter on a CPU.
+# The files whose tests run kernels in JAX's generic interpreter, or in that for GPUs, on a CPU.
 FILES = (
     "tpu_pallas_test",
     "ops_test",
@@ -35,6 +35,11 @@ FILES = (
     "gpu_paged_attention_test",
     "pallas_vmap_test",
     "pallas_shape_poly_test",
+    "gpu_pallas_interpret_test",
+    "gpu_pallas_interpret_race_detection_test",
+    "gpu_pallas_interpret_tcgen05_race_detection_test",
+    "gpu_pallas_interpret_cluster_barrier_test",
+    "gpu_pallas_interpret_distributed_test",
 )
 ENDED = (0, 1, 5)  # pytest's words for: all passed, some failed, nothing to run
 

@@ -1,0 +1,145 @@
+"""Mosaic GPU kernels on the host: their results, and JAX's GPU interpret mode taken over."""
+
+import gpu_kernels
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax._src.pallas.mosaic_gpu.interpret import interpret_pallas_call
+from jax._src.pallas.mosaic_gpu.interpret.params import InterpretGPUParams
+from jax.experimental import pallas as pl
+from jax.experimental.pallas import mosaic_gpu as plgpu
+
+import kiln
+import kiln.pallas as kp
+
+F32, I32 = jnp.float32, jnp.int32
+
+
+def data(*shape, dtype=F32):
+    return np.random.default_rng(0).standard_normal(shape).astype(dtype)
+
+
+def halves(*shape):
+    return data(*shape, dtype=np.float16)
+
+
+# Of each kernel: its arrays, and what it makes of them.
+RESULTS = [
+    (gpu_kernels.hand_off, [data(8)], lambda x: x * 2),
+    (gpu_kernels.barrier_of_rank_three, [], lambda: np.arange(3)),
+    (gpu_kernels.cluster_barrier, [data(2, 8), np.zeros((2, 8), np.float32)], lambda x, _: x[::-1]),
+    (gpu_kernels.warps, [halves(128, 128), halves(128, 128)], lambda a, b: a.astype(np.float32) @ b.astype(np.float32)),
+    (gpu_kernels.collective_copy, [halves(64, 64)], lambda x: np.stack([x, x])),
+    (gpu_kernels.other_block, [], lambda: np.repeat([[1], [0]], 8, axis=1)),
+    (gpu_kernels.semaphores, [], lambda: 1),
+    (
+        gpu_kernels.accumulator,
+        [halves(64, 64), halves(64, 128)],
+        lambda a, b: 2 * (a.astype(np.float32) @ b.astype(np.float32)),
+    ),
+    (gpu_kernels.in_place, [np.zeros((2, 4), np.int32)], lambda _: np.tile(np.arange(4), (2, 1))),
+    (gpu_kernels.written_input, [data(4)], lambda x: np.concatenate([[3], x[1:]])),
+    (gpu_kernels.shared_operands, [data(8)], lambda x: x + 1),
+    (gpu_kernels.scheduled, [], lambda: np.zeros(4)),
+]
+
+
+@pytest.mark.parametrize("make, arrays, expected", RESULTS, ids=lambda x: getattr(x, "__name__", ""))
+def test_results(make, arrays, expected):
+    found = kp.run(make().func, *arrays, check=True)
+    np.testing.assert_allclose(found, expected(*arrays), rtol=1e-5, atol=1e-5)
+
+
+def test_pipeline():
+    np.testing.assert_array_equal(kp.run(gpu_kernels.pipeline()), np.ones(32))
+
+
+# ---- JAX's interpret mode ----
+
+
+def both_write(guarded, **params):
+    """Two threads that write one place; a barrier between them where `guarded`."""
+
+    def body(o, b):
+        thread = jax.lax.axis_index("t")
+
+        @pl.when(thread == 0)
+        def _():
+            o[...] = 1
+            plgpu.barrier_arrive(b)
+
+        @pl.when(thread == 1)
+        def _():
+            if guarded:
+                plgpu.barrier_wait(b)
+            o[...] = 2
+
+    return plgpu.kernel(
+        body,
+        out_type=gpu_kernels.array(dtype=I32),
+        scratch_types=[plgpu.Barrier()],
+        num_threads=2,
+        thread_name="t",
+        interpret=InterpretGPUParams(**params),
+    )
+
+
+def test_races_are_noted_and_forgotten():
+    with kp.interpreter() as run:
+        assert int(both_write(False, detect_races=True)()) in (1, 2)
+        assert interpret_pallas_call.get_races().races_found
+        assert int(both_write(True, detect_races=True)()) == 2
+        assert not interpret_pallas_call.get_races().races_found
+        both_write(False, detect_races=True)()
+        interpret_pallas_call.gpu_callbacks.reset_gpu_interpret_mode_state()
+        assert not interpret_pallas_call.get_races().races_found
+    assert len(run.kernels) == 3
+    assert not run.faults
+
+
+def test_check_raises_races():
+    with pytest.raises(kiln.Fault) as caught:
+        kp.run(both_write(False))
+        kp.run(both_write(False), check=True)
+    assert caught.value.name == "race"
+
+
+def test_faults_of_barriers_are_said_in_jaxs_words():
+    def body(o, b):
+        plgpu.barrier_arrive(b)
+        plgpu.barrier_arrive(b)
+        o[...] = 1
+
+    out = gpu_kernels.array(dtype=I32)
+    call = plgpu.kernel(body, out_type=out, scratch_types=[plgpu.Barrier()], interpret=InterpretGPUParams())
+    with kp.interpreter(), pytest.raises(Exception, match="Barrier completed phase 1, but no threads observed phase 0"):
+        jax.block_until_ready(call())
+
+
+def test_float_arithmetic_may_be_skipped():
+    def body(x, o, n):
+        n[...] = x[...].astype(I32).sum()
+        o[...] = x[...] * 2
+
+    call = pl.pallas_call(
+        body,
+        out_shape=(gpu_kernels.array(4), gpu_kernels.array(dtype=I32)),
+        interpret=InterpretGPUParams(skip_floating_point_ops=True),
+    )
+    floats, total = kp.run(call, np.arange(4, dtype=np.float32))
+    np.testing.assert_array_equal(floats, np.full(4, np.inf))
+    assert int(total) == 6
+
+
+def test_a_last_phase_may_stay_unseen():
+    """JAX's interpreter refuses this; pipelines of real kernels end so, and hardware does not mind."""
+
+    def body(o, b):
+        plgpu.barrier_arrive(b)
+        plgpu.barrier_wait(b)
+        plgpu.barrier_arrive(b)
+        o[...] = 1
+
+    call = gpu_kernels.kernel(body, gpu_kernels.array(dtype=I32), scratch_types=[plgpu.Barrier()])
+    assert int(kp.run(call, check=True)) == 1
