@@ -182,6 +182,11 @@ def view_of_view(x: Any, y: Any) -> None:
     y[...] = x.at[2:6].at[:, 4:12][:, 0:4]
 
 
+@row_of_refs("view_as", numbers(8, 16), reference=lambda x: x.reshape(16, 8)[2:5], mark=" as ")
+def view_in_another_shape(x: Any, y: Any) -> None:
+    y[...] = x.reshape(16, 8)[2:5]
+
+
 @row_of_refs("scratch", numbers(8), reference=lambda x: x + x, mark="scratch ", classes="iufV")
 def scratch(x: Any, y: Any) -> None:
     def inside(z: Any) -> None:
