@@ -141,6 +141,20 @@ def collective_copy():
     return kernel(body, out, given, scratch_types=scratch, cluster=(2,), cluster_names=("c",))
 
 
+def guarded_copy():
+    """A copy that one block makes only; the barrier completes in both."""
+
+    def body(x, o, s, b):
+        s[...] = jnp.zeros((8,), F32)
+        plgpu.commit_smem()
+        plgpu.copy_gmem_to_smem(x, s, b, predicate=jax.lax.axis_index("g") == 0)
+        plgpu.barrier_wait(b)
+        o[jax.lax.axis_index("g"), :] = s[...]
+
+    scratch = [plgpu.SMEM((8,), F32), plgpu.Barrier()]
+    return kernel(body, array(2, 8), array(8), scratch_types=scratch, grid=(2,), grid_names=("g",))
+
+
 def other_block():
     """A block that reads the shared memory of another."""
 
@@ -292,6 +306,6 @@ def pipeline():
 
 
 ALL = (
-    hand_off, barrier_of_rank_three, cluster_barrier, warps, copies_out, collective_copy, other_block, semaphores,
+    hand_off, barrier_of_rank_three, cluster_barrier, warps, copies_out, collective_copy, guarded_copy, other_block, semaphores,
     accumulator, tensor_memory, in_place, written_input, shared_operands, transposed, scheduled, pipeline,
 )  # fmt: skip

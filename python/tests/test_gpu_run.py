@@ -31,6 +31,7 @@ RESULTS = [
     (gpu_kernels.cluster_barrier, [data(2, 8), np.zeros((2, 8), np.float32)], lambda x, _: x[::-1]),
     (gpu_kernels.warps, [halves(128, 128), halves(128, 128)], lambda a, b: a.astype(np.float32) @ b.astype(np.float32)),
     (gpu_kernels.collective_copy, [halves(64, 64)], lambda x: np.stack([x, x])),
+    (gpu_kernels.guarded_copy, [data(8)], lambda x: np.stack([x, np.zeros(8)])),
     (gpu_kernels.other_block, [], lambda: np.repeat([[1], [0]], 8, axis=1)),
     (gpu_kernels.semaphores, [], lambda: 1),
     (

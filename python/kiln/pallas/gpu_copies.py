@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from kiln.pallas.gpu_lower import GpuLowering
 from kiln.pallas.gpu_memory import across, element, part, unflatten
 from kiln.pallas.lower import Equation, Operand, rule
@@ -20,19 +22,23 @@ def _when(condition: Any) -> list[str]:
 
 @rule("copy_gmem_to_smem", machine="gpu")
 def lower_to_smem(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
-    """To shared memory: ends with an arrival, or is awaited by the unit that began it."""
+    """To shared memory: ends with an arrival, even where a condition drops the copy, or is awaited by its unit."""
     params, leaves = eqn.params, list(eqn.operands)
     condition = leaves.pop() if params["has_user_predicate"] else None
     source, target, *barrier = (leaves.pop(0) for _ in range(2 + params["has_barrier"]))
     trees = [params[f"{name}_transforms_treedef"] for name in ("src", "dst", "barrier")]
     seen_source, seen_target, seen_barrier = unflatten(leaves, *trees)
     words = [f"copy {part(low, source, seen_source)} -> {part(low, target, seen_target)}"]
-    if barrier:
-        words.append(f"arrive {element(low, barrier[0], seen_barrier)}")
+    arrival = f"arrive {element(low, barrier[0], seen_barrier)}" if barrier else ""
+    words += [arrival] if barrier else []
     if params["collective_axes"]:
         words.append(across(low, params["collective_axes"]))
         words += _way(params["leader_tracked"])
     low.writer.line(" ".join(words + _when(condition)))
+    if condition is not None and barrier:
+        dropped = low.elementwise("not", [condition], (), np.bool_)
+        with low.writer.region(f"when {dropped.text}"):
+            low.writer.line(arrival)
     return []
 
 
