@@ -243,29 +243,39 @@ static uint64_t units_per_dispatch(const kiln_launch *launch) {
   return most * launch->units_per_workgroup;
 }
 
+/* The grid points from `first` to `end`. */
+static void record_dispatch(const kiln_launch *launch, uint64_t first, uint64_t end) {
+  const vk_table *call = &launch->device->call;
+  const uint32_t range[2] = {(uint32_t)first, (uint32_t)end};
+  if (launch->push_constant_size)
+    call->CmdPushConstants(launch->commands, launch->pipeline.layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, sizeof range,
+                           range);
+  const uint64_t groups = (end - first + launch->units_per_workgroup - 1) / launch->units_per_workgroup;
+  call->CmdDispatch(launch->commands, groups ? (uint32_t)groups : 1, 1, 1);
+}
+
 /* One run of the whole grid. */
 static void record_run(const kiln_launch *launch) {
-  const vk_table *call = &launch->device->call;
   const uint64_t step = units_per_dispatch(launch);
   for (uint64_t first = 0; first < launch->unit_count; first += step) {
-    uint64_t left = launch->unit_count - first, taken = left < step ? left : step;
-    const uint32_t range[2] = {(uint32_t)first, (uint32_t)(first + taken)};
-    if (launch->push_constant_size)
-      call->CmdPushConstants(launch->commands, launch->pipeline.layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, sizeof range,
-                             range);
-    uint64_t groups = (taken + launch->units_per_workgroup - 1) / launch->units_per_workgroup;
+    const uint64_t left = launch->unit_count - first;
     if (first && launch->max_workgroups) record_barrier(launch); /* the slices are used again */
-    call->CmdDispatch(launch->commands, (uint32_t)groups, 1, 1);
+    record_dispatch(launch, first, first + (left < step ? left : step));
   }
   record_barrier(launch);
+}
+
+static void record_bindings(const kiln_launch *launch) {
+  const vk_table *call = &launch->device->call;
+  call->CmdBindPipeline(launch->commands, VK_PIPELINE_BIND_POINT_COMPUTE, launch->pipeline.handle);
+  call->CmdBindDescriptorSets(launch->commands, VK_PIPELINE_BIND_POINT_COMPUTE, launch->pipeline.layout, 0, 1,
+                              &launch->set, 0, NULL);
 }
 
 static void record_body(const kiln_launch *launch, uint32_t repeat) {
   const vk_table *call = &launch->device->call;
   VkCommandBuffer commands = launch->commands;
-  call->CmdBindPipeline(commands, VK_PIPELINE_BIND_POINT_COMPUTE, launch->pipeline.handle);
-  call->CmdBindDescriptorSets(commands, VK_PIPELINE_BIND_POINT_COMPUTE, launch->pipeline.layout, 0, 1, &launch->set, 0,
-                              NULL);
+  record_bindings(launch);
   if (launch->queries) {
     call->CmdResetQueryPool(commands, launch->queries, 0, 2);
     call->CmdWriteTimestamp(commands, VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, launch->queries, 0);
@@ -300,26 +310,37 @@ static kiln_result record(kiln_launch *launch, uint32_t repeat) {
 
 /* After a wait that did not end well the dispatch may still be running, so nothing it uses may be destroyed. A lost
  * device is different: by the rules of Vulkan its work counts as over. */
-static kiln_result wait(kiln_launch *launch) {
+static kiln_result wait(kiln_launch *launch, uint64_t limit_ns) {
   kiln_device *device = launch->device;
-  VkResult result = device->call.WaitForFences(device->handle, 1, &launch->fence, VK_TRUE, device->time_limit_ns);
+  VkResult result = device->call.WaitForFences(device->handle, 1, &launch->fence, VK_TRUE, limit_ns);
   if (result == VK_SUCCESS) return KILN_OK;
   device->lost = true;
   device->abandoned = result != VK_ERROR_DEVICE_LOST;
   if (result != VK_TIMEOUT) return vk_check(device, result, "vkWaitForFences");
-  diag_report(device->context->diags, DIAG_launch_timeout, (loc){0}, (double)device->time_limit_ns / 1e9,
+  diag_report(device->context->diags, DIAG_launch_timeout, (loc){0}, (double)limit_ns / 1e9,
               device->candidate->facts.properties.deviceName);
   return KILN_ERROR_TIMEOUT;
 }
 
-kiln_result vk_launch_submit(kiln_launch *launch) {
+static kiln_result submit(kiln_launch *launch, uint64_t limit_ns) {
   kiln_device *device = launch->device;
   VkSubmitInfo info = {
       .sType = VK_STRUCTURE_TYPE_SUBMIT_INFO, .commandBufferCount = 1, .pCommandBuffers = &launch->commands};
   kiln_result result = vk_check(device, device->call.ResetFences(device->handle, 1, &launch->fence), "vkResetFences");
   if (!result)
     result = vk_check(device, device->call.QueueSubmit(device->queue, 1, &info, launch->fence), "vkQueueSubmit");
-  return result ? result : wait(launch);
+  return result ? result : wait(launch, limit_ns);
+}
+
+kiln_result vk_launch_submit(kiln_launch *launch) { return submit(launch, launch->device->time_limit_ns); }
+
+kiln_result vk_launch_prime(kiln_launch *launch) {
+  kiln_result result = vk_launch_begin(launch);
+  if (result) return result;
+  record_bindings(launch);
+  record_dispatch(launch, 0, 0);
+  result = vk_launch_end(launch);
+  return result ? result : submit(launch, UINT64_MAX);
 }
 
 static kiln_result read_time(kiln_launch *launch, uint32_t repeat, double *device_ns) {

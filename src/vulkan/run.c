@@ -81,7 +81,12 @@ static kiln_result upload_outputs(kiln_launch *launch, const kiln_kernel *kernel
 }
 
 kiln_result kiln_launch_create(kiln_device *device, const kiln_program *program, kiln_launch **out) {
-  return vk_launch_create_info(device, kiln_program_get(program), out);
+  kiln_result result = vk_launch_create_info(device, kiln_program_get(program), out);
+  if (!result) result = vk_launch_prime(*out);
+  if (!result) return KILN_OK;
+  kiln_launch_destroy(*out);
+  *out = NULL;
+  return result;
 }
 
 struct kiln_device_plan {

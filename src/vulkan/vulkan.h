@@ -146,6 +146,9 @@ kiln_result vk_launch_create_info(kiln_device *device, const kiln_program_info *
 kiln_result vk_launch_begin(kiln_launch *launch);  /* empties and opens the command buffer */
 kiln_result vk_launch_end(kiln_launch *launch);    /* closes it */
 kiln_result vk_launch_submit(kiln_launch *launch); /* runs it and waits */
+/* A dispatch of no grid point, for a program that Kiln compiled: some drivers compile a pipeline when it is used first,
+ * which may take minutes, must not count as the time of a launch, and ends. */
+kiln_result vk_launch_prime(kiln_launch *launch);
 
 /* log.c: nothing where the kernel tells nothing */
 kiln_result vk_log_empty(kiln_launch *launch);

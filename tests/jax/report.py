@@ -9,6 +9,8 @@ import pathlib
 import re
 from typing import Any, NamedTuple
 
+import kiln
+
 Rows = list[dict[str, Any]]
 HEAD = """# JAX's own Pallas tests on Kiln
 
@@ -28,6 +30,15 @@ class Settings(NamedTuple):
     on: str
     every: int
     commit: str
+
+
+def device_name(on: str) -> str:
+    """What a section says for `on`: which driver of Vulkan, and how many lanes its subgroups have."""
+    if on == "host":
+        return on
+    part = on.removeprefix("vulkan").removeprefix(":")
+    fitting = [d for d in kiln.devices() if d.on != "host" and d.usable and (part in d.name or d.on == on)]
+    return f"{fitting[0].name}, {fitting[0].subgroup_size} lanes, by Vulkan" if fitting else on
 
 
 class Count(NamedTuple):
@@ -85,7 +96,9 @@ def cause(row: dict[str, Any]) -> str:
     """Why a test failed, without what differs from test to test."""
     text = row["refused"] or row["why"] or "no kernel ran"
     text = re.sub(r"^(\w*Unsupported: )\S+:\d+:\d+: ", r"\1", text.strip())
-    first = next((part for part in text.splitlines() if "error[" in part or "Kiln" in part), text.splitlines()[0])
+    lines = text.splitlines()
+    opening = " ".join(lines[:2]) if lines[0].endswith("Error:") else lines[0]
+    first = next((part for part in lines if "error[" in part or "Kiln" in part), opening)
     first = re.sub(r"\S*:\d+:\d+: ", "", first)
     return re.sub(r"\s+", " ", first.replace("|", "\\|"))[:160]
 

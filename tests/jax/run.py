@@ -155,7 +155,9 @@ def main() -> None:
     for name in options.files.split(","):
         results[name] = run_file(options, name)
         print(report.line(name, *results[name]), flush=True)
-    settings = report.Settings(options.on, options.every, options.commit or commit_of(options.tests))
+    settings = report.Settings(
+        report.device_name(options.on), options.every, options.commit or commit_of(options.tests)
+    )
     report.write(options.out, settings, results)
     print(f"written: {options.out}")
 
