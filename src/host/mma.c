@@ -10,7 +10,7 @@ typedef struct sizes {
   ir_dtype sum, wide;
 } sizes;
 
-static sizes sizes_of(const crew_task *task, const crew_part *part) {
+static sizes sizes_of(const crew_part *part) {
   const host_box_info *sum = &part->to.info;
   sizes s = {.m = sum->dims[0], .n = sum->dims[1], .k = part->right.info.dims[0], .sum = sum->dtype};
   s.wide = ir_dtype_wide(s.sum);
@@ -20,11 +20,10 @@ static sizes sizes_of(const crew_task *task, const crew_part *part) {
   s.product = (uint64_t)s.m * (uint64_t)s.n * bytes;
   s.spare = s.product > s.right ? s.product : s.right;
   if (s.left > s.spare) s.spare = s.left;
-  (void)task;
   return s;
 }
 
-static void widen(uint8_t *to, ir_dtype wide, const uint8_t *from, ir_dtype dtype, int64_t count) {
+static void convert(uint8_t *to, ir_dtype wide, const uint8_t *from, ir_dtype dtype, int64_t count) {
   const void *const in[] = {from, from, from};
   if (wide == dtype)
     memmove(to, from, (size_t)count * ir_dtype_bytes(wide));
@@ -38,7 +37,7 @@ static void read_side(const crew_side *side, ir_dtype wide, uint8_t *to, uint8_t
     host_box_move(&side->box, &side->info, spare, false);
   else
     memcpy(spare, side->box.root, (size_t)crew_side_bytes(side));
-  widen(to, wide, spare, side->info.dtype, host_box_count(&side->info));
+  convert(to, wide, spare, side->info.dtype, host_box_count(&side->info));
 }
 
 /* The columns of the right side lie block by block. */
@@ -58,21 +57,26 @@ static void read_right(const crew_task *task, const sizes *s, uint8_t *to, uint8
 }
 
 void crew_product_read(const crew_task *task, const crew_part *part, uint8_t *data) {
-  const sizes s = sizes_of(task, part);
+  const sizes s = sizes_of(part);
   uint8_t *spare = data + s.left + s.right;
   read_side(&part->from, s.wide, data, spare);
   read_right(task, &s, data + s.left, spare);
 }
 
 void crew_product_write(const crew_task *task, const crew_part *part, uint8_t *data) {
-  const sizes s = sizes_of(task, part);
-  uint8_t *product = data + s.left + s.right, *rounded = data;
+  const sizes s = sizes_of(part);
+  uint8_t *product = data + s.left + s.right, *spare = product + s.spare;
   host_product(s.wide, s.m, s.n, s.k, data, data + s.left, product);
-  widen(rounded, s.sum, product, s.wide, s.m * s.n);
+  if (s.wide != s.sum) {
+    convert(spare, s.sum, product, s.wide, s.m * s.n);
+    uint8_t *rounded = spare;
+    spare = product;
+    product = rounded;
+  }
   if (task->accumulates)
-    crew_side_combine(&part->to, IR_add, rounded, product);
+    crew_side_combine(&part->to, IR_add, product, spare);
   else
-    host_box_move(&part->to.box, &part->to.info, rounded, true);
+    host_box_move(&part->to.box, &part->to.info, product, true);
   crew_mark_written(&part->to);
 }
 
@@ -133,7 +137,7 @@ static host_status issue(host_unit *unit, const host_crew_op *what, crew_task *t
   if (!task->parts) return launch_run_out(c->launch), HOST_FAILED;
   host_status status = make_parts(unit, what, task);
   if (task->kind == CREW_PRODUCT) {
-    const sizes s = sizes_of(task, task->parts);
+    const sizes s = sizes_of(task->parts);
     task->bytes = (s.left + s.right + 2 * s.spare) * task->part_count;
   }
   if (status == HOST_RUNNING && !crew_issue(unit, task, queue, true)) {

@@ -86,10 +86,11 @@ static void advance(crew *c, crew_task *task) {
   const uint64_t each = task->bytes / task->part_count;
   for (uint32_t i = 0; i < task->part_count; i++) {
     const crew_part *part = &task->parts[i];
+    uint8_t *data = task->data ? task->data + i * each : NULL;
     if (task->stage == COPY_STARTED)
-      read_part(task, part, task->data + i * each);
+      read_part(task, part, data);
     else
-      write_part(task, part, task->data + i * each);
+      write_part(task, part, data);
   }
   task->stage = task->stage == COPY_STARTED ? COPY_READ : COPY_WRITTEN;
   if (task->queue) copy_advance(task->queue, task->id, task->stage);
