@@ -51,8 +51,14 @@ kiln_result kiln_context_create(const kiln_context_desc *desc, kiln_context **ou
   return KILN_OK;
 }
 
+struct pool *context_pool(kiln_context *context) {
+  if (!context->pool) context->pool = pool_create(context->mem, context->threads);
+  return context->pool;
+}
+
 void kiln_context_destroy(kiln_context *context) {
   if (!context) return;
+  pool_destroy(context->pool);
   diag_sink_destroy(context->diags);
   mem_free(context->mem, context, sizeof *context);
 }

@@ -7,7 +7,11 @@
 struct kiln_context {
   mem mem;
   diag_sink *diags;
-  uint32_t threads; /* resolved: at least 1 */
+  uint32_t threads;  /* resolved: at least 1 */
+  struct pool *pool; /* of so many; see context_pool */
 };
+
+/* The one pool of all plans of the context, made when it is first asked for; NULL when memory is out. */
+struct pool *context_pool(kiln_context *context);
 
 #endif

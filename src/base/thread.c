@@ -71,6 +71,7 @@ struct pool {
   pool_fn fn;
   void *user;
   uint64_t count, chunk, chunks;
+  uint32_t workers;          /* that take part in the job */
   atomic_uint_fast64_t next; /* chunk to be taken next */
   helper helpers[];
 };
@@ -115,7 +116,7 @@ static void *help(void *user) {
   pool *p = self->pool;
   uint64_t seen = 0;
   while (join_job(p, &seen)) {
-    take_chunks(p, self->worker);
+    if (self->worker < p->workers) take_chunks(p, self->worker);
     leave_job(p);
   }
   return NULL;
@@ -189,7 +190,7 @@ uint32_t pool_threads(const pool *p) { return p->threads; }
 
 /* Chunk 0 means: about eight chunks for each worker. */
 static void set_job(pool *p, uint64_t count, uint64_t chunk, pool_fn fn, void *user) {
-  if (chunk == 0) chunk = count / (8 * (uint64_t)p->threads);
+  if (chunk == 0) chunk = count / (8 * (uint64_t)p->workers);
   if (chunk == 0) chunk = 1;
   p->fn = fn;
   p->user = user;
@@ -199,13 +200,22 @@ static void set_job(pool *p, uint64_t count, uint64_t chunk, pool_fn fn, void *u
   atomic_store_explicit(&p->next, 0, memory_order_relaxed);
 }
 
-void pool_run(pool *p, uint64_t count, uint64_t chunk, pool_fn fn, void *user) {
+static void run_job(pool *p, uint32_t workers, uint64_t count, uint64_t chunk, pool_fn fn, void *user) {
+  p->workers = workers < 1 ? 1 : workers < p->threads ? workers : p->threads;
   set_job(p, count, chunk, fn, user);
-  if (p->threads == 1 || p->chunks <= 1) {
+  if (p->workers == 1 || p->chunks <= 1) {
     take_chunks(p, 0);
     return;
   }
   open_job(p);
   take_chunks(p, 0);
   close_job(p);
+}
+
+void pool_run(pool *p, uint64_t count, uint64_t chunk, pool_fn fn, void *user) {
+  run_job(p, p->threads, count, chunk, fn, user);
+}
+
+void pool_run_some(pool *p, uint32_t workers, uint64_t count, pool_fn fn, void *user) {
+  run_job(p, workers, count, 0, fn, user);
 }

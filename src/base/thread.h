@@ -22,5 +22,7 @@ pool *pool_create(mem m, uint32_t threads); /* NULL when out */
 void pool_destroy(pool *p);
 uint32_t pool_threads(const pool *p);
 void pool_run(pool *p, uint64_t count, uint64_t chunk, pool_fn fn, void *user);
+/* The same with the first `workers` of them. */
+void pool_run_some(pool *p, uint32_t workers, uint64_t count, pool_fn fn, void *user);
 
 #endif

@@ -91,7 +91,7 @@ static bool run_on_threads(crew_set *set) {
   kiln_host_plan *plan = set->launch->plan;
   const mem m = plan->context->mem;
   set->count = plan->context->threads;
-  if (!plan->pool) plan->pool = pool_create(m, set->count);
+  if (!plan->pool) plan->pool = context_pool(plan->context);
   set->crews = plan->pool ? mem_calloc(m, set->count, sizeof *set->crews) : NULL;
   if (!set->crews) return false;
   int blas = 0;

@@ -360,7 +360,7 @@ struct kiln_host_plan {
   alloc_heap *heap;    /* of what all units share: the params */
   alloc_block **block; /* by param */
   key_serials serials; /* behind the params */
-  pool *pool;          /* made when first needed */
+  pool *pool;          /* the context's; NULL until it is needed */
   host_unit **workers; /* one per thread */
   uint32_t worker_count, worker_room;
   uint8_t

@@ -83,7 +83,6 @@ kiln_result kiln_host_prepare(kiln_context *context, const kiln_kernel *kernel, 
 void kiln_host_plan_destroy(kiln_host_plan *plan) {
   if (!plan) return;
   const mem m = plan->context->mem;
-  pool_destroy(plan->pool);
   if (plan->turns) mutex_destroy(plan->turns->lock);
   for (uint32_t w = 0; w < plan->worker_count; w++) host_unit_destroy(plan->workers[w]);
   mem_free(m, plan->team_strips, host_team_bytes(plan));

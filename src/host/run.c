@@ -98,7 +98,7 @@ static bool make_team(kiln_host_plan *plan) {
   const mem m = plan->context->mem;
   const uint32_t threads = plan->context->threads;
   if (plan->check || plan->points != 1 || !plan->divides || threads < 2 || plan->team_strips) return true;
-  if (!plan->pool) plan->pool = pool_create(m, threads);
+  if (!plan->pool) plan->pool = context_pool(plan->context);
   plan->team_strips = plan->pool ? mem_alloc(m, host_team_bytes(plan)) : NULL;
   return plan->team_strips;
 }
@@ -117,7 +117,7 @@ static bool make_workers(kiln_host_plan *plan) {
     unit->id = host_program_unit(plan, plan->worker_count);
   }
   if (!plan->workers) return false;
-  if (!plan->check && wanted > 1 && !plan->pool) plan->pool = pool_create(m, wanted);
+  if (!plan->check && wanted > 1 && !plan->pool) plan->pool = context_pool(plan->context);
   return plan->check || wanted == 1 || plan->pool;
 }
 
@@ -181,7 +181,7 @@ static void run_fast(launch *l) {
   int blas = 0;
   if (plan->calls_blas) host_blas_threads(plan->points > 1 ? 1 : (int)plan->context->threads, &blas);
   if (plan->points > 1 && plan->pool)
-    pool_run(plan->pool, plan->points, 0, run_points, l);
+    pool_run_some(plan->pool, plan->worker_count, plan->points, run_points, l);
   else
     run_points(l, 0, plan->points, 0);
   if (plan->calls_blas) host_blas_threads(blas, NULL);

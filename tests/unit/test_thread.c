@@ -56,6 +56,21 @@ static void chunk_zero_chooses(void **state) {
   pool_destroy(p);
 }
 
+static void note_worker(void *user, uint64_t begin, uint64_t end, uint32_t worker) {
+  (void)begin, (void)end;
+  atomic_fetch_or((atomic_uint *)user, 1u << worker);
+}
+
+static void some_workers_keep_out(void **state) {
+  (void)state;
+  pool *p = pool_create(mem_default(), 4);
+  atomic_uint seen = 0;
+  for (int round = 0; round < 50; round++) pool_run_some(p, 2, 1000, note_worker, &seen);
+  assert_int_equal(atomic_load(&seen) & ~3u, 0);
+  assert_true(atomic_load(&seen) & 1u);
+  pool_destroy(p);
+}
+
 /* Two workers that each wait for the other prove that helpers run beside the caller. */
 static void meet(void *user, uint64_t begin, uint64_t end, uint32_t worker) {
   (void)begin, (void)end, (void)worker;
@@ -121,6 +136,7 @@ int main(void) {
       cmocka_unit_test(every_index_is_visited_once),
       cmocka_unit_test(chunk_zero_chooses),
       cmocka_unit_test(workers_run_together),
+      cmocka_unit_test(some_workers_keep_out),
       cmocka_unit_test(mutex_excludes),
       cmocka_unit_test(clock_and_cpus),
       cmocka_unit_test(every_allocation_may_fail),
