@@ -25,7 +25,7 @@ PLAIN = sorted(name for name, driver in JAX.items() if driver.make().reference i
 DEVICES = [device.on for device in kiln.devices() if device.on != "host" and device.usable]
 QUICK = (  # compiled by a device in a second or two
     "gpu_decode_attention", "gpu_layer_norm-ragged", "gpu_mha-segments", "gpu_paged_attention-plain",
-    "gpu_rms_norm_backward", "gpu_softmax-odd", "tpu_gmm-plain", "tpu_matmul-f32", "tpu_threefry",
+    "gpu_rms_norm_backward", "gpu_softmax-odd", "tpu_gmm-plain", "tpu_matmul-f32", "tpu_tgmm", "tpu_threefry",
 )  # fmt: skip
 
 

@@ -8,8 +8,8 @@
  *
  * Assumes expand_blocks has run. A class of dimensions (dim_classes) is split when nothing in it is fixed, every store
  * to a parameter is along it (else points would write the same place), no dot, reduction or scan is without it (else
- * points would repeat its work), and no parameter is both read and written other than through one view. Sizes are
- * divisors, so that points stay equal. */
+ * points would repeat its work), nothing has two dimensions of it, and no parameter is both read and written other than
+ * through one view. Sizes are divisors, so that points stay equal. */
 #include "pass/dim_classes.h"
 #include "pass/util.h"
 
@@ -43,8 +43,18 @@ static void require_all(split *s, const ir_value *v) {
     if (!dim_classes_has(&s->classes, v, s->roots[i])) s->classes.at[s->roots[i]].fixed = true;
 }
 
+/* Fixes every class that `v` has two dimensions of: a part of each would be its diagonal only. */
+static void forbid_twice(split *s, const ir_value *v) {
+  for (uint32_t i = 0; i < v->type.shape.rank; i++)
+    for (uint32_t j = 0; j < i; j++) {
+      const uint32_t root = dim_classes_root(&s->classes, v, i);
+      if (root == dim_classes_root(&s->classes, v, j)) s->classes.at[root].fixed = true;
+    }
+}
+
 static bool check_op(void *user, ir_op *op) {
   split *s = user;
+  for (uint32_t i = 0; i < op->result_count; i++) forbid_twice(s, op->results[i]);
   ir_form form = ir_op_get(op->code)->form;
   if (op->code == IR_dot) s->has_dot = true;
   if (op->code == IR_dot)

@@ -18,6 +18,7 @@ import queue
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import kernel_report
@@ -53,28 +54,27 @@ class Worker:
         return self.process.wait()
 
 
-def run_module(module: str, options: argparse.Namespace) -> list[dict[str, Any]]:
-    """The rows of all drivers of a module."""
-    rows: list[dict[str, Any]] = []
+def run_module(module: str, options: argparse.Namespace, done: list[str], keep: Callable[[Any], None]) -> None:
+    """Runs the drivers of a module that are not done, and keeps the row of each."""
     while True:
-        worker, running = Worker(module, options, [row["driver"] for row in rows]), None
+        worker, running = Worker(module, options, done), None
         why = "the process ended"
         try:
             while (line := worker.next(options.limit)) is not None:
                 running = line if "starts" in line else None
                 if running is None:
-                    rows.append(line)
-                    print(kernel_report.line(line), flush=True)
+                    done.append(line["driver"])
+                    keep(line)
         except queue.Empty:
             why = f"no end within {options.limit:.0f} s"
         status = worker.stop() if why.startswith("no end") else worker.process.wait()
         if running is None:
             if status:
                 sys.exit(f"{module}: the process ended with {status} outside of any driver")
-            return rows
-        rows.append({"package": running["package"], "driver": running["starts"], "kernels": [], "results": {}})
-        rows[-1] |= {"failed": why, "seconds": 0.0}
-        print(kernel_report.line(rows[-1]), flush=True)
+            return
+        done.append(running["starts"])
+        row = {"package": running["package"], "driver": running["starts"], "kernels": [], "results": {}}
+        keep({**row, "failed": why, "seconds": 0.0})
 
 
 def arguments() -> argparse.Namespace:
@@ -84,22 +84,26 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", default=".", help="drivers whose package/name matches")
     parser.add_argument("--modules", default=",".join(MODULES), help="modules of drivers/")
     parser.add_argument("--limit", type=float, default=240, help="seconds that a driver may take")
+    parser.add_argument("--resume", action="store_true", help="leave out drivers that have a row")
     parser.add_argument("--rows", type=pathlib.Path, default=ROOT / "build" / "kernels.json", help="all that was found")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs" / "jax-kernels.md", help="the report")
     return parser.parse_args()
 
 
 def main() -> None:
-    """Every module in turn, then the report. Rows of modules that are not run stay as they were."""
+    """Every module in turn, then the report. Rows of drivers that are not run stay as they were."""
     options = arguments()
     known = json.loads(options.rows.read_text()) if options.rows.exists() else {}
-    for module in options.modules.split(","):
-        rows = run_module(module, options)
-        old = {row["driver"]: row for row in known.get(module, [])} if options.only != "." else {}
-        known[module] = list({**old, **{row["driver"]: row for row in rows}}.values())
-        options.rows.parent.mkdir(parents=True, exist_ok=True)
+    options.rows.parent.mkdir(parents=True, exist_ok=True)
+
+    def keep(row: dict[str, Any]) -> None:
+        known[row["driver"]] = row
         options.rows.write_text(json.dumps(known, indent=1))
-    kernel_report.write(options.out, [row for rows in known.values() for row in rows])
+        print(kernel_report.line(row), flush=True)
+
+    for module in options.modules.split(","):
+        run_module(module, options, list(known) if options.resume else [], keep)
+    kernel_report.write(options.out, list(known.values()))
     print(f"written: {options.out}")
 
 

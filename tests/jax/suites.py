@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import re
 import signal
 import types
 import unittest
@@ -75,7 +76,7 @@ def verdict(test: unittest.TestCase, seconds: int) -> str:
     if result.skipped:
         return f"skipped: {result.skipped[0][1]}"
     wrong = [text for _, text in result.errors + result.failures]
-    return wrong[0].strip().splitlines()[-1][:200] if wrong else ""
+    return next(filter(str.strip, re.findall(r"^(\w*Error\b.*)$", wrong[0], re.M)), "failed")[:200] if wrong else ""
 
 
 def run(suite: drivers.Suite, on: str) -> tuple[list[dict[str, Any]], list[str]]:

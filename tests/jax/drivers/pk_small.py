@@ -11,9 +11,9 @@ from unittest import mock
 import jax
 import jax.numpy as jnp
 
-from drivers import Case, driver, gradients, integers, normal, stand_in
+from drivers import Case, driver, gradients, normal, stand_in
 
-stand_in("huggingface_hub", "tokenizers", "safetensors", "safetensors.numpy", "transformers")
+stand_in("huggingface_hub", "tokenizers", "safetensors", "safetensors.numpy", "transformers", "sentencepiece")
 
 
 def module(name: str) -> Any:
@@ -160,7 +160,7 @@ def gdn2_backward() -> Case:
     return Case(gradients(kernel, 6), _gdn_inputs(128, 1, 128), None, 1e-3)
 
 
-# ---- maxtext, recurrentgemma, qwix ----
+# ---- maxtext, recurrentgemma ----
 
 
 @driver("maxtext", mqa={"name": "mqa"}, mha={"name": "mha"}, gqa={"name": "gqa"})
@@ -192,20 +192,3 @@ def recurrentgemma_lru(reverse: bool = False, complex: bool = False) -> Case:
 
     inputs = [normal(2, 64, 128), jax.nn.sigmoid(normal(2, 64, 128, seed=1))]
     return Case(kernel, [*inputs, normal(2, 64, 128, seed=2), 0.1 * normal(2, 64, 128, seed=3)], None, 1e-4)
-
-
-@driver("qwix")
-def qwix_quantized_matmul() -> Case:
-    """An int8 product with scales a tile."""
-    m = module("qwix.contrib.kernels.quantized_matmul")
-    x, y = integers(-127, 128, 128, 256, dtype=jnp.int8), integers(-127, 128, 256, 128, seed=1, dtype=jnp.int8)
-    sx, sy = jnp.abs(normal(128, 2, scale=0.01)), jnp.abs(normal(2, 128, seed=1, scale=0.01))
-
-    def kernel(x: Any, sx: Any, y: Any, sy: Any) -> Any:
-        return m.quantized_matmul(x, sx, y, sy, bm=128, bk=128, bn=128, dtype=jnp.float32)
-
-    def reference(x: Any, sx: Any, y: Any, sy: Any) -> Any:
-        wide = jnp.repeat(sx, 128, 1) * x.astype(jnp.float32), jnp.repeat(sy, 128, 0) * y.astype(jnp.float32)
-        return jnp.dot(*wide, precision="highest")
-
-    return Case(kernel, [x, sx, y, sy], reference, 1e-4)

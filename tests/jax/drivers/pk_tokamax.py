@@ -27,12 +27,6 @@ def tokamax_deepseek_rope() -> Suite:
 
 
 @driver("tokamax")
-def tokamax_kda() -> Suite:
-    """Delta attention in chunks."""
-    return Suite(OPS + "kda.pallas_mosaic_tpu_kernel_test")
-
-
-@driver("tokamax")
 def tokamax_cross_entropy() -> Suite:
     """Linear layer, softmax and loss in one."""
     return Suite(OPS + "linear_softmax_cross_entropy_loss.pallas_mosaic_tpu_kernel_test")
@@ -42,24 +36,6 @@ def tokamax_cross_entropy() -> Suite:
 def tokamax_lowrank_projection() -> Suite:
     """Grouped projections of low rank."""
     return Suite(OPS + "grouped_lowrank_proj.pallas_mosaic_tpu_kernel_test")
-
-
-@driver("tokamax")
-def tokamax_projection_and_state() -> Suite:
-    """A projection that keeps a state."""
-    return Suite(OPS + "proj_and_save_state.pallas_mosaic_tpu_kernel_test")
-
-
-@driver("tokamax")
-def tokamax_compressor() -> Suite:
-    """Compression of keys."""
-    return Suite(OPS + "dsv4_compressor.pallas_mosaic_tpu_kernel_test")
-
-
-@driver("tokamax")
-def tokamax_fused_fp8_matmul() -> Suite:
-    """Products of quantised operands."""
-    return Suite(OPS + "experimental.fused_fp8_matmul.pallas_mosaic_tpu_test")
 
 
 @driver("tokamax")
