@@ -369,7 +369,8 @@ static VkResult VKAPI_CALL fake_ResetFences(VkDevice device, uint32_t count, con
 
 static VkResult VKAPI_CALL fake_WaitForFences(VkDevice device, uint32_t count, const VkFence *fences, VkBool32 all,
                                               uint64_t timeout) {
-  (void)device, (void)count, (void)fences, (void)all, (void)timeout;
+  (void)device, (void)count, (void)fences, (void)all;
+  fake.wait_limit = timeout;
   TAKE("WaitForFences");
   return VK_SUCCESS;
 }

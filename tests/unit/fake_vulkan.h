@@ -29,6 +29,7 @@ typedef struct fake_driver {
   char failed_call[64];
   int64_t objects; /* alive: created less destroyed */
   uint64_t created, dispatches, submits;
+  uint64_t wait_limit; /* of the last wait */
   char application[4096], engine[4096];
 } fake_driver;
 

@@ -292,6 +292,30 @@ static void a_timeout_abandons_the_device(void **state) {
   kiln_context_destroy(context);
 }
 
+/* What a driver compiles at the first dispatch does not count as the time of a launch. */
+static void a_launch_is_primed_without_limit(void **state) {
+  (void)state;
+  const kiln_device_desc desc = {.time_limit_ns = 1000};
+  kiln_binding bindings[2];
+  kiln_program_info program = program_info(bindings);
+  kiln_device *device;
+  kiln_launch *launch;
+  fake_reset();
+  fake.program = accumulate;
+  kiln_context *context = make_context(NULL);
+  assert_int_equal(open_instance(context, &instance), KILN_OK);
+  assert_int_equal(vk_device_open(context, &instance, &desc, &device), KILN_OK);
+  assert_int_equal(vk_launch_create_info(device, &program, &launch), KILN_OK);
+  assert_int_equal(vk_launch_prime(launch), KILN_OK);
+  assert_true(fake.wait_limit == UINT64_MAX);
+  assert_int_equal(kiln_launch_run(launch, 1, NULL), KILN_OK);
+  assert_int_equal(fake.wait_limit, 1000);
+  kiln_launch_destroy(launch);
+  kiln_device_close(device);
+  vk_instance_close(&instance);
+  kiln_context_destroy(context);
+}
+
 /* Longer than a staging buffer, and shorter than its own buffer: every byte arrives, and zeros behind it. */
 static void large_arrays_pass_in_pieces(void **state) {
   (void)state;
@@ -546,6 +570,7 @@ int main(void) {
       cmocka_unit_test(every_allocation_fails_once),
       cmocka_unit_test(every_allocation_fails_from_some_point_on),
       cmocka_unit_test(a_timeout_abandons_the_device),
+      cmocka_unit_test(a_launch_is_primed_without_limit),
       cmocka_unit_test(large_arrays_pass_in_pieces),
       cmocka_unit_test(invalid_programs_make_no_call),
       cmocka_unit_test(names_are_amended),
