@@ -280,7 +280,7 @@ def xla_row(report, name, plain, pallas, arguments):
 
 
 def xla_table(report):
-    report.add("\n## The same functions in plain jnp, beside XLA's CPU code\n")
+    report.add("## The same functions in plain jnp, beside XLA's CPU code\n")
     report.add("| function | XLA, ms | Kiln, ms | right | XLA / Kiln | of medians |")
     report.add("| --- | --- | --- | --- | --- | --- |")
     for name, case in xla_cases().items():
@@ -303,6 +303,7 @@ def main():
     for name, table in TABLES.items():
         if options.only in (None, name):
             table(report)
+            report.add()
     report.add_floors()
     if options.write:
         replace_part(options.write, report.lines)
