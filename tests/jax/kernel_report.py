@@ -48,13 +48,13 @@ def _result(row: Row, on: str) -> str:
 
 
 def _worst(cells: Iterable[str]) -> str:
-    """Of the results of several drivers: a failure before a difference, a larger before a smaller."""
+    """Of the results of several drivers: a failure before a difference, a larger before a smaller; `-` is none."""
 
     def weight(cell: str) -> tuple[bool, float]:
-        number = re.fullmatch(r"([\d.e+-]+)\*?", cell)
+        number = re.fullmatch(r"(\d\S*e\S\d+)\*?", cell)
         return number is None, float(number[1]) if number else 0.0
 
-    return max(cells, key=weight)
+    return max((cell for cell in cells if cell != "-"), key=weight, default="-")
 
 
 def _version(package: str) -> str:

@@ -82,7 +82,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--on", default="host", help="where kernels run: host,vulkan or host,vulkan:Swift,vulkan:llvm")
     parser.add_argument("--only", default=".", help="drivers whose package/name matches")
-    parser.add_argument("--modules", default=",".join(MODULES), help="modules of drivers/")
+    parser.add_argument("--modules", default=",".join(MODULES), help="modules of drivers/; empty: the report only")
     parser.add_argument("--limit", type=float, default=240, help="seconds that a driver may take")
     parser.add_argument("--resume", action="store_true", help="leave out drivers that have a row")
     parser.add_argument("--rows", type=pathlib.Path, default=ROOT / "build" / "kernels.json", help="all that was found")
@@ -101,7 +101,7 @@ def main() -> None:
         options.rows.write_text(json.dumps(known, indent=1))
         print(kernel_report.line(row), flush=True)
 
-    for module in options.modules.split(","):
+    for module in filter(None, options.modules.split(",")):
         run_module(module, options, list(known) if options.resume else [], keep)
     kernel_report.write(options.out, list(known.values()))
     print(f"written: {options.out}")
