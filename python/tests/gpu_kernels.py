@@ -267,8 +267,8 @@ def transposed():
     """Parts of memory that are seen transposed."""
 
     def body(x, o, s):
-        plgpu.transpose_ref(s, (1, 0))[...] = x[...]
-        o[...] = plgpu.transpose_ref(s, (1, 0)).at[2:4, 8:][...].T + s[8:, 2:4]
+        s.transpose((1, 0))[...] = x[...]
+        o[...] = s.transpose((1, 0)).at[2:4, 8:][...].T + s[8:, 2:4]
 
     return kernel(body, array(8, 2), array(4, 16), scratch_types=[plgpu.SMEM((16, 4), F32)])
 

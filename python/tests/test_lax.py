@@ -43,7 +43,7 @@ FUNCTIONS = {
     "not": lax.bitwise_not,
     "trunc": jnp.trunc,
     "round_even": lambda x: lax.round(x, lax.RoundingMethod.TO_NEAREST_EVEN),
-    "log2": jnp.log2,
+    "log2": jnp.log2,  # no function of lax before 0.12
 }
 # What the units of a machine say to each other: jax.lax has nothing of the kind, test_gpu_export.py has them.
 OF_MACHINES = {"peer", "arrive", "wait", "test", "signal", "count", "copy", "mma", "commit", "await", "warps"}
@@ -179,6 +179,8 @@ def compare_close(row: dict, operands: list[np.ndarray], got: np.ndarray, ulp: f
     exact = by_lax(row, [x if x.dtype == bool else x.astype(np.float64) for x in operands])
     off = units_off(got, exact) * (np.fmin(1, np.abs(exact)) if row["jax"] in FROM_ONE else 1)
     asked = np.logical_and.reduce([no_subnormals(x) for x in [*operands, got, exact.astype(got.dtype)]])
+    if row["jax"] == "digamma":
+        asked &= operands[0] != 0  # the pole: NaN in JAX 0.11 and Kiln, an infinity in JAX 0.12
     worst = int(np.argmax(np.where(asked, off, 0)))
     assert not asked[worst] or off[worst] <= ulp + 0.5, (
         f"{[x[worst] for x in operands]}: kiln {got[worst]!r} is {off[worst]} ulp off"

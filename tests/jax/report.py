@@ -9,6 +9,8 @@ import pathlib
 import re
 from typing import Any, NamedTuple
 
+from differences import known
+
 import kiln
 
 Rows = list[dict[str, Any]]
@@ -20,6 +22,7 @@ Written by `tests/jax/run.py --tests CHECKOUT [--on DEVICE]`, which runs the tes
 - *passed*: of those, the tests that passed **and** launched a kernel on Kiln (launches are counted in C).
 - *skipped*: tests that skipped themselves after a kernel; they are not counted among passed or failed.
 - `/12` behind a file's name: every 12th test only.
+- *why*: for failures that `tests/jax/differences.py` lists, its argument; a run fails when a listed test passes.
 
 """
 
@@ -107,12 +110,21 @@ def _causes(results: dict[str, tuple[Rows, float]], key: Any, wanted: Any) -> co
     return collections.Counter(key(row) for rows, _ in results.values() for row in rows if wanted(row))
 
 
-def _failures(results: dict[str, tuple[Rows, float]]) -> list[str]:
+def no_longer_different(on: str, results: dict[str, tuple[Rows, float]]) -> list[str]:
+    """The tests that pass although differences.py lists them."""
+    return [row["id"] for rows, _ in results.values() for row in rows if passed(row) and known(on, row["id"])]
+
+
+def _failures(on: str, results: dict[str, tuple[Rows, float]]) -> list[str]:
     def failed(row: dict[str, Any]) -> bool:
         return reached(row) and not passed(row) and row["outcome"] != "skipped"
 
-    examples = {cause(row): row["id"] for rows, _ in results.values() for row in rows if failed(row)}
-    causes = _causes(results, cause, failed)
+    def argument(row: dict[str, Any]) -> str:
+        difference = known(on, row["id"])
+        return difference.why if difference else cause(row)
+
+    examples = {argument(row): row["id"] for rows, _ in results.values() for row in rows if failed(row)}
+    causes = _causes(results, argument, failed)
     if not causes:
         return []
     lines = ["", "| failed | why | such as |", "|--:|---|---|"]
@@ -134,7 +146,15 @@ def section(settings: Settings, results: dict[str, tuple[Rows, float]]) -> str:
     version = importlib.metadata.version
     every = f" every {settings.every}th test," if settings.every > 1 else ""
     what = f"JAX {version('jax')}, tests at commit {settings.commit},{every} {os.cpu_count()} cores"
-    lines = [f"## On {settings.on}", "", what + ".", "", *_table(results), *_failures(results), *_skips(results)]
+    lines = [
+        f"## On {settings.on}",
+        "",
+        what + ".",
+        "",
+        *_table(results),
+        *_failures(settings.on, results),
+        *_skips(results),
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -160,6 +160,8 @@ def main() -> None:
     )
     report.write(options.out, settings, results)
     print(f"written: {options.out}")
+    if passing := report.no_longer_different(options.on, results):
+        sys.exit(f"listed in differences.py, and pass: {', '.join(passing)}")
 
 
 if __name__ == "__main__":

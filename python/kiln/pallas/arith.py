@@ -137,7 +137,7 @@ def lower_bitcast(low: Lowering, eqn: Equation) -> Operand:
 
 
 @rule(
-    "copy", "copy_p", "stop_gradient", "multiple_of", "max_contiguous", "name", "pvary", "reduced_vary_cast_p", "tie",
+    "copy", "stop_gradient", "multiple_of", "max_contiguous", "name", "pvary", "reduced_vary_cast", "tie",
     "sharding_constraint", "layout_constraint", "with_memory_space_constraint", "remove_memory_space", "device_put",
     "optimization_barrier", "random_wrap", "random_unwrap", "random_clone", "reshard", "relayout",
     "xla_metadata_value",
@@ -147,7 +147,7 @@ def lower_identity(low: Lowering, eqn: Equation) -> Sequence[Operand]:
     return [v for v in eqn.operands if isinstance(v, Value)][: len(eqn.outputs)]
 
 
-@rule("debug_barrier_p", "delay", "dce_sink")
+@rule("debug_barrier", "delay", "dce_sink")
 def lower_nothing(low: Lowering, eqn: Equation) -> Sequence[Operand]:
     """Waits that one unit alone need not make, and what only keeps equations alive."""
     return []

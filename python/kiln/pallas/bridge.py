@@ -28,7 +28,7 @@ from kiln.pallas.exporter import Exported, export_call
 from kiln.pallas.gpu_kernel import export_gpu_call, is_gpu
 from kiln.pallas.unsupported import Unsupported
 
-TESTED = ((0, 11, 1), (0, 12))  # from, to: the versions of JAX that this was tested with
+TESTED = ((0, 11, 1), (0, 12, 0))  # from, to: the versions of JAX that this was tested with
 
 _setting: Any = jax.make_user_context(None)  # None, Settings, or the Collector of `export`
 

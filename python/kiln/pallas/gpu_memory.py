@@ -292,7 +292,7 @@ def lower_layout_cast(low: GpuLowering, eqn: Equation) -> Operand:
     return eqn.operands[0]
 
 
-@rule("set_max_registers_p", "print_layout", "async_prefetch", machine="gpu")
+@rule("set_max_registers", "print_layout", "async_prefetch", machine="gpu")
 def lower_nothing(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
     """Hints for the hardware."""
     return []

@@ -58,13 +58,13 @@ def lower_mma(low: GpuLowering, eqn: Equation) -> Operand:
 # ---- accumulators ----
 
 
-@rule("wgmma_accumulator_deref_p", machine="gpu")
+@rule("wgmma_accumulator_deref", machine="gpu")
 def lower_deref(low: GpuLowering, eqn: Equation) -> Operand:
     """What an accumulator holds: the load awaits its products."""
     return load(low, eqn.operands[0], ())
 
 
-@rule("wgmma_accumulator_store_p", machine="gpu")
+@rule("wgmma_accumulator_store", machine="gpu")
 def lower_accumulator_store(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
     """An accumulator's new value."""
     acc, value = eqn.operands

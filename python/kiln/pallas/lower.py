@@ -81,6 +81,11 @@ def rule(*primitives: str, machine: str = "") -> Callable[[Rule], Rule]:
     return register
 
 
+def name_of(primitive: Any) -> str:
+    """A primitive's name in JAX 0.12; 0.11 ends some in `_p`."""
+    return primitive.name.removesuffix("_p")
+
+
 @dataclasses.dataclass(slots=True)
 class Equation:
     """An equation with its operands lowered."""
@@ -267,7 +272,7 @@ class Lowering:
         self.place = self._place(equation.source_info)
         self.writer.at(self.place)
         lowered = Equation(
-            equation.primitive.name,
+            name_of(equation.primitive),
             equation.primitive,
             equation.params,
             [self._read(v) for v in equation.invars],

@@ -18,7 +18,7 @@ from jax.experimental.pallas import mosaic_gpu, tpu, triton  # noqa: F401  (regi
 from kiln import ops_json
 from kiln.pallas import exporter, gpu_kernel, table  # noqa: F401  (exporters register their rules)
 from kiln.pallas.definitions import DEFINITIONS
-from kiln.pallas.lower import RULES
+from kiln.pallas.lower import RULES, name_of
 from kiln.pallas.refused import REASONS
 
 HEAD = """# JAX primitives on Kiln
@@ -42,8 +42,8 @@ def _types(op: dict[str, object], executor: str) -> str:
 def known_to_jax() -> dict[str, Any]:
     """The primitives that a kernel may hold when JAX interprets it on a CPU, with their lowering if there is one."""
     on_cpu = {**mlir._lowerings, **mlir._platform_specific_lowerings["cpu"]}
-    rules = {primitive.name: getattr(entry, "rule", entry) for primitive, entry in on_cpu.items()}
-    return {primitive.name: None for primitive in discharge._discharge_rules} | rules
+    rules = {name_of(primitive): getattr(entry, "rule", entry) for primitive, entry in on_cpu.items()}
+    return {name_of(primitive): None for primitive in discharge._discharge_rules} | rules
 
 
 def defined_by_jax(rule: Any) -> bool:

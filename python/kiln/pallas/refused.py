@@ -13,7 +13,7 @@ REASONS = {
         axis_index global_array_to_host_local_array host_local_array_to_global_array pmax pmin ppermute ppermute_done
         ppermute_start precv preduced psend psum psum_done psum_invariant psum_invariant_start ragged_all_to_all
         reduce_scatter reduce_scatter_done reduce_scatter_start unreduced_pmax unreduced_pmin unreduced_psum
-        unreduced_reduce_scatter vary_unreduced_cast_p""",
+        unreduced_reduce_scatter vary_unreduced_cast""",
     "a kernel does not call Python": "debug_callback inspect_sharding io_callback pure_callback",
     "a kernel does not call other programs": """call_exported custom_fusion ffi_call mpmd_map pallas_call shard_map
         stage unreachable""",
@@ -21,9 +21,10 @@ REASONS = {
         dot_product_attention_fp8_fwd_wrapper dot_product_attention_fwd_wrapper""",
     "its numbers differ between XLA's machines: use jax.random with threefry": "rng_bit_generator rng_uniform",
     "shapes are known when a kernel is exported": "dim_as_value dimension_size shape_assertion",
+    "pipelines inside a kernel need the TPU's machine": "emit_pipeline pipeline_body",
     "tokens, linear values and element types of a program's own have no place in a kernel": """after_all create_linear
         create_token from_edtype get_global pin to_edtype unpin""",
-    "it is an instruction of one GPU": """inline_mgpu_p mgpu_atomic_store wgmma_accumulator_deref_p
-        wgmma_accumulator_store_p wgmma_ref""",
+    "it is an instruction of one GPU": """inline_mgpu mgpu_atomic_store wgmma_accumulator_deref
+        wgmma_accumulator_store wgmma_ref""",
 }
 REFUSED = {name: reason for reason, names in REASONS.items() for name in names.split()}
