@@ -19,6 +19,8 @@ and exported as `kp.export` does. A *kernel* is a body function; its variants ar
 - The columns of devices hold the largest difference from the reference over all drivers of the kernel, as a part of the
   largest element of the result; or why there is none. The reference is plain JAX where the package or the driver has
   one, else the same program on JAX's own interpreter (*). *own tests*: the package's own test cases ran, on the host.
+- Not driven: flywheel-tpu, tpu-inference, torch-xla and qwix, Mosaic GPU kernels, most ops of tokamax, and those of
+  ejkernel that call what JAX 0.11 no longer has.
 - *s*: seconds of the slowest driver, compilation of JAX's part and of the reference included.
 
 """
