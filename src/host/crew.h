@@ -22,7 +22,7 @@
 
 /* Depths of a GPU's levels. */
 enum {
-  CREW_DEVICE = LEVEL_GPU_DEVICE - LEVEL_GPU_DEVICE,
+  CREW_DEVICE,
   CREW_CLUSTER = LEVEL_GPU_CLUSTER - LEVEL_GPU_DEVICE,
   CREW_BLOCK = LEVEL_GPU_BLOCK - LEVEL_GPU_DEVICE,
   CREW_THREAD = LEVEL_GPU_THREAD - LEVEL_GPU_DEVICE,
@@ -164,8 +164,8 @@ void crew_stand(host_unit *unit, crew_line *line, const ir_op *op);             
 void crew_wake(crew *c, crew_line *line);                                         /* all who do go on */
 
 /* crew_memory.c */
-host_status crew_acquire(host_unit *unit, uint32_t root);
-void crew_release(host_unit *unit, uint32_t root);
+host_status crew_acquire(host_unit *unit, uint32_t which);
+void crew_release(host_unit *unit, uint32_t which);
 void crew_free_syncs(crew *c, bool finish); /* finish: what the end of their lives finds is told */
 bool crew_find(host_unit *unit, uint32_t box, const ir_op *op, crew_element *out); /* false after a fault */
 uint32_t crew_block_index(const host_unit *unit); /* the place of the unit's block in its cluster */
@@ -230,7 +230,7 @@ void crew_report_diverged(host_unit *unit, uint32_t root);
 void crew_report_unshared(crew *c); /* scratch that some of its units never asked for */
 void crew_report_unawaited(crew *c, const host_unit *unit, sync_result result);
 void crew_report_livelock(const host_unit *unit);
-void crew_report_outside(const host_unit *unit, uint32_t root, const ir_op *op); /* no such barrier */
+void crew_report_outside(const host_unit *unit, uint32_t which, const ir_op *op); /* no such barrier */
 /* A fault of a state machine; `unit` may be NULL at the end. Whether the unit may go on. */
 bool crew_report_fault(crew *c, const host_unit *unit, sync_result result, const crew_element *at, const ir_op *op);
 

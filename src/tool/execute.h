@@ -14,7 +14,7 @@ typedef struct run_wish {
 double milliseconds_since(uint64_t start_ns);
 double median(double *values, size_t count);
 
-void execute_print(void *tool, const char *line, size_t size); /* a line that a kernel prints */
+void execute_print(void *user, const char *line, size_t size); /* a line that a kernel prints; `user`: the tool */
 
 /* Runs on `arrays` (of the job's shapes). `*ms` is the first run's time, or the median of the timed ones. */
 kiln_result execute_host(job *j, const run_wish *wish, kiln_array *arrays, double *ms);

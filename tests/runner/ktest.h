@@ -22,7 +22,8 @@
  *
  * A [launch], [set] or [data] that follows an expectation starts the next case of the same kernel text. Outputs are
  * poisoned before every run. On the host each case runs again with every check on, in several orders where its units
- * order themselves, which must find nothing and give the same bits. The printed form of every kernel must be a fixed point. */
+ * order themselves, which must find nothing and give the same bits. The printed form of every kernel must be a fixed
+ * point. */
 #ifndef KILN_TESTS_RUNNER_KTEST_H
 #define KILN_TESTS_RUNNER_KTEST_H
 
