@@ -33,7 +33,10 @@ static void split(statement *s, const char *from, size_t size) {
   *s = (statement){0};
   assert_true(size < sizeof s->text);
   memcpy(s->text, from, size);
-  for (char *word = strtok(s->text, " "); word; word = strtok(NULL, " ")) s->words[s->count++] = word;
+  for (char *word = strtok(s->text, " "); word; word = strtok(NULL, " ")) {
+    assert_true(s->count < MAX_WORDS);
+    s->words[s->count++] = word;
+  }
   s->unit = (unit_id)strtoul(s->words[0], NULL, 10);
 }
 
@@ -69,9 +72,11 @@ static int issue(script *c, const statement *s, const verb *v, uint32_t pipe) {
   return (int)play_issue(&c->p, s->unit, v->task, pipe, 0);
 }
 
-/* The operation has a name, and may arrive on a barrier: then it is done, but not ended; it may still be awaited. */
-static void name_it(script *c, const statement *s, int op, uint32_t arrival) {
-  c->op_of[s->words[2][0] - 'a'] = (uint32_t)op;
+static void name_it(script *c, const statement *s, int op) { c->op_of[s->words[2][0] - 'a'] = (uint32_t)op; }
+
+/* The operation may arrive on a barrier: then it is done, but not ended; it may still be awaited. */
+static void name_and_arrive(script *c, const statement *s, int op, uint32_t arrival) {
+  name_it(c, s, op);
   if (s->count > arrival) play_arrive_op(&c->p, number(s, arrival), (uint32_t)op);
 }
 
@@ -82,14 +87,14 @@ static void play_tmem(script *c, const statement *s, const verb *v) { touch(c, s
 static void play_wgmma(script *c, const statement *s, const verb *v) {
   int op = issue(c, s, v, 0);
   touch(c, s, op, v->load, 3);
-  name_it(c, s, op, MAX_WORDS);
+  name_it(c, s, op);
 }
 
 static void play_copy(script *c, const statement *s, const verb *v) {
   int op = issue(c, s, v, 0);
   touch(c, s, op, v->load, 3);
   touch(c, s, op, v->store, 4);
-  name_it(c, s, op, 5);
+  name_and_arrive(c, s, op, 5);
 }
 
 static void play_mma(script *c, const statement *s, const verb *v) {
@@ -99,7 +104,7 @@ static void play_mma(script *c, const statement *s, const verb *v) {
   for (uint32_t word = 4; word < 6; word++)
     touch(c, s, op, s->words[word][0] == 't' ? RACE_MMA_LOAD_TMEM : RACE_MMA_LOAD_SMEM, word);
   touch(c, s, op, v->store, 3);
-  name_it(c, s, op, 6);
+  name_and_arrive(c, s, op, 6);
 }
 
 static void play_commit(script *c, const statement *s, const verb *v) {
