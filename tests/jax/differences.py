@@ -33,6 +33,12 @@ DIFFERENCES = (
         "ops_test.py::OpsInterpretTest::test_dot_general_multiple_non_contracting_dims2[24]",
         "asks for XLA's bits: for a batch of one XLA copies the left operand, and then sums k in two parts",
     ),
+    Difference(
+        "host",
+        "gpu_pallas_interpret_test.py::*::test_more_barrier_completions_than_waits_raises",
+        "wants an error where a barrier ends with a phase that nobody waited for: real pipelines end so, and hardware "
+        "does not mind",
+    ),
 )
 
 
