@@ -45,20 +45,14 @@ static void add(line *to, const char *format, ...) {
   if (to->size >= TEXT_MOST) to->size = TEXT_MOST - 1;
 }
 
-static int32_t cell(const host_unit *unit, uint32_t slot) {
-  int32_t value;
-  memcpy(&value, unit->slot[slot], sizeof value);
-  return value;
-}
-
 /* " (c 1, t 0)": its places in the teams of its crew */
 static void add_teams(line *words, const host_unit *unit) {
   const ir_kernel *k = unit->plan->kernel;
   for (uint32_t i = 0; i < k->team_count; i++)
     add(words, "%s%.*s %d", i ? ", " : " unit (", STR_FMT(k->teams[i].name),
-        (int)cell(unit, unit->plan->team_slots[i]));
+        (int)host_cell(unit, unit->plan->team_slots[i]));
   const machine *m = &unit->plan->machine;
-  const bool part = k->team_count > 0 && unit_depth(m, unit->id) > LEVEL_GPU_THREAD - LEVEL_GPU_DEVICE;
+  const bool part = k->team_count > 0 && unit_depth(m, unit->id) > CREW_THREAD;
   if (part) add(words, ", warp %u", unit_index(m, unit->id));
   if (k->team_count > 0) add(words, ")");
 }
@@ -70,11 +64,12 @@ void host_describe_unit(const host_unit *unit, char *out, size_t size) {
   add(&words, "block %llu", (unsigned long long)unit->step.flat);
   for (uint32_t a = 0; a < plan->kernel->axis_count; a++)
     add(&words, "%s%.*s %d", a ? ", " : " (", STR_FMT(plan->kernel->axes[a].name),
-        (int)cell(unit, plan->axis_slots[a]));
+        (int)host_cell(unit, plan->axis_slots[a]));
   if (plan->kernel->axis_count > 0) add(&words, ")");
   add_teams(&words, unit);
   for (uint32_t s = 0; s < plan->step_count; s++)
-    add(&words, "%s%.*s %d", s ? ", " : " step (", STR_FMT(plan->steps[s].name), (int)cell(unit, plan->steps[s].slot));
+    add(&words, "%s%.*s %d", s ? ", " : " step (", STR_FMT(plan->steps[s].name),
+        (int)host_cell(unit, plan->steps[s].slot));
   if (plan->step_count > 0) add(&words, ")");
   memcpy(out, words.text, words.size < size ? words.size + 1 : size);
 }
@@ -106,7 +101,7 @@ static void report(host_unit *unit, diag_id id, const ir_op *op, const line *ind
 /* ---- bounds ---- */
 
 static int64_t start_of(const host_unit *unit, const struct host_place_dim *dim) {
-  return dim->slot == HOST_NONE ? dim->start : cell(unit, dim->slot);
+  return dim->slot == HOST_NONE ? dim->start : host_cell(unit, dim->slot);
 }
 
 /* Edge views may reach outside their array, but an index outside the view itself is a fault everywhere. */

@@ -41,46 +41,27 @@ static void take_share(crew_side *from, const host_box_info *to, uint32_t share)
   }
 }
 
-/* How many blocks lie along the axes, and which of them this one is. */
-static uint32_t blocks_along(const crew *c, uint32_t block, uint32_t axes, uint32_t *place) {
-  uint32_t count = 0;
-  for (uint32_t i = 0; i < c->plan->machine.size[CREW_BLOCK]; i++) {
-    if (i == block) *place = count;
-    count += crew_same_but(c, block, i, axes);
-  }
-  return count;
-}
-
 /* Copies of a cluster are made by each of its blocks; where only the leader is told, all arrive there as one. */
 static bool share_copy(host_unit *unit, const host_crew_op *what, crew_task *task) {
   const crew *c = unit->member->crew;
   const ir_attrs *attrs = task->op->attrs;
   const uint32_t block = crew_block_index(unit);
-  uint32_t place = 0, count = blocks_along(c, block, attrs->across, &place);
   if (attrs->way == IR_WAY_ALL) return true;
-  if (attrs->way == IR_WAY_SPLIT) take_share(&task->one.from, &task->one.to.info, place);
+  if (attrs->way == IR_WAY_SPLIT)
+    take_share(&task->one.from, &task->one.to.info, crew_count_along(c, block, attrs->across, block));
   if (!task->one.arrives) return true;
   alloc_block *leader =
       crew_peer_block(unit, unit->plan->boxes[what->sync].root, crew_first_along(c, block, attrs->across));
   if (!leader) return false;
   task->one.arrival.sync = leader->client;
-  task->whole = count;
+  task->whole = crew_count_along(c, block, attrs->across, c->plan->machine.size[CREW_BLOCK]);
   return true;
-}
-
-static bool is_held_by_units(const crew_side *side, ir_space space) {
-  return side->block && space_info_of(side->block->item.key.space)->named == space;
-}
-
-/* Products read what copies bring to their memory: those go the same way, in order. */
-static unit_id lane_of(const host_unit *unit, const crew_side *to) {
-  return is_held_by_units(to, IR_SPACE_TMEM) ? unit_above(&unit->plan->machine, unit->id, CREW_CLUSTER) : UNIT_NONE;
 }
 
 static crew_queue_id queue_of(const crew_task *task) {
   const crew_part *part = &task->one;
   if (part->arrives || task->lane != UNIT_NONE) return CREW_QUEUES;
-  return is_held_by_units(&part->to, IR_SPACE_SMEM) ? CREW_LOADS : CREW_COPIES;
+  return crew_side_space(&part->to) == IR_SPACE_SMEM ? CREW_LOADS : CREW_COPIES;
 }
 
 host_status crew_copy(host_unit *unit, const host_crew_op *what, const ir_op *op) {
@@ -93,7 +74,8 @@ host_status crew_copy(host_unit *unit, const host_crew_op *what, const ir_op *op
   if (part->arrives && !crew_find(unit, what->sync, op, &part->arrival)) return HOST_FAILED;
   if (op->attrs->across && !share_copy(unit, what, &task))
     return crew_stand(unit, &unit->member->crew->for_memory, op), HOST_BLOCKED;
-  task.lane = lane_of(unit, &part->to);
+  /* Products read what copies bring to their memory: those go the same way, in order. */
+  task.lane = crew_side_space(&part->to) == IR_SPACE_TMEM ? crew_tensor_lane(unit) : UNIT_NONE;
   task.bytes = crew_side_bytes(&part->to) * (op->attrs->combine == IR_COMBINE_SET ? 1 : 2);
   if (crew_issue(unit, &task, queue_of(&task), !op->attrs->open)) return HOST_RUNNING;
   return launch_run_out(unit->member->crew->launch), HOST_FAILED;
@@ -110,24 +92,28 @@ host_status crew_commit(host_unit *unit, const host_crew_op *what, const ir_op *
   return HOST_RUNNING;
 }
 
-static sync_result ask(host_unit *unit, const host_crew_op *what, bool sources, uint64_t left, uint64_t *next) {
-  copy_queue *queues = unit->member->queues;
-  if (what->what == IR_WHAT_COPIES) return copy_wait_groups(&queues[CREW_COPIES], left, sources, next);
-  return copy_wait_copies(&queues[what->what == IR_WHAT_LOADS ? CREW_LOADS : CREW_PRODUCTS], left, sources, next);
+static sync_result ask(copy_queue *queue, bool grouped, bool sources, uint64_t left, uint64_t *next) {
+  return grouped ? copy_wait_groups(queue, left, sources, next) : copy_wait_copies(queue, left, sources, next);
+}
+
+static crew_queue_id awaited_queue(ir_what what) {
+  if (what == IR_WHAT_COPIES) return CREW_COPIES;
+  return what == IR_WHAT_LOADS ? CREW_LOADS : CREW_PRODUCTS;
 }
 
 /* Nobody else can do it: what is awaited is done now at the latest. */
 host_status crew_await(host_unit *unit, const host_crew_op *what, const ir_op *op) {
   const bool sources = op->code == IR_await && op->attrs->sources;
   const int32_t left = what->amount == HOST_NONE ? 0 : host_cell(unit, what->amount);
-  copy_queue *queue = &unit->member->queues[what->what == IR_WHAT_COPIES  ? CREW_COPIES
-                                            : what->what == IR_WHAT_LOADS ? CREW_LOADS
-                                                                          : CREW_PRODUCTS];
+  crew *c = unit->member->crew;
+  if (what->what == IR_WHAT_TMEM) {
+    if (c->race) race_await_tmem(c->race, unit->id);
+    return HOST_RUNNING;
+  }
+  const crew_queue_id id = awaited_queue(what->what);
+  copy_queue *queue = &unit->member->queues[id];
   uint64_t next = 0;
-  race *r = unit->member->crew->race;
-  if (what->what == IR_WHAT_TMEM && r) race_await_tmem(r, unit->id);
-  if (what->what == IR_WHAT_TMEM) return HOST_RUNNING;
-  while (ask(unit, what, sources, left < 0 ? 0 : (uint64_t)left, &next).state == SYNC_BLOCKED)
-    crew_finish_task(unit->member->crew, queue, next, sources ? COPY_READ : COPY_WRITTEN);
+  while (ask(queue, id == CREW_COPIES, sources, left < 0 ? 0 : (uint64_t)left, &next).state == SYNC_BLOCKED)
+    crew_finish_task(c, queue, next, sources ? COPY_READ : COPY_WRITTEN);
   return HOST_RUNNING;
 }

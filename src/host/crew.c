@@ -4,7 +4,6 @@
 #include <string.h>
 
 enum {
-  ALIVE_AT_FIRST = 4, /* clusters, until those wait */
   RANDOM_SLICE = 16,  /* instructions between changes of unit when the order is random */
   IDLE_MOST = 1 << 20 /* turns without any progress before the launch is given up */
 };
@@ -28,7 +27,6 @@ static void put(crew *c, host_unit *unit, bool late) {
 
 void crew_begin(host_unit *unit) {
   crew_member *member = unit->member;
-  member->ended = false;
   member->waits_at = NULL;
   put(member->crew, unit, false);
 }
@@ -163,7 +161,6 @@ static void empty_queues(crew *c, host_unit *unit) {
 
 static void end_unit(crew *c, host_unit *unit) {
   crew_cluster *place = unit->member->cluster;
-  unit->member->ended = true;
   c->idle = 0;
   if (unit->member->whole) {
     crew_join(unit);
@@ -187,7 +184,7 @@ static uint64_t slice(crew *c) {
 /* Who is put back without having moved on may wait for what only others can do. */
 static void count_idle(crew *c, const host_unit *unit) {
   if (++c->idle > c->queue.count && (crew_advance_any(c) || join_cluster(c))) c->idle = 0;
-  if (c->idle > IDLE_MOST) crew_report_livelock(unit);
+  if (c->idle > IDLE_MOST) launch_stop_livelock(c->launch, unit, unit->steps);
 }
 
 static void run_unit(crew *c, host_unit *unit) {

@@ -120,7 +120,6 @@ typedef struct crew_member {
   host_unit *next;        /* of the line that it stands in */
   crew_element waits_for; /* while it is blocked */
   const ir_op *waits_at;  /* NULL: it is not blocked */
-  bool ended;
   copy_queue queues[CREW_QUEUES];
   host_unit *whole;  /* that it is a part of; NULL: of none */
   host_unit **parts; /* of a split; kept for the next one */
@@ -171,24 +170,27 @@ bool crew_find(host_unit *unit, uint32_t box, const ir_op *op, crew_element *out
 uint32_t crew_block_index(const host_unit *unit); /* the place of the unit's block in its cluster */
 bool crew_same_but(const crew *c, uint32_t block, uint32_t other, uint32_t axes); /* they differ on those alone */
 uint32_t crew_first_along(const crew *c, uint32_t block, uint32_t axes);          /* of the blocks along the axes */
+uint32_t crew_count_along(const crew *c, uint32_t block, uint32_t axes, uint32_t end); /* those numbered below `end` */
 /* The same memory in another block of the cluster; NULL while that has none. */
 alloc_block *crew_peer_block(const host_unit *unit, uint32_t root, uint32_t block);
-static inline uint64_t crew_place(const crew_element *at) { return at->block * at->sync->count + at->index; }
 static inline barrier *crew_barrier(const crew_element *at) {
   return &at->sync->barriers.of_block[at->block].elements[at->index];
 }
 static inline semaphore *crew_semaphore(const crew_element *at) { return &at->sync->semaphores.elements[at->index]; }
-
-static inline crew_spot *crew_spot_of(const crew_element *at) { return &at->sync->spots[crew_place(at)]; }
+static inline crew_spot *crew_spot_of(const crew_element *at) {
+  return &at->sync->spots[at->block * at->sync->count + at->index];
+}
 
 /* tasks.c */
 crew_side crew_side_of(const host_unit *unit, uint32_t box, alloc_block *block); /* NULL: in the unit's own block */
+ir_space crew_side_space(const crew_side *side);                                 /* REGS without a block */
 uint64_t crew_side_bytes(const crew_side *side);
 void crew_mark_written(const crew_side *side);
 /* Starts a task; the caller's is copied. `queue` CREW_QUEUES: none; `closes` its group. False when memory is out. */
 bool crew_issue(host_unit *unit, crew_task *task, crew_queue_id queue, bool closes);
-bool crew_advance_any(crew *c); /* false: nothing is in flight */
-void crew_pass_time(crew *c);   /* something in flight may move on now */
+unit_id crew_tensor_lane(const host_unit *unit); /* all that goes through a cluster's tensor cores is in order */
+bool crew_advance_any(crew *c);                  /* false: nothing is in flight */
+void crew_pass_time(crew *c);                    /* something in flight may move on now */
 void crew_finish_task(crew *c, copy_queue *queue, uint64_t id, copy_stage stage); /* as far as that stage */
 void crew_finish_unit(crew *c, const host_unit *unit);                            /* all that it has in flight */
 void crew_finish_block(crew *c, const alloc_block *block);                        /* all that works on it */
@@ -207,7 +209,6 @@ host_status crew_commit_products(host_unit *unit, const host_crew_op *what, cons
 sync_result crew_arrive_at(crew *c, const crew_element *at, unit_id unit, race_op *task);
 host_status crew_split(host_unit *unit, uint32_t begin, const host_instr *instr); /* warps.c */
 void crew_join(host_unit *part);                                                  /* it has ended */
-typedef host_status (*crew_op_fn)(host_unit *unit, const host_crew_op *what, const ir_op *op);
 host_status crew_step(host_unit *unit, const host_instr *instr);
 #define CREW_OP(id, function) host_status function(host_unit *unit, const host_crew_op *what, const ir_op *op);
 #include "host/host_ops.def"
@@ -229,7 +230,6 @@ void crew_report_deadlock(crew *c);
 void crew_report_diverged(host_unit *unit, uint32_t root);
 void crew_report_unshared(crew *c); /* scratch that some of its units never asked for */
 void crew_report_unawaited(crew *c, const host_unit *unit, sync_result result);
-void crew_report_livelock(const host_unit *unit);
 void crew_report_outside(const host_unit *unit, uint32_t which, const ir_op *op); /* no such barrier */
 /* A fault of a state machine; `unit` may be NULL at the end. Whether the unit may go on. */
 bool crew_report_fault(crew *c, const host_unit *unit, sync_result result, const crew_element *at, const ir_op *op);

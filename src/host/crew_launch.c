@@ -116,9 +116,9 @@ static void run_alone(launch *l) {
 
 void crew_run(launch *l) {
   const kiln_host_plan *plan = l->plan;
-  const bool apart = plan->machine.count[CREW_DEVICE] == 1 && ir_walk(plan->kernel->body, stays_apart, NULL);
   crew_set set = {.launch = l};
-  if (plan->check || plan->points < 2 || plan->context->threads < 2 || !apart)
+  if (plan->check || plan->points < 2 || plan->context->threads < 2 || plan->machine.count[CREW_DEVICE] > 1 ||
+      !ir_walk(plan->kernel->body, stays_apart, NULL))
     run_alone(l);
   else if (!run_on_threads(&set))
     launch_run_out(l);

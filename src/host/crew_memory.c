@@ -44,7 +44,6 @@ static bool make_barriers(crew *c, crew_sync *sync) {
 }
 
 static void free_sync(crew *c, crew_sync *sync) {
-  if (!sync) return;
   for (crew_sync **at = &c->syncs; *at; at = &(*at)->next)
     if (*at == sync) {
       *at = sync->next;
@@ -160,6 +159,12 @@ uint32_t crew_first_along(const crew *c, uint32_t block, uint32_t axes) {
   uint32_t first = 0;
   while (!crew_same_but(c, block, first, axes)) first++;
   return first;
+}
+
+uint32_t crew_count_along(const crew *c, uint32_t block, uint32_t axes, uint32_t end) {
+  uint32_t count = 0;
+  for (uint32_t other = 0; other < end; other++) count += crew_same_but(c, block, other, axes);
+  return count;
 }
 
 alloc_block *crew_peer_block(const host_unit *unit, uint32_t root, uint32_t block) {

@@ -92,20 +92,16 @@ void crew_touch_element(host_unit *unit, uint32_t box, uint64_t offset, race_kin
 
 /* ---- tasks ---- */
 
-static ir_space space_of(const crew_side *side) {
-  return side->block ? space_info_of(side->block->item.key.space)->named : IR_SPACE_REGS;
-}
-
 static void touch_side(race *r, const crew_task *task, const crew_side *side, race_kind kind) {
   race_area area;
-  const ir_space space = space_of(side);
+  const ir_space space = crew_side_space(side);
   if (space == IR_SPACE_REGS || space == IR_SPACE_ACC || !area_of(&side->box, &side->info, &area)) return;
   const race_access access = {.buffer = side->block->client, .op = task->race, .kind = kind, .site = task->op};
   race_touch(r, &access, &area);
 }
 
 static void touch_copy(race *r, const crew_task *task, const crew_part *part) {
-  const ir_space from = space_of(&part->from), to = space_of(&part->to);
+  const ir_space from = crew_side_space(&part->from), to = crew_side_space(&part->to);
   race_kind load = from == IR_SPACE_SMEM ? RACE_COPY_OUT_LOAD : RACE_COPY_IN_LOAD, store = RACE_COPY_OUT_STORE;
   if (to == IR_SPACE_TMEM) load = RACE_COPY_TMEM_LOAD, store = RACE_COPY_TMEM_STORE;
   if (to == IR_SPACE_SMEM) store = RACE_COPY_IN_STORE;
@@ -115,14 +111,14 @@ static void touch_copy(race *r, const crew_task *task, const crew_part *part) {
 }
 
 static void touch_product(race *r, const crew_task *task, const crew_part *part) {
-  const bool tensor = space_of(&part->to) == IR_SPACE_TMEM, left = space_of(&part->from) == IR_SPACE_TMEM;
+  const bool tensor = crew_side_space(&part->to) == IR_SPACE_TMEM, left = crew_side_space(&part->from) == IR_SPACE_TMEM;
   touch_side(r, task, &part->from, !tensor ? RACE_WGMMA_LOAD : left ? RACE_MMA_LOAD_TMEM : RACE_MMA_LOAD_SMEM);
   touch_side(r, task, &part->right, tensor ? RACE_MMA_LOAD_SMEM : RACE_WGMMA_LOAD);
   touch_side(r, task, &part->to, tensor ? RACE_MMA_STORE : RACE_WGMMA_STORE);
 }
 
 static race_task task_of(const crew_task *task) {
-  const ir_space to = space_of(&task->parts->to);
+  const ir_space to = crew_side_space(&task->parts->to);
   if (task->kind == CREW_ARRIVAL) return RACE_TASK_COMMIT;
   if (task->kind == CREW_COPY) return to == IR_SPACE_TMEM ? RACE_TASK_COPY_TMEM : RACE_TASK_COPY;
   return to == IR_SPACE_TMEM ? RACE_TASK_MMA : RACE_TASK_WGMMA;

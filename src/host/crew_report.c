@@ -91,7 +91,7 @@ static loc note_waits(report *r) {
   for (uint32_t p = 0; p < r->crew->places; p++)
     for (uint32_t i = 0; i < r->crew->cluster_units && count < NOTES_MOST / 2; i++) {
       const host_unit *unit = r->crew->place[p]->units[i];
-      const ir_op *at = unit && !unit->member->ended ? unit->member->waits_at : NULL;
+      const ir_op *at = unit ? unit->member->waits_at : NULL;
       bool known = !at;
       for (uint32_t s = 0; s < count; s++) known = known || seen[s] == at;
       if (known) continue;
@@ -116,10 +116,6 @@ void crew_report_deadlock(crew *c) {
                      (unsigned long long)(c->plan->machine.count[CREW_THREAD]), STR_FMT(c->plan->kernel->name));
   }
   arena_finish(&r.arena);
-}
-
-void crew_report_livelock(const host_unit *unit) {
-  launch_stop_livelock(unit->member->crew->launch, unit, unit->steps);
 }
 
 /* ---- broken rules ---- */

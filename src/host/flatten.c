@@ -79,9 +79,7 @@ void flat_op(flat *f, const ir_op *op) {
     default:
       if (ir_op_get(op->code)->effects & E_CONTROL)
         flat_control(f, op);
-      else if (ir_op_get(op->code)->effects & E_SYNC)
-        flat_crew_op(f, op);
-      else if (op->code == IR_peer)
+      else if (ir_is_of_units(op->code))
         flat_crew_op(f, op);
       else
         flat_pure(f, op);

@@ -14,6 +14,8 @@
 #ifndef KILN_SRC_HOST_HOST_H
 #define KILN_SRC_HOST_HOST_H
 
+#include <string.h>
+
 #include "base/context.h"
 #include "base/thread.h"
 #include "ir/eval.h"
@@ -412,8 +414,14 @@ void host_unit_destroy(host_unit *unit);
 /* Puts the unit at the start of grid point `point`. */
 void host_unit_start(host_unit *unit, uint64_t point, host_faults *faults);
 void host_bind_root(host_unit *unit, uint32_t root, alloc_block *block); /* from now on the root is this block */
-void host_set_cell(host_unit *unit, uint32_t slot, int32_t value);
-int32_t host_cell(const host_unit *unit, uint32_t slot);
+static inline int32_t host_cell(const host_unit *unit, uint32_t slot) {
+  int32_t value;
+  memcpy(&value, unit->slot[slot], sizeof value);
+  return value;
+}
+static inline void host_set_cell(host_unit *unit, uint32_t slot, int32_t value) {
+  memcpy(unit->slot[slot], &value, sizeof value);
+}
 /* Runs up to `budget` instructions. FAILED: memory is out, or a fault ends the launch. */
 host_status host_unit_step(host_unit *unit, uint64_t budget);
 
@@ -423,6 +431,9 @@ bool host_params_place(kiln_host_plan *plan, const kiln_array *arrays); /* false
 /* memory.c */
 void host_place_box(host_unit *unit, const host_place *place);
 int64_t host_box_count(const host_box_info *info); /* elements */
+bool host_box_empty(const host_box *box, uint32_t rank);
+/* The next row of a box that is not empty, in row-major order, from index = low on; false behind the last. */
+bool host_next_row(const host_box *box, uint32_t rank, int64_t *index);
 /* Copies the elements that exist between a box and a dense tile; what does not exist stays as it is. */
 void host_box_move(const host_box *box, const host_box_info *info, uint8_t *tile, bool write);
 void host_box_read(host_unit *unit, uint32_t box, uint8_t *tile);

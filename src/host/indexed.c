@@ -5,12 +5,6 @@
 
 /* ---- windows ---- */
 
-static int32_t cell(const host_unit *unit, uint32_t slot) {
-  int32_t value;
-  memcpy(&value, unit->slot[slot], sizeof value);
-  return value;
-}
-
 static int64_t clamp(int64_t value, int64_t most) { return value > most ? most : value < 0 ? 0 : value; }
 
 /* Rows of the part, each with its place in the whole. */
@@ -21,7 +15,7 @@ void host_run_window(host_unit *unit, const host_window *window) {
   uint8_t *part = unit->slot[window->part], *whole = unit->slot[window->whole];
   for (uint32_t d = window->rank; d-- > 0;) {
     strides[d] = stride;
-    base += clamp(cell(unit, window->starts[d]), window->dims[d] - window->sizes[d]) * stride;
+    base += clamp(host_cell(unit, window->starts[d]), window->dims[d] - window->sizes[d]) * stride;
     stride *= window->dims[d];
   }
   for (uint32_t d = 0; d < outer; d++) rows *= window->sizes[d];

@@ -2,8 +2,6 @@
  * that was read before is read by then. */
 #include "host/flatten.h"
 
-static uint32_t cell_of(flat *f, const ir_value *v) { return flat_dense(f, v); }
-
 static uint32_t box_of(flat *f, const ir_value *v) { return flat_value_of(f, v)->box; }
 
 static host_crew_op *new_detail(flat *f) {
@@ -31,7 +29,6 @@ static host_code code_of(ir_code code) {
     case IR_copy: return HOST_COPY;
     case IR_mma: return HOST_MMA;
     case IR_commit: return HOST_COMMIT;
-    case IR_warps: return HOST_SPLIT;
     default: return HOST_AWAIT;
   }
 }
@@ -39,8 +36,8 @@ static host_code code_of(ir_code code) {
 /* barrier, or semaphore, amount, device */
 static void lower_meeting(flat *f, const ir_op *op, host_crew_op *detail) {
   detail->sync = box_of(f, op->operands[0]);
-  if (op->operand_count > 1) detail->amount = cell_of(f, op->operands[1]);
-  if (op->operand_count > 2) detail->device = cell_of(f, op->operands[2]);
+  if (op->operand_count > 1) detail->amount = flat_dense(f, op->operands[1]);
+  if (op->operand_count > 2) detail->device = flat_dense(f, op->operands[2]);
   if (op->result_count > 0) detail->out = flat_result_tile(f, op->results[0]);
 }
 
@@ -50,7 +47,7 @@ static void lower_copy(flat *f, const ir_op *op, host_crew_op *detail) {
   detail->from = box_of(f, op->operands[0]);
   detail->to = box_of(f, op->operands[1]);
   if (op->attrs->arrives) detail->sync = box_of(f, op->operands[next++]);
-  if (op->attrs->guarded) detail->condition = cell_of(f, op->operands[next]);
+  if (op->attrs->guarded) detail->condition = flat_dense(f, op->operands[next]);
 }
 
 /* sum, left, right, [condition], [barrier] */
@@ -62,7 +59,7 @@ static void lower_mma(flat *f, const ir_op *op, host_crew_op *detail) {
     detail->tile = flat_dense(f, op->operands[1]);
   else
     detail->from = box_of(f, op->operands[1]);
-  if (op->attrs->accumulates) detail->condition = cell_of(f, op->operands[next++]);
+  if (op->attrs->accumulates) detail->condition = flat_dense(f, op->operands[next++]);
   if (op->attrs->arrives) detail->sync = box_of(f, op->operands[next]);
 }
 
@@ -70,7 +67,7 @@ static void lower_mma(flat *f, const ir_op *op, host_crew_op *detail) {
 static void lower_peer(flat *f, const ir_op *op, host_crew_op *detail) {
   detail->from = box_of(f, op->operands[0]);
   detail->to = flat_peer_box(f, op);
-  for (uint32_t i = 1; i < op->operand_count; i++) detail->at[i - 1] = cell_of(f, op->operands[i]);
+  for (uint32_t i = 1; i < op->operand_count; i++) detail->at[i - 1] = flat_dense(f, op->operands[i]);
 }
 
 static void lower_operands(flat *f, const ir_op *op, host_crew_op *detail) {
@@ -83,7 +80,7 @@ static void lower_operands(flat *f, const ir_op *op, host_crew_op *detail) {
       break;
     case IR_await:
       detail->what = (ir_what)op->attrs->what;
-      if (op->operand_count > 0) detail->amount = cell_of(f, op->operands[0]);
+      if (op->operand_count > 0) detail->amount = flat_dense(f, op->operands[0]);
       break;
     default: lower_meeting(f, op, detail); break;
   }

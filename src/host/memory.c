@@ -82,10 +82,7 @@ void host_fill(void *out, uint64_t bits, uint32_t bytes, int64_t count) {
 /* ---- placing ---- */
 
 static int64_t start_of(const host_unit *unit, const struct host_place_dim *dim) {
-  int32_t start;
-  if (dim->slot == HOST_NONE) return dim->start;
-  memcpy(&start, unit->slot[dim->slot], sizeof start);
-  return start;
+  return dim->slot == HOST_NONE ? dim->start : host_cell(unit, dim->slot);
 }
 
 /* Offsets of elements that do not exist may wrap; they are never used. */
@@ -175,7 +172,7 @@ static void dense_strides(const host_box_info *info, int64_t bytes, int64_t *out
 }
 
 /* The next outer index (all but the last dimension) within [low, high); false behind the last. */
-static bool next_row(const host_box *box, uint32_t rank, int64_t *index) {
+bool host_next_row(const host_box *box, uint32_t rank, int64_t *index) {
   for (uint32_t d = rank - 1; d-- > 0;) {
     if (++index[d] < box->high[d]) return true;
     index[d] = box->low[d];
@@ -183,7 +180,7 @@ static bool next_row(const host_box *box, uint32_t rank, int64_t *index) {
   return false;
 }
 
-static bool is_empty(const host_box *box, uint32_t rank) {
+bool host_box_empty(const host_box *box, uint32_t rank) {
   for (uint32_t d = 0; d < rank; d++)
     if (box->low[d] >= box->high[d]) return true;
   return rank == 0 && !box->inside;
@@ -192,7 +189,7 @@ static bool is_empty(const host_box *box, uint32_t rank) {
 void host_box_move(const host_box *box, const host_box_info *info, uint8_t *tile, bool write) {
   const uint32_t rank = info->rank, bytes = (uint32_t)ir_dtype_bytes(info->dtype), last = rank - 1;
   int64_t dense[KILN_MAX_RANK], index[KILN_MAX_RANK];
-  if (is_empty(box, rank)) return;
+  if (host_box_empty(box, rank)) return;
   if (rank == 0) {
     uint8_t *element = box->root + box->offset;
     copy_element(write ? element : tile, write ? tile : element, bytes);
@@ -209,7 +206,7 @@ void host_box_move(const host_box *box, const host_box_info *info, uint8_t *tile
       copy_row(element, info->strides[last], tile + in_tile, bytes, count, bytes);
     else
       copy_row(tile + in_tile, bytes, element, info->strides[last], count, bytes);
-  } while (next_row(box, rank, index));
+  } while (host_next_row(box, rank, index));
 }
 
 int64_t host_box_count(const host_box_info *info) {

@@ -5,8 +5,8 @@
 
 /* The numbers that products are made of are widened first; the product is rounded to the sum's type, then added. */
 typedef struct sizes {
-  int64_t m, n, k; /* of one block's product */
-  uint64_t left, right, product, spare;
+  int64_t m, n, k;             /* of one block's product */
+  uint64_t left, right, spare; /* bytes */
   ir_dtype sum, wide;
 } sizes;
 
@@ -17,8 +17,8 @@ static sizes sizes_of(const crew_part *part) {
   const uint64_t bytes = ir_dtype_bytes(s.wide);
   s.left = (uint64_t)s.m * (uint64_t)s.k * bytes;
   s.right = (uint64_t)s.k * (uint64_t)s.n * bytes;
-  s.product = (uint64_t)s.m * (uint64_t)s.n * bytes;
-  s.spare = s.product > s.right ? s.product : s.right;
+  const uint64_t product = (uint64_t)s.m * (uint64_t)s.n * bytes;
+  s.spare = product > s.right ? product : s.right;
   if (s.left > s.spare) s.spare = s.left;
   return s;
 }
@@ -82,11 +82,6 @@ void crew_product_write(const crew_task *task, const crew_part *part, uint8_t *d
 
 /* ---- issue ---- */
 
-/* Everything that goes through the tensor cores of a cluster does so in order. */
-static unit_id lane_of(const host_unit *unit, bool tensor) {
-  return tensor ? unit_above(&unit->plan->machine, unit->id, CREW_CLUSTER) : unit->id;
-}
-
 static bool side_in(const host_unit *unit, uint32_t box, uint32_t block, crew_side *out) {
   alloc_block *there = crew_peer_block(unit, unit->plan->boxes[box].root, block);
   if (there) *out = crew_side_of(unit, box, there);
@@ -130,9 +125,8 @@ static host_status make_parts(host_unit *unit, const host_crew_op *what, crew_ta
 
 static host_status issue(host_unit *unit, const host_crew_op *what, crew_task *task, crew_queue_id queue) {
   crew *c = unit->member->crew;
-  task->part_count = 0;
-  for (uint32_t block = 0; block < c->plan->machine.size[CREW_BLOCK]; block++)
-    task->part_count += crew_same_but(c, crew_block_index(unit), block, task->op->attrs->across);
+  task->part_count =
+      crew_count_along(c, crew_block_index(unit), task->op->attrs->across, c->plan->machine.size[CREW_BLOCK]);
   task->parts = task->part_count == 1 ? &task->one : mem_calloc(c->mem, task->part_count, sizeof *task->parts);
   if (!task->parts) return launch_run_out(c->launch), HOST_FAILED;
   host_status status = make_parts(unit, what, task);
@@ -150,12 +144,12 @@ static host_status issue(host_unit *unit, const host_crew_op *what, crew_task *t
 
 host_status crew_mma(host_unit *unit, const host_crew_op *what, const ir_op *op) {
   const bool tensor = op->operands[0]->type.space == IR_SPACE_TMEM;
-  crew_task task = {.kind = CREW_PRODUCT, .op = op, .lane = lane_of(unit, tensor)};
+  crew_task task = {.kind = CREW_PRODUCT, .op = op, .lane = tensor ? crew_tensor_lane(unit) : unit->id};
   task.accumulates = what->condition == HOST_NONE || *unit->slot[what->condition] != 0;
   return issue(unit, what, &task, tensor ? CREW_QUEUES : CREW_PRODUCTS);
 }
 
 host_status crew_commit_products(host_unit *unit, const host_crew_op *what, const ir_op *op) {
-  crew_task task = {.kind = CREW_ARRIVAL, .op = op, .lane = lane_of(unit, true)};
+  crew_task task = {.kind = CREW_ARRIVAL, .op = op, .lane = crew_tensor_lane(unit)};
   return issue(unit, what, &task, CREW_QUEUES);
 }

@@ -9,7 +9,7 @@ uint64_t sched_random(uint64_t *state);
 uint64_t sched_place(uint64_t seed, uint64_t count, uint64_t index);
 
 /* Who of those that may run is next: the one that waited longest, the one that came last, or any. */
-typedef enum sched_policy { SCHED_ROUND_ROBIN, SCHED_REVERSE, SCHED_RANDOM, SCHED_POLICIES } sched_policy;
+typedef enum sched_policy { SCHED_ROUND_ROBIN, SCHED_REVERSE, SCHED_RANDOM } sched_policy;
 sched_policy sched_policy_of(uint64_t seed); /* seeds 0 and 1 are the two that are no chance */
 
 /* A ring of whatever runs; every seed gives one order. */

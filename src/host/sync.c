@@ -2,7 +2,7 @@
  * one move on wakes those who stand in its line. */
 #include "host/crew.h"
 
-static const crew_op_fn functions[] = {
+static host_status (*const functions[])(host_unit *unit, const host_crew_op *what, const ir_op *op) = {
 #define CREW_OP(id, function) [HOST_##id - HOST_CREW_OPS] = function,
 #include "host/host_ops.def"
 };

@@ -16,6 +16,10 @@ crew_side crew_side_of(const host_unit *unit, uint32_t box, alloc_block *block) 
   return side;
 }
 
+ir_space crew_side_space(const crew_side *side) {
+  return side->block ? space_info_of(side->block->item.key.space)->named : IR_SPACE_REGS;
+}
+
 uint64_t crew_side_bytes(const crew_side *side) {
   return (uint64_t)host_box_count(&side->info) * ir_dtype_bytes(side->info.dtype);
 }
@@ -25,32 +29,26 @@ static void mark_row(const crew_side *side, int64_t offset) {
   const uint32_t last = side->info.rank - 1;
   const int64_t bytes = (int64_t)ir_dtype_bytes(side->info.dtype), stride = side->info.strides[last];
   const int64_t low = side->box.low[last], count = side->box.high[last] - low;
-  if (stride == bytes && count > 0)
-    alloc_mark(side->block, (uint64_t)(offset + low * stride), (uint64_t)(count * bytes));
+  if (stride == bytes) alloc_mark(side->block, (uint64_t)(offset + low * stride), (uint64_t)(count * bytes));
   for (int64_t i = 0; stride != bytes && i < count; i++)
     alloc_mark(side->block, (uint64_t)(offset + (low + i) * stride), (uint64_t)bytes);
 }
 
 void crew_mark_written(const crew_side *side) {
-  const uint32_t outer = side->info.rank > 0 ? side->info.rank - 1 : 0;
+  const uint32_t rank = side->info.rank;
   int64_t index[KILN_MAX_RANK];
   if (!side->block || !side->block->shadow) return;
-  if (side->info.rank == 0) {
+  if (rank == 0) {
     if (side->box.inside) alloc_mark(side->block, (uint64_t)side->box.offset, ir_dtype_bytes(side->info.dtype));
     return;
   }
-  for (uint32_t d = 0; d < outer; d++)
-    if ((index[d] = side->box.low[d]) >= side->box.high[d]) return;
-  for (bool more = true; more;) {
+  if (host_box_empty(&side->box, rank)) return;
+  memcpy(index, side->box.low, sizeof index);
+  do {
     int64_t offset = side->box.offset;
-    for (uint32_t d = 0; d < outer; d++) offset += index[d] * side->info.strides[d];
+    for (uint32_t d = 0; d + 1 < rank; d++) offset += index[d] * side->info.strides[d];
     mark_row(side, offset);
-    more = false;
-    for (uint32_t d = outer; !more && d-- > 0;) {
-      more = ++index[d] < side->box.high[d];
-      if (!more) index[d] = side->box.low[d];
-    }
-  }
+  } while (host_next_row(&side->box, rank, index));
 }
 
 /* ---- stages ---- */
@@ -121,6 +119,8 @@ static void advance_listed(crew *c, crew_task *task) {
   if (task->stage == COPY_WRITTEN) free_task(c, task);
 }
 
+unit_id crew_tensor_lane(const host_unit *unit) { return unit_above(&unit->plan->machine, unit->id, CREW_CLUSTER); }
+
 /* The task that has to move on before this one can. */
 static crew_task *head_of(const crew *c, crew_task *task) {
   if (task->lane == UNIT_NONE) return task;
@@ -169,23 +169,18 @@ static bool works_on(const crew_task *task, const alloc_block *block) {
   return false;
 }
 
-void crew_finish_unit(crew *c, const host_unit *unit) {
+/* Finishes the unit's tasks; where none is given, those that work on the block. */
+static void finish_all(crew *c, const host_unit *unit, const alloc_block *block) {
   for (crew_task *task = c->tasks, *next; task; task = next) {
     next = task->next;
-    if (task->unit != unit) continue;
+    if (unit ? task->unit != unit : !works_on(task, block)) continue;
     finish(c, task, COPY_WRITTEN);
     next = c->tasks;
   }
 }
 
-void crew_finish_block(crew *c, const alloc_block *block) {
-  for (crew_task *task = c->tasks, *next; task; task = next) {
-    next = task->next;
-    if (!works_on(task, block)) continue;
-    finish(c, task, COPY_WRITTEN);
-    next = c->tasks;
-  }
-}
+void crew_finish_unit(crew *c, const host_unit *unit) { finish_all(c, unit, NULL); }
+void crew_finish_block(crew *c, const alloc_block *block) { finish_all(c, NULL, block); }
 
 void crew_free_tasks(crew *c) {
   for (crew_task *next; c->tasks; c->tasks = next) {

@@ -120,14 +120,6 @@ static void run_write(host_unit *unit, const host_access *access) {
     host_box_write(unit, access->box, unit->slot[access->tile]);
 }
 
-int32_t host_cell(const host_unit *unit, uint32_t slot) {
-  int32_t value;
-  memcpy(&value, unit->slot[slot], sizeof value);
-  return value;
-}
-
-void host_set_cell(host_unit *unit, uint32_t slot, int32_t value) { memcpy(unit->slot[slot], &value, sizeof value); }
-
 static bool begin_loop(host_unit *unit, const host_loop *loop) {
   int32_t begin = host_cell(unit, loop->begin);
   host_set_cell(unit, loop->index, begin);

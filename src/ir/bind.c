@@ -62,6 +62,14 @@ static void bind_params(binding *b, const ir_cloner *c) {
   }
 }
 
+/* What axes of the grid and of teams have in common; `index` is still the value that is copied. */
+static void bind_axis(binding *b, const ir_cloner *c, loc *at, kiln_str *name, ir_dim *extent, ir_value **index) {
+  b->builder.loc = *at = bind_loc(b, *at);
+  *extent = bind_dim(b, *extent);
+  *name = str_copy(&b->module->arena, *name);
+  *index = bind_value(b, c, *index);
+}
+
 static bool bind_axes(binding *b, const ir_cloner *c) {
   ir_kernel *to = b->to;
   int64_t steps = 1;
@@ -69,10 +77,7 @@ static bool bind_axes(binding *b, const ir_cloner *c) {
   to->axis_count = b->from->axis_count;
   for (uint32_t i = 0; i < to->axis_count; i++) {
     ir_axis *axis = &to->axes[i];
-    b->builder.loc = axis->loc = bind_loc(b, axis->loc);
-    axis->extent = bind_dim(b, axis->extent);
-    axis->name = str_copy(&b->module->arena, axis->name);
-    axis->index = bind_value(b, c, b->from->axes[i].index);
+    bind_axis(b, c, &axis->loc, &axis->name, &axis->extent, &axis->index);
     if (axis->bound) {
       axis->bound = b->map[axis->bound->id];
       continue;
@@ -93,10 +98,7 @@ static bool bind_teams(binding *b, const ir_cloner *c) {
   to->team_count = b->from->team_count;
   for (uint32_t i = 0; i < to->team_count; i++) {
     ir_team *team = &to->teams[i];
-    b->builder.loc = team->loc = bind_loc(b, team->loc);
-    team->extent = bind_dim(b, team->extent);
-    team->name = str_copy(&b->module->arena, team->name);
-    team->index = bind_value(b, c, b->from->teams[i].index);
+    bind_axis(b, c, &team->loc, &team->name, &team->extent, &team->index);
     if (team->extent->value > 0 && i64_mul(units, team->extent->value, &units) && units <= IR_MAX_UNITS) continue;
     diag_report(b->diags, DIAG_team_size, team->loc, STR_FMT(team->name), (long long)team->extent->value,
                 (long long)IR_MAX_UNITS);

@@ -16,7 +16,7 @@ bool ir_infer(ir_builder *b, ir_op *op) {
   }
   const uint32_t effects = ir_op_get(op->code)->effects;
   if (effects & (E_CONTROL | E_TERMINATOR)) return true;
-  return effects & E_SYNC || op->code == IR_peer ? ir_infer_sync(b, op) : ir_infer_memory(b, op);
+  return ir_is_of_units(op->code) ? ir_infer_sync(b, op) : ir_infer_memory(b, op);
 }
 
 static bool count_fits(const ir_shape *shape) {

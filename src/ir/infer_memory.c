@@ -161,7 +161,7 @@ bool ir_view_axis(const ir_type *from, const ir_type *to, uint32_t *axis) {
 static bool need_depth(ir_builder *b, const ir_op *op) {
   int views = 1, widths = ir_dtype_get(op->attrs->type)->bits != ir_dtype_get(op->operands[0]->type.dtype)->bits;
   for (const ir_value *ref = op->operands[0]; ref->def && views <= IR_MAX_VIEWS; ref = ref->def->operands[0]) {
-    if (ref->def->code != IR_view && ref->def->code != IR_view_as) break;
+    if (!ir_is_view(ref->def->code)) break;
     if (ref->def->code == IR_view) continue;
     views++;
     widths += ir_dtype_get(ref->type.dtype)->bits != ir_dtype_get(ref->def->operands[0]->type.dtype)->bits;
@@ -207,7 +207,7 @@ static bool infer_view_as(ir_builder *b, ir_op *op) {
 /* Through views that keep the type of what is under them. */
 static bool need_own_type(ir_builder *b, const ir_op *op) {
   for (const ir_value *ref = op->operands[0]; ref->def; ref = ref->def->operands[0]) {
-    if (ref->def->code != IR_view && ref->def->code != IR_view_as) break;
+    if (!ir_is_view(ref->def->code)) break;
     const ir_dtype from = ref->def->operands[0]->type.dtype;
     if (ref->type.dtype == from) continue;
     diag_report(b->diags, DIAG_atomic_view, op->loc, ir_dtype_get(ref->type.dtype)->name, ir_dtype_get(from)->name);

@@ -219,6 +219,7 @@ typedef struct ir_op_info {
   const char *jax, *doc;
 } ir_op_info;
 const ir_op_info *ir_op_get(ir_code code);
+bool ir_is_of_units(ir_code code); /* an op of the machine's units: SYNC, or peer */
 /* By its name in kernel texts; `max(a)` and `max(a, b)` are two ops. A wrong count gives the nearest op of that name.
  */
 bool ir_op_find(kiln_str text, uint32_t operand_count, ir_code *out);
@@ -513,6 +514,7 @@ ir_value *ir_written_ref(const ir_op *op); /* what an op writes to; NULL when no
 /* Whether the kernel's units are many, or order themselves: then all of a launch run side by side, as a crew. */
 bool ir_is_crew(const ir_kernel *k);
 uint32_t ir_team_rank(const ir_kernel *k, ir_team_level level); /* its number of axes */
+bool ir_is_view(ir_code code);                                  /* view, view_as */
 bool ir_through_view_as(const ir_value *ref); /* whether it shows its root under another shape or type */
 /* The dimension along which a view has several narrow elements for each wide one; none: the rank, as of one width. */
 bool ir_view_axis(const ir_type *from, const ir_type *to, uint32_t *axis); /* false: there is none that fits */

@@ -32,7 +32,7 @@ static void *elements(arena *a, const ir_said *value, const uint32_t *words) {
   const uint32_t bits = ir_dtype_get(value->dtype)->bits;
   uint8_t *data = arena_array(a, count + 1, bytes);
   for (size_t i = 0; i < count && bits <= 32; i++) {
-    const uint32_t word = bits < 32 ? words[i] & ((1u << bits) - 1) : words[i];
+    const uint32_t word = words[i] & (uint32_t)ir_low_ones(bits);
     memcpy(data + i * bytes, &word, bytes);
   }
   if (bits == 64) memcpy(data, words, count * bytes);

@@ -121,6 +121,7 @@ const char *ir_space_name(ir_space space) { return spaces[space]; }
 const char *ir_team_name(ir_team_level level) { return teams[level]; }
 const char *ir_machine_name(ir_machine machine) { return machines[machine]; }
 const ir_op_info *ir_op_get(ir_code code) { return &ops[code]; }
+bool ir_is_of_units(ir_code code) { return ops[code].effects & E_SYNC || code == IR_peer; }
 
 bool ir_dtype_find(kiln_str name, ir_dtype *out) {
   for (uint32_t i = 0; i < IR_DTYPE_COUNT; i++) {

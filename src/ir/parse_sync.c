@@ -119,19 +119,12 @@ static bool add_scalar(parser *p, making *m, ir_dtype dtype, const char *what) {
   return o.kind != OPERAND_NONE && add(m, parse_scalar(p, &o, dtype, what));
 }
 
-static ir_op *make(parser *p, ir_code code, const making *m) {
-  p->b.loc = m->loc;
-  return ir_make(&p->b, code, m->operands, m->count, &m->attrs);
-}
-
 /* A word that follows on the same line. */
 static bool follows(parser *p, const char *word) {
   return parse_is_word(p, word) && !parse_peek(p, 0)->first && parse_take(p);
 }
 
 /* ---- statements ---- */
-
-static bool parse_arrive(parser *p, making *m) { return add_part(p, m) && make(p, IR_arrive, m); }
 
 static bool parse_wait(parser *p, making *m) {
   if (!add_part(p, m)) return false;
@@ -140,14 +133,14 @@ static bool parse_wait(parser *p, making *m) {
     if (!add_scalar(p, m, IR_I32, "the amount")) return false;
     m->attrs.keep = follows(p, "keep");
   }
-  return make(p, IR_wait, m);
+  return true;
 }
 
 static bool parse_signal(parser *p, making *m) {
   if (!add_part(p, m)) return false;
   if (!follows(p, "by")) return parse_expected(p, "`by` and an amount");
   if (!add_scalar(p, m, IR_I32, "the amount")) return false;
-  return (!follows(p, "at") || add_scalar(p, m, IR_I32, "the device")) && make(p, IR_signal, m);
+  return !follows(p, "at") || add_scalar(p, m, IR_I32, "the device");
 }
 
 static bool parse_arrival(parser *p, making *m) {
@@ -168,7 +161,7 @@ static bool parse_copy(parser *p, making *m) {
   m->attrs.open = follows(p, "open");
   if (!parse_copy_across(p, m)) return false;
   m->attrs.guarded = follows(p, "when");
-  return (!m->attrs.guarded || add_scalar(p, m, IR_BOOL, "the condition")) && make(p, IR_copy, m);
+  return !m->attrs.guarded || add_scalar(p, m, IR_BOOL, "the condition");
 }
 
 /* The left operand of a product may also be a tile. */
@@ -187,49 +180,25 @@ static bool parse_mma(parser *p, making *m) {
     return false;
   m->attrs.accumulates = follows(p, "accumulate");
   if (m->attrs.accumulates && !add_scalar(p, m, IR_BOOL, "the condition")) return false;
-  if (!parse_arrival(p, m) || (follows(p, "across") && !parse_across(p, &m->attrs.across))) return false;
-  return make(p, IR_mma, m);
+  return parse_arrival(p, m) && (!follows(p, "across") || parse_across(p, &m->attrs.across));
 }
 
 static bool parse_commit(parser *p, making *m) {
   if (!parse_attr_word(p, ATTR_ID_what, &m->attrs.what) || !parse_arrival(p, m)) return false;
-  return (!follows(p, "across") || parse_across(p, &m->attrs.across)) && make(p, IR_commit, m);
+  return !follows(p, "across") || parse_across(p, &m->attrs.across);
 }
 
 static bool parse_await(parser *p, making *m) {
   if (!parse_attr_word(p, ATTR_ID_what, &m->attrs.what)) return false;
   if (m->attrs.what != IR_WHAT_TMEM && !add_scalar(p, m, IR_I32, "how many may be left")) return false;
   m->attrs.sources = follows(p, "sources");
-  return make(p, IR_await, m);
-}
-
-static const struct {
-  const char *word;
-  bool (*parse)(parser *p, making *m);
-} statements[] = {{"arrive", parse_arrive}, {"wait", parse_wait},     {"signal", parse_signal}, {"copy", parse_copy},
-                  {"mma", parse_mma},       {"commit", parse_commit}, {"await", parse_await}};
-
-/* The word and, on the same line, a name: nothing else reads so. */
-static bool at_phrase(const parser *p, const char *word) {
-  return parse_word_then(p, word, TOKEN_NAME) && !parse_peek(p, 1)->first;
-}
-
-bool parse_is_sync(const parser *p) {
-  for (size_t i = 0; i < sizeof statements / sizeof *statements; i++)
-    if (at_phrase(p, statements[i].word)) return true;
-  return false;
-}
-
-bool parse_sync(parser *p) {
-  making m = {.loc = parse_here(p)};
-  for (size_t i = 0; i < sizeof statements / sizeof *statements; i++)
-    if (at_phrase(p, statements[i].word)) return parse_take(p), statements[i].parse(p, &m);
-  return false;
+  return true;
 }
 
 /* ---- expressions ---- */
 
 static bool parse_peer(parser *p, making *m) {
+  if (!add_part(p, m)) return false;
   if (!follows(p, "at")) return parse_expected(p, "`at` and the block's coordinates");
   do {
     if (m->count == sizeof m->operands / sizeof *m->operands) return parse_expected(p, "fewer coordinates");
@@ -238,24 +207,41 @@ static bool parse_peer(parser *p, making *m) {
   return true;
 }
 
-static const struct {
-  const char *word;
-  ir_code code;
-  bool (*parse)(parser *p, making *m); /* the rest; NULL: nothing follows */
-} queries[] = {{"test", IR_test, NULL}, {"count", IR_count, NULL}, {"peer", IR_peer, parse_peer}};
+/* ---- all of them ---- */
 
-bool parse_is_query(const parser *p) {
-  for (size_t i = 0; i < sizeof queries / sizeof *queries; i++)
-    if (at_phrase(p, queries[i].word)) return true;
-  return false;
+/* What is behind an op's word. */
+typedef struct phrase {
+  ir_code code;
+  bool (*parse)(parser *p, making *m);
+} phrase;
+
+static const phrase statements[] = {
+    {IR_arrive, add_part}, {IR_wait, parse_wait},     {IR_signal, parse_signal}, {IR_copy, parse_copy},
+    {IR_mma, parse_mma},   {IR_commit, parse_commit}, {IR_await, parse_await},   {0}};
+static const phrase queries[] = {{IR_test, add_part}, {IR_count, add_part}, {IR_peer, parse_peer}, {0}};
+
+/* The phrase that begins here: its word and, on the same line, a name, as nothing else reads. NULL: none does. */
+static const phrase *phrase_here(const parser *p, const phrase *all) {
+  for (; all->parse; all++)
+    if (parse_word_then(p, ir_op_get(all->code)->text, TOKEN_NAME) && !parse_peek(p, 1)->first) return all;
+  return NULL;
 }
 
-operand parse_query(parser *p) {
+static ir_op *parse_phrase(parser *p, const phrase *which) {
   making m = {.loc = parse_here(p)};
-  size_t i = 0;
-  while (!at_phrase(p, queries[i].word)) i++;
   parse_take(p);
-  if (!add_part(p, &m) || (queries[i].parse && !queries[i].parse(p, &m))) return operand_none();
-  ir_op *op = make(p, queries[i].code, &m);
-  return op ? operand_value(op->results[0], m.loc) : operand_none();
+  if (!which->parse(p, &m)) return NULL;
+  p->b.loc = m.loc;
+  return ir_make(&p->b, which->code, m.operands, m.count, &m.attrs);
+}
+
+bool parse_is_sync(const parser *p) { return phrase_here(p, statements); }
+bool parse_sync(parser *p) { return parse_phrase(p, phrase_here(p, statements)); }
+
+bool parse_is_query(const parser *p) { return phrase_here(p, queries); }
+
+operand parse_query(parser *p) {
+  const loc here = parse_here(p);
+  const ir_op *op = parse_phrase(p, phrase_here(p, queries));
+  return op ? operand_value(op->results[0], here) : operand_none();
 }

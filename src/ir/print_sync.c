@@ -83,7 +83,7 @@ static void print_peer(printer *p, const ir_op *op) {
 }
 
 bool print_sync(printer *p, const ir_op *op) {
-  if (op->code != IR_peer && !(ir_op_get(op->code)->effects & E_SYNC)) return false;
+  if (!ir_is_of_units(op->code)) return false;
   text_format(p->text, "%s ", ir_op_get(op->code)->text);
   switch (op->code) {
     case IR_copy: print_copy(p, op); break;

@@ -119,7 +119,7 @@ static void write_value(text *t, const ir_said *value) {
   }
   write_number(value->dtype, bits_at(value, 0), digits);
   text_add(t, str_from(digits));
-  if (ir_dtype_get(value->dtype)->class == IR_CLASS_FLOAT && !strpbrk(digits, ".en")) text_add(t, STR(".0"));
+  if (ir_is_float(value->dtype) && !strpbrk(digits, ".en")) text_add(t, STR(".0"));
 }
 
 /* ---- texts ---- */

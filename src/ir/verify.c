@@ -34,9 +34,7 @@ static void hide(verifier *v, const ir_region *region) {
     for (uint32_t i = 0; i < op->result_count; i++) v->visible[op->results[i]->id] = 0;
 }
 
-static bool sees_through(ir_code code) {
-  return code == IR_load || code == IR_store || code == IR_atomic || code == IR_view || code == IR_view_as;
-}
+static bool sees_through(ir_code code) { return ir_op_get(code)->effects & E_INDEXES || code == IR_view_as; }
 
 static void check_operands(verifier *v, const ir_op *op) {
   for (uint32_t i = 0; i < op->operand_count; i++) {

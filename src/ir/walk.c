@@ -22,15 +22,15 @@ bool ir_walk_kernel(ir_kernel *k, ir_visit_fn fn, void *user) {
   return !k->body || ir_walk(k->body, fn, user);
 }
 
-static bool is_view(ir_code code) { return code == IR_view || code == IR_view_as; }
+bool ir_is_view(ir_code code) { return code == IR_view || code == IR_view_as; }
 
 ir_value *ir_root_ref(const ir_value *ref) {
-  while (ref->def && (is_view(ref->def->code) || ref->def->code == IR_peer)) ref = ref->def->operands[0];
+  while (ref->def && (ir_is_view(ref->def->code) || ref->def->code == IR_peer)) ref = ref->def->operands[0];
   return (ir_value *)(uintptr_t)ref;
 }
 
 bool ir_through_view_as(const ir_value *ref) {
-  for (; ref->def && is_view(ref->def->code); ref = ref->def->operands[0])
+  for (; ref->def && ir_is_view(ref->def->code); ref = ref->def->operands[0])
     if (ref->def->code == IR_view_as) return true;
   return false;
 }

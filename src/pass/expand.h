@@ -21,6 +21,8 @@ typedef struct expansion {
 val expand_int(ir_builder *b, const ir_shape *shape, int64_t value); /* i32 everywhere */
 val expand_iota(ir_builder *b, const ir_shape *shape, int64_t axis); /* i32 */
 val expand_reshape(ir_builder *b, val v, const ir_shape *shape);
+val expand_bitcast(ir_builder *b, val v, ir_dtype dtype); /* of the same width; v itself when already so */
+ir_dtype expand_word(ir_dtype dtype);                     /* the unsigned type of the same width */
 val expand_slice(ir_builder *b, val v, uint32_t axis, int64_t start, int64_t size); /* along one axis */
 val expand_clamp(ir_builder *b, val v, int64_t low, int64_t high);                  /* i32 */
 val expand_within(ir_builder *b, val v, int64_t low, int64_t high);                 /* low <= v & v <= high, i32 */

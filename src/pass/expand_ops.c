@@ -58,6 +58,15 @@ val expand_within(ir_builder *b, val v, int64_t low, int64_t high) {
   return ir_map2(b, IR_and, above, below);
 }
 
+val expand_bitcast(ir_builder *b, val v, ir_dtype dtype) {
+  return v->type.dtype == dtype ? v : ir_make1(b, IR_bitcast, &v, 1, &(ir_attrs){.type = dtype});
+}
+
+ir_dtype expand_word(ir_dtype dtype) {
+  static const ir_dtype words[] = {[2] = IR_U2, [4] = IR_U4, [8] = IR_U8, [16] = IR_U16, [32] = IR_U32, [64] = IR_U64};
+  return words[ir_dtype_get(dtype)->bits];
+}
+
 val expand_take(ir_builder *b, val v, const val *indices) {
   val operands[1 + KILN_MAX_RANK] = {v};
   for (uint32_t d = 0; d < v->type.shape.rank; d++) operands[1 + d] = indices[d];
@@ -152,11 +161,11 @@ bool expand_reduce_precision(expansion *x) {
   while (own > 0 && formats[own].type != type.dtype) own--;
   const bit_type t = {b, type.shape, formats[own].word};
   val number = ir_convert(b, x->op->operands[0], formats[own].type);
-  val bits = ir_make1(b, IR_bitcast, &number, 1, &(ir_attrs){.type = t.word});
+  val bits = expand_bitcast(b, number, t.word);
   if (mantissa < formats[own].mantissa) bits = drop_bits(&t, bits, formats[own].mantissa - (uint32_t)mantissa);
   if (exponent < formats[own].exponent)
     bits = limit_exponent(&t, bits, formats[own].mantissa, formats[own].exponent, (uint32_t)exponent);
-  val result = ir_make1(b, IR_bitcast, &bits, 1, &(ir_attrs){.type = number->type.dtype});
+  val result = expand_bitcast(b, bits, number->type.dtype);
   result = ir_map3(b, IR_select, ir_map2(b, IR_ne, number, number), number, result);
   return x->results[0] = ir_convert(b, result, type.dtype), true;
 }

@@ -116,7 +116,7 @@ static val descending(ir_builder *b, val v) {
   if (ir_dtype_bytes(v->type.dtype) == 1) v = ir_convert(b, v, IR_F32);
   const ir_dtype_info *info = ir_dtype_get(v->type.dtype);
   const ir_dtype word = words[ir_dtype_bytes(v->type.dtype)];
-  val bits = ir_make1(b, IR_bitcast, &v, 1, &(ir_attrs){.type = word});
+  val bits = expand_bitcast(b, v, word);
   val sign = ir_map2(b, IR_shr, bits, ir_full(b, word, &v->type.shape, info->bits - 1));
   val rest = ir_full(b, word, &v->type.shape, (UINT64_C(1) << (info->bits - 1)) - 1);
   return ir_map1(b, IR_not, ir_map2(b, IR_xor, bits, ir_map2(b, IR_and, sign, rest)));

@@ -16,34 +16,24 @@
 
 static uint32_t bits_of(ir_dtype dtype) { return ir_dtype_get(dtype)->bits; }
 
-static ir_dtype word_of(ir_dtype dtype) {
-  static const ir_dtype words[] = {[2] = IR_U2, [4] = IR_U4, [8] = IR_U8, [16] = IR_U16, [32] = IR_U32, [64] = IR_U64};
-  return words[bits_of(dtype)];
-}
-
-static val reinterpret(ir_builder *b, val v, ir_dtype dtype) {
-  if (v->type.dtype == dtype) return v;
-  return ir_make1(b, IR_bitcast, &v, 1, &(ir_attrs){.type = dtype});
-}
-
 /* How far part number `part`, an i32 tile, of a wide element lies from its low bits. */
 static val shift_of(ir_builder *b, val part, ir_dtype narrow, ir_dtype wide, const ir_shape *shape) {
   val bits = ir_map2(b, IR_mul, part, expand_int(b, &part->type.shape, bits_of(narrow)));
-  return ir_convert(b, ir_broadcast_to(b, bits, shape), word_of(wide));
+  return ir_convert(b, ir_broadcast_to(b, bits, shape), expand_word(wide));
 }
 
 static val unpack(ir_builder *b, val wide, val part, ir_dtype narrow) {
   const ir_dtype from = wide->type.dtype;
   val shift = shift_of(b, part, narrow, from, &wide->type.shape);
-  val moved = ir_map2(b, IR_shr, reinterpret(b, wide, word_of(from)), shift);
-  return reinterpret(b, ir_convert(b, moved, word_of(narrow)), narrow);
+  val moved = ir_map2(b, IR_shr, expand_bitcast(b, wide, expand_word(from)), shift);
+  return expand_bitcast(b, ir_convert(b, moved, expand_word(narrow)), narrow);
 }
 
 /* The bits of a narrow element where they belong in a wide one, as a word. */
 static val pack(ir_builder *b, val narrow, val part, ir_dtype wide) {
   const ir_dtype from = narrow->type.dtype;
   val shift = shift_of(b, part, from, wide, &narrow->type.shape);
-  return ir_map2(b, IR_shl, ir_convert(b, reinterpret(b, narrow, word_of(from)), word_of(wide)), shift);
+  return ir_map2(b, IR_shl, ir_convert(b, expand_bitcast(b, narrow, expand_word(from)), expand_word(wide)), shift);
 }
 
 /* ---- accesses that need no view ---- */
@@ -120,10 +110,10 @@ static void store(ir_builder *b, const pick *p, val value, val mask) {
 static val through_same_width(ir_builder *b, const pick *p, const deed *to) {
   const ir_dtype own = p->ref->type.dtype, under = p->ref->def->operands[0]->type.dtype;
   deed below = *to;
-  if (to->value) below.value = reinterpret(b, to->value, under);
-  if (to->other) below.other = reinterpret(b, to->other, under);
+  if (to->value) below.value = expand_bitcast(b, to->value, under);
+  if (to->other) below.other = expand_bitcast(b, to->other, under);
   val found = perform(b, pick_under_reshape(b, p), &below);
-  return found ? reinterpret(b, found, own) : NULL;
+  return found ? expand_bitcast(b, found, own) : NULL;
 }
 
 /* The view is wider: its elements have `ratio` parts along the axis. */
@@ -144,7 +134,7 @@ static val through_wider(ir_builder *b, const pick *p, const deed *to, uint32_t 
     part = pack(b, part, number, own);
     found = found ? ir_map2(b, IR_or, found, part) : part;
   }
-  return found ? reinterpret(b, found, own) : NULL;
+  return found ? expand_bitcast(b, found, own) : NULL;
 }
 
 /* ---- through a narrower view ---- */
@@ -191,7 +181,7 @@ static void store_whole(ir_builder *b, const pick *p, val value, uint32_t axis, 
   const ir_dtype under = of.q.ref->type.dtype;
   val packed = pack(b, expand_reshape(b, value, &of.split), of.number, under);
   packed = ir_make1(b, IR_reduce_or, &packed, 1, &(ir_attrs){.axes = {.count = 1, .at = {of.axis + 1}}});
-  store(b, &of.q, reinterpret(b, packed, under), NULL);
+  store(b, &of.q, expand_bitcast(b, packed, under), NULL);
 }
 
 /* The elements that the picked ones are parts of, one for each; `part` says which. */
@@ -216,11 +206,11 @@ static val load_parts(ir_builder *b, const pick *p, const deed *to, uint32_t axi
 
 /* One part of each element, the other ones as they were. */
 static void replace_parts(ir_builder *b, const pick *q, val part, val value, val mask) {
-  const ir_dtype under = q->ref->type.dtype, word = word_of(under), narrow = value->type.dtype;
-  val old = reinterpret(b, load(b, q, mask, NULL), word);
-  val ones = ir_full(b, word_of(narrow), &q->shape, ir_low_ones(bits_of(narrow)));
+  const ir_dtype under = q->ref->type.dtype, word = expand_word(under), narrow = value->type.dtype;
+  val old = expand_bitcast(b, load(b, q, mask, NULL), word);
+  val ones = ir_full(b, expand_word(narrow), &q->shape, ir_low_ones(bits_of(narrow)));
   val kept = ir_map2(b, IR_and, old, ir_map1(b, IR_not, pack(b, ones, part, under)));
-  store(b, q, reinterpret(b, ir_map2(b, IR_or, kept, pack(b, value, part, under)), under), mask);
+  store(b, q, expand_bitcast(b, ir_map2(b, IR_or, kept, pack(b, value, part, under)), under), mask);
 }
 
 /* Two parts of one element must not be replaced at once: first all that are the first part of theirs, and so on. */
@@ -268,8 +258,7 @@ static val perform(ir_builder *b, pick p, const deed *to) {
 
 /* ---- the pass ---- */
 
-static bool is_access(ir_code code) { return code == IR_load || code == IR_store || code == IR_atomic; }
-static bool is_any_view(ir_code code) { return code == IR_view || code == IR_view_as; }
+static bool is_access(ir_code code) { return ir_op_get(code)->effects & E_INDEXES && code != IR_view; }
 static bool is_recast(ir_code code) { return code == IR_view_as; }
 
 static deed deed_of(const ir_op *op) {
@@ -298,7 +287,7 @@ static bool expand(pass_ctx *c, ir_builder *b, const ir_op *op, val *results) {
 bool pass_expand_views(pass_ctx *c) {
   if (pass_collect(c, is_recast).count == 0) return false;
   pass_expand(c, is_access, expand);
-  const pass_ops views = pass_collect(c, is_any_view);
+  const pass_ops views = pass_collect(c, ir_is_view);
   for (size_t i = views.count; i-- > 0;)
     if (views.data[i]->results[0]->uses == 0) ir_erase(views.data[i]);
   return true;

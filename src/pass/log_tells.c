@@ -97,10 +97,6 @@ static void put(record *r, val words) {
   r->used += (uint32_t)ir_count(&words->type);
 }
 
-static val bits_as(ir_builder *b, val v, ir_dtype dtype) {
-  return v->type.dtype == dtype ? v : ir_make1(b, IR_bitcast, &v, 1, &(ir_attrs){.type = dtype});
-}
-
 static val in_a_row(ir_builder *b, val v) {
   const ir_shape flat = {.rank = 1, .dims = {ir_dim_const(b->module, ir_count(&v->type))}};
   return expand_reshape(b, v, &flat);
@@ -109,10 +105,9 @@ static val in_a_row(ir_builder *b, val v) {
 static val words_of(ir_builder *b, val v) {
   const ir_dtype_info *info = ir_dtype_get(v->type.dtype);
   const bool whole = info->bits >= 32;
-  if (info->class == IR_CLASS_FLOAT && !whole)
-    v = bits_as(b, v, info->bits == 16 ? IR_U16 : info->bits == 8 ? IR_U8 : IR_U4);
+  if (info->class == IR_CLASS_FLOAT && !whole) v = expand_bitcast(b, v, expand_word(v->type.dtype));
   v = in_a_row(b, v);
-  return whole ? in_a_row(b, bits_as(b, v, IR_U32)) : ir_convert(b, v, IR_U32);
+  return whole ? in_a_row(b, expand_bitcast(b, v, IR_U32)) : ir_convert(b, v, IR_U32);
 }
 
 static void write_record(ir_builder *b, val log, uint32_t number, const ir_op *op, const ir_told *told) {

@@ -16,6 +16,8 @@ static int64_t common(int64_t a, int64_t b) { /* divisor; of 0 and b: b */
   return a < 0 ? -a : a;
 }
 
+static const ir_index one_element = {.point = true, .operand = -1, .stride = 1};
+
 static spot known(int64_t number) { return (spot){NULL, number, 0}; }
 
 /* What a scalar is a multiple of, as its last few ops tell; of zero anything. */
@@ -116,14 +118,18 @@ static void spread_arrays(ir_builder *b, pick *p, const ir_shape *arrays, uint32
   p->points = true;
 }
 
+static spot start_of(const ir_op *op, uint32_t d) {
+  const ir_index *index = &op->attrs->index[d];
+  return index->operand < 0 ? known(index->start->value) : computed(op->operands[index->operand]);
+}
+
 pick pick_of(ir_builder *b, const ir_op *access) {
   pick p = {.ref = access->operands[0]};
   uint32_t at = 0;
   const ir_shape *arrays = ir_access_arrays(access, &at);
   for (uint32_t d = 0; d < rank_of(&p); d++) {
-    const ir_index *index = &access->attrs->index[d];
-    p.at[d] = *index;
-    p.start[d] = index->operand < 0 ? known(index->start->value) : computed(access->operands[index->operand]);
+    p.at[d] = access->attrs->index[d];
+    p.start[d] = start_of(access, d);
   }
   p.shape = access->code == IR_store ? access->operands[1]->type.shape : access->results[0]->type.shape;
   if (arrays) spread_arrays(b, &p, arrays, at);
@@ -163,8 +169,8 @@ pick pick_under_view(ir_builder *b, const pick *p) {
   uint32_t axis = 0;
   for (uint32_t d = 0; d < rank_of(&q); d++) {
     const ir_index *index = &view->attrs->index[d];
-    q.start[d] = index->operand < 0 ? known(index->start->value) : computed(view->operands[index->operand]);
-    q.at[d] = (ir_index){.point = true, .operand = -1, .stride = 1};
+    q.start[d] = start_of(view, d);
+    q.at[d] = one_element;
     if (index->point) continue;
     q.start[d] = sum(b, q.start[d], pick_scaled(b, p->start[axis], index->stride));
     q.at[d] = p->at[axis];
@@ -227,7 +233,7 @@ static bool to_line(ir_builder *b, const group *g, line *out) {
 static void put_point(ir_builder *b, const group *g, const line *l, uint32_t d) {
   const ir_type *type = &g->q->ref->type;
   const int64_t behind = elements_behind(type, d, g->old + g->old_count);
-  g->q->at[d] = (ir_index){.point = true, .operand = -1, .stride = 1};
+  g->q->at[d] = one_element;
   g->q->start[d] = digit(b, &l->start, behind, d == g->old ? 0 : ir_extent(type, d));
 }
 
@@ -323,7 +329,7 @@ static void reshape_points(ir_builder *b, const pick *p, pick *q) {
   for (uint32_t d = 0; d < new->shape.rank; d++)
     number = sum(b, number, pick_scaled(b, p->start[d], elements_behind(new, d, new->shape.rank)));
   for (uint32_t d = 0; d < old->shape.rank; d++) {
-    q->at[d] = (ir_index){.point = true, .operand = -1, .stride = 1};
+    q->at[d] = one_element;
     q->start[d] = digit(b, &number, elements_behind(old, d, old->shape.rank), d ? ir_extent(old, d) : 0);
   }
 }

@@ -143,14 +143,14 @@ static void read_blocks(arena *a, const ir_kernel *k, plan *p) {
 typedef struct reading {
   arena *arena;
   plan *plan;
+  pass_id at; /* the last pass that leaves the blocks as they are written */
   bool counted;
 } reading;
 
-/* After find_parallel, which is the last pass that leaves the blocks as they are written; a crew goes without it. */
 static void read_kernel(void *user, pass_id id, const ir_kernel *k) {
   reading *r = user;
   plan *p = r->plan;
-  if (id != (ir_is_crew(k) ? PASS_expand_views : PASS_find_parallel)) return;
+  if (id != r->at) return;
   r->counted = read_grid(r->arena, k, p);
   if (!r->counted) return;
   read_blocks(r->arena, k, p);
@@ -159,7 +159,8 @@ static void read_kernel(void *user, pass_id id, const ir_kernel *k) {
 }
 
 bool plan_make(arena *a, ir_kernel *k, const pass_target *target, diag_sink *diags, plan *out) {
-  reading r = {.arena = a, .plan = out};
+  /* Crews go without find_parallel. */
+  reading r = {.arena = a, .plan = out, .at = ir_is_crew(k) ? PASS_expand_views : PASS_find_parallel};
   *out = (plan){.kernel = k, .target = *target};
   if (pass_run(k, target, diags, PASS_COUNT, read_kernel, &r) != KILN_OK) return false;
   if (!r.counted) {

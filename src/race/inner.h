@@ -225,7 +225,7 @@ typedef struct race_page {
 struct race_buffer {
   const void *tag;
   uint64_t elements, pages;
-  uint32_t *page; /* a state's id, or with RACE_MIXED a place in `mixed` */
+  uint32_t *page; /* a state's id, or with the bit MIXED a place in `mixed` */
   race_page *mixed;
   uint32_t mixed_count, mixed_capacity, mixed_spare;
   race_clock over; /* what those who released it know */

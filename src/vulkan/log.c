@@ -17,15 +17,9 @@ typedef struct reading {
   record *records;
 } reading;
 
-static uint32_t log_binding(const kiln_launch *launch) {
-  uint32_t i = 0;
-  while (launch->bounds[i].binding.kind != KILN_BINDING_LOG) i++;
-  return i;
-}
-
+/* Its first word counts the records; rows that it does not count are never read. */
 kiln_result vk_log_empty(kiln_launch *launch) {
-  static const uint32_t none[4];
-  return launch->log ? vk_launch_write(launch, log_binding(launch), none, sizeof none) : KILN_OK;
+  return launch->log ? vk_launch_zero(launch, launch->log->param, 4 * sizeof(uint32_t)) : KILN_OK;
 }
 
 /* By the step, its last axis fastest; of one step as they came. */
@@ -38,7 +32,7 @@ static int in_order(const void *left, const void *right) {
 
 static kiln_result read_records(reading *r) {
   const ir_log *log = r->launch->log;
-  const uint32_t binding = log_binding(r->launch);
+  const uint32_t binding = log->param;
   uint32_t count;
   kiln_result result = vk_launch_read(r->launch, binding, &count, sizeof count);
   if (result) return result;

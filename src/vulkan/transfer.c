@@ -81,6 +81,15 @@ kiln_result vk_launch_write(kiln_launch *launch, uint32_t binding, const void *d
   return KILN_OK;
 }
 
+kiln_result vk_launch_zero(kiln_launch *launch, uint32_t binding, size_t size) {
+  const vk_buffer *buffer = &launch->bounds[binding].buffer, *zeroed = buffer->data ? buffer : &launch->staging;
+  kiln_result result = check_size(launch, binding, size);
+  if (!result && !buffer->data) result = make_staging(launch);
+  if (result) return result;
+  memset(zeroed->data, 0, size);
+  return buffer->data ? KILN_OK : copy(launch, zeroed, buffer, (VkBufferCopy){.size = size});
+}
+
 kiln_result vk_launch_read(kiln_launch *launch, uint32_t binding, void *data, size_t size) {
   kiln_result result = check_size(launch, binding, size);
   if (result || !size) return result;

@@ -156,6 +156,7 @@ kiln_result vk_log_tell(kiln_launch *launch); /* KILN_ERROR_FAULT when a check f
 
 /* transfer.c */
 kiln_result vk_launch_write(kiln_launch *launch, uint32_t binding, const void *data, size_t size);
+kiln_result vk_launch_zero(kiln_launch *launch, uint32_t binding, size_t size); /* of the first bytes: a few */
 kiln_result vk_launch_read(kiln_launch *launch, uint32_t binding, void *data, size_t size);
 bool vk_launch_uses(const kiln_launch *launch, uint32_t param); /* false: the program has no such parameter */
 
