@@ -20,7 +20,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from compare import Report, machine, normal, replace_part
+from compare import Report, machine, normal
 from jax.experimental import pallas as pl
 
 import kiln.pallas as kp
@@ -304,10 +304,7 @@ def main():
         if options.only in (None, name):
             table(report)
             report.add()
-    report.add_floors()
-    if options.write:
-        replace_part(options.write, report.lines)
-    return 1 if report.missed else 0
+    return report.finish(options.write)
 
 
 if __name__ == "__main__":

@@ -146,6 +146,13 @@ class Report:
         self.add("\n## Floors\n")
         self.add("\n".join(f"- missed: {line}" for line in self.missed) or "All met.")
 
+    def finish(self, path):
+        """Tells the floors, writes the report's part of the file where one is given, and is the exit code."""
+        self.add_floors()
+        if path:
+            replace_part(path, self.lines)
+        return 1 if self.missed else 0
+
 
 def replace_part(path, lines):
     """Puts `lines` where the file has a part of the same title, `# ...`, or at its end; other parts stay."""
@@ -202,7 +209,7 @@ def main():
     parser.add_argument("--drivers", type=pathlib.Path, default=ROOT / "build/drivers", help="what `ci/setup drivers` made")
     parser.add_argument("--processor", action="store_true",
                         help="beside GLSL, compare processor time: right for CPU drivers when other programs run too")
-    parser.add_argument("--write", type=pathlib.Path, help="also write the tables to this file, as bench/RESULTS.md")
+    parser.add_argument("--write", type=pathlib.Path, help="also put the tables into this file, as bench/RESULTS.md, in place of those that it has")
     options = parser.parse_args()
     report = Report()
     report.add("# Results\n")
@@ -216,10 +223,7 @@ def main():
     host_table(report, options.build / "kiln")
     for title, name, env in DRIVERS:
         device_table(report, options.build / "kiln", baseline, title, options.drivers / f"{name}.json", env)
-    report.add_floors()
-    if options.write:
-        replace_part(options.write, report.lines)
-    return 1 if report.missed else 0
+    return report.finish(options.write)
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ class Diag(ctypes.Structure):
 
 class DeviceDesc(ctypes.Structure):
     _fields_ = [("select", Str), ("loader", Str), ("application", Str), ("engine", Str), ("time_limit_ns", ctypes.c_uint64),
-                ("accept_failed", ctypes.c_bool)]
+                ("accept_failed", ctypes.c_bool), ("print", ctypes.c_void_p), ("print_user", ctypes.c_void_p)]
 
 
 class Profile(ctypes.Structure):

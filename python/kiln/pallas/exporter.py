@@ -68,6 +68,7 @@ class Assembly:
         self.names = Names()
         self.constants: list[np.ndarray] = []
         self.constant_params: list[Param] = []
+        self.device_params: dict[Any, Param] = {}  # by axis of the mesh around the call
         labels = list(jaxpr.debug_info.arg_names or ())
         self.labels = [re.sub(r"_ref$", "", str(n)) for n in labels] if len(labels) == len(jaxpr.invars) else []
 
@@ -84,8 +85,9 @@ class Assembly:
         body, low = self._body(axes, refs, blocks)
         results = outputs + [param for param in written.values() if param not in outputs]
         self._fill(outputs, blocks[len(seen) :], low)
+        taken = [*inputs, *self.device_params.values(), *self.constant_params]
         lines = [
-            f"kernel {name}({_list([*inputs, *self._further_inputs()])}) -> ({_list(results)}) {{",
+            f"kernel {name}({_list(taken)}) -> ({_list(results)}) {{",
             *self._grid(axes, [] if written else blocks[len(seen) :]),
             *dict.fromkeys(f"  {b.header}" for b in blocks if b.header),
             *body.lines,
@@ -93,7 +95,7 @@ class Assembly:
         ]
         types = tuple((p.shape, p.dtype) for p in results)
         text = "\n".join(lines) + "\n"
-        return Exported(name, text, tuple(self.constants), types, self._device_axes())
+        return Exported(name, text, tuple(self.constants), types, tuple(self.device_params))
 
     # ---- parameters ----
 
@@ -121,8 +123,9 @@ class Assembly:
             )
             for k, m in enumerate(mapping.block_mappings_output)
         ]
+        read = self._effects("ReadEffect")
         for k, m in enumerate(mapping.block_mappings_output):
-            if k not in self.aliases and behind + k in self._effects("ReadEffect"):
+            if k not in self.aliases and behind + k in read:
                 outputs[k].shape = whole_blocks(m, outputs[k].shape)
         written = {}
         for k in sorted(self._written()):
@@ -169,12 +172,6 @@ class Assembly:
         self.constants.append(value)
         self.constant_params.append(param)
         return Ref(param.name, param.shape, param.dtype)
-
-    def _further_inputs(self) -> list[Param]:
-        return self.constant_params
-
-    def _device_axes(self) -> tuple[Any, ...]:
-        return ()
 
     # ---- head and body ----
 

@@ -51,10 +51,6 @@ class GpuAssembly(Assembly):
     layouts: Sequence[Any] = ()
     skip_floats = False
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self.device_params: dict[Any, Param] = {}
-
     # ---- parameters ----
 
     def _device_axis(self, name: Any) -> str:
@@ -63,12 +59,6 @@ class GpuAssembly(Assembly):
             label = self.names.claim(name if isinstance(name, str) else "device")
             self.device_params[name] = Param(label, (), np.dtype(np.int32))
         return self.device_params[name].name
-
-    def _further_inputs(self) -> list[Param]:
-        return [*self.device_params.values(), *self.constant_params]
-
-    def _device_axes(self) -> tuple[Any, ...]:
-        return tuple(self.device_params)
 
     # ---- head and body ----
 

@@ -19,9 +19,11 @@ from jax._src.pallas.mosaic_gpu.core import (
 from jax._src.state.indexing import NDIndexer, Slice
 from jax._src.state.types import TransposeTransform
 
+from kiln.pallas.arith import lower_identity, lower_nothing
 from kiln.pallas.gpu_lower import GpuLowering
 from kiln.pallas.lower import Equation, Operand, Ref, Value, rule
 from kiln.pallas.memory import has_arrays, integer, load, logical, resolve, store
+from kiln.pallas.shape import transpose
 from kiln.pallas.text import type_text
 
 SPACES = {"gmem": "gmem", "smem": "smem", "tmem": "tmem", "regs": "acc"}
@@ -244,17 +246,13 @@ def untransposed(transforms: Sequence[Any]) -> tuple[list[Any], tuple[int, ...]]
     return found, order if order != tuple(range(len(order))) else ()
 
 
-def _transpose(low: GpuLowering, value: Value, order: Sequence[int]) -> Value:
-    return low.trace(lambda x: jnp.transpose(x, order), value)[0] if order else value
-
-
-@rule("get", machine="gpu")
+@rule("get", "load", machine="gpu")
 def lower_get(low: GpuLowering, eqn: Equation) -> Operand:
     """x[..], also of another block, or transposed."""
     ref, *leaves = eqn.operands
     ref, transforms = peer(low, ref, tree_util.tree_unflatten(eqn.params["tree"], leaves))
     plain, order = untransposed(transforms)
-    return _transpose(low, load(low, ref, plain), order)
+    return transpose(low, load(low, ref, plain), order)
 
 
 @rule("swap", machine="gpu")
@@ -264,14 +262,8 @@ def lower_swap(low: GpuLowering, eqn: Equation) -> Operand:
     ref, transforms = peer(low, ref, tree_util.tree_unflatten(eqn.params["tree"], leaves))
     plain, order = untransposed(transforms)
     back = tuple(np.argsort(order)) if order else ()
-    old = store(low, ref, plain, _transpose(low, value, back), None, not eqn.dead())
-    return old if eqn.dead() else _transpose(low, old, order)
-
-
-@rule("load", machine="gpu")
-def lower_load(low: GpuLowering, eqn: Equation) -> Operand:
-    """plgpu.load: a load with a hint."""
-    return lower_get(low, eqn)
+    old = store(low, ref, plain, transpose(low, value, back), None, not eqn.dead())
+    return old if eqn.dead() else transpose(low, old, order)
 
 
 @rule("mgpu_atomic_store", machine="gpu")
@@ -286,13 +278,6 @@ def lower_atomic_store(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
     return []
 
 
-@rule("layout_cast", machine="gpu")
-def lower_layout_cast(low: GpuLowering, eqn: Equation) -> Operand:
-    """How a value lies in registers does not change it."""
-    return eqn.operands[0]
-
-
-@rule("set_max_registers", "print_layout", "async_prefetch", machine="gpu")
-def lower_nothing(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
-    """Hints for the hardware."""
-    return []
+# How a value lies in registers does not change it; the others are hints for the hardware.
+rule("layout_cast", machine="gpu")(lower_identity)
+rule("set_max_registers", "print_layout", "async_prefetch", machine="gpu")(lower_nothing)

@@ -132,7 +132,7 @@ def lower_query_cancel(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
 PTX = {"fence.proxy.async": "commit smem"}  # by what an instruction begins with
 
 
-@rule("inline_mgpu_p", "inline_mgpu", machine="gpu")
+@rule("inline_mgpu", machine="gpu")
 def lower_inline(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
     """Code for NVIDIA's compiler: the fences among it, which JAX's own helpers use."""
     function = eqn.params["mgpu_fn"]
