@@ -10,6 +10,7 @@ from jax._src.pallas.primitives import load as pallas_load
 from jax._src.pallas.primitives import store as pallas_store
 from jax._src.state.types import TransformedRef
 from jax.experimental import pallas as pl
+from jax.experimental.pallas import triton
 from jax.experimental.pallas import tpu as pltpu
 
 import kiln.pallas as kp
@@ -433,6 +434,14 @@ def test_what_cannot_run_names_itself_and_its_place():
 
     with pytest.raises(kp.Unsupported, match=r"test_export.py:\d+: .*complex"):
         kp.run(call(kernel, ((4,), F32)), data(4))
+
+
+def test_atomics_at_arrays_of_indices_are_refused():
+    def kernel(i_ref, x_ref, o_ref):
+        triton.atomic_add(o_ref, (i_ref[...],), x_ref[...])
+
+    with pytest.raises(kp.Unsupported, match=r"test_export.py:\d+: .*an atomic on memory seen through"):
+        kp.run(call(kernel, ((4,), np.int32)), jnp.array([0, 0, 3, 0]), jnp.array([1, 2, 3, 4]))
 
 
 def test_unused_equations_leave_no_text():

@@ -22,7 +22,7 @@ from jax._src.state.types import TransposeTransform
 from kiln.pallas.arith import lower_identity, lower_nothing
 from kiln.pallas.gpu_lower import GpuLowering
 from kiln.pallas.lower import Equation, Operand, Ref, Value, rule
-from kiln.pallas.memory import has_arrays, integer, load, logical, resolve, store
+from kiln.pallas.memory import has_arrays, integer, load, logical, store, whole
 from kiln.pallas.shape import transpose
 from kiln.pallas.text import type_text
 
@@ -185,9 +185,7 @@ def peer(low: GpuLowering, ref: Ref, transforms: Sequence[Any]) -> tuple[Ref, li
 def part(low: GpuLowering, ref: Ref, transforms: Sequence[Any]) -> str:
     """A ref or a part of it as the operand of a copy or product: `a` or `a[i, :]`."""
     ref, transforms = peer(low, ref, transforms)
-    found, rest = resolve(low, ref, transforms)
-    if rest:
-        raise low.unsupported(f"a copy or product of memory seen through {rest[0]}")
+    found = whole(low, ref, transforms, "a copy or product of memory seen through")
     low.touch(found.ref, False)
     return found.ref.text if found.index == "..." else found.text()
 
@@ -270,9 +268,7 @@ def lower_swap(low: GpuLowering, eqn: Equation) -> Operand:
 def lower_atomic_store(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
     """Combines a value with memory, element by element."""
     ref, transforms, value, *_ = eqn.params["args_tree"].unflatten(eqn.operands)
-    spot, rest = resolve(low, *peer(low, ref, transforms))
-    if rest:
-        raise low.unsupported(f"an atomic on memory seen through {rest[0]}")
+    spot = whole(low, *peer(low, ref, transforms), "an atomic on memory seen through")
     kind = getattr(eqn.params["atomic_type"], "value", eqn.params["atomic_type"])
     low.writer.line(f"atomic {kind} {spot.text()} = {value.text}")
     return []

@@ -148,12 +148,17 @@ def resolve(
     return spot(low, ref, None), left
 
 
-def view_through(low: Lowering, ref: Ref, transforms: Sequence[Any]) -> Ref:
-    """What transforms show of a ref, as a ref."""
+def whole(low: Lowering, ref: Ref, transforms: Sequence[Any], what: str, hint: str = "") -> Spot:
+    """What transforms show of a ref, where that must be a part of it: `what` is refused otherwise."""
     part, rest = resolve(low, ref, transforms)
     if rest:
-        raise low.unsupported(f"a copy of computed size through {rest[0]}", "copy a known size")
-    return _as_ref(low, part)
+        raise low.unsupported(f"{what} {rest[0]}", hint)
+    return part
+
+
+def view_through(low: Lowering, ref: Ref, transforms: Sequence[Any]) -> Ref:
+    """What transforms show of a ref, as a ref."""
+    return _as_ref(low, whole(low, ref, transforms, "a copy of computed size through", "copy a known size"))
 
 
 def load(low: Lowering, ref: Ref, transforms: Sequence[Any]) -> Value:
@@ -286,7 +291,7 @@ def lower_masked_swap(low: Lowering, eqn: Equation) -> Operand:
 def lower_atomic(low: Lowering, eqn: Equation) -> Operand:
     """Let old = atomic add x[..] = v."""
     ref, transforms, value, mask = eqn.params["args_tree"].unflatten(eqn.operands)
-    part, _ = resolve(low, ref, transforms)
+    part = whole(low, ref, transforms, "an atomic on memory seen through")
     kind = eqn.params["atomic_type"].value
     extra = [f"mask: {mask.text}"] if mask is not None else []
     return low.let(f"atomic {kind} {part.text(*extra)} = {value.text}", part.shape, ref.dtype)
