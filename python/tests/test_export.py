@@ -10,8 +10,8 @@ from jax._src.pallas.primitives import load as pallas_load
 from jax._src.pallas.primitives import store as pallas_store
 from jax._src.state.types import TransformedRef
 from jax.experimental import pallas as pl
-from jax.experimental.pallas import triton
 from jax.experimental.pallas import tpu as pltpu
+from jax.experimental.pallas import triton
 
 import kiln.pallas as kp
 
