@@ -124,10 +124,13 @@ static crew_cluster *free_place(const crew *c) {
 }
 
 static crew_cluster *new_place(crew *c) {
-  crew_cluster **places = mem_resize(c->mem, c->place, c->places * sizeof *places, (c->places + 1) * sizeof *places);
-  if (places) c->place = places;
-  crew_cluster *place = places ? mem_calloc(c->mem, 1, sizeof *place) : NULL;
-  if (!place) return NULL;
+  crew_cluster *place = mem_calloc(c->mem, 1, sizeof *place), **places = NULL;
+  if (place) places = mem_resize(c->mem, c->place, c->places * sizeof *places, (c->places + 1) * sizeof *places);
+  if (!places) {
+    mem_free(c->mem, place, sizeof *place);
+    return NULL;
+  }
+  c->place = places;
   c->place[c->places++] = place;
   place->units = mem_calloc(c->mem, c->cluster_units, sizeof *place->units);
   return place->units ? place : NULL;

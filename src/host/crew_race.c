@@ -167,6 +167,7 @@ void crew_race_open(crew *c) {
 
 void crew_race_close(crew *c) {
   for (uint32_t i = 0; c->race && i < race_report_count(c->race); i++) crew_report_race(c, race_report_at(c->race, i));
+  if (c->race && race_failed(c->race)) launch_run_out(c->launch); /* it may have missed some */
   race_destroy(c->race);
   c->race = NULL;
   for (uint32_t p = 0; p < c->plan->kernel->param_count; p++) c->plan->block[p]->client = NULL;
