@@ -202,8 +202,7 @@ def python():
     if not (environment / "python").exists():
         print("SKIP python: no Python of 3.12 or later here, as JAX needs; ci/setup jax makes build/venv")
         return Count(skipped=1)
-    status, output = run([str(environment / "pip"), "install", "--no-build-isolation", "--no-deps", "--force-reinstall",
-                          "./python"])
+    status, output = run([str(environment / "pip"), "install", "--no-deps", "--force-reinstall", "./python"])
     if status:
         print(f"FAIL python: the package does not build\n{tail(output)}")
         return Count(failed=1)
