@@ -142,6 +142,11 @@ class Report:
             self.missed.append(f"{workload} on {where}: {ratio:.2f}, the floor is {floor}")
         return f"{ratio:.2f} ({'meets' if ratio >= floor else 'BELOW'} {floor})"
 
+    def most(self, where, workload, value, limit):
+        if value > limit:
+            self.missed.append(f"{workload} on {where}: {value:.2f}, at most {limit} is allowed")
+        return f"{value:.2f} ({'within' if value <= limit else 'ABOVE'} {limit})"
+
     def add_floors(self):
         self.add("\n## Floors\n")
         self.add("\n".join(f"- missed: {line}" for line in self.missed) or "All met.")

@@ -33,6 +33,12 @@ typedef struct kiln_host_plan kiln_host_plan;
 KILN_API kiln_result kiln_host_prepare(kiln_context *context, const kiln_kernel *kernel, const kiln_host_desc *desc,
                                        const kiln_array *arrays, size_t array_count, kiln_host_plan **out);
 KILN_API kiln_result kiln_host_launch(kiln_host_plan *plan, const kiln_array *arrays, size_t array_count);
+/* What the latest launch of a plan took. */
+typedef struct kiln_host_usage {
+  uint64_t memory_bytes; /* the kernel's: its arrays, and the most scratch that was alive at a time */
+  uint64_t shadow_bytes; /* the most that checkers kept about it; 0 unless checking */
+} kiln_host_usage;
+KILN_API kiln_host_usage kiln_host_plan_usage(const kiln_host_plan *plan);
 KILN_API void kiln_host_plan_destroy(kiln_host_plan *plan);
 
 #ifdef __cplusplus

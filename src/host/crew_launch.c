@@ -38,10 +38,17 @@ static bool open_crew(crew *c, launch *l) {
   return c->heap;
 }
 
+static void count_usage(const crew *c) {
+  kiln_host_usage *usage = &c->plan->usage;
+  usage->memory_bytes += c->heap ? alloc_most(c->heap) : 0;
+  usage->shadow_bytes += c->race ? race_shadow_most(c->race) : 0;
+}
+
 static void close_crew(crew *c) {
   if (c->heap && !c->launch->stop) crew_report_unshared(c);
   crew_free_tasks(c);
   crew_free_syncs(c, !c->launch->stop);
+  count_usage(c);
   crew_race_close(c);
   for (uint32_t p = 0; p < c->places; p++) {
     for (uint32_t i = 0; c->place[p]->units && i < c->cluster_units; i++) crew_free_member(c, c->place[p]->units[i]);

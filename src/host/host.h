@@ -354,6 +354,7 @@ struct kiln_host_plan {
   uint64_t scratch_bytes; /* most that is alive at a time */
   step_grid grid;         /* the parallel one: a unit runs each of its steps */
   uint64_t points;        /* how many those are */
+  kiln_host_usage usage;  /* of crews, in the latest launch */
   uint64_t work;          /* lanes computed by each, roughly; UINT64_MAX when there are loops */
   bool crew;              /* points are clusters of units that order themselves */
 

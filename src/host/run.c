@@ -246,10 +246,20 @@ static kiln_result run(launch *l) {
 }
 
 kiln_result kiln_host_launch(kiln_host_plan *plan, const kiln_array *arrays, size_t array_count) {
+  plan->usage = (kiln_host_usage){0};
   launch l = {.plan = plan, .reported = plan->progress ? clock_ns() : 0};
   if (!arrays_match(plan, arrays, array_count)) return KILN_ERROR_INVALID;
   if (!plan->crew && (!make_workers(plan) || !make_team(plan))) return out_of_memory(plan);
   prepare_outputs(plan, arrays);
   if (plan->points == 0) return KILN_OK;
   return host_params_place(plan, arrays) ? run(&l) : out_of_memory(plan);
+}
+
+/* Beside the race detector there is a bit for each byte that tells whether it was written. */
+kiln_host_usage kiln_host_plan_usage(const kiln_host_plan *plan) {
+  kiln_host_usage usage = plan->usage;
+  if (plan->heap) usage.memory_bytes += alloc_most(plan->heap);
+  for (uint32_t w = 0; w < plan->worker_count; w++) usage.memory_bytes += alloc_most(plan->workers[w]->heap);
+  if (plan->check) usage.shadow_bytes += usage.memory_bytes / 8;
+  return usage;
 }

@@ -129,6 +129,7 @@ void alloc_release(alloc_heap *heap, alloc_block *block);
 bool alloc_ends(const alloc_block *block); /* the next release is the last */
 alloc_block *alloc_each(const alloc_heap *heap,
                         uint32_t *cursor);   /* those alive, from cursor 0; NULL behind the last */
+uint64_t alloc_most(const alloc_heap *heap); /* bytes that were alive at a time, of all spaces */
 uint32_t alloc_live(const alloc_heap *heap); /* blocks alive: 0 at the end of a program, or something leaked */
 
 static inline bool alloc_inside(const alloc_block *block, uint64_t offset, uint64_t size) {

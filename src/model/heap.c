@@ -22,7 +22,7 @@ struct alloc_heap {
   block_table blocks;
   alloc_block *spares;
   uint32_t spare_count;
-  uint64_t total;
+  uint64_t total, most; /* bytes alive now, and at any time */
   uint32_t time;
   alloc_use *uses; /* by space, then owner */
   uint32_t use_count, use_capacity;
@@ -152,6 +152,7 @@ static void count_in(alloc_heap *heap, alloc_use *use, uint64_t size) {
   use->total += size;
   use->now += size;
   heap->total += size;
+  if (heap->total > heap->most) heap->most = heap->total;
   if (use->now <= use->live && use->items > 1) return;
   use->live = use->peak = use->now;
   use->live_at = heap->time;
@@ -306,6 +307,8 @@ alloc_block *alloc_each(const alloc_heap *heap, uint32_t *cursor) {
   }
   return NULL;
 }
+
+uint64_t alloc_most(const alloc_heap *heap) { return heap->most; }
 
 uint32_t alloc_live(const alloc_heap *heap) { return heap->blocks.live; }
 

@@ -284,7 +284,7 @@ struct race {
   race_unit *units;
   uint64_t op_serial;
   race_state_book states;
-  uint64_t shadow_bytes;
+  uint64_t shadow_bytes, shadow_most;
   race_touch_now touch;
   race_report_book reports;
 };

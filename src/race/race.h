@@ -142,6 +142,7 @@ void race_touch_row(race *r, int64_t offset, int64_t stride, uint64_t count);
 bool race_touch_end(race *r);
 
 uint64_t race_shadow_bytes(const race *r); /* taken for shadow memory now */
+uint64_t race_shadow_most(const race *r);  /* and at the end of any access */
 
 /* ---- reports ---- */
 

@@ -226,3 +226,4 @@ void race_buffer_free(race *r, race_buffer *b, unit_id unit, const void *site) {
 }
 
 uint64_t race_shadow_bytes(const race *r) { return r->shadow_bytes; }
+uint64_t race_shadow_most(const race *r) { return r->shadow_most; }

@@ -205,5 +205,6 @@ bool race_touch_end(race *r) {
     race_state_unref(r, t->memo_from[slot], 1);
     race_state_unref(r, t->memo_to[slot], 1);
   }
+  if (r->shadow_bytes > r->shadow_most) r->shadow_most = r->shadow_bytes;
   return r->reports.count > t->reports;
 }

@@ -10,7 +10,7 @@ static kiln_result run_schedules(job *j, uint64_t seed, uint64_t schedules, outc
     run_wish wish = {.check = true, .seed = seed + i};
     kiln_array *arrays = job_copy_arrays(j);
     if (!arrays) return KILN_ERROR_MEMORY;
-    o->result = execute_host(j, &wish, arrays, &o->ms);
+    o->result = execute_host(j, &wish, arrays, o);
     job_free_arrays(j, arrays);
     if (o->result != KILN_OK) return o->result;
   }
@@ -39,7 +39,7 @@ static exit_code run(tool *t) {
   kiln_result result = job_open(t, MISSING_GENERATED, &j);
   if (result == KILN_OK) result = run_schedules(&j, seed, schedules, &o);
   exit_code code = exit_code_of(result);
-  report r = {&j, o.device, code, o.ms, NULL, 0};
+  report r = {&j, o.device, code, o.ms, o.usage, NULL, 0};
   if (args_has(t, "--json"))
     report_json(&r);
   else

@@ -27,7 +27,7 @@ bool device_select(const char *written, kiln_str *out) {
 
 static kiln_result run_host(run_state *s) {
   outcome o = {.device = STR("host")};
-  o.result = execute_host(&s->job, &s->wish, s->job.arrays, &o.ms);
+  o.result = execute_host(&s->job, &s->wish, s->job.arrays, &o);
   VEC_PUSH(&s->job.tool->arena, &s->outcomes, o);
   return o.result;
 }
@@ -173,8 +173,8 @@ static exit_code run(tool *t) {
   if (!read_wish(t, &s)) return EXIT_USAGE;
   exit_code code = exit_code_of(run_job(t, &s, on));
   kiln_str device = s.outcomes.count == 1 && strcmp(on, "all") != 0 ? s.outcomes.data[0].device : str_from(on);
-  double ms = s.outcomes.count > 0 ? s.outcomes.data[0].ms : 0;
-  report r = {&s.job, device, code, ms, s.outcomes.data, s.outcomes.count};
+  const outcome first = s.outcomes.count > 0 ? s.outcomes.data[0] : (outcome){0};
+  report r = {&s.job, device, code, first.ms, first.usage, s.outcomes.data, s.outcomes.count};
   if (args_has(t, "--json"))
     report_json(&r);
   else

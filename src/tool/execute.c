@@ -47,7 +47,7 @@ void execute_print(void *user, const char *line, size_t size) {
     tool_print((kiln_str){line, size});
 }
 
-kiln_result execute_host(job *j, const run_wish *wish, kiln_array *arrays, double *ms) {
+kiln_result execute_host(job *j, const run_wish *wish, kiln_array *arrays, outcome *o) {
   progress line = progress_start(wish->check ? "checking on the host" : "running on the host");
   const subject *s = &j->subject;
   kiln_host_desc desc = {.sizes = s->sizes,
@@ -64,8 +64,9 @@ kiln_result execute_host(job *j, const run_wish *wish, kiln_array *arrays, doubl
   progress_part(&line, 0, wish->repeats + 1);
   uint64_t start = clock_ns();
   result = kiln_host_launch(plan, arrays, j->count);
-  *ms = milliseconds_since(start);
-  if (result == KILN_OK && wish->repeats > 0) result = time_host(j, plan, wish->repeats, &line, ms);
+  o->ms = milliseconds_since(start);
+  if (result == KILN_OK && wish->repeats > 0) result = time_host(j, plan, wish->repeats, &line, &o->ms);
+  o->usage = kiln_host_plan_usage(plan);
   progress_end(&line);
   kiln_host_plan_destroy(plan);
   return result;

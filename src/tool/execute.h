@@ -2,7 +2,7 @@
 #ifndef KILN_SRC_TOOL_EXECUTE_H
 #define KILN_SRC_TOOL_EXECUTE_H
 
-#include "tool/job.h"
+#include "tool/report.h"
 
 typedef struct run_wish {
   bool check;
@@ -16,7 +16,8 @@ double median(double *values, size_t count);
 
 void execute_print(void *user, const char *line, size_t size); /* a line that a kernel prints; `user`: the tool */
 
-/* Runs on `arrays` (of the job's shapes). `*ms` is the first run's time, or the median of the timed ones. */
-kiln_result execute_host(job *j, const run_wish *wish, kiln_array *arrays, double *ms);
+/* Runs on `arrays` (of the job's shapes). Of the outcome it gives the usage and the time: the first run's, or the
+ * median of the timed ones. */
+kiln_result execute_host(job *j, const run_wish *wish, kiln_array *arrays, outcome *o);
 
 #endif

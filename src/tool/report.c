@@ -116,6 +116,11 @@ static void add_devices(json *j, const report *r) {
   json_array_end(j);
 }
 
+static void add_usage(json *j, const kiln_host_usage *usage) {
+  json_u64(j, "memory_bytes", usage->memory_bytes);
+  json_u64(j, "shadow_bytes", usage->shadow_bytes);
+}
+
 void report_json(const report *r) {
   json j = {stdout, false};
   kiln_context *context = r->job->tool->context;
@@ -124,6 +129,7 @@ void report_json(const report *r) {
   json_str(&j, "device", r->device);
   json_bool(&j, "ok", r->code == EXIT_FINE);
   json_f64(&j, "ms", r->ms);
+  if (r->usage.memory_bytes > 0) add_usage(&j, &r->usage);
   json_object(&j, "outputs");
   for (size_t i = 0; ran(r) && i < r->job->count; i++)
     if (is_output(r->job, i)) output_json(&j, &r->job->arguments[i], &r->job->arrays[i]);

@@ -2,6 +2,7 @@
 #ifndef KILN_SRC_TOOL_REPORT_H
 #define KILN_SRC_TOOL_REPORT_H
 
+#include "kiln/host.h"
 #include "tool/job.h"
 #include "tool/number.h"
 
@@ -11,6 +12,7 @@ typedef struct outcome {
   kiln_result result;
   kiln_str skipped; /* why this device cannot run the job; empty: it can */
   double ms;
+  kiln_host_usage usage;   /* on the host; else zeros */
   difference *differences; /* one per argument, against the host; NULL: not compared */
 } outcome;
 
@@ -19,6 +21,7 @@ typedef struct report {
   kiln_str device; /* as asked for, or the one device's name */
   exit_code code;
   double ms;
+  kiln_host_usage usage;
   const outcome *outcomes; /* the first one's arrays are the job's */
   size_t outcome_count;
 } report;

@@ -265,6 +265,22 @@ class Checks(CommandTest):
         self.assertEqual((fault["name"], fault["places"][0]["line"], fault["seed"]), ("out_of_bounds", 2, 0))
         self.assertTrue(fault["unit"] and fault["message"] and fault["code"] // 1000 == 5)
 
+    def test_what_checkers_take(self):
+        """The arrays, and scratch of one block at a time; its shadow is no more than two bytes a byte and a constant."""
+        text = """kernel f(x: f32[N, 1024]) -> (y: f32[N, 1024]) {
+          machine gpu
+          grid i: N parallel
+          scratch s: f32[1024] in smem
+          s[...] = x[i, :]
+          y[i, :] = s[...]
+        }"""
+        path = self.write("f.kiln", text)
+        arrays, answer = 2 * 64 * 1024 * 4, self.json("check", path, "--set=N=64")
+        self.assertTrue(arrays < answer["memory_bytes"] <= arrays + 4 * 4096)
+        self.assertTrue(0 < answer["shadow_bytes"] <= 2 * arrays + 4096)
+        unchecked = self.json("run", path, "x=iota", "--set=N=64")
+        self.assertEqual(unchecked["shadow_bytes"], 0)
+
     def test_checks_run_on_the_host_alone(self):
         self.fails(1, "check_needs_host", "run", "--check", "--on", "vulkan", *self.at(0))
 
