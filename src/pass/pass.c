@@ -32,7 +32,7 @@ static bool check_after(const pass_ctx *c, pass_id id) {
   return false;
 }
 
-/* What the target has no way to run is refused before anything is done. */
+/* What the target has no way to run is refused. */
 static bool refuse_op(void *user, ir_op *op) {
   const pass_ctx *c = user;
   const bool host = c->target->kind == P_HOST;
@@ -42,14 +42,14 @@ static bool refuse_op(void *user, ir_op *op) {
   return !why;
 }
 
-/* Teams run where their units can tell one another anything. */
-static bool can_run(pass_ctx *c) {
-  const bool host = c->target->kind == P_HOST;
-  const ir_op_info *arrive = ir_op_get(IR_arrive);
-  const char *why = host ? arrive->no_host : arrive->no_device;
-  if (c->kernel->team_count == 0 || !why) return ir_walk(c->kernel->body, refuse_op, c);
+/* Devices run one unit: what is left of others behind the passes that make one of many is refused. */
+static bool can_run(pass_ctx *c, pass_id after) {
+  if (after != PASS_fuse_roles) return true;
+  if (!ir_walk(c->kernel->body, refuse_op, c)) return false;
+  if (c->kernel->team_count == 0 || c->target->kind == P_HOST) return true;
   const ir_team *team = &c->kernel->teams[0];
-  diag_report(c->diags, DIAG_no_way_to_run, team->loc, host ? "the host" : "devices", ir_team_name(team->level), why);
+  diag_report(c->diags, DIAG_no_way_to_run, team->loc, "devices", ir_team_name(team->level),
+              ir_op_get(IR_arrive)->no_device);
   return false;
 }
 
@@ -60,14 +60,14 @@ kiln_result pass_run(ir_kernel *kernel, const pass_target *target, diag_sink *di
   bool checks = config_checks(1, diags);
   machine_kind kind;
   if (!machine_of_kernel(kernel, diags, &kind)) return KILN_ERROR_INVALID;
-  if (!can_run(&c)) return KILN_ERROR_UNSUPPORTED;
-  const uint32_t wanted = target->kind | (ir_is_crew(kernel) ? P_CREW : 0);
   for (uint32_t id = 0; id < PASS_COUNT && id <= (uint32_t)last; id++) {
+    const uint32_t wanted = target->kind | (ir_is_crew(kernel) ? P_CREW : 0);
     if ((passes[id].targets & wanted) != wanted) continue;
     bool changed = passes[id].run(&c);
     if (diag_sink_errors(diags) > errors || (changed && checks && !check_after(&c, (pass_id)id)))
       return diag_sink_result(diags);
     if (dump) dump(user, (pass_id)id, kernel);
+    if (!can_run(&c, (pass_id)id)) return KILN_ERROR_UNSUPPORTED;
   }
   return KILN_OK;
 }
