@@ -273,6 +273,30 @@ def transposed():
     return kernel(body, array(8, 2), array(4, 16), scratch_types=[plgpu.SMEM((16, 4), F32)])
 
 
+def union():
+    """A product of tiles and of transposed ones, and its copy out, in the memory that the tiles had."""
+
+    def body(a, b, o, tiles, done):
+        (left, right), whole = tiles
+        plgpu.copy_gmem_to_smem(a, left, done)
+        plgpu.copy_gmem_to_smem(b, right, done)
+        plgpu.barrier_wait(done)
+
+        @functools.partial(pl.run_scoped, acc=plgpu.ACC((64, 32), F32))
+        def sums(acc):
+            plgpu.wgmma(acc, left, plgpu.transpose_ref(right, (1, 0)))
+            return acc[...]
+
+        whole[...] = sums
+        plgpu.commit_smem()
+        plgpu.copy_smem_to_gmem(plgpu.transpose_ref(whole, (1, 0)), o)
+        plgpu.wait_smem_to_gmem(0)
+
+    tiles = [plgpu.SMEM((64, 128), F16, transforms=TILED), plgpu.SMEM((32, 128), F16, transforms=TILED)]
+    scratch = [plgpu.RefUnion(tiles, plgpu.SMEM((64, 32), F32)), plgpu.Barrier(num_arrivals=2)]
+    return kernel(body, array(32, 64), array(64, 128, dtype=F16), array(32, 128, dtype=F16), scratch_types=scratch)
+
+
 def scheduled():
     """A loop over the work of clusters that have not started."""
 
@@ -307,5 +331,5 @@ def pipeline():
 
 ALL = (
     hand_off, barrier_of_rank_three, cluster_barrier, warps, copies_out, collective_copy, guarded_copy, other_block, semaphores,
-    accumulator, tensor_memory, in_place, written_input, shared_operands, transposed, scheduled, pipeline,
+    accumulator, tensor_memory, in_place, written_input, shared_operands, transposed, union, scheduled, pipeline,
 )  # fmt: skip

@@ -42,6 +42,12 @@ RESULTS = [
     (gpu_kernels.in_place, [np.zeros((2, 4), np.int32)], lambda _: np.tile(np.arange(4), (2, 1))),
     (gpu_kernels.written_input, [data(4)], lambda x: np.concatenate([[3], x[1:]])),
     (gpu_kernels.shared_operands, [data(8)], lambda x: x + 1),
+    (gpu_kernels.transposed, [data(4, 16)], lambda x: x.T[8:, 2:4] * 2),
+    (
+        gpu_kernels.union,
+        [halves(64, 128), halves(32, 128)],
+        lambda a, b: b.astype(np.float32) @ a.astype(np.float32).T,
+    ),
     (gpu_kernels.scheduled, [], lambda: np.zeros(4)),
 ]
 

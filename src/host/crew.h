@@ -68,6 +68,7 @@ typedef struct crew_element {
 typedef struct crew_side {
   host_box box;
   host_box_info info;
+  uint32_t grain;     /* of its root */
   alloc_block *block; /* NULL: a tile, or nothing */
 } crew_side;
 

@@ -10,8 +10,7 @@ static bool is_shared(const host_root *root) {
 }
 
 void crew_race_begin(crew *c, alloc_block *block, const host_root *root) {
-  const uint64_t bytes = ir_dtype_bytes(root->dtype);
-  if (c->race && is_shared(root)) block->client = race_buffer_new(c->race, root, block->item.size / bytes);
+  if (c->race && is_shared(root)) block->client = race_buffer_new(c->race, root, block->item.size / root->grain);
 }
 
 /* Memory of the outermost region ends with its units: what is in flight then does no harm. */
@@ -25,26 +24,30 @@ void crew_race_release(const host_unit *unit, alloc_block *block, const host_roo
 
 /* ---- accesses of units ---- */
 
-/* The elements of a box that exist; false when there are none. */
-static bool area_of(const host_box *box, const host_box_info *info, race_area *out) {
-  const int64_t bytes = (int64_t)ir_dtype_bytes(info->dtype);
+/* The elements of a box that exist, in grains of their memory; false when there are none. */
+static bool area_of(const host_box *box, const host_box_info *info, uint32_t grain, race_area *out) {
   int64_t offset = box->offset;
-  *out = (race_area){.rank = info->rank};
+  *out = (race_area){.rank = info->rank, .width = (uint32_t)ir_dtype_bytes(info->dtype) / grain};
   for (uint32_t d = 0; d < info->rank; d++) {
     if (box->low[d] >= box->high[d]) return false;
     offset += box->low[d] * info->strides[d];
     out->extents[d] = box->high[d] - box->low[d];
-    out->strides[d] = info->strides[d] / bytes;
+    out->strides[d] = info->strides[d] / grain;
   }
-  out->offset = offset / bytes;
+  out->offset = offset / grain;
   return info->rank > 0 || box->inside;
+}
+
+static uint32_t grain_of(const host_unit *unit, uint32_t box) {
+  return unit->plan->roots[unit->plan->boxes[box].root].grain;
 }
 
 static void touch_row(void *user, host_unit *unit, const host_access *access, const host_row *row) {
   race *r = user;
   const uint8_t *mask = unit->slot[access->mask] + row->at;
+  const uint32_t grain = grain_of(unit, access->box);
   for (int64_t i = row->low; i < row->high; i++)
-    if (mask[i]) race_touch_row(r, (host_row_element(row, i) - row->root) / row->bytes, 1, 1);
+    if (mask[i]) race_touch_row(r, (host_row_element(row, i) - row->root) / grain, 1, row->bytes / grain);
 }
 
 /* Loads and stores of tmem are tasks of their own. */
@@ -76,7 +79,7 @@ void crew_touch(host_unit *unit, const host_access *access, race_kind kind, cons
     race_touch_begin(r, &touched);
     host_each_row(unit, access, touch_row, r);
     race_touch_end(r);
-  } else if (area_of(&unit->box[access->box], &unit->plan->boxes[access->box], &area)) {
+  } else if (area_of(&unit->box[access->box], &unit->plan->boxes[access->box], grain_of(unit, access->box), &area)) {
     race_touch(r, &touched, &area);
   }
   end_access(r, &touched);
@@ -84,7 +87,9 @@ void crew_touch(host_unit *unit, const host_access *access, race_kind kind, cons
 
 void crew_touch_element(host_unit *unit, uint32_t box, uint64_t offset, race_kind kind, const ir_op *op) {
   if (!is_watched(unit, box)) return;
-  const race_area area = {.offset = (int64_t)(offset / ir_dtype_bytes(unit->plan->boxes[box].dtype))};
+  const uint32_t grain = grain_of(unit, box);
+  const race_area area = {.offset = (int64_t)(offset / grain),
+                          .width = (uint32_t)ir_dtype_bytes(unit->plan->boxes[box].dtype) / grain};
   race_access touched = begin_access(unit, box, kind, op);
   race_touch(unit->member->crew->race, &touched, &area);
   end_access(unit->member->crew->race, &touched);
@@ -95,7 +100,7 @@ void crew_touch_element(host_unit *unit, uint32_t box, uint64_t offset, race_kin
 static void touch_side(race *r, const crew_task *task, const crew_side *side, race_kind kind) {
   race_area area;
   const ir_space space = crew_side_space(side);
-  if (space == IR_SPACE_REGS || space == IR_SPACE_ACC || !area_of(&side->box, &side->info, &area)) return;
+  if (space == IR_SPACE_REGS || space == IR_SPACE_ACC || !area_of(&side->box, &side->info, side->grain, &area)) return;
   const race_access access = {.buffer = side->block->client, .op = task->race, .kind = kind, .site = task->op};
   race_touch(r, &access, &area);
 }
@@ -132,7 +137,7 @@ void crew_race_issue(crew *c, crew_task *task) {
   race_pipe pipe = {.across = task->op->attrs->across, .type = (uint32_t)sum->info.dtype};
   if (kind == RACE_TASK_MMA) {
     pipe.buffer = sum->block->client;
-    area_of(&sum->box, &sum->info, &pipe.area);
+    area_of(&sum->box, &sum->info, sum->grain, &pipe.area);
   }
   const bool piped = kind == RACE_TASK_MMA || kind == RACE_TASK_COPY_TMEM;
   task->race = race_issue(c->race, task->unit->id, kind, task->op, piped ? &pipe : NULL);

@@ -243,7 +243,8 @@ void crew_report_race(crew *c, const race_report *found) {
     const host_box_info *whole = &c->plan->boxes[root->box];
     const kiln_str before = name_side(&r, &found->first), after = name_side(&r, &found->second);
     text place = text_new(&r.arena);
-    name_index(&place, root->name, whole->rank, whole->dims, found->element);
+    name_index(&place, root->name, whole->rank, whole->dims,
+               found->element * root->grain / ir_dtype_bytes(root->dtype));
     note(&r, first->loc, str_format(&r.arena, "first: %.*s", STR_FMT(before)));
     diag_extra extra = {
         .notes = r.notes, .note_count = r.note_count, .seed = c->plan->seed, .hint = race_edge_text(found->edge)};

@@ -74,6 +74,8 @@ void flat_op(flat *f, const ir_op *op) {
     case IR_print:
     case IR_check: flat_say(f, op); break;
     case IR_view: flat_view(f, op); break;
+    case IR_permute: flat_permute(f, op); break;
+    case IR_view_as: flat_recast(f, op); break;
     case IR_scratch: flat_scratch(f, op); break;
     case IR_yield: break; /* by the op around */
     default:
@@ -134,8 +136,20 @@ static uint64_t work_of_all(const kiln_host_plan *plan) {
   return sum;
 }
 
+/* By memory, as several roots may be one. */
+static void find_grains(flat *f) {
+  for (size_t r = 0; r < f->roots.count; r++) f->roots.data[r].grain = UINT32_MAX;
+  for (size_t i = 0; i < f->boxes.count; i++) {
+    const host_box_info *box = &f->boxes.data[i];
+    uint32_t *grain = &f->roots.data[f->roots.data[box->root].memory].grain;
+    if (ir_dtype_bytes(box->dtype) < *grain) *grain = (uint32_t)ir_dtype_bytes(box->dtype);
+  }
+  for (size_t r = 0; r < f->roots.count; r++) f->roots.data[r].grain = f->roots.data[f->roots.data[r].memory].grain;
+}
+
 static bool settle(flat *f) {
   kiln_host_plan *plan = f->plan;
+  find_grains(f);
   plan->code = f->code.data;
   plan->code_count = (uint32_t)f->code.count;
   plan->work = work_of_all(plan);

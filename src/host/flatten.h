@@ -179,6 +179,8 @@ bool flat_accumulate(flat *f, const ir_op *add); /* an addition to a product: tr
 void flat_load(flat *f, const ir_op *op);
 void flat_store(flat *f, const ir_op *op);
 void flat_view(flat *f, const ir_op *op);
+void flat_permute(flat *f, const ir_op *op);
+void flat_recast(flat *f, const ir_op *op);
 void flat_scratch(flat *f, const ir_op *op);
 uint32_t flat_root(flat *f, const ir_value *ref);
 void flat_release_scratch(flat *f, size_t kept); /* all but the `kept` oldest */

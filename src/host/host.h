@@ -75,6 +75,7 @@ typedef struct host_root {
   uint64_t bytes;
   uint32_t box;    /* the whole of it */
   uint32_t memory; /* roots with the same number may share memory (aliases) */
+  uint32_t grain;  /* bytes of the narrowest elements that it is seen as */
 } host_root;
 
 /* ---- instructions ---- */
@@ -90,6 +91,16 @@ typedef struct host_place {
     int64_t extent, parent_stride; /* of `from`; bytes */
   } dim[KILN_MAX_RANK];
 } host_place;
+
+typedef struct host_permute {
+  uint32_t from, to, rank;
+  uint32_t axes[KILN_MAX_RANK];
+} host_permute;
+
+typedef struct host_recast {
+  uint32_t from, to;
+  bool same; /* the same elements under another type */
+} host_recast;
 
 typedef struct host_check {
   host_place place;
@@ -431,7 +442,9 @@ bool host_params_place(kiln_host_plan *plan, const kiln_array *arrays); /* false
 
 /* memory.c */
 void host_place_box(host_unit *unit, const host_place *place);
-int64_t host_box_count(const host_box_info *info); /* elements */
+void host_permute_box(host_unit *unit, const host_permute *permute);
+bool host_recast_box(host_unit *unit, const host_recast *recast); /* false: a part of the box is outside */
+int64_t host_box_count(const host_box_info *info);                /* elements */
 bool host_box_empty(const host_box *box, uint32_t rank);
 /* The next row of a box that is not empty, in row-major order, from index = low on; false behind the last. */
 bool host_next_row(const host_box *box, uint32_t rank, int64_t *index);

@@ -111,6 +111,47 @@ void flat_view(flat *f, const ir_op *op) {
   flat_emit(f, HOST_PLACE, place);
 }
 
+void flat_permute(flat *f, const ir_op *op) {
+  host_permute *permute = ARENA_NEW(f->arena, host_permute);
+  permute->from = flat_value_of(f, op->operands[0])->box;
+  const host_box_info from = f->boxes.data[permute->from];
+  host_box_info to = from;
+  permute->rank = from.rank;
+  for (uint32_t d = 0; d < from.rank; d++) {
+    permute->axes[d] = (uint32_t)op->attrs->axes.at[d];
+    to.dims[d] = from.dims[permute->axes[d]];
+    to.strides[d] = from.strides[permute->axes[d]];
+  }
+  permute->to = flat_value_of(f, op->results[0])->box = new_box(f, to);
+  flat_emit(f, HOST_PERMUTE, permute);
+}
+
+static bool same_dims(const host_box_info *a, const host_box_info *b) {
+  return a->rank == b->rank && memcmp(a->dims, b->dims, a->rank * sizeof *a->dims) == 0;
+}
+
+/* Of memory that keeps its strides, or has no gaps: ir_has_strides. */
+void flat_recast(flat *f, const ir_op *op) {
+  host_recast *recast = ARENA_NEW(f->arena, host_recast);
+  const ir_type *type = &op->results[0]->type;
+  recast->from = flat_value_of(f, op->operands[0])->box;
+  const host_box_info from = f->boxes.data[recast->from];
+  host_box_info to = from;
+  const int64_t bytes = (int64_t)ir_dtype_bytes(type->dtype), have = (int64_t)ir_dtype_bytes(from.dtype);
+  to.dtype = type->dtype;
+  to.rank = type->shape.rank;
+  for (uint32_t d = 0; d < to.rank; d++) to.dims[d] = ir_extent(type, d);
+  recast->same = bytes == have && same_dims(&from, &to);
+  host_box_info rows = from;
+  if (rows.rank == to.rank) rows.dims[to.rank - 1] = to.dims[to.rank - 1];
+  if (bytes != have && same_dims(&rows, &to) && from.strides[to.rank - 1] == have)
+    to.strides[to.rank - 1] = bytes;
+  else if (!recast->same)
+    flat_dense_strides(to.dims, to.rank, bytes, to.strides);
+  recast->to = flat_value_of(f, op->results[0])->box = new_box(f, to);
+  flat_emit(f, HOST_RECAST, recast);
+}
+
 void flat_scratch(flat *f, const ir_op *op) {
   host_scratch *scratch = ARENA_NEW(f->arena, host_scratch);
   scratch->root = flat_root(f, op->results[0]);

@@ -129,6 +129,29 @@ void host_place_box(host_unit *unit, const host_place *place) {
   if (!exists) make_empty(to, rank);
 }
 
+void host_permute_box(host_unit *unit, const host_permute *permute) {
+  const host_box *from = &unit->box[permute->from];
+  host_box *to = &unit->box[permute->to];
+  *to = *from;
+  for (uint32_t d = 0; d < permute->rank; d++) {
+    to->low[d] = from->low[permute->axes[d]];
+    to->high[d] = from->high[permute->axes[d]];
+  }
+}
+
+bool host_recast_box(host_unit *unit, const host_recast *recast) {
+  const host_box_info *info = &unit->plan->boxes[recast->to];
+  const host_box *from = &unit->box[recast->from];
+  host_box *to = &unit->box[recast->to];
+  *to = *from;
+  if (recast->same) return true;
+  for (uint32_t d = 0; d < info->rank; d++) {
+    to->low[d] = 0;
+    to->high[d] = from->inside ? info->dims[d] : 0;
+  }
+  return from->inside || host_box_empty(from, unit->plan->boxes[recast->from].rank);
+}
+
 /* ---- one element ---- */
 
 /* NULL when it does not exist. */

@@ -9,7 +9,9 @@
 
 crew_side crew_side_of(const host_unit *unit, uint32_t box, alloc_block *block) {
   const kiln_host_plan *plan = unit->plan;
-  crew_side side = {.box = unit->box[box], .info = plan->boxes[box], .block = unit->block[plan->boxes[box].root]};
+  const uint32_t root = plan->boxes[box].root;
+  crew_side side = {
+      .box = unit->box[box], .info = plan->boxes[box], .grain = plan->roots[root].grain, .block = unit->block[root]};
   if (!block) return side;
   side.block = block;
   side.box.root = block->bytes;

@@ -143,11 +143,20 @@ static void run_scalar(host_unit *unit, const host_scalar *op) {
   op->fn(unit->slot[op->out], in, 1);
 }
 
+/* Elements of which a part is outside are none of another shape. */
+static host_status run_recast(host_unit *unit, const host_instr *instr) {
+  const host_recast *recast = instr->detail;
+  if (host_recast_box(unit, recast)) return HOST_RUNNING;
+  crew_report_outside(unit, unit->plan->boxes[recast->from].root, instr->source);
+  return HOST_FAILED;
+}
+
 /* Everything but what moves the program counter or may fail. */
 static void run_instruction(host_unit *unit, const host_instr *instr) {
   const void *detail = instr->detail;
   switch (instr->code) {
     case HOST_PLACE: host_place_box(unit, detail); break;
+    case HOST_PERMUTE: host_permute_box(unit, detail); break;
     case HOST_CHECK_BOUNDS: host_check_bounds(unit, detail, instr->source); break;
     case HOST_CHECK_READ: host_check_read(unit, detail, instr->source); break;
     case HOST_MARK_WRITTEN: host_mark_written(unit, detail, instr->source); break;
@@ -189,6 +198,7 @@ host_status host_unit_step(host_unit *unit, uint64_t budget) {
       case HOST_LOOP_BEGIN: jump = !begin_loop(unit, instr->detail); break;
       case HOST_LOOP_NEXT: jump = next_turn(unit, instr->detail); break;
       case HOST_SWITCH: pc = switch_target(unit, instr->detail); break;
+      case HOST_RECAST: status = run_recast(unit, instr); break;
       case HOST_PRINT: status = host_run_print(unit, instr->detail) ? HOST_RUNNING : HOST_FAILED; break;
       case HOST_SCRATCH: status = acquire_scratch(unit, instr->detail); break;
       case HOST_SPLIT:

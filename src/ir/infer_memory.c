@@ -136,30 +136,8 @@ static bool infer_view(ir_builder *b, ir_op *op) {
 
 /* ---- the same memory under another type ---- */
 
-static bool fits_along(const ir_type *narrow, const ir_type *wide, uint32_t axis, int64_t ratio) {
-  for (uint32_t d = 0; d < wide->shape.rank; d++) {
-    ir_dim one = narrow->shape.dims[d], other = wide->shape.dims[d];
-    int64_t size;
-    if (d != axis && ir_dim_equal(one, other) == IR_NO) return false;
-    if (d != axis || !ir_dim_known(one) || !ir_dim_known(other)) continue;
-    if (!i64_mul(other->value, ratio, &size) || one->value != size) return false;
-  }
-  return true;
-}
-
-bool ir_view_axis(const ir_type *from, const ir_type *to, uint32_t *axis) {
-  const uint32_t have = ir_dtype_get(from->dtype)->bits, want = ir_dtype_get(to->dtype)->bits;
-  const ir_type *narrow = have < want ? from : to, *wide = have < want ? to : from;
-  *axis = to->shape.rank;
-  if (have == want) return true;
-  if (from->shape.rank != to->shape.rank) return false;
-  while (*axis > 0)
-    if (fits_along(narrow, wide, --*axis, have < want ? want / have : have / want)) return true;
-  return false;
-}
-
-static bool need_depth(ir_builder *b, const ir_op *op) {
-  int views = 1, widths = ir_dtype_get(op->attrs->type)->bits != ir_dtype_get(op->operands[0]->type.dtype)->bits;
+static bool need_depth(ir_builder *b, const ir_op *op, ir_dtype dtype) {
+  int views = 1, widths = ir_dtype_get(dtype)->bits != ir_dtype_get(op->operands[0]->type.dtype)->bits;
   for (const ir_value *ref = op->operands[0]; ref->def && views <= IR_MAX_VIEWS; ref = ref->def->operands[0]) {
     if (!ir_is_view(ref->def->code)) break;
     if (ref->def->code == IR_view) continue;
@@ -196,12 +174,23 @@ static bool infer_view_as(ir_builder *b, ir_op *op) {
   if (from->dtype != to.dtype && (!ir_need_class(b, op, from->dtype, T_NUM) || !ir_need_class(b, op, to.dtype, T_NUM)))
     return false;
   if (!ir_need_range(b, op, "the rank of the ref", from->shape.rank, from->shape.rank > 0, "at least 1") ||
-      !need_depth(b, op) || !ir_infer_result(b, op, to) || !need_numbers(b, op))
+      !need_depth(b, op, to.dtype) || !ir_infer_result(b, op, to) || !need_numbers(b, op))
     return false;
   bool fits = ir_view_axis(from, &to, &axis);
-  if (fits && axis == to.shape.rank)
+  if (ir_dtype_get(from->dtype)->bits == ir_dtype_get(to.dtype)->bits)
     fits = ir_dim_equal(ir_count_dim(b->module, &from->shape), ir_count_dim(b->module, &to.shape)) != IR_NO;
   return fits || refuse_view(b, op, from, &to);
+}
+
+static bool infer_permute(ir_builder *b, ir_op *op) {
+  const ir_list *axes = &op->attrs->axes;
+  const ir_type *from = &op->operands[0]->type;
+  ir_type type = *from;
+  if (!ir_need_count(b, op, 1) || !ir_need_list(b, op, "axes", axes, from->shape.rank) ||
+      !ir_need_axes(b, op, &op->attrs->axes, from->shape.rank) || !need_depth(b, op, from->dtype))
+    return false;
+  for (uint32_t d = 0; d < from->shape.rank; d++) type.shape.dims[d] = from->shape.dims[axes->at[d]];
+  return ir_infer_result(b, op, type);
 }
 
 /* Through views that keep the type of what is under them. */
@@ -248,6 +237,7 @@ bool ir_infer_memory(ir_builder *b, ir_op *op) {
   if (!need_ref(b, op)) return false;
   if (op->code == IR_load) return infer_load(b, op);
   if (op->code == IR_view_as) return infer_view_as(b, op);
+  if (op->code == IR_permute) return infer_permute(b, op);
   if (op->code == IR_atomic) return need_own_type(b, op) && infer_atomic(b, op);
   return infer_store(b, op);
 }

@@ -286,7 +286,7 @@ typedef struct ir_attrs {
   uint64_t bits;                      /* full */
   ir_dim dim;                         /* size */
   kiln_str words;                     /* print, check */
-  ir_list axes;                       /* reductions, broadcast, transpose, reverse */
+  ir_list axes;                       /* reductions, broadcast, transpose, reverse, permute */
   uint32_t index_count;               /* load, store, view: one per dimension of the ref */
   union {
     ir_index index[KILN_MAX_RANK];
@@ -319,7 +319,7 @@ typedef struct ir_attrs {
  *   check   condition
  *   atomic  ref, value, starts.., [mask], [what is expected: `other`]  -> what was there
  *   view    ref, starts..                            -> ref
- *   view_as ref                                      -> ref
+ *   view_as, permute  ref                            -> ref
  *   scratch                                          -> ref
  *   peer    ref, the coordinates of a block..        -> ref
  *   arrive  barrier
@@ -514,10 +514,15 @@ ir_value *ir_written_ref(const ir_op *op); /* what an op writes to; NULL when no
 /* Whether the kernel's units are many, or order themselves: then all of a launch run side by side, as a crew. */
 bool ir_is_crew(const ir_kernel *k);
 uint32_t ir_team_rank(const ir_kernel *k, ir_team_level level); /* its number of axes */
-bool ir_is_view(ir_code code);                                  /* view, view_as */
-bool ir_through_view_as(const ir_value *ref); /* whether it shows its root under another shape or type */
-/* The dimension along which a view has several narrow elements for each wide one; none: the rank, as of one width. */
-bool ir_view_axis(const ir_type *from, const ir_type *to, uint32_t *axis); /* false: there is none that fits */
+bool ir_is_view(ir_code code);                                  /* view, view_as, permute */
+bool ir_is_recast(ir_code code);                                /* view_as, permute */
+bool ir_through_recast(const ir_value *ref); /* whether it shows its root under another shape, order or type */
+/* Whether a ref is memory with strides, so that those who know no views can work on it: each `view .. as` on the way is
+ * of memory without gaps, row after row. */
+bool ir_has_strides(const ir_kernel *k, const ir_value *ref);
+/* The dimension along which a view has several narrow elements for each wide one; the rank: all of them in row-major
+ * order, or the widths are one. */
+bool ir_view_axis(const ir_type *from, const ir_type *to, uint32_t *axis); /* false: they have not the same bits */
 
 /* ---- text, checks, binding ---- */
 

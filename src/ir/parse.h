@@ -140,6 +140,7 @@ operand parse_map(parser *p, ir_code code, const operand *operands, uint32_t cou
 /* ---- grammar ---- */
 operand parse_expr(parser *p);
 bool parse_exprs(parser *p, operand_list *out);                /* one or more, between commas */
+bool parse_list(parser *p, ir_list *out, bool single);         /* [1, 0]; single: one number will do */
 bool parse_attr_word(parser *p, uint32_t attr, uint32_t *out); /* one of the words of an attr_id */
 bool parse_call(parser *p, operand_list *results);             /* at NAME ( */
 operand parse_cast(parser *p);                                 /* at DTYPE */

@@ -24,7 +24,7 @@ static bool parse_int(parser *p, int64_t *out) {
   return false;
 }
 
-static bool parse_list(parser *p, ir_list *out, bool single) {
+bool parse_list(parser *p, ir_list *out, bool single) {
   *out = (ir_list){0};
   if (single && !parse_is_sign(p, SIGN_BRACKET)) return out->count = 1, parse_int(p, &out->at[0]);
   if (!parse_expect(p, SIGN_BRACKET)) return false;

@@ -322,18 +322,28 @@ static ir_value *view_as(parser *p, ir_value *ref, loc here) {
   return ir_make1(&p->b, IR_view_as, &ref, 1, &(ir_attrs){.type = type.dtype, .shape = type.shape});
 }
 
-/* view x[..], view x as f32[..], or one of the other: view x[..] as f32[..]. */
+static ir_value *permuted(parser *p, ir_value *ref, loc here) {
+  ir_attrs attrs = {0};
+  if (!parse_list(p, &attrs.axes, false)) return NULL;
+  p->b.loc = here;
+  return ir_make1(&p->b, IR_permute, &ref, 1, &attrs);
+}
+
+/* view x[..], view x as f32[..], view x permute [..], or one of the other: view x[..] as f32[..]. */
 operand parse_view(parser *p) {
   loc here = parse_here(p);
   parse_take(p);
   ir_value *ref = parse_ref_name(p);
-  bool as = ref && parse_accept_word(p, "as");
-  if (ref && !as) {
-    ref = view_of(p, ref, here);
-    as = ref && parse_accept_word(p, "as");
+  if (ref && !parse_is_word(p, "as") && !parse_is_word(p, "permute")) ref = view_of(p, ref, here);
+  while (ref) {
+    if (parse_accept_word(p, "as"))
+      ref = view_as(p, ref, here);
+    else if (parse_accept_word(p, "permute"))
+      ref = permuted(p, ref, here);
+    else
+      return operand_value(ref, here);
   }
-  if (as) ref = view_as(p, ref, here);
-  return ref ? operand_value(ref, here) : operand_none();
+  return operand_none();
 }
 
 ir_value *parse_ref_part(parser *p) {

@@ -351,6 +351,12 @@ void print_expression(printer *p, const ir_op *op) {
       put(p, " as ");
       ir_type_print(p->text, &op->results[0]->type);
       return;
+    case IR_permute:
+      put(p, "view ");
+      print_value(p, op->operands[0]);
+      put(p, " permute ");
+      print_list(p, &op->attrs->axes);
+      return;
     default: break;
   }
   if (ir_op_get(op->code)->infix[0])

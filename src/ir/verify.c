@@ -34,7 +34,7 @@ static void hide(verifier *v, const ir_region *region) {
     for (uint32_t i = 0; i < op->result_count; i++) v->visible[op->results[i]->id] = 0;
 }
 
-static bool sees_through(ir_code code) { return ir_op_get(code)->effects & E_INDEXES || code == IR_view_as; }
+static bool sees_through(ir_code code) { return ir_op_get(code)->effects & E_INDEXES || ir_is_recast(code); }
 
 static void check_operands(verifier *v, const ir_op *op) {
   for (uint32_t i = 0; i < op->operand_count; i++) {
@@ -43,7 +43,7 @@ static void check_operands(verifier *v, const ir_op *op) {
       REJECT(v, op->loc, not_visible, STR_FMT(operand->name));
     else
       v->uses[operand->id]++;
-    if (operand->type.kind == IR_REF && !sees_through(op->code) && ir_through_view_as(operand))
+    if (operand->type.kind == IR_REF && !sees_through(op->code) && !ir_has_strides(v->kernel, operand))
       REJECT(v, op->loc, view_user, ir_op_get(op->code)->text);
   }
 }

@@ -1,6 +1,5 @@
 /* Visiting every op, outer before inner. The next op is read before the visit, so that a visitor may erase the op it is
- * given. And what is asked of ops and kernels again and again: the memory under a view, what is written, whether units
- * order themselves. */
+ * given. And what is asked of ops and kernels again and again: what is written, whether units order themselves. */
 #include "ir/ir.h"
 
 bool ir_walk(ir_region *region, ir_visit_fn fn, void *user) {
@@ -20,19 +19,6 @@ bool ir_walk_kernel(ir_kernel *k, ir_visit_fn fn, void *user) {
     if (k->blocks[i].map && !ir_walk(k->blocks[i].map, fn, user)) return false;
   }
   return !k->body || ir_walk(k->body, fn, user);
-}
-
-bool ir_is_view(ir_code code) { return code == IR_view || code == IR_view_as; }
-
-ir_value *ir_root_ref(const ir_value *ref) {
-  while (ref->def && (ir_is_view(ref->def->code) || ref->def->code == IR_peer)) ref = ref->def->operands[0];
-  return (ir_value *)(uintptr_t)ref;
-}
-
-bool ir_through_view_as(const ir_value *ref) {
-  for (; ref->def && ir_is_view(ref->def->code); ref = ref->def->operands[0])
-    if (ref->def->code == IR_view_as) return true;
-  return false;
 }
 
 ir_value *ir_written_ref(const ir_op *op) {

@@ -1,4 +1,4 @@
-/* expand_views: accesses through `view .. as ..` become accesses to what the views are of.
+/* expand_views: accesses through `view .. as ..` and `view .. permute ..` become accesses to what the views are of.
  *
  *   let v = view x as f32[32, 8]                      (x: f32[16, 16])
  *   let a = v[2 : 4, :]                   becomes     let t = x[1 : 2, :] ; let a = reshape(t, shape: [4, 8])
@@ -107,6 +107,10 @@ static void store(ir_builder *b, const pick *p, val value, val mask) {
   perform(b, *p, &(deed){.code = IR_store, .value = value, .mask = mask});
 }
 
+static val transposed(ir_builder *b, val v, const ir_attrs *axes) {
+  return axes->axes.count < 2 ? v : ir_make1(b, IR_transpose, &v, 1, axes);
+}
+
 static val through_same_width(ir_builder *b, const pick *p, const deed *to) {
   const ir_dtype own = p->ref->type.dtype, under = p->ref->def->operands[0]->type.dtype;
   deed below = *to;
@@ -114,6 +118,33 @@ static val through_same_width(ir_builder *b, const pick *p, const deed *to) {
   if (to->other) below.other = expand_bitcast(b, to->other, under);
   val found = perform(b, pick_under_reshape(b, p), &below);
   return found ? expand_bitcast(b, found, own) : NULL;
+}
+
+/* The dimensions of a box in the order of what is under the view. */
+static val through_permute(ir_builder *b, const pick *p, const deed *to) {
+  const ir_list *axes = &p->ref->def->attrs->axes;
+  pick q = *p;
+  uint32_t place[KILN_MAX_RANK], next = 0;
+  ir_attrs down = {.axes = {0}}, up = {.axes = {0}};
+  q.ref = p->ref->def->operands[0];
+  for (uint32_t d = 0; d < axes->count; d++) {
+    q.at[axes->at[d]] = p->at[d];
+    q.start[axes->at[d]] = p->start[d];
+    place[axes->at[d]] = p->at[d].point ? 0 : next++;
+  }
+  if (p->points) return perform(b, q, to);
+  for (uint32_t d = 0; d < axes->count; d++)
+    if (!q.at[d].point) down.axes.at[down.axes.count++] = place[d];
+  for (uint32_t i = 0; i < down.axes.count; i++) up.axes.at[down.axes.at[i]] = i;
+  up.axes.count = down.axes.count;
+  const ir_shape box = pick_box(p);
+  q.shape = pick_box(&q);
+  deed below = *to;
+  val *const sides[] = {&below.value, &below.mask, &below.other, &q.inside};
+  for (size_t i = 0; i < sizeof sides / sizeof *sides; i++)
+    if (*sides[i]) *sides[i] = transposed(b, expand_reshape(b, *sides[i], &box), &down);
+  val found = perform(b, q, &below);
+  return found ? expand_reshape(b, transposed(b, found, &up), &p->shape) : NULL;
 }
 
 /* The view is wider: its elements have `ratio` parts along the axis. */
@@ -243,10 +274,11 @@ static val perform_outside(ir_builder *b, const pick *p, const deed *to) {
 
 static val perform(ir_builder *b, pick p, const deed *to) {
   uint32_t axis;
-  if (!ir_through_view_as(p.ref)) return access(b, p, to);
+  if (!ir_through_recast(p.ref)) return access(b, p, to);
   if (ir_count(&p.ref->type) == 0) return perform_outside(b, &p, to);
   pick_confine(b, &p);
   if (is_view(p.ref)) return perform(b, pick_under_view(b, &p), to);
+  if (p.ref->def->code == IR_permute) return through_permute(b, &p, to);
   const ir_type *own = &p.ref->type, *under = &p.ref->def->operands[0]->type;
   const uint32_t have = bits_of(own->dtype), below = bits_of(under->dtype);
   ir_view_axis(under, own, &axis);
@@ -259,7 +291,7 @@ static val perform(ir_builder *b, pick p, const deed *to) {
 /* ---- the pass ---- */
 
 static bool is_access(ir_code code) { return ir_op_get(code)->effects & E_INDEXES && code != IR_view; }
-static bool is_recast(ir_code code) { return code == IR_view_as; }
+static bool is_view_as(ir_code code) { return code == IR_view_as; }
 
 static deed deed_of(const ir_op *op) {
   deed to = {.code = op->code, .combine = op->attrs->combine};
@@ -272,7 +304,7 @@ static deed deed_of(const ir_op *op) {
 
 static bool expand(pass_ctx *c, ir_builder *b, const ir_op *op, val *results) {
   (void)c;
-  if (!ir_through_view_as(op->operands[0])) return false;
+  if (!ir_through_recast(op->operands[0])) return false;
   const deed to = deed_of(op);
   const ir_type *tile = to.value ? &to.value->type : &op->results[0]->type;
   val found = NULL;
@@ -284,9 +316,49 @@ static bool expand(pass_ctx *c, ir_builder *b, const ir_op *op, val *results) {
   return true;
 }
 
+static val seen_as(ir_builder *b, val ref, ir_dtype dtype, const ir_shape *shape) {
+  return ir_make1(b, IR_view_as, &ref, 1, &(ir_attrs){.type = dtype, .shape = *shape});
+}
+
+/* Elements of another width along all dimensions: along the one that a row of all elements has. */
+static bool split_view(pass_ctx *c, ir_builder *b, const ir_op *op, val *results) {
+  val ref = op->operands[0];
+  const ir_type *to = &op->results[0]->type;
+  ir_shape line = {.rank = 1, .dims = {ir_dim_const(b->module, ir_count(&ref->type))}};
+  uint32_t axis;
+  (void)c;
+  ir_view_axis(&ref->type, to, &axis);
+  if (bits_of(ref->type.dtype) == bits_of(to->dtype) || axis < to->shape.rank) return false;
+  ref = seen_as(b, ref, ref->type.dtype, &line);
+  line.dims[0] = ir_dim_const(b->module, ir_count(to));
+  results[0] = seen_as(b, seen_as(b, ref, to->dtype, &line), to->dtype, &to->shape);
+  return true;
+}
+
+/* The host's crews, whose copies and products go through views too, know memory with strides. */
+static bool expand_unknown(pass_ctx *c, ir_builder *b, const ir_op *op, val *results) {
+  return !ir_has_strides(c->kernel, op->operands[0]) && expand(c, b, op, results);
+}
+
+static bool split_unknown(pass_ctx *c, ir_builder *b, const ir_op *op, val *results) {
+  return !ir_has_strides(c->kernel, op->results[0]) && split_view(c, b, op, results);
+}
+
+/* Copies and products, and those who ask for the same memory elsewhere, need strides. */
+static bool need_strides(void *user, ir_op *op) {
+  pass_ctx *c = user;
+  for (uint32_t i = 0; i < op->operand_count && !is_access(op->code) && !ir_is_view(op->code); i++)
+    if (op->operands[i]->type.kind == IR_REF && !ir_has_strides(c->kernel, op->operands[i]))
+      diag_report(c->diags, DIAG_view_user, op->loc, ir_op_get(op->code)->text);
+  return true;
+}
+
 bool pass_expand_views(pass_ctx *c) {
-  if (pass_collect(c, is_recast).count == 0) return false;
-  pass_expand(c, is_access, expand);
+  if (pass_collect(c, ir_is_recast).count == 0) return false;
+  const bool knows_strides = c->target->kind == P_HOST && ir_is_crew(c->kernel);
+  pass_expand(c, is_view_as, knows_strides ? split_unknown : split_view);
+  pass_expand(c, is_access, knows_strides ? expand_unknown : expand);
+  ir_walk(c->kernel->body, need_strides, c);
   const pass_ops views = pass_collect(c, ir_is_view);
   for (size_t i = views.count; i-- > 0;)
     if (views.data[i]->results[0]->uses == 0) ir_erase(views.data[i]);

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jax import tree_util
+from jax._src import core as jax_core
+from jax._src.dtypes import itemsize_bits
 from jax._src.pallas.core import semaphore_dtype
 from jax._src.pallas.mosaic_gpu.core import (
+    AbstractRefUnion,
     BarrierType,
     ClusterBarrierType,
     ClusterRefTransform,
     MemorySpace,
     UntilingTransform,
+    flatten_ref_union,
 )
 from jax._src.state.indexing import NDIndexer, Slice
-from jax._src.state.types import TransposeTransform
+from jax._src.state.types import TransformedRef, TransposeTransform
 
 from kiln.pallas.arith import lower_identity, lower_nothing
 from kiln.pallas.gpu_lower import GpuLowering
 from kiln.pallas.lower import Equation, Operand, Ref, Value, rule
-from kiln.pallas.memory import has_arrays, integer, load, logical, store, whole
-from kiln.pallas.shape import transpose
+from kiln.pallas.memory import integer, load, logical, store, whole
 from kiln.pallas.text import type_text
 
+TMEM_COLUMN = 128 * 4  # bytes
 SPACES = {"gmem": "gmem", "smem": "smem", "tmem": "tmem", "regs": "acc"}
 
 # ---- allocations ----
@@ -45,9 +50,30 @@ def allocate(low: GpuLowering, aval: Any, layout: Sequence[Any] = (), label: str
     space = SPACES.get(str(aval.memory_space or "smem"))
     if space is None:
         raise low.unsupported(f"memory in {aval.memory_space}")
+    if isinstance(aval, AbstractRefUnion):
+        return _union(low, aval, name, space)
     ref = Ref(name, shape, np.dtype(inner.dtype), layout=tuple(layout))
     low.writer.line(f"scratch {name}: {type_text(ref.dtype, shape)}{_layout_text(layout, len(shape))} in {space}")
     return ref
+
+
+def _union(low: GpuLowering, aval: AbstractRefUnion, name: str, space: str) -> Ref:
+    """Bytes that several refs share, each from a byte of it on; in tensor memory from a column on."""
+    column = TMEM_COLUMN if space == "tmem" else 1
+    union = Ref(name, (column * aval.shape[-1],), np.dtype(np.int8))
+    low.writer.line(f"scratch {name}: {type_text(union.dtype, union.shape)} in {space}")
+    members = tree_util.tree_leaves(flatten_ref_union(aval), is_leaf=lambda x: isinstance(x, TransformedRef))
+    union.members = tuple(_member(low, union, column, member.transforms) for member in members)
+    return union
+
+
+def _member(low: GpuLowering, union: Ref, column: int, layout: Sequence[Any]) -> Ref:
+    extract, *undone = layout
+    shape = _logical_shape(jax_core.ShapedArray(extract.shape, extract.dtype), undone)
+    size = math.prod(shape) * itemsize_bits(extract.dtype) // 8
+    index = f"{extract.offset * column} : {size}"
+    name = low.writer.let(f"view {union.text}[{index}] as {type_text(extract.dtype, shape)}")[0]
+    return Ref(name, shape, np.dtype(extract.dtype), union.text, layout=tuple(layout))
 
 
 def _logical_shape(aval: Any, layout: Sequence[Any]) -> tuple[int, ...]:
@@ -167,7 +193,7 @@ def unflatten(leaves: list[Any], *trees: Any) -> list[Sequence[Any]]:
 
 def peer(low: GpuLowering, ref: Ref, transforms: Sequence[Any]) -> tuple[Ref, list[Any]]:
     """The ref of another block of the cluster where the transforms name one, and the transforms that are left."""
-    found = logical(low, ref, transforms)
+    seen, found = logical(low, ref, transforms)
     others = [t for t in found if isinstance(t, ClusterRefTransform)]
     if not others:
         return ref, list(transforms)
@@ -177,9 +203,9 @@ def peer(low: GpuLowering, ref: Ref, transforms: Sequence[Any]) -> tuple[Ref, li
         integer(low, wanted[name]).text if name in wanted else axis.name
         for name, axis in zip(cluster.names, cluster.axes, strict=True)
     ]
-    there = low.writer.let(f"peer {ref.text} at {', '.join(places)}")[0]
+    there = low.writer.let(f"peer {seen.text} at {', '.join(places)}")[0]
     rest = [t for t in found if not isinstance(t, ClusterRefTransform)]
-    return Ref(there, ref.shape, ref.dtype, ref.base or ref.text), rest
+    return Ref(there, seen.shape, seen.dtype, seen.base or seen.text), rest
 
 
 def part(low: GpuLowering, ref: Ref, transforms: Sequence[Any]) -> str:
@@ -224,44 +250,19 @@ def _index(low: GpuLowering, starts: list[Value], left: dict[int, int], dims: li
 # ---- loads and stores ----
 
 
-def untransposed(transforms: Sequence[Any]) -> tuple[list[Any], tuple[int, ...]]:
-    """The transforms without transposes, and the order that the axes of what they pick are then to be put in."""
-    found: list[Any] = []
-    order: tuple[int, ...] = ()
-    for transform in transforms:
-        if isinstance(transform, TransposeTransform):
-            order = tuple(order[p] for p in transform.permutation) if order else tuple(transform.permutation)
-        elif order and isinstance(transform, NDIndexer) and not has_arrays(transform):
-            indices: list[Any] = [None] * len(order)
-            shape = [0] * len(order)
-            for place, at, extent in zip(order, transform.indices, transform.shape, strict=True):
-                indices[place], shape[place] = at, extent
-            found.append(NDIndexer(tuple(indices), tuple(shape), transform.int_indexer_shape))
-            kept = [place for place, at in zip(order, transform.indices, strict=True) if isinstance(at, Slice)]
-            order = tuple(sorted(kept).index(place) for place in kept)
-        else:
-            found.append(transform)
-    return found, order if order != tuple(range(len(order))) else ()
-
-
 @rule("get", "load", machine="gpu")
 def lower_get(low: GpuLowering, eqn: Equation) -> Operand:
-    """x[..], also of another block, or transposed."""
+    """x[..], also of another block."""
     ref, *leaves = eqn.operands
-    ref, transforms = peer(low, ref, tree_util.tree_unflatten(eqn.params["tree"], leaves))
-    plain, order = untransposed(transforms)
-    return transpose(low, load(low, ref, plain), order)
+    return load(low, *peer(low, ref, tree_util.tree_unflatten(eqn.params["tree"], leaves)))
 
 
 @rule("swap", machine="gpu")
 def lower_swap(low: GpuLowering, eqn: Equation) -> Operand:
-    """x[..] = v, also of another block, or transposed."""
+    """x[..] = v, also of another block."""
     ref, value, *leaves = eqn.operands
     ref, transforms = peer(low, ref, tree_util.tree_unflatten(eqn.params["tree"], leaves))
-    plain, order = untransposed(transforms)
-    back = tuple(np.argsort(order)) if order else ()
-    old = store(low, ref, plain, transpose(low, value, back), None, not eqn.dead())
-    return old if eqn.dead() else transpose(low, old, order)
+    return store(low, ref, transforms, value, None, not eqn.dead())
 
 
 @rule("mgpu_atomic_store", machine="gpu")

@@ -51,6 +51,7 @@ class Ref:
     dtype: np.dtype
     base: str = ""
     layout: tuple[Any, ...] = ()  # what undoes the layout that the program gave it; every use begins with that
+    members: tuple[Ref, ...] = ()  # of a union: what it may be seen as; every use begins with the layout of one
 
 
 Operand = Value | Ref

@@ -17,8 +17,9 @@ from jax._src.dtypes import itemsize_bits
 from jax._src.pallas.core import semaphore_dtype
 from jax._src.state import discharge
 from jax._src.state.indexing import NDIndexer, Slice
-from jax._src.state.types import BitcastTransform, ReshapeTransform
+from jax._src.state.types import BitcastTransform, ReshapeTransform, TransposeTransform
 
+from kiln.pallas.arith import attribute_list
 from kiln.pallas.lower import Equation, Lowering, Operand, Ref, Value, rule
 from kiln.pallas.shape import reshape
 from kiln.pallas.text import type_text
@@ -88,13 +89,19 @@ def has_arrays(indexer: NDIndexer) -> bool:
     return any(getattr(i, "shape", ()) for i in indexer.indices if not isinstance(i, Slice))
 
 
-def logical(low: Lowering, ref: Ref, transforms: Sequence[Any]) -> list[Any]:
-    """The transforms of a use of a ref but those that undo its layout: Kiln's memory has none."""
+def logical(low: Lowering, ref: Ref, transforms: Sequence[Any]) -> tuple[Ref, list[Any]]:
+    """The ref that a use means, and the transforms but those that undo its layout: Kiln's memory has none."""
     found = [t for t in transforms if t is not None]
-    undone = len(ref.layout)
-    if tuple(found[:undone]) != ref.layout:
-        raise low.unsupported("memory seen through another layout than its own")
-    return found[undone:]
+    for member in [m for m in ref.members if tuple(found[: len(m.layout)]) == m.layout] or [ref]:
+        if tuple(found[: len(member.layout)]) == member.layout:
+            return member, found[len(member.layout) :]
+    raise low.unsupported("memory seen through another layout than its own")
+
+
+def _permuted(low: Lowering, ref: Ref, order: Sequence[int]) -> Ref:
+    """A ref with its dimensions in another order."""
+    name = low.writer.let(f"view {ref.text} permute {attribute_list(order)}")[0]
+    return Ref(name, tuple(ref.shape[k] for k in order), ref.dtype, ref.base or ref.text)
 
 
 def _changed(ref: Ref, transform: Any) -> tuple[tuple[int, ...], Any]:
@@ -130,7 +137,7 @@ def resolve(
     which of two writes to one element stays is said by a scatter. A mask that is false keeps a write from its element,
     though JAX's interpreter writes the old value back.
     """
-    left = logical(low, ref, transforms)
+    ref, left = logical(low, ref, transforms)
     while left:
         first, last = left[0], len(left) == 1
         if isinstance(first, NDIndexer):
@@ -142,6 +149,8 @@ def resolve(
             ref = _as_ref(low, spot(low, ref, first))
         elif isinstance(first, (ReshapeTransform, BitcastTransform)) and ref.shape:
             ref = _see_as(low, ref, first)
+        elif isinstance(first, TransposeTransform):
+            ref = _permuted(low, ref, first.permutation)
         else:
             break
         left.pop(0)
