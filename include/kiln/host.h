@@ -8,6 +8,16 @@
 extern "C" {
 #endif
 
+/* Which unit runs next, and when copies in flight move on; `kiln check --help` says more of each. */
+typedef enum kiln_order {
+  KILN_ORDER_BY_SEED,
+  KILN_ORDER_ROUND_ROBIN,
+  KILN_ORDER_REVERSE,
+  KILN_ORDER_RANDOM,
+  KILN_ORDER_PCT
+} kiln_order;
+typedef enum kiln_timing { KILN_TIMING_BY_SEED, KILN_TIMING_EAGER, KILN_TIMING_LATE, KILN_TIMING_RANDOM } kiln_timing;
+
 /* Zero: no checks, seed 0, no limit. */
 typedef struct kiln_host_desc {
   const kiln_size *sizes; /* symbolic sizes that no input determines */
@@ -20,6 +30,8 @@ typedef struct kiln_host_desc {
   void *progress_user;
   void (*print)(void *user, const char *line, size_t size); /* what kernels print; one call at a time; may be NULL */
   void *print_user;
+  kiln_order order;   /* of units that order themselves */
+  kiln_timing timing; /* of their copies and products; those of a run without checks are eager */
 } kiln_host_desc;
 
 /* Runs `kernel` once. `arrays` has one entry per parameter in order; outputs must have data of the right shape (see

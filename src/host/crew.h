@@ -100,9 +100,6 @@ typedef struct crew_task {
   crew_part one; /* the place of a lone part */
 } crew_task;
 
-/* When tasks are done: at once, when nobody can go on without, or at any time between. */
-typedef enum crew_timing { CREW_EAGER, CREW_LATE, CREW_ANY_TIME } crew_timing;
-
 /* How a unit awaits its own tasks. */
 typedef enum crew_queue_id { CREW_COPIES, CREW_LOADS, CREW_PRODUCTS, CREW_QUEUES } crew_queue_id;
 
@@ -142,7 +139,7 @@ typedef struct crew {
   uint64_t alive;       /* units that have not ended */
   uint64_t idle;        /* turns since something moved on */
   crew_line for_memory; /* who waits until another block has its memory */
-  crew_timing timing;
+  kiln_timing timing; /* never BY_SEED */
   crew_task *tasks, *last_task; /* in flight */
   uint8_t *room;                /* for the data of tasks that are done at once */
   uint64_t room_bytes;

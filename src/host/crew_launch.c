@@ -24,6 +24,8 @@ bool crew_machine(kiln_host_plan *plan) {
 
 /* ---- crews ---- */
 
+static uint64_t name_of(const void *item) { return ((const host_unit *)item)->id; }
+
 static bool open_crew(crew *c, launch *l) {
   kiln_host_plan *plan = l->plan;
   const alloc_heap_desc desc = {.poison = ALLOC_FILL, .shadow = plan->check, .total_limit = plan->memory_limit};
@@ -32,9 +34,9 @@ static bool open_crew(crew *c, launch *l) {
   c->clusters = m->count[CREW_CLUSTER];
   c->cluster_units = m->count[CREW_THREAD] / m->count[CREW_CLUSTER];
   c->heap = alloc_heap_create(c->mem, m, &desc);
-  sched_queue_init(&c->queue, c->mem, plan->seed);
+  sched_queue_init(&c->queue, c->mem, plan->order, plan->seed, name_of);
   crew_race_open(c);
-  c->timing = !plan->check ? CREW_EAGER : plan->seed < CREW_ANY_TIME ? (crew_timing)plan->seed : CREW_ANY_TIME;
+  c->timing = plan->check ? sched_timing_of(plan->timing, plan->seed) : KILN_TIMING_EAGER;
   return c->heap;
 }
 

@@ -336,6 +336,8 @@ struct kiln_host_plan {
   const ir_kernel *kernel;
   bool check;
   uint64_t seed, step_limit, memory_limit;
+  kiln_order order;
+  kiln_timing timing;
   void (*progress)(void *user, double fraction);
   void *progress_user;
   void (*print)(void *user, const char *line, size_t size);

@@ -11,6 +11,8 @@ static void apply_desc(kiln_host_plan *plan, const kiln_host_desc *desc) {
   if (!desc) desc = &none;
   plan->check = desc->check;
   plan->seed = desc->seed;
+  plan->order = desc->order;
+  plan->timing = desc->timing;
   plan->step_limit = desc->step_limit;
   plan->memory_limit = desc->memory_limit ? desc->memory_limit : default_memory;
   plan->progress = desc->progress;

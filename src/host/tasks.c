@@ -143,7 +143,7 @@ bool crew_advance_any(crew *c) {
   uint64_t count = 0;
   if (!c->tasks) return false;
   for (const crew_task *task = c->tasks; task; task = task->next) count++;
-  uint64_t which = c->timing == CREW_ANY_TIME ? sched_random(&c->queue.state) % count : 0;
+  uint64_t which = c->timing == KILN_TIMING_RANDOM ? sched_random(&c->queue.state) % count : 0;
   crew_task *task = c->tasks;
   while (which-- > 0) task = task->next;
   advance_listed(c, head_of(c, task));
@@ -151,7 +151,7 @@ bool crew_advance_any(crew *c) {
 }
 
 void crew_pass_time(crew *c) {
-  if (c->timing == CREW_ANY_TIME && c->tasks && sched_random(&c->queue.state) % 4 == 0) crew_advance_any(c);
+  if (c->timing == KILN_TIMING_RANDOM && c->tasks && sched_random(&c->queue.state) % 4 == 0) crew_advance_any(c);
 }
 
 void crew_finish_task(crew *c, copy_queue *queue, uint64_t id, copy_stage stage) {
@@ -244,5 +244,5 @@ bool crew_issue(host_unit *unit, crew_task *task, crew_queue_id queue, bool clos
   crew_race_issue(c, task);
   const copy_desc desc = {.commit = closes, .client = task->race};
   if (task->queue && copy_start(task->queue, &desc, &task->id).state != SYNC_READY) return false;
-  return c->timing == CREW_EAGER ? run_at_once(c, task) : list_task(c, task);
+  return c->timing == KILN_TIMING_EAGER ? run_at_once(c, task) : list_task(c, task);
 }

@@ -54,6 +54,8 @@ kiln_result execute_host(job *j, const run_wish *wish, kiln_array *arrays, outco
                          .size_count = s->size_count,
                          .check = wish->check,
                          .seed = wish->seed,
+                         .order = (kiln_order)wish->order,
+                         .timing = (kiln_timing)wish->timing,
                          .progress = progress_show,
                          .progress_user = &line,
                          .print = execute_print,

@@ -7,6 +7,7 @@
 typedef struct run_wish {
   bool check;
   uint64_t seed;
+  uint32_t order, timing; /* of kiln_order, kiln_timing */
   uint32_t repeats; /* timed runs after the one that counts; 0: that one is timed itself */
 } run_wish;
 

@@ -281,6 +281,13 @@ class Checks(CommandTest):
         unchecked = self.json("run", path, "x=iota", "--set=N=64")
         self.assertEqual(unchecked["shadow_bytes"], 0)
 
+    def test_orders_by_name(self):
+        for order in ("by-seed", "round-robin", "reverse", "random", "pct"):
+            for copies in ("by-seed", "eager", "late", "random"):
+                self.kiln("check", *self.at(4), "--schedule", order, "--copies", copies)
+                self.kiln("check", *self.at(5), "--schedule", order, "--copies", copies, code=3)
+        self.fails(2, "option_not_a_choice", "check", *self.at(4), "--schedule", "pcb")
+
     def test_checks_run_on_the_host_alone(self):
         self.fails(1, "check_needs_host", "run", "--check", "--on", "vulkan", *self.at(0))
 
