@@ -97,14 +97,16 @@ def _counts(groups: dict[Any, list[tuple[Row, Row]]]) -> list[str]:
         count[1] += not any(kernel["refused"] for _, kernel in found)
     lines = ["| machine | kernels | exported |", "|---|--:|--:|"]
     lines += [f"| {name} | {all_} | {good} |" for name, (all_, good) in sorted(table.items())]
-    aimed = [count for name, count in table.items() if "copies" not in name and "mosaic" not in name]
-    all_, good = (sum(column) for column in zip(*aimed, strict=True))
-    return [
-        *lines,
-        "",
-        f"Triton, generic and TPU kernels without copies: {good} of {all_}, {100 * good / all_:.1f} %.",
-        "",
-    ]
+    return [*lines, "", _share("Triton, generic and TPU kernels without copies", _aimed(table)), ""]
+
+
+def _aimed(table: dict[str, list[int]]) -> list[list[int]]:
+    return [count for name, count in table.items() if "copies" not in name and "mosaic" not in name]
+
+
+def _share(what: str, counts: list[list[int]]) -> str:
+    all_, good = (sum(count[k] for count in counts) for k in (0, 1))
+    return f"{what}: {good} of {all_}, {100 * good / max(all_, 1):.1f} %."
 
 
 def _nothing(rows: list[Row]) -> list[str]:

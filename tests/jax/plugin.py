@@ -1,11 +1,13 @@
 """pytest plugin: JAX's own tests with every Pallas call on Kiln, one JSON line per test.
 
 run.py starts pytest with it and gives the settings in KILN_CONFORMANCE as JSON: `rows` (the file of lines), `on`,
-`every`, `shard` [k, n], `extra` (JAX's checkout, for two modules that its wheel leaves out).
+`every`, `shard` [k, n], `extra` (JAX's checkout, for two modules that its wheel leaves out), `gpu` (whether tests are
+told that they are on a GPU).
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
@@ -14,6 +16,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import pretend
 import pytest
 
 WANTED = json.loads(os.environ["KILN_CONFORMANCE"])
@@ -72,9 +75,11 @@ def pytest_configure(config: pytest.Config) -> None:
     from kiln.kernel import request_settings
     from kiln.pallas import bridge
 
-    switch = bridge.switched(request_settings(WANTED["on"], False, None))
-    switch.__enter__()
-    config.add_cleanup(lambda: switch.__exit__(None, None, None))
+    stack = contextlib.ExitStack()
+    stack.enter_context(bridge.switched(request_settings(WANTED["on"], False, None)))
+    if WANTED["gpu"]:
+        stack.enter_context(pretend.every_gpu())
+    config.add_cleanup(stack.close)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -41,6 +41,16 @@ FILES = (
     "gpu_pallas_interpret_cluster_barrier_test",
     "gpu_pallas_interpret_distributed_test",
 )
+# Those whose tests want a GPU. With --as-gpu they hear that they have one.
+GPU_FILES = (
+    "mosaic_gpu_test",
+    "mgpu_matmul_test",
+    "mgpu_attention_test",
+    "mgpu_ragged_dot_test",
+    "mgpu_collective_matmul_test",
+    "mgpu_examples_test",
+    "gpu_pallas_distributed_test",
+)
 ENDED = (0, 1, 5)  # pytest's words for: all passed, some failed, nothing to run
 
 
@@ -75,6 +85,7 @@ class Shard(threading.Thread):
             "every": self.every,
             "shard": [self.number, options.jobs],
             "extra": str(options.tests),
+            "gpu": options.as_gpu,
         }
         path = os.pathsep.join([str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
         return {**os.environ, "PYTHONPATH": path, "JAX_PLATFORMS": "cpu", "KILN_CONFORMANCE": json.dumps(wanted)}
@@ -136,14 +147,19 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tests", type=pathlib.Path, required=True, help="a checkout of JAX")
     parser.add_argument("--on", default="host", help="where kernels run: host, vulkan, vulkan:TEXT")
-    parser.add_argument("--files", default=",".join(FILES), help="test files, without .py; NAME/8: every 8th test")
+    parser.add_argument(
+        "--as-gpu", action="store_true", help="tell the tests that they have a GPU: those that want one"
+    )
+    parser.add_argument("--files", help="test files, without .py; NAME/8: every 8th test")
     parser.add_argument("--every", type=int, default=1, help="run every N-th test only")
     parser.add_argument("--limit", type=float, default=120, help="seconds that a test may take")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes at a time")
     parser.add_argument("--commit", help="the checkout's commit, if git does not know it")
     parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build" / "conformance", help="folder for logs")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs" / "jax-conformance.md", help="the report")
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.files = options.files or ",".join(GPU_FILES if options.as_gpu else FILES)
+    return options
 
 
 def main() -> None:
@@ -155,9 +171,8 @@ def main() -> None:
     for name in options.files.split(","):
         results[name] = run_file(options, name)
         print(report.line(name, *results[name]), flush=True)
-    settings = report.Settings(
-        report.device_name(options.on), options.every, options.commit or commit_of(options.tests)
-    )
+    place = report.device_name(options.on) + ", in the place of a GPU" * options.as_gpu
+    settings = report.Settings(place, options.every, options.commit or commit_of(options.tests))
     report.write(options.out, settings, results)
     print(f"written: {options.out}")
     if passing := report.no_longer_different(options.on, results):

@@ -6,38 +6,19 @@ import contextlib
 import importlib
 import re
 import signal
-import types
 import unittest
 from collections.abc import Iterator
 from typing import Any
-from unittest import mock
 
 import census
 import drivers
-import jax
-from jax.extend import backend
+from pretend import pretend
 
 import kiln.pallas as kp
-
-KINDS = {"tpu": "TPU7x", "gpu": "NVIDIA H100"}
 
 
 class TooLong(Exception):
     """A test that does not end in its time."""
-
-
-@contextlib.contextmanager
-def pretend(platform: str) -> Iterator[None]:
-    """What packages ask to learn where they are answers that it is a TPU, or a GPU."""
-    chip = {"device_kind": KINDS[platform], "platform": platform, "num_cores": 1}
-    mesh = jax.sharding.AbstractMesh((), (), abstract_device=jax.sharding.AbstractDevice(**chip))
-    device = types.SimpleNamespace(**chip, id=0, compute_capability="9.0")
-    with (
-        mock.patch.object(backend, "get_default_device", lambda: device),
-        mock.patch.object(jax, "default_backend", lambda: platform),
-        jax.sharding.use_abstract_mesh(mesh),
-    ):
-        yield
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -102,8 +103,9 @@ def _barrier_text(low: GpuLowering, dtype: Any, shape: Sequence[int]) -> str:
 
 
 def across(low: GpuLowering, names: Sequence[Any]) -> str:
-    """`across c, e`: axes of the cluster."""
+    """`across c, e`: axes of the cluster, which a program may give in groups."""
     cluster = low.mesh.cluster
+    names = tree_util.tree_leaves(names)
     known = dict(zip(cluster.names, cluster.axes, strict=True))
     missing = [name for name in names if name not in known]
     if missing:
@@ -157,7 +159,10 @@ def scope_labels(jaxpr: Any) -> list[str]:
 
 @rule("run_state", machine="gpu")
 def lower_run_state(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
-    """A body over memory that starts with values; what it holds at the end. Loads of accumulators await products."""
+    """A body over memory that starts with values: what it returns, then what its memory holds at the end.
+
+    Loads of accumulators await products. As many results count as there are values to start with, as in JAX's lowering.
+    """
     jaxpr, given = eqn.params["jaxpr"], iter(eqn.operands)
     started = eqn.params.get("is_initialized") or [True] * len(jaxpr.invars)
     values = [next(given) if starts else None for starts in started]
@@ -165,8 +170,10 @@ def lower_run_state(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
     for ref, value in zip(refs, values, strict=True):
         if isinstance(value, Value):
             low.writer.line(f"{ref.text}[...] = {value.text}")
-    low.jaxpr(jaxpr, refs)
-    return [ref if isinstance(x, Ref) else load(low, ref, ()) for ref, x in zip(refs, values, strict=True)]
+    returned = iter(low.jaxpr(jaxpr, refs))
+    ends = (ref for ref, x in zip(refs, values, strict=True) if not isinstance(x, Ref))
+    results = itertools.chain(returned, (load(low, ref, ()) for ref in ends))
+    return [x if isinstance(x, Ref) else next(results) for x in values]
 
 
 @rule("get_global", machine="gpu")

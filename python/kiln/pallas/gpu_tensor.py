@@ -69,7 +69,7 @@ def lower_accumulator_store(low: GpuLowering, eqn: Equation) -> Sequence[Operand
     """An accumulator's new value."""
     acc, value = eqn.operands
     store(low, acc, (), value, None, False)
-    return []
+    return [value]
 
 
 # ---- tensor memory ----
