@@ -329,7 +329,31 @@ def pipeline():
     return run
 
 
+def started_accumulator():
+    """An accumulator that starts with a value, in a body that closes over another, and one that is stored to."""
+
+    def body(a, b, o, left, right, ready):
+        plgpu.copy_gmem_to_smem(a, left, ready)
+        plgpu.copy_gmem_to_smem(b, right, ready)
+        plgpu.barrier_wait(ready)
+        start = left[...].astype(F32)
+
+        def multiply(acc):
+            plgpu.wgmma(acc, (start * 2).astype(F16), right)
+
+        def doubled(acc):
+            acc[...] = acc[...] * 2
+            return acc[...]
+
+        o[...] = pl.run_state(doubled)(plgpu.ACC.init(pl.run_state(multiply)(plgpu.ACC.init(start))))
+
+    tiles = [plgpu.SMEM((64, 64), F16, transforms=TILED)] * 2
+    scratch = [*tiles, plgpu.Barrier(num_arrivals=2)]
+    return kernel(body, array(64, 64), array(64, 64, dtype=F16), array(64, 64, dtype=F16), scratch_types=scratch)
+
+
 ALL = (
     hand_off, barrier_of_rank_three, cluster_barrier, warps, copies_out, collective_copy, guarded_copy, other_block, semaphores,
     accumulator, tensor_memory, in_place, written_input, shared_operands, transposed, union, scheduled, pipeline,
+    started_accumulator,
 )  # fmt: skip

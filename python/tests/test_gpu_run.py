@@ -39,6 +39,11 @@ RESULTS = [
         [halves(64, 64), halves(64, 128)],
         lambda a, b: 2 * (a.astype(np.float32) @ b.astype(np.float32)),
     ),
+    (
+        gpu_kernels.started_accumulator,
+        [halves(64, 64), halves(64, 64)],
+        lambda a, b: 2 * (a + (2 * a).astype(np.float32) @ b.astype(np.float32)),
+    ),
     (gpu_kernels.in_place, [np.zeros((2, 4), np.int32)], lambda _: np.tile(np.arange(4), (2, 1))),
     (gpu_kernels.written_input, [data(4)], lambda x: np.concatenate([[3], x[1:]])),
     (gpu_kernels.shared_operands, [data(8)], lambda x: x + 1),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import itertools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,13 +32,16 @@ from kiln.pallas.memory import integer, load, logical, store, whole
 from kiln.pallas.text import type_text
 
 TMEM_COLUMN = 128 * 4  # bytes
-SPACES = {"gmem": "gmem", "smem": "smem", "tmem": "tmem", "regs": "acc"}
+SPACES = {"gmem": "gmem", "smem": "smem", "tmem": "tmem", "regs": "acc", "values": "regs"}
 
 # ---- allocations ----
 
 
-def allocate(low: GpuLowering, aval: Any, layout: Sequence[Any] = (), label: str = "") -> Ref:
-    """Memory, barriers or semaphores that live to the end of the region, of the shape that the program sees."""
+def allocate(low: GpuLowering, aval: Any, layout: Sequence[Any] = (), label: str = "", default: str = "smem") -> Ref:
+    """Memory, barriers or semaphores that live to the end of the region, of the shape that the program sees.
+
+    Memory is where its type says, or in the default space.
+    """
     inner = getattr(aval, "inner_aval", aval)
     shape = _logical_shape(aval, layout)
     name = low.writer.names.claim(label) if label else low.writer.names.fresh()
@@ -48,7 +51,7 @@ def allocate(low: GpuLowering, aval: Any, layout: Sequence[Any] = (), label: str
     if jnp.issubdtype(inner.dtype, semaphore_dtype):
         low.writer.line(f"scratch {name}: semaphore{list(shape) if shape else ''}")
         return Ref(name, shape, np.dtype(np.int32))
-    space = SPACES.get(str(aval.memory_space or "smem"))
+    space = SPACES.get(str(aval.memory_space or default))
     if space is None:
         raise low.unsupported(f"memory in {aval.memory_space}")
     if isinstance(aval, AbstractRefUnion):
@@ -162,11 +165,13 @@ def lower_run_state(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
     """A body over memory that starts with values: what it returns, then what its memory holds at the end.
 
     Loads of accumulators await products. As many results count as there are values to start with, as in JAX's lowering.
+    A value that the body closed over is memory of its thread.
     """
     jaxpr, given = eqn.params["jaxpr"], iter(eqn.operands)
     started = eqn.params.get("is_initialized") or [True] * len(jaxpr.invars)
     values = [next(given) if starts else None for starts in started]
-    refs = [x if isinstance(x, Ref) else allocate(low, v.aval) for x, v in zip(values, jaxpr.invars, strict=True)]
+    pairs = zip(values, (v.aval for v in jaxpr.invars), strict=True)
+    refs = [x if isinstance(x, Ref) else allocate(low, aval, default="values") for x, aval in pairs]
     for ref, value in zip(refs, values, strict=True):
         if isinstance(value, Value):
             low.writer.line(f"{ref.text}[...] = {value.text}")
