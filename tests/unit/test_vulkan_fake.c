@@ -106,6 +106,35 @@ static kiln_result open_instance(kiln_context *context, vk_instance *instance) {
 
 static vk_instance instance; /* large, so not on the stack */
 
+/* A launch on an open device, ready for what one test does with it. */
+typedef struct rig {
+  kiln_context *context;
+  kiln_device *device;
+  kiln_launch *launch;
+  kiln_binding bindings[2];
+  kiln_program_info program;
+} rig;
+
+/* With `output_bytes` in the second buffer. */
+static void open_rig(rig *r, const kiln_device_desc *desc, uint64_t output_bytes) {
+  fake_reset();
+  fake.program = accumulate;
+  r->program = program_info(r->bindings);
+  r->bindings[1].size = output_bytes;
+  r->context = make_context(NULL);
+  assert_int_equal(open_instance(r->context, &instance), KILN_OK);
+  assert_int_equal(vk_device_open(r->context, &instance, desc, &r->device), KILN_OK);
+  assert_int_equal(vk_launch_create_info(r->device, &r->program, &r->launch), KILN_OK);
+}
+
+static void close_rig(rig *r) {
+  kiln_launch_destroy(r->launch);
+  kiln_device_close(r->device);
+  vk_instance_close(&instance);
+  assert_int_equal(fake.objects, 0);
+  kiln_context_destroy(r->context);
+}
+
 static void everything_works_and_balances(void **state) {
   (void)state;
   for (int without = 0; without < 5; without++) {
@@ -264,86 +293,52 @@ static void every_allocation_fails_from_some_point_on(void **state) {
 /* A launch that did not end: the device gets no call at all any more, not even to be destroyed. */
 static void a_timeout_abandons_the_device(void **state) {
   (void)state;
-  const kiln_device_desc desc = {0};
-  kiln_binding bindings[2];
-  kiln_program_info program = program_info(bindings);
-  kiln_device *device;
-  kiln_launch *launch;
-  fake_reset();
-  fake.program = accumulate;
-  kiln_context *context = make_context(NULL);
-  assert_int_equal(open_instance(context, &instance), KILN_OK);
-  assert_int_equal(vk_device_open(context, &instance, &desc, &device), KILN_OK);
-  assert_int_equal(vk_launch_create_info(device, &program, &launch), KILN_OK);
+  rig r;
+  open_rig(&r, &(kiln_device_desc){0}, COUNT * 4);
   fake_arm(6, VK_TIMEOUT); /* reset pool, begin, end, reset fence, submit, wait */
-  assert_int_equal(kiln_launch_run(launch, 1, NULL), KILN_ERROR_TIMEOUT);
+  assert_int_equal(kiln_launch_run(r.launch, 1, NULL), KILN_ERROR_TIMEOUT);
   assert_string_equal(fake.failed_call, "vkWaitForFences");
-  assert_string_equal(last_diag(context), "launch_timeout");
+  assert_string_equal(last_diag(r.context), "launch_timeout");
   uint64_t calls = fake.calls;
-  assert_int_equal(kiln_launch_run(launch, 1, NULL), KILN_ERROR_DEVICE_LOST);
-  assert_string_equal(last_diag(context), "device_was_lost");
-  assert_int_equal(use_launch(launch), KILN_ERROR_DEVICE_LOST);
+  assert_int_equal(kiln_launch_run(r.launch, 1, NULL), KILN_ERROR_DEVICE_LOST);
+  assert_string_equal(last_diag(r.context), "device_was_lost");
+  assert_int_equal(use_launch(r.launch), KILN_ERROR_DEVICE_LOST);
   kiln_launch *second;
-  assert_int_equal(vk_launch_create_info(device, &program, &second), KILN_ERROR_DEVICE_LOST);
+  assert_int_equal(vk_launch_create_info(r.device, &r.program, &second), KILN_ERROR_DEVICE_LOST);
   assert_null(second);
-  kiln_launch_destroy(launch);
-  kiln_device_close(device);
+  kiln_launch_destroy(r.launch);
+  kiln_device_close(r.device);
   assert_int_equal(fake.calls, calls);
-  kiln_context_destroy(context);
+  kiln_context_destroy(r.context);
 }
 
 /* What a driver compiles at the first dispatch does not count as the time of a launch. */
 static void a_launch_is_primed_without_limit(void **state) {
   (void)state;
-  const kiln_device_desc desc = {.time_limit_ns = 1000};
-  kiln_binding bindings[2];
-  kiln_program_info program = program_info(bindings);
-  kiln_device *device;
-  kiln_launch *launch;
-  fake_reset();
-  fake.program = accumulate;
-  kiln_context *context = make_context(NULL);
-  assert_int_equal(open_instance(context, &instance), KILN_OK);
-  assert_int_equal(vk_device_open(context, &instance, &desc, &device), KILN_OK);
-  assert_int_equal(vk_launch_create_info(device, &program, &launch), KILN_OK);
-  assert_int_equal(vk_launch_prime(launch), KILN_OK);
+  rig r;
+  open_rig(&r, &(kiln_device_desc){.time_limit_ns = 1000}, COUNT * 4);
+  assert_int_equal(vk_launch_prime(r.launch), KILN_OK);
   assert_true(fake.wait_limit == UINT64_MAX);
-  assert_int_equal(kiln_launch_run(launch, 1, NULL), KILN_OK);
+  assert_int_equal(kiln_launch_run(r.launch, 1, NULL), KILN_OK);
   assert_int_equal(fake.wait_limit, 1000);
-  kiln_launch_destroy(launch);
-  kiln_device_close(device);
-  vk_instance_close(&instance);
-  kiln_context_destroy(context);
+  close_rig(&r);
 }
 
 /* Longer than a staging buffer, and shorter than its own buffer: every byte arrives, and zeros behind it. */
 static void large_arrays_pass_in_pieces(void **state) {
   (void)state;
-  const kiln_device_desc desc = {0};
   const size_t size = FAKE_BUFFER_RANGE - 1000000, whole = FAKE_BUFFER_RANGE;
-  kiln_binding bindings[2];
-  kiln_program_info program = program_info(bindings);
-  bindings[1].size = whole;
-  kiln_device *device;
-  kiln_launch *launch;
-  fake_reset();
-  kiln_context *context = make_context(NULL);
-  assert_int_equal(open_instance(context, &instance), KILN_OK);
-  assert_int_equal(vk_device_open(context, &instance, &desc, &device), KILN_OK);
-  assert_int_equal(vk_launch_create_info(device, &program, &launch), KILN_OK);
+  rig r;
+  open_rig(&r, &(kiln_device_desc){0}, whole);
   uint8_t *sent = malloc(size), *received = malloc(whole);
   for (size_t i = 0; i < size; i++) sent[i] = (uint8_t)(i * 31 + i / 65521);
-  assert_int_equal(vk_launch_write(launch, 1, sent, size), KILN_OK);
-  assert_int_equal(vk_launch_read(launch, 1, received, whole), KILN_OK);
+  assert_int_equal(vk_launch_write(r.launch, 1, sent, size), KILN_OK);
+  assert_int_equal(vk_launch_read(r.launch, 1, received, whole), KILN_OK);
   assert_memory_equal(sent, received, size);
   for (size_t i = size; i < whole; i++) assert_int_equal(received[i], 0);
   free(sent);
   free(received);
-  kiln_launch_destroy(launch);
-  kiln_device_close(device);
-  vk_instance_close(&instance);
-  assert_int_equal(fake.objects, 0);
-  kiln_context_destroy(context);
+  close_rig(&r);
 }
 
 /* A program that the device cannot run is refused before a single call. */
