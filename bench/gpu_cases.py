@@ -68,7 +68,7 @@ def fill_ring(steps, slots, empty, fill):
         fill(k, slot)
 
     jax.lax.fori_loop(0, steps, step, None)
-    for k in range(steps - slots, steps):
+    for k in range(max(steps - slots, 0), steps):
         plgpu.barrier_wait(empty.at[k % slots])
 
 

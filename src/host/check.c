@@ -150,8 +150,9 @@ static bool masked_outside(const host_unit *unit, const host_check *check) {
 }
 
 void host_check_bounds(host_unit *unit, const host_check *check, const ir_op *op) {
-  line index = {.size = 0};
+  if (unit->box[check->box].inside) return;
   if (check->mask == HOST_NONE ? !box_outside(unit, &check->place) : !masked_outside(unit, check)) return;
+  line index = {.size = 0};
   index_text(unit, &check->place, &index);
   report(unit, DIAG_out_of_bounds, op, &index, &unit->plan->roots[unit->plan->boxes[check->place.from].root]);
 }
@@ -175,6 +176,12 @@ static int64_t run_of(const host_unit *unit, const host_access *access, const ho
 
 static uint64_t offset_of(const host_row *row, int64_t i) { return (uint64_t)(host_row_element(row, i) - row->root); }
 
+/* The bytes of an access that are one row; else 0. */
+static uint64_t access_run(const host_unit *unit, const host_access *access) {
+  if (access->mask != HOST_NONE) return 0;
+  return host_box_run(&unit->box[access->box], &unit->plan->boxes[access->box]);
+}
+
 typedef struct search {
   const alloc_block *block;
   uint64_t where; /* the first byte that nothing wrote */
@@ -193,7 +200,11 @@ void host_check_read(host_unit *unit, const host_access *access, const ir_op *op
   search s = {.block = host_block_of(unit, access->box)};
   crew_touch(unit, access, RACE_LOAD, op);
   if (!s.block->shadow) return;
-  host_each_row(unit, access, find_unwritten, &s);
+  const uint64_t run = access_run(unit, access);
+  if (run > 0)
+    s.found = alloc_first_unwritten(s.block, (uint64_t)unit->box[access->box].offset, run, &s.where);
+  else
+    host_each_row(unit, access, find_unwritten, &s);
   if (!s.found) return;
   const host_root *root = &unit->plan->roots[unit->plan->boxes[access->box].root];
   const host_box_info *whole = &unit->plan->boxes[root->box];
@@ -215,5 +226,9 @@ static void mark(void *user, host_unit *unit, const host_access *access, const h
 void host_mark_written(host_unit *unit, const host_access *access, const ir_op *op) {
   crew_touch(unit, access, RACE_STORE, op);
   alloc_block *block = host_block_of(unit, access->box);
-  if (block->shadow) host_each_row(unit, access, mark, block);
+  const uint64_t run = access_run(unit, access);
+  if (block->shadow && run > 0)
+    alloc_mark(block, (uint64_t)unit->box[access->box].offset, run);
+  else if (block->shadow)
+    host_each_row(unit, access, mark, block);
 }

@@ -39,6 +39,7 @@ static void take_share(crew_side *from, const host_box_info *to, uint32_t share)
     from->box.high[d] = from->box.high[d] - begin < to->dims[d] ? from->box.high[d] - begin : to->dims[d];
     from->info.dims[d] = to->dims[d];
   }
+  from->info.run = host_run_bytes(&from->info);
 }
 
 /* Copies of a cluster are made by each of its blocks; where only the leader is told, all arrive there as one. */

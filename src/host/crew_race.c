@@ -42,6 +42,20 @@ static uint32_t grain_of(const host_unit *unit, uint32_t box) {
   return unit->plan->roots[unit->plan->boxes[box].root].grain;
 }
 
+/* Tells of all elements of a box that exist, as one row where they lie side by side. */
+static void touch_box(race *r, const race_access *access, const host_box *box, const host_box_info *info,
+                      uint32_t grain) {
+  const uint64_t run = host_box_run(box, info);
+  race_area area;
+  if (run > 0) {
+    race_touch_begin(r, access);
+    race_touch_row(r, box->offset / grain, 1, run / grain);
+    race_touch_end(r);
+  } else if (area_of(box, info, grain, &area)) {
+    race_touch(r, access, &area);
+  }
+}
+
 static void touch_row(void *user, host_unit *unit, const host_access *access, const host_row *row) {
   race *r = user;
   const uint8_t *mask = unit->slot[access->mask] + row->at;
@@ -67,11 +81,11 @@ static void end_access(race *r, const race_access *access) {
 
 static bool is_watched(const host_unit *unit, uint32_t box) {
   const kiln_host_plan *plan = unit->plan;
-  return unit->member && unit->member->crew->race && is_shared(&plan->roots[plan->boxes[box].root]);
+  const uint32_t root = plan->boxes[box].root;
+  return unit->member && unit->member->crew->race && unit->block[root]->client && is_shared(&plan->roots[root]);
 }
 
 void crew_touch(host_unit *unit, const host_access *access, race_kind kind, const ir_op *op) {
-  race_area area;
   if (!is_watched(unit, access->box)) return;
   race *r = unit->member->crew->race;
   race_access touched = begin_access(unit, access->box, kind, op);
@@ -79,8 +93,8 @@ void crew_touch(host_unit *unit, const host_access *access, race_kind kind, cons
     race_touch_begin(r, &touched);
     host_each_row(unit, access, touch_row, r);
     race_touch_end(r);
-  } else if (area_of(&unit->box[access->box], &unit->plan->boxes[access->box], grain_of(unit, access->box), &area)) {
-    race_touch(r, &touched, &area);
+  } else {
+    touch_box(r, &touched, &unit->box[access->box], &unit->plan->boxes[access->box], grain_of(unit, access->box));
   }
   end_access(r, &touched);
 }
@@ -98,11 +112,10 @@ void crew_touch_element(host_unit *unit, uint32_t box, uint64_t offset, race_kin
 /* ---- tasks ---- */
 
 static void touch_side(race *r, const crew_task *task, const crew_side *side, race_kind kind) {
-  race_area area;
   const ir_space space = crew_side_space(side);
-  if (space == IR_SPACE_REGS || space == IR_SPACE_ACC || !area_of(&side->box, &side->info, side->grain, &area)) return;
+  if (space == IR_SPACE_REGS || space == IR_SPACE_ACC || !side->block->client) return;
   const race_access access = {.buffer = side->block->client, .op = task->race, .kind = kind, .site = task->op};
-  race_touch(r, &access, &area);
+  touch_box(r, &access, &side->box, &side->info, side->grain);
 }
 
 static void touch_copy(race *r, const crew_task *task, const crew_part *part) {
@@ -156,18 +169,28 @@ void crew_race_awaited(void *user, const copy *awaited, bool read_only, bool for
 
 /* ---- the launch ---- */
 
+/* Arrays that no unit can write have no races. */
+static bool may_change(const ir_kernel *k, uint32_t param) {
+  bool changes = k->params[param].direction != KILN_IN;
+  for (uint32_t p = 0; p < k->param_count; p++) changes = changes || k->params[p].alias == (int32_t)param;
+  return changes;
+}
+
+static void watch_param(crew *c, uint32_t param) {
+  alloc_block *const *block = c->plan->block;
+  const int32_t alias = c->plan->kernel->params[param].alias;
+  if (alias >= 0 && block[alias]->bytes == block[param]->bytes)
+    block[param]->client = block[alias]->client;
+  else if (may_change(c->plan->kernel, param))
+    crew_race_begin(c, block[param], &c->plan->roots[param]);
+}
+
 void crew_race_open(crew *c) {
   const kiln_host_plan *plan = c->plan;
   if (!plan->check) return;
   c->race = race_create(c->mem, plan->machine.units);
   if (!c->race) launch_run_out(c->launch);
-  for (uint32_t p = 0; c->race && p < plan->kernel->param_count; p++) {
-    const int32_t alias = plan->kernel->params[p].alias;
-    if (alias >= 0 && plan->block[alias]->bytes == plan->block[p]->bytes)
-      plan->block[p]->client = plan->block[alias]->client;
-    else
-      crew_race_begin(c, plan->block[p], &plan->roots[p]);
-  }
+  for (uint32_t p = 0; c->race && p < plan->kernel->param_count; p++) watch_param(c, p);
 }
 
 void crew_race_close(crew *c) {

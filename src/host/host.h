@@ -54,6 +54,7 @@ typedef struct host_box_info {
   int64_t dims[KILN_MAX_RANK], strides[KILN_MAX_RANK]; /* elements; bytes */
   bool edge;                                           /* made by an edge view: may reach outside */
   bool inside;                                         /* known to lie inside its array */
+  uint64_t run;                                        /* bytes, when all elements lie side by side in order; else 0 */
 } host_box_info;
 
 /* A box at run time. Element (i, ..) lies at root + offset + i * stride and exists where low <= i < high in every
@@ -104,6 +105,7 @@ typedef struct host_recast {
 
 typedef struct host_check {
   host_place place;
+  uint32_t box;  /* that the access works on, placed by now */
   uint32_t mask; /* slot, dense; HOST_NONE: every lane takes part */
 } host_check;
 
@@ -452,6 +454,11 @@ bool host_box_empty(const host_box *box, uint32_t rank);
 bool host_next_row(const host_box *box, uint32_t rank, int64_t *index);
 /* Copies the elements that exist between a box and a dense tile; what does not exist stays as it is. */
 void host_box_move(const host_box *box, const host_box_info *info, uint8_t *tile, bool write);
+/* The bytes from its offset on that a box is, when that is all it is; else 0. */
+static inline uint64_t host_box_run(const host_box *box, const host_box_info *info) {
+  return box->inside ? info->run : 0;
+}
+uint64_t host_run_bytes(const host_box_info *info); /* what `run` is to be */
 void host_box_read(host_unit *unit, uint32_t box, uint8_t *tile);
 void host_box_write(host_unit *unit, uint32_t box, const uint8_t *tile);
 /* A row of a box: element i lies at root + offset + i * stride and exists where low <= i < high. */

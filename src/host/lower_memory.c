@@ -7,6 +7,7 @@
 uint32_t flat_memory_of(const flat *f, uint32_t box) { return f->roots.data[f->boxes.data[box].root].memory; }
 
 static uint32_t new_box(flat *f, host_box_info info) {
+  info.run = host_run_bytes(&info);
   VEC_PUSH(f->arena, &f->boxes, info);
   return (uint32_t)f->boxes.count - 1;
 }
@@ -92,12 +93,14 @@ static uint32_t access_box(flat *f, const ir_op *op, uint32_t mask, const host_p
   take_starts(f, op);
   *out = NULL;
   check->mask = mask;
-  if (f->plan->check) flat_emit(f, HOST_CHECK_BOUNDS, check);
-  if (is_whole(place)) return place->from;
-  place->to = new_box(f, info);
-  flat_emit(f, HOST_PLACE, place);
-  *out = place;
-  return place->to;
+  check->box = place->from;
+  if (!is_whole(place)) {
+    check->box = place->to = new_box(f, info);
+    flat_emit(f, HOST_PLACE, place);
+    *out = place;
+  }
+  if (f->plan->check && !info.inside) flat_emit(f, HOST_CHECK_BOUNDS, check);
+  return check->box;
 }
 
 void flat_view(flat *f, const ir_op *op) {

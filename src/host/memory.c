@@ -212,12 +212,13 @@ bool host_box_empty(const host_box *box, uint32_t rank) {
 void host_box_move(const host_box *box, const host_box_info *info, uint8_t *tile, bool write) {
   const uint32_t rank = info->rank, bytes = (uint32_t)ir_dtype_bytes(info->dtype), last = rank - 1;
   int64_t dense[KILN_MAX_RANK], index[KILN_MAX_RANK];
-  if (host_box_empty(box, rank)) return;
-  if (rank == 0) {
-    uint8_t *element = box->root + box->offset;
-    copy_element(write ? element : tile, write ? tile : element, bytes);
+  const uint64_t run = host_box_run(box, info);
+  uint8_t *first = box->root + box->offset;
+  if (run > 0) {
+    memmove(write ? first : tile, write ? tile : first, (size_t)run);
     return;
   }
+  if (rank == 0 || host_box_empty(box, rank)) return;
   dense_strides(info, bytes, dense);
   memcpy(index, box->low, sizeof index);
   do {
@@ -230,6 +231,15 @@ void host_box_move(const host_box *box, const host_box_info *info, uint8_t *tile
     else
       copy_row(tile + in_tile, bytes, element, info->strides[last], count, bytes);
   } while (host_next_row(box, rank, index));
+}
+
+uint64_t host_run_bytes(const host_box_info *info) {
+  int64_t bytes = (int64_t)ir_dtype_bytes(info->dtype);
+  for (uint32_t d = info->rank; d-- > 0;) {
+    if (info->dims[d] != 1 && info->strides[d] != bytes) return 0;
+    bytes *= info->dims[d];
+  }
+  return (uint64_t)bytes;
 }
 
 int64_t host_box_count(const host_box_info *info) {

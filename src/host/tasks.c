@@ -40,11 +40,9 @@ void crew_mark_written(const crew_side *side) {
   const uint32_t rank = side->info.rank;
   int64_t index[KILN_MAX_RANK];
   if (!side->block || !side->block->shadow) return;
-  if (rank == 0) {
-    if (side->box.inside) alloc_mark(side->block, (uint64_t)side->box.offset, ir_dtype_bytes(side->info.dtype));
-    return;
-  }
-  if (host_box_empty(&side->box, rank)) return;
+  const uint64_t run = host_box_run(&side->box, &side->info);
+  if (run > 0) alloc_mark(side->block, (uint64_t)side->box.offset, run);
+  if (run > 0 || rank == 0 || host_box_empty(&side->box, rank)) return;
   memcpy(index, side->box.low, sizeof index);
   do {
     int64_t offset = side->box.offset;

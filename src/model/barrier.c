@@ -27,7 +27,7 @@ static barrier_waiter *find_waiter(const barrier *b, unit_id u) {
   return NULL;
 }
 
-static barrier_waiter *add_waiter(barrier *b, mem m, unit_id u) {
+static barrier_waiter *add_waiter(barrier *b, mem m, const machine *on, unit_id u) {
   barrier_waiter *known = find_waiter(b, u);
   if (known) return known;
   if (b->waiter_count == b->waiter_capacity) {
@@ -39,17 +39,27 @@ static barrier_waiter *add_waiter(barrier *b, mem m, unit_id u) {
     b->waiter_capacity = capacity;
   }
   b->waiters[b->waiter_count] = (barrier_waiter){.unit = u};
+  b->depths |= UINT32_C(1) << unit_depth(on, u);
   return &b->waiters[b->waiter_count++];
 }
 
-static uint32_t part_count(const machine *on, unit_id u) {
+static bool has_waiters_of(const barrier *b, uint32_t depth) { return b->depths >> depth & 1; }
+
+/* How many parts of `u` to ask for; 0 while no unit of their level has waited. */
+static uint32_t part_count(const barrier *b, const machine *on, unit_id u) {
   uint32_t depth = unit_depth(on, u);
-  return depth + 1 < on->levels ? on->size[depth + 1] : 0;
+  return depth + 1 < on->levels && has_waiters_of(b, depth + 1) ? on->size[depth + 1] : 0;
+}
+
+/* The waiter that `u` was split from; NULL when there is none. */
+static barrier_waiter *whole_of(const barrier *b, const machine *on, unit_id u) {
+  uint32_t depth = unit_depth(on, u);
+  return depth > 0 && has_waiters_of(b, depth - 1) ? find_waiter(b, unit_parent(on, u)) : NULL;
 }
 
 /* The phases that the parts of `u` have observed, when any has: then all must have, equally. */
 static sync_result observed_by_parts(const barrier *b, const machine *on, unit_id u, bool *any, uint64_t *observed) {
-  uint32_t parts = part_count(on, u), seen = 0;
+  uint32_t parts = part_count(b, on, u), seen = 0;
   *any = false;
   for (uint32_t i = 0; i < parts; i++) {
     const barrier_waiter *part = find_waiter(b, unit_child(on, u, i));
@@ -66,23 +76,22 @@ static sync_result observed_by(const barrier *b, const machine *on, unit_id u, b
   sync_result parts = observed_by_parts(b, on, u, known, observed);
   if (parts.state != SYNC_READY || *known) return parts;
   const barrier_waiter *waiter = find_waiter(b, u);
-  unit_id whole = unit_parent(on, u);
-  if (!waiter && whole != UNIT_NONE) waiter = find_waiter(b, whole);
+  if (!waiter) waiter = whole_of(b, on, u);
   *known = waiter != NULL;
   *observed = waiter ? waiter->observed : 0;
   return sync_ready();
 }
 
 static sync_result observe(barrier *b, mem m, const machine *on, unit_id u, uint64_t observed) {
-  barrier_waiter *waiter = add_waiter(b, m, u);
+  barrier_waiter *waiter = add_waiter(b, m, on, u);
   if (!waiter) return sync_fault(SYNC_MEMORY, u, 0, 0);
   waiter->observed = observed;
   waiter->split = false;
-  for (uint32_t i = 0; i < part_count(on, u); i++) {
+  for (uint32_t i = 0, parts = part_count(b, on, u); i < parts; i++) {
     barrier_waiter *part = find_waiter(b, unit_child(on, u, i));
     if (part) part->observed = observed;
   }
-  barrier_waiter *whole = unit_parent(on, u) == UNIT_NONE ? NULL : find_waiter(b, unit_parent(on, u));
+  barrier_waiter *whole = whole_of(b, on, u);
   if (whole) whole->split = true;
   return sync_ready();
 }
@@ -96,7 +105,7 @@ sync_result barrier_wait(barrier *b, mem m, const machine *on, unit_id waiter) {
   if (observed + 1 < b->phase) return sync_fault(SYNC_MISSED_PHASE, waiter, observed, b->phase);
   if (observed == b->phase) {
     /* A blocked waiter is one from now on, so that an arrival can leave it behind. */
-    if (!known && !add_waiter(b, m, waiter)) return sync_fault(SYNC_MEMORY, waiter, 0, 0);
+    if (!known && !add_waiter(b, m, on, waiter)) return sync_fault(SYNC_MEMORY, waiter, 0, 0);
     return sync_blocked(b->arrived, b->expected);
   }
   return observe(b, m, on, waiter, observed + 1);

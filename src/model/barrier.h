@@ -22,6 +22,7 @@ typedef struct barrier {
   uint64_t phase;    /* completed phases */
   barrier_waiter *waiters;
   uint32_t waiter_count, waiter_capacity;
+  uint32_t depths; /* that waiters are of: a bit for each */
 } barrier;
 
 void barrier_init(barrier *b, uint32_t expected);

@@ -322,11 +322,21 @@ void alloc_mark(alloc_block *block, uint64_t offset, uint64_t size) {
   for (at += (end - at) / 8 * 8; at < end; at++) block->shadow[at / 8] |= (uint8_t)(1u << (at % 8));
 }
 
+/* Of the 64 bytes from `at` on. */
+static bool all_written(const alloc_block *block, uint64_t at, uint64_t end) {
+  uint64_t bits;
+  if (end - at < 64) return false;
+  memcpy(&bits, block->shadow + at / 8, sizeof bits);
+  return bits == UINT64_MAX;
+}
+
 bool alloc_first_unwritten(const alloc_block *block, uint64_t offset, uint64_t size, uint64_t *where) {
   if (!block->shadow) return false;
   for (uint64_t at = offset, end = offset + size; at < end;) {
     uint8_t byte = block->shadow[at / 8];
-    if (at % 8 == 0 && byte == 0xFF) {
+    if (at % 64 == 0 && all_written(block, at, end)) {
+      at += 64;
+    } else if (at % 8 == 0 && byte == 0xFF) {
       at += 8;
     } else if (byte >> (at % 8) & 1) {
       at++;

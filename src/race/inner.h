@@ -181,9 +181,12 @@ typedef struct race_state {
   bool updates;       /* among the marks */
 } race_state;
 
+#define RACE_STATES_EACH 256
+
+/* States stay where they are made. */
 typedef struct race_state_book {
-  race_state *states;
-  uint32_t count, capacity;
+  race_state **groups; /* of so many each */
+  uint32_t count, group_capacity;
   race_state_id spare;
   race_state_id *buckets; /* a power of two of them */
   uint32_t bucket_count, live;
@@ -241,6 +244,7 @@ typedef struct race_touch_now {
   const race_views *views;
   const race_clock *view; /* the one that the kind is checked against */
   uint32_t reports;       /* before it */
+  race_state_id written;  /* what a write makes of every state, with a reference; 0: not made yet */
   uint64_t memo_used;     /* a bit per entry */
   race_mark *sorting;     /* room for a long list of marks */
   uint32_t sorting_capacity;
@@ -288,5 +292,9 @@ struct race {
   race_touch_now touch;
   race_report_book reports;
 };
+
+static inline race_state *race_state_of(const race *r, race_state_id id) {
+  return &r->states.groups[id / RACE_STATES_EACH][id % RACE_STATES_EACH];
+}
 
 #endif

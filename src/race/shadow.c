@@ -191,7 +191,7 @@ static void check_in_flight(race *r, const race_mark *mark, uint64_t element) {
 }
 
 static void check_end(race *r, race_state_id id, uint64_t element) {
-  const race_state *s = &r->states.states[id];
+  const race_state *s = race_state_of(r, id);
   if (s->write.kind != RACE_KINDS) check_in_flight(r, &s->write, element);
   for (uint32_t i = 0; i < s->mark_count; i++) check_in_flight(r, &s->marks->data[i], element);
 }

@@ -26,15 +26,22 @@ static bool same_mark(const race_mark *a, const race_mark *b) {
 
 #define FIRST_BUCKETS 64
 
+static bool add_group(race *r) {
+  race_state_book *book = &r->states;
+  const uint32_t place = book->count / RACE_STATES_EACH;
+  void *groups = book->groups;
+  if (!race_room_grow(r, &groups, &book->group_capacity, place + 1, sizeof *book->groups)) return false;
+  book->groups = groups;
+  book->groups[place] = race_room(r, RACE_STATES_EACH * sizeof(race_state));
+  return book->groups[place];
+}
+
 bool race_states_init(race *r) {
   race_state_book *book = &r->states;
   book->buckets = race_room(r, FIRST_BUCKETS * sizeof *book->buckets);
   book->bucket_count = FIRST_BUCKETS;
-  void *states = NULL;
-  if (!book->buckets || !race_room_grow(r, &states, &book->capacity, 16, sizeof(race_state))) return false;
-  book->states = states;
-  book->count = 1;
-  book->states[0] = (race_state){.write = {.kind = RACE_KINDS}, .refs = 1};
+  if (!book->buckets || !add_group(r)) return false;
+  book->groups[0][book->count++] = (race_state){.write = {.kind = RACE_KINDS}, .refs = 1};
   return true;
 }
 
@@ -45,7 +52,7 @@ static void grow_buckets(race *r) {
   if (!buckets) return;
   for (uint32_t i = 0; i < book->bucket_count; i++) {
     for (race_state_id id = book->buckets[i], next; id; id = next) {
-      race_state *s = &book->states[id];
+      race_state *s = race_state_of(r, id);
       next = s->next;
       s->next = buckets[s->hash & (wider - 1)];
       buckets[s->hash & (wider - 1)] = id;
@@ -60,19 +67,18 @@ static race_state_id take_id(race *r) {
   race_state_book *book = &r->states;
   race_state_id id = book->spare;
   if (id) {
-    book->spare = book->states[id].next;
+    book->spare = race_state_of(r, id)->next;
     return id;
   }
-  void *states = book->states;
-  if (!race_room_grow(r, &states, &book->capacity, book->count + 1, sizeof(race_state))) return 0;
-  book->states = states;
+  if (book->count % RACE_STATES_EACH == 0 && !add_group(r)) return 0;
   return book->count++;
 }
 
-static void unlink_state(race_state_book *book, race_state_id id) {
-  race_state_id *link = &book->buckets[book->states[id].hash & (book->bucket_count - 1)];
-  while (*link != id) link = &book->states[*link].next;
-  *link = book->states[id].next;
+static void unlink_state(race *r, race_state_id id) {
+  race_state_book *book = &r->states;
+  race_state_id *link = &book->buckets[race_state_of(r, id)->hash & (book->bucket_count - 1)];
+  while (*link != id) link = &race_state_of(r, *link)->next;
+  *link = race_state_of(r, id)->next;
 }
 
 /* ---- lists of marks ---- */
@@ -130,18 +136,18 @@ static race_state_id add_state(race *r, const race_next_state *next, uint32_t ma
   race_state_id id = take_id(r);
   race_marks *marks = id && next->more ? list_for(r, next) : NULL;
   if (!id || (next->more && !marks)) return 0; /* out of memory: nothing is found from now on */
-  book->states[id] = (race_state){.write = *next->write,
-                                  .marks = marks,
-                                  .mark_count = next->kept_count + (next->more != NULL),
-                                  .refs = 1,
-                                  .hash = hash,
-                                  .marks_hash = marks_hash,
-                                  .updates = next->updates,
-                                  .next = book->buckets[hash & (book->bucket_count - 1)]};
+  *race_state_of(r, id) = (race_state){.write = *next->write,
+                                       .marks = marks,
+                                       .mark_count = next->kept_count + (next->more != NULL),
+                                       .refs = 1,
+                                       .hash = hash,
+                                       .marks_hash = marks_hash,
+                                       .updates = next->updates,
+                                       .next = book->buckets[hash & (book->bucket_count - 1)]};
   book->buckets[hash & (book->bucket_count - 1)] = id;
   race_op_ref(next->write->op);
   r->shadow_bytes += sizeof(race_state);
-  if (++book->live > 2 * book->bucket_count) grow_buckets(r);
+  if (++book->live > book->bucket_count) grow_buckets(r);
   return id;
 }
 
@@ -149,21 +155,24 @@ race_state_id race_state_make(race *r, const race_next_state *next) {
   race_state_book *book = &r->states;
   uint32_t marks_hash = next->more ? race_mark_hash(next->kept_hash, next->more) : next->kept_hash;
   uint32_t hash = race_mark_hash(marks_hash, next->write);
-  for (race_state_id id = book->buckets[hash & (book->bucket_count - 1)]; id; id = book->states[id].next) {
-    if (book->states[id].hash != hash || !is_state(&book->states[id], next)) continue;
-    book->states[id].refs++;
-    return id;
+  for (race_state_id id = book->buckets[hash & (book->bucket_count - 1)]; id;) {
+    race_state *s = race_state_of(r, id);
+    if (s->hash == hash && is_state(s, next)) {
+      s->refs++;
+      return id;
+    }
+    id = s->next;
   }
   return add_state(r, next, marks_hash, hash);
 }
 
-void race_state_ref(race *r, race_state_id id, uint32_t times) { r->states.states[id].refs += times; }
+void race_state_ref(race *r, race_state_id id, uint32_t times) { race_state_of(r, id)->refs += times; }
 
 void race_state_unref(race *r, race_state_id id, uint32_t times) {
   race_state_book *book = &r->states;
-  race_state *s = &book->states[id];
+  race_state *s = race_state_of(r, id);
   if (id == 0 || (s->refs -= times) > 0) return;
-  unlink_state(book, id);
+  unlink_state(r, id);
   drop_marks(r, s->marks);
   race_op_unref(r, s->write.op);
   *s = (race_state){.next = book->spare};

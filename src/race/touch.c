@@ -124,10 +124,19 @@ static bool choose_kept(race *r, const race_state *s, race_mark *few, race_next_
   return true;
 }
 
+/* A write leaves nothing of the past. */
+static race_state_id written_state(race *r) {
+  race_touch_now *t = &r->touch;
+  if (t->written == 0) t->written = race_state_make(r, &(race_next_state){.write = &t->me});
+  race_state_ref(r, t->written, 1);
+  return t->written;
+}
+
 static race_state_id next_state(race *r, race_state_id from) {
-  const race_state *s = &r->states.states[from];
-  race_mark me = r->touch.me, write = s->write, few[FEW];
-  if (race_kind_mode(me.kind) == RACE_MODE_WRITE) return race_state_make(r, &(race_next_state){.write = &me});
+  const race_state *s = race_state_of(r, from);
+  const race_mark me = r->touch.me, write = s->write;
+  race_mark few[FEW];
+  if (race_kind_mode(me.kind) == RACE_MODE_WRITE) return written_state(r);
   race_next_state next = {.write = &write, .more = &me, .updates = s->updates};
   if (race_kind_mode(me.kind) == RACE_MODE_UPDATE) next.updates = true;
   return choose_kept(r, s, few, &next) ? race_state_make(r, &next) : 0;
@@ -143,7 +152,7 @@ race_state_id race_touch_step(race *r, race_state_id from, uint64_t element) {
     race_state_unref(r, t->memo_to[slot], 1);
     t->memo_used &= ~bit;
   }
-  const race_state *s = &r->states.states[from];
+  const race_state *s = race_state_of(r, from);
   check_state(r, s, element);
   race_state_id to = from;
   if (is_remembered(s, &t->me))
@@ -205,6 +214,8 @@ bool race_touch_end(race *r) {
     race_state_unref(r, t->memo_from[slot], 1);
     race_state_unref(r, t->memo_to[slot], 1);
   }
+  race_state_unref(r, t->written, 1);
+  t->written = 0;
   if (r->shadow_bytes > r->shadow_most) r->shadow_most = r->shadow_bytes;
   return r->reports.count > t->reports;
 }
