@@ -1,6 +1,6 @@
-/* A small vocabulary for writing formulas as IR: what expand_math and its math_*.c files share. A `math` is a place to
- * build at, the shape of every tile there and the float format: one formula serves f32 and f64, with constants and
- * polynomials for each. Products and sums are rounded one by one: back ends must not contract them. */
+/* Elementary functions written as IR, and the small vocabulary that the formulas of the math_*.c files share. A `math`
+ * is a place to build at, the shape of every tile there and the float format: one formula serves f32 and f64, with
+ * constants and polynomials for each. Products and sums are rounded one by one: back ends must not contract them. */
 #ifndef KILN_SRC_PASS_MATH_H
 #define KILN_SRC_PASS_MATH_H
 
@@ -20,6 +20,11 @@ typedef struct math {
 } math;
 typedef ir_value *val;
 
+bool math_has(ir_code code); /* a formula */
+/* The function of x, and of y where it has two operands, at the builder's place. Both are f32 or f64. */
+val math_write(ir_builder *b, ir_code code, val x, val y);
+
+/* ---- for formulas ---- */
 val math_const(math *m, double value);                                   /* in the format, everywhere */
 val math_int(math *m, int64_t value);                                    /* likewise, of its integers */
 val math_scale(math *m, val x, double factor);                           /* x * factor */
@@ -57,8 +62,8 @@ static inline val math_compare(math *m, ir_code code, val a, double c) {
   return ir_map2(m->b, code, a, math_const(m, c));
 }
 
-#define EXPAND(op, function) val function(math *m, val x, val y);
-#include "pass/expand_math.def"
-#undef EXPAND
+#define FORMULA(op, function) val function(math *m, val x, val y);
+#include "pass/math.def"
+#undef FORMULA
 
 #endif

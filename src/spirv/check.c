@@ -18,11 +18,20 @@ static char *duplicate(mem m, const char *data, size_t size) {
   return block;
 }
 
+/* Friendly names take a third of the time: they are for messages. */
+static bool validate(spv_context context, spv_const_binary binary, bool names, spv_diagnostic *diagnostic) {
+  spv_validator_options options = spvValidatorOptionsCreate();
+  spvValidatorOptionsSetFriendlyNames(options, names);
+  bool valid = spvValidateWithOptions(context, options, binary, diagnostic) == SPV_SUCCESS;
+  spvValidatorOptionsDestroy(options);
+  return valid;
+}
+
 bool spv_check(arena *a, const uint32_t *words, size_t count, kiln_str *message) {
   spv_context context = spvContextCreate(SPV_ENV_VULKAN_1_1);
   spv_const_binary_t binary = {words, count};
   spv_diagnostic diagnostic = NULL;
-  bool valid = spvValidate(context, &binary, &diagnostic) == SPV_SUCCESS;
+  bool valid = validate(context, &binary, false, NULL) || validate(context, &binary, true, &diagnostic);
   char *block = NULL;
   size_t size = 0;
   if (!valid && diagnostic && diagnostic->error) {

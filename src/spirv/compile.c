@@ -4,6 +4,7 @@
 #include "base/config.h"
 #include "base/context.h"
 #include "ir/log.h"
+#include "pass/math.h"
 #include "pass/pass.h"
 #include "spirv/check.h"
 #include "spirv/lower.h"
@@ -68,8 +69,11 @@ static void check_dtype(width_check *w, ir_dtype dtype, loc at) {
 
 static bool check_op(void *user, ir_op *op) {
   width_check *w = user;
-  for (uint32_t i = 0; i < op->result_count; i++)
-    if (op->results[i]->type.kind == IR_TILE) check_dtype(w, op->results[i]->type.dtype, op->loc);
+  for (uint32_t i = 0; i < op->result_count; i++) {
+    const ir_type *type = &op->results[i]->type;
+    if (type->kind == IR_TILE) check_dtype(w, type->dtype, op->loc);
+    if (type->dtype == IR_F64 && math_has(op->code)) check_dtype(w, IR_I64, op->loc);
+  }
   return true;
 }
 

@@ -1,135 +1,73 @@
-/* Functions of the module beside the kernel: what takes a loop to compute. */
-#include <math.h>
+/* Functions of the module beside the kernel: for ops that take a loop or many instructions. Each is written once and
+ * called for every element, which keeps modules small; drivers inline them. */
 #include <string.h>
 
+#include "pass/math.h"
 #include "spirv/lower.h"
 
-/* The remainder of floats is long division in the floats themselves: significands are whole numbers, doubled and taken
- * from without rounding, so that f64 needs no 64-bit integers. */
-typedef struct format {
-  spv_lower *low;
-  spv_code *c;
-  ir_dtype dtype;
-  spv_id type;
-  int64_t bias, digits; /* of the exponent; after the point */
-  uint32_t fraction;    /* bits of the fraction in the upper word */
-} format;
-
-/* A float as mantissa * 2^(exponent - bias - digits), the mantissa from 2^digits to 2^(digits + 1) - 1. */
-typedef struct parts {
-  spv_id mantissa, exponent;
-} parts;
-
-static format format_of(spv_lower *low, ir_dtype dtype) {
-  format f = {low, &low->code, dtype, spv_num_type(low, dtype), 127, 23, 23};
-  if (dtype == IR_F64) f.bias = 1023, f.digits = 52, f.fraction = 20;
-  return f;
-}
-
-static spv_id int2(const format *f, SpvOp op, spv_id a, spv_id b) { return spv_op2(f->c, op, f->c->u32, a, b); }
-static spv_id float2(const format *f, SpvOp op, spv_id a, spv_id b) { return spv_op2(f->c, op, f->type, a, b); }
-static spv_id test(const format *f, SpvOp op, spv_id a, spv_id b) { return spv_op2(f->c, op, f->c->boolean, a, b); }
-static spv_id real(const format *f, double value) {
-  return spv_num_const(f->low, f->dtype, ir_bits_from_f64(f->dtype, value));
-}
-
-/* The word with sign and exponent, and a float with this word in place of its own. */
-static spv_id upper_word(const format *f, spv_id value) {
-  spv_id lower, upper;
-  if (f->dtype == IR_F32) return spv_bitcast(f->c, f->c->u32, value);
-  spv_num_halves(f->low, value, &lower, &upper);
-  return upper;
-}
-static spv_id with_upper(const format *f, spv_id value, spv_id word) {
-  spv_id lower, upper;
-  if (f->dtype == IR_F32) return spv_bitcast(f->c, f->type, word);
-  spv_num_halves(f->low, value, &lower, &upper);
-  return spv_num_join(f->low, f->dtype, lower, word);
-}
-
-static parts take_apart(const format *f, spv_id size) {
-  spv_code *c = f->c;
-  spv_id tiny = test(f, SpvOpFOrdLessThan, size, real(f, ldexp(1, (int)(1 - f->bias))));
-  spv_id up = spv_int(c, f->digits + 9); /* makes any subnormal normal */
-  spv_id normal = spv_select(c, f->type, tiny, float2(f, SpvOpFMul, size, real(f, ldexp(1, (int)f->digits + 9))), size);
-  spv_id word = upper_word(f, normal), fraction = spv_and_const(c, word, (UINT32_C(1) << f->fraction) - 1);
-  spv_id biased = int2(f, SpvOpShiftRightLogical, word, spv_int(c, f->fraction));
-  spv_id unit = spv_int(c, (f->bias + f->digits) << f->fraction);
-  return (parts){with_upper(f, normal, int2(f, SpvOpBitwiseOr, fraction, unit)),
-                 int2(f, SpvOpISub, biased, spv_select(c, c->u32, tiny, up, spv_int(c, 0)))};
-}
-
-static spv_id power_of_two(const format *f, spv_id exponent) {
-  spv_id biased = int2(f, SpvOpIAdd, exponent, spv_int(f->c, f->bias));
-  return with_upper(f, real(f, 0), int2(f, SpvOpShiftLeftLogical, biased, spv_int(f->c, f->fraction)));
-}
-
-/* mantissa * 2^(exponent - bias - digits) in two steps, since the power alone may be too small for a float. */
-static spv_id put_together(const format *f, spv_id mantissa, spv_id exponent) {
-  spv_id power = int2(f, SpvOpISub, exponent, spv_int(f->c, f->bias + f->digits));
-  spv_id half = int2(f, SpvOpShiftRightArithmetic, power, spv_int(f->c, 1));
-  spv_id scaled = float2(f, SpvOpFMul, mantissa, power_of_two(f, half));
-  return float2(f, SpvOpFMul, scaled, power_of_two(f, int2(f, SpvOpISub, power, half)));
-}
-
-static spv_id reduce(const format *f, spv_id rest, spv_id divisor) {
-  spv_id less = float2(f, SpvOpFSub, rest, divisor);
-  return spv_select(f->c, f->type, test(f, SpvOpFOrdGreaterThanEqual, rest, divisor), less, rest);
-}
-
-/* mantissa * 2^shift mod divisor, one bit a round. */
-static spv_id shift_and_reduce(const format *f, spv_id mantissa, spv_id shift, spv_id divisor) {
-  spv_code *c = f->c;
-  spv_loop loop = spv_code_loop(c);
-  const spv_id phis[] = {spv_code_phi(c, &loop, c->u32, shift),
-                         spv_code_phi(c, &loop, f->type, reduce(f, mantissa, divisor))};
-  spv_loop_test(c->m, &loop, false);
-  spv_loop_body(c->m, &loop, test(f, SpvOpINotEqual, phis[0], spv_int(c, 0)));
-  spv_id twice = float2(f, SpvOpFAdd, phis[1], phis[1]);
-  const spv_id next[] = {int2(f, SpvOpISub, phis[0], spv_int(c, 1)), reduce(f, twice, divisor)};
-  spv_code_loop_end(c, &loop, phis, next, 2);
-  return phis[1];
-}
-
-/* An infinite or absent dividend and a divisor of zero or none give NaN; a smaller dividend is its own remainder. */
-static spv_id fmod_body(const format *f, spv_id a, spv_id b) {
-  spv_code *c = f->c;
-  spv_id a_size = spv_glsl1(c, GLSLstd450FAbs, f->type, a), b_size = spv_glsl1(c, GLSLstd450FAbs, f->type, b);
-  spv_id finite = test(f, SpvOpFOrdLessThan, a_size, real(f, (double)INFINITY));
-  spv_id right = spv_both(c, finite, test(f, SpvOpFOrdGreaterThan, b_size, real(f, 0)));
-  spv_id larger = test(f, SpvOpFOrdGreaterThanEqual, a_size, b_size), busy = spv_both(c, right, larger);
-  spv_id one = real(f, 1);
-  parts x = take_apart(f, spv_select(c, f->type, busy, a_size, one));
-  parts y = take_apart(f, spv_select(c, f->type, busy, b_size, one));
-  spv_id shift = int2(f, SpvOpISub, x.exponent, y.exponent);
-  spv_id size = put_together(f, shift_and_reduce(f, x.mantissa, shift, y.mantissa), y.exponent);
-  spv_id negative = test(f, SpvOpSLessThan, upper_word(f, a), spv_int(c, 0));
-  spv_id rest = spv_select(c, f->type, negative, spv_op1(c, SpvOpFNegate, f->type, size), size);
-  return spv_select(c, f->type, right, spv_select(c, f->type, larger, rest, a), real(f, (double)NAN));
-}
-
 /* The function's ids are its own: scopes of the kernel are out of reach while it is written. */
-static spv_id write_fmod(spv_lower *low, ir_dtype dtype) {
+static spv_helper write_helper(spv_lower *low, ir_code code, ir_dtype dtype, spv_helper_body body) {
   spv_code *c = &low->code, kernel = *c;
-  spv_aside aside = spv_aside_begin(c->m);
+  spv_module *m = c->m;
+  const ir_op_info *info = ir_op_get(code);
+  const spv_id type = spv_num_type(low, dtype), types[] = {type, type};
+  const size_t arity = (size_t)info->arity, before = m->sections[SPV_HELPERS].count;
+  spv_id params[2] = {0};
+  spv_aside aside = spv_aside_begin(m);
   memset(&c->scopes, 0, sizeof c->scopes);
-  format f = format_of(low, dtype);
-  const spv_id params[] = {f.type, f.type};
-  spv_id id = spv_function_begin(c->m, f.type, spv_type_function(c->m, f.type, params, 2));
-  spv_id a = spv_param(c->m, f.type), b = spv_param(c->m, f.type);
-  spv_name(c->m, id, STR("fmod"));
-  spv_function_enter(c->m);
+  c->free_order = false;
+  spv_id id = spv_function_begin(m, type, spv_type_function(m, type, types, arity));
+  for (size_t i = 0; i < arity; i++) params[i] = spv_param(m, type);
+  spv_name(m, id, str_from(info->id));
+  spv_function_enter(m);
   spv_scope_push(c);
-  SPV_DO(c->m, SpvOpReturnValue, fmod_body(&f, a, b));
-  c->m->block = 0;
-  spv_function_end(c->m);
-  spv_aside_end(c->m, &aside);
+  SPV_DO(m, SpvOpReturnValue, body(low, code, dtype, params));
+  m->block = 0;
+  spv_function_end(m);
+  spv_aside_end(m, &aside);
   memcpy(&c->scopes, &kernel.scopes, sizeof c->scopes);
-  return id;
+  c->free_order = kernel.free_order;
+  return (spv_helper){id, m->sections[SPV_HELPERS].count - before};
 }
 
-spv_id spv_fmod(spv_lower *low, ir_dtype dtype, spv_id a, spv_id b) {
-  spv_id *function = &low->fmod[dtype == IR_F64];
-  if (!*function) *function = write_fmod(low, dtype);
-  return spv_pure(&low->code, SpvOpFunctionCall, spv_num_type(low, dtype), SPV_LIST(*function, a, b), 1, 2);
+spv_id spv_call_helper(spv_lower *low, ir_code code, ir_dtype dtype, const spv_id *operands, spv_helper_body body) {
+  spv_code *c = &low->code;
+  dtype = dtype == IR_F64 ? IR_F64 : IR_F32; /* narrower floats are f32 in registers */
+  spv_helper *helper = &low->helpers[code][dtype == IR_F64];
+  if (!helper->id) *helper = write_helper(low, code, dtype, body);
+  const uint32_t words[] = {helper->id, operands[0], operands[1]}, next = c->m->next_id;
+  const size_t arity = (size_t)ir_op_get(code)->arity;
+  spv_id result = spv_pure(c, SpvOpFunctionCall, spv_num_type(low, dtype), words, 1 + arity, 1, arity);
+  if (result >= next) low->called_words += helper->words;
+  return result;
+}
+
+/* ---- formulas ---- */
+
+/* What an op of a formula gives, its operands being known: `ids` by value id. */
+static spv_id evaluate(spv_lower *low, const ir_op *op, const spv_id *ids) {
+  const ir_dtype to = op->results[0]->type.dtype;
+  const ir_dtype from = op->operand_count ? op->operands[op->code == IR_select ? 1 : 0]->type.dtype : to;
+  spv_id operands[3] = {0};
+  for (uint32_t i = 0; i < op->operand_count; i++) operands[i] = ids[op->operands[i]->id];
+  switch (op->code) {
+    case IR_full: return spv_num_const(low, to, op->attrs->bits);
+    case IR_convert: return spv_num_convert(low, from, to, operands[0]);
+    case IR_bitcast: return spv_num_bitcast(low, from, to, operands[0]);
+    default: return spv_map(low, op->code, from, operands, op->loc);
+  }
+}
+
+spv_id spv_formula_body(spv_lower *low, ir_code code, ir_dtype dtype, const spv_id *operands) {
+  ir_kernel scalar = {.module = low->kernel->module};
+  ir_builder b = {.module = scalar.module, .kernel = &scalar, .diags = low->diags};
+  b.region = ir_region_new(&b, NULL);
+  const ir_type type = {.kind = IR_TILE, .dtype = dtype};
+  ir_value *params[2];
+  for (size_t i = 0; i < 2; i++) params[i] = ir_free_value(&b, type, (kiln_str){0});
+  const ir_value *result = math_write(&b, code, params[0], params[1]);
+  spv_id *ids = ARENA_ARRAY(low->arena, spv_id, scalar.value_count);
+  for (size_t i = 0; i < 2; i++) ids[params[i]->id] = operands[i];
+  for (const ir_op *op = b.region->first; op; op = op->next) ids[op->results[0]->id] = evaluate(low, op, ids);
+  return ids[result->id];
 }

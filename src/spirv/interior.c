@@ -108,11 +108,13 @@ static void rewind(spv_lower *low, const state *before) {
   low->slab_words = before->slab_words;
 }
 
-/* The words of code that the body took. */
+/* Words of code, with helpers inlined, as a driver will have them. */
+static size_t words_so_far(const spv_lower *low) { return low->module.sections[SPV_BODY].count + low->called_words; }
+
 static size_t write_copy(spv_lower *low, const ir_region *body) {
-  size_t start = low->module.sections[SPV_BODY].count;
+  size_t start = words_so_far(low);
   spv_region(low, body);
-  return low->module.sections[SPV_BODY].count - start;
+  return words_so_far(low) - start;
 }
 
 void spv_body(spv_lower *low, const ir_region *body) {

@@ -56,6 +56,12 @@ typedef struct spv_home {
   spv_ids ids;
 } spv_home;
 
+/* A function beside the kernel, once used, and how long it is. */
+typedef struct spv_helper {
+  spv_id id;
+  size_t words;
+} spv_helper;
+
 /* Scalars a lane, by use. */
 enum {
   SPV_REPLICATED = 16, /* elements: tiles up to this size are held whole by every lane */
@@ -81,15 +87,16 @@ typedef struct spv_lower {
   uint32_t *seen, walk;   /* by value id: visited in the present walk over operands */
   uint32_t cost;          /* of the present walk */
   VEC(spv_memory) memories;
-  uint32_t shared_words, slab_words; /* scratch first, as placed, then kept tiles */
-  uint32_t placed_words;             /* of scratch, in shared memory */
-  spv_id shared, slab, slab_stride;  /* once used; the stride is a constant that is written last */
-  spv_id *singles;                   /* by binding: the buffer seen as single words, once used */
-  spv_id fmod[2];                    /* helper functions of f32 and f64, once used */
+  uint32_t shared_words, slab_words;    /* scratch first, as placed, then kept tiles */
+  uint32_t placed_words;                /* of scratch, in shared memory */
+  spv_id shared, slab, slab_stride;     /* once used; the stride is a constant that is written last */
+  spv_id *singles;                      /* by binding: the buffer seen as single words, once used */
+  spv_helper helpers[IR_CODE_COUNT][2]; /* by op, of f32 and f64 */
   spv_ids interface;
   bool exchanges;                    /* lanes meet at barriers: one unit per workgroup */
   bool one_copy;                     /* for interior and edge blocks alike */
   size_t interior_words, edge_words; /* of the two copies of the body, if there are */
+  size_t called_words;               /* of helpers, as often as they are called */
   kiln_result failure;
 } spv_lower;
 
@@ -122,7 +129,13 @@ spv_id spv_exchange(spv_lower *low, const ir_value *value, const spv_home *home,
 
 /* ---- map.c: elementwise ops ---- */
 spv_id spv_map(spv_lower *low, ir_code code, ir_dtype dtype, const spv_id *operands, loc at);
-spv_id spv_fmod(spv_lower *low, ir_dtype dtype, spv_id a, spv_id b); /* helper.c: f32 or f64, exact */
+
+/* ---- helper.c: ops of floats as functions beside the kernel ---- */
+typedef spv_id (*spv_helper_body)(spv_lower *low, ir_code code, ir_dtype dtype,
+                                  const spv_id *operands); /* f32 or f64 */
+spv_id spv_call_helper(spv_lower *low, ir_code code, ir_dtype dtype, const spv_id *operands, spv_helper_body body);
+spv_id spv_formula_body(spv_lower *low, ir_code code, ir_dtype dtype, const spv_id *operands);
+spv_id spv_fmod_body(spv_lower *low, ir_code code, ir_dtype dtype, const spv_id *operands); /* fmod.c */
 
 /* ---- eval.c: an element of any tile ---- */
 spv_id spv_eval(spv_lower *low, const ir_value *value, const spv_point *point);

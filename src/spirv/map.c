@@ -6,6 +6,7 @@
 typedef struct call {
   spv_lower *low;
   spv_code *c;
+  ir_code code;
   ir_dtype dtype; /* of the operands */
   spv_id type;
   spv_id a, b, d;
@@ -181,12 +182,11 @@ static spv_id fn_round_away(call *x) {
   return pick(x, test(x, SpvOpFOrdGreaterThanEqual, rest, real(x, 0.5)), away, whole);
 }
 
-static spv_id fn_rem_f(call *x) { return spv_fmod(x->low, x->dtype == IR_F64 ? IR_F64 : IR_F32, x->a, x->b); }
-/* Rows whose functions pass expand_math rewrites, so that none comes here. */
-static spv_id fn_expand(call *x) {
-  (void)x;
-  return 0;
+static spv_id by_helper(call *x, ir_code code, spv_helper_body body) {
+  return spv_call_helper(x->low, code, x->dtype, (const spv_id[]){x->a, x->b}, body);
 }
+static spv_id fn_rem_f(call *x) { return by_helper(x, IR_rem, spv_fmod_body); }
+static spv_id fn_formula(call *x) { return by_helper(x, x->code, spv_formula_body); }
 
 /* ---- the table ---- */
 
@@ -255,7 +255,7 @@ static spv_id extended(call *x, enum GLSLstd450 op, uint32_t arity) {
 spv_id spv_map(spv_lower *low, ir_code code, ir_dtype dtype, const spv_id *operands, loc at) {
   const ir_op_info *info = ir_op_get(code);
   const cell *of = find_cell(code, dtype);
-  call x = {.low = low, .c = &low->code, .dtype = dtype, .type = spv_num_type(low, dtype)};
+  call x = {.low = low, .c = &low->code, .code = code, .dtype = dtype, .type = spv_num_type(low, dtype)};
   x.a = operands[0];
   x.b = info->arity > 1 ? operands[1] : 0;
   x.d = info->arity > 2 ? operands[2] : 0;

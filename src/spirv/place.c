@@ -1,9 +1,11 @@
 /* What may wait. A virtual value is computed where it is used, so a load among its parts happens there too: allowed as
  * long as nothing writes the same memory in between. Loads that may not wait, and chains too long to walk, are
  * materialized where they stand. Memory whose every element only ever one lane touches needs no barriers. */
+#include "pass/math.h"
 #include "spirv/lower.h"
 
 #define DEEPEST 200 /* virtual values on one another */
+#define FORMULA 40  /* of them that an elementary function stands for */
 
 typedef VEC(const ir_op *) op_list;
 
@@ -159,7 +161,7 @@ static bool measure_depth(void *user, ir_op *op) {
   uint32_t deepest = 0;
   for (uint32_t i = 0; i < op->operand_count; i++)
     if (p->depth[op->operands[i]->id] > deepest) deepest = p->depth[op->operands[i]->id];
-  p->depth[op->results[0]->id] = deepest + 1;
+  p->depth[op->results[0]->id] = deepest + (math_has(op->code) ? FORMULA : 1);
   if (deepest < DEEPEST) return true;
   p->low->homes[op->results[0]->id].must_keep = true;
   p->depth[op->results[0]->id] = 0;

@@ -40,13 +40,14 @@ static void finish(compiled *c) {
   kiln_context_destroy(c->context);
 }
 
-static bool has(compiled *c, const char *word) {
+static size_t count(compiled *c, const char *word) {
   kiln_str listing = kiln_program_text(c->program);
-  size_t size = strlen(word);
-  for (size_t i = 0; i + size <= listing.size; i++)
-    if (memcmp(listing.data + i, word, size) == 0) return true;
-  return false;
+  size_t size = strlen(word), found = 0;
+  for (size_t i = 0; i + size <= listing.size; i++) found += memcmp(listing.data + i, word, size) == 0;
+  return found;
 }
+
+static bool has(compiled *c, const char *word) { return count(c, word) > 0; }
 
 /* Whole rows in registers: no shared memory, no barrier, several units to a workgroup. */
 static void rows_need_no_barrier(void **unused) {
@@ -155,6 +156,38 @@ static void interior_blocks_have_no_masks(void **unused) {
   }
 }
 
+/* An elementary function is written once, whatever the types that are computed in f32, and called for every element. */
+static void formulas_are_functions(void **unused) {
+  (void)unused;
+  compiled c = compile(
+      "kernel k(x: f32[128], h: f16[128]) -> (y: f32[128], g: f16[128]) {\n  y[...] = exp(exp(x[...]))\n"
+      "  g[...] = exp(h[...])\n}\n",
+      "gpu32");
+  assert_int_equal(c.result, KILN_OK);
+  assert_int_equal(count(&c, "OpFunction "), 2);
+  assert_int_equal(count(&c, "OpFunctionCall "), 3 * 4);
+  assert_int_equal(count(&c, " NoContraction"), count(&c, "OpFMul ") + count(&c, "OpFAdd ") + count(&c, "OpFSub "));
+  finish(&c);
+}
+
+/* Formulas of f64 work on its bits: a device with f64 alone has none. */
+static void formulas_need_whole_numbers(void **unused) {
+  (void)unused;
+  compiled c = {0};
+  kiln_compile_desc desc = {.validate = true};
+  const char *kernel = "kernel k(x: f64[8]) -> (y: f64[8]) {\n  y[...] = exp(x[...])\n}\n";
+  assert_int_equal(kiln_context_create(NULL, &c.context), KILN_OK);
+  assert_int_equal(kiln_profile_find(STR("gpu32"), &desc.profile), KILN_OK);
+  assert_int_equal(kiln_module_parse(c.context, &(kiln_parse_desc){.text = str_from(kernel)}, &c.module), KILN_OK);
+  for (int i = 0; i < 2; i++) {
+    desc.profile.f64 = true;
+    desc.profile.i64 = i;
+    c.result = kiln_compile(c.context, kiln_module_kernel(c.module, 0), &desc, &c.program);
+    assert_int_equal(c.result, i ? KILN_OK : KILN_ERROR_UNSUPPORTED);
+  }
+  finish(&c);
+}
+
 /* A wrong kernel, a limit and what a device cannot do are told apart, whichever stage finds it. */
 static void refusals_say_what_they_are(void **unused) {
   (void)unused;
@@ -207,6 +240,7 @@ int main(void) {
       cmocka_unit_test(rows_need_no_barrier),          cmocka_unit_test(products_stay_in_registers),
       cmocka_unit_test(exchange_takes_a_barrier),      cmocka_unit_test(ragged_edges_ask_for_spare_words),
       cmocka_unit_test(conversions_stay_in_registers), cmocka_unit_test(interior_blocks_have_no_masks),
+      cmocka_unit_test(formulas_are_functions),        cmocka_unit_test(formulas_need_whole_numbers),
       cmocka_unit_test(refusals_say_what_they_are),    cmocka_unit_test(every_allocation_may_fail),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

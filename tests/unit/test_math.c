@@ -1,6 +1,6 @@
-/* pass expand_math: the formula of every function, in f32 and in f64, run lane by lane, against the C library in long
- * double. What each may be off is its row's device_ulp; inputs are edge values and random bits over the type's whole
- * range. */
+/* Elementary functions as arithmetic: the formula of every function, in f32 and in f64, run lane by lane, against the C
+ * library in long double. What each may be off is its row's device_ulp; inputs are edge values and random bits over the
+ * type's whole range. */
 #include "unit.h"
 
 #include <inttypes.h>
@@ -10,7 +10,7 @@
 
 #include "ir/eval.h"
 #include "ir/special.h"
-#include "pass/pass.h"
+#include "pass/math.h"
 #include "random.h"
 
 enum { COUNT = 1 << 15 };
@@ -56,12 +56,12 @@ static const struct {
   ir_code code;
   reference_fn reference;
 } functions[] = {
-#define EXPAND(op, function) {IR_##op, ref_##op},
-#include "pass/expand_math.def"
-#undef EXPAND
+#define FORMULA(op, function) {IR_##op, ref_##op},
+#include "pass/math.def"
+#undef FORMULA
 };
 
-/* ---- a kernel whose body is one op, and its meaning by ir_lanes ---- */
+/* ---- a kernel whose body is one formula, and its meaning by ir_lanes ---- */
 
 typedef struct fixture {
   ir_dtype dtype;
@@ -90,8 +90,7 @@ static void start(fixture *f, ir_code code, ir_dtype dtype) {
   ir_shape shape = {.rank = 1, .dims = {ir_dim_const(f->module, COUNT)}};
   f->x = ir_free_value(&b, ir_tile_type(dtype, &shape), STR("x"));
   f->y = ir_free_value(&b, ir_tile_type(dtype, &shape), STR("y"));
-  ir_value *operands[] = {f->x, f->y};
-  ir_value *value = ir_make1(&b, code, operands, (uint32_t)ir_op_get(code)->arity, NULL);
+  ir_value *value = math_write(&b, code, f->x, f->y);
   ir_yield(&b, &value, 1);
   f->result = f->kernel.body->last;
 }
@@ -207,10 +206,8 @@ static real ulp_error(const fixture *f, ir_code code, real got, real wanted) {
 
 static void check(ir_code code, reference_fn reference, ir_dtype dtype, int *failures) {
   fixture f;
-  random_state seed = random_start("expand_math");
+  random_state seed = random_start("math");
   start(&f, code, dtype);
-  pass_ctx c = {.kernel = &f.kernel};
-  assert_true(pass_expand_math(&c));
   evaluate(&f);
   fill_inputs(&f, code, &seed);
   run(&f);

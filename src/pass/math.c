@@ -1,27 +1,9 @@
-/* Pass expand_math: elementary functions become arithmetic, so that every device computes the same formula and none
- * depends on a driver's exp or sin (measured: up to 500 ulp off).
- *
- *   let y = tanh(x)      becomes      let t0 = abs(x) ; let t1 = t0 * 2.0 ; .. ; let y = ..
- *
- * Assumes a bound kernel. f16 and bf16 operands are widened, computed in f32 and rounded once, as MAP ops are
- * everywhere. f64 needs i64 for its bits. Terminates: formulas use only ops that have a direct lowering. */
+/* Elementary functions as arithmetic, so that every device computes the same formula and none depends on a driver's exp
+ * or sin (measured: up to 500 ulp off). Narrow floats are widened and computed in f32, as everywhere; f64 needs i64 for
+ * its bits. Formulas use only elementwise ops that have a direct lowering. */
 #include <math.h>
 
 #include "pass/math.h"
-#include "pass/util.h"
-
-typedef val (*formula_fn)(math *m, val x, val y);
-
-static formula_fn find_formula(ir_code code) {
-  switch (code) {
-#define EXPAND(op, function) \
-  case IR_##op:              \
-    return function;
-#include "pass/expand_math.def"
-#undef EXPAND
-    default: return NULL;
-  }
-}
 
 static const math_format formats[] = {
     {IR_F32, IR_I32, 23, 127, 0x1p-126, 0.693145751953125, 1.42860682030941723e-06},
@@ -90,15 +72,24 @@ val math_ldexp(math *m, val x, val n) {
   return math_mul(m, scaled, power_of_two(m, math_sub(m, n, half)));
 }
 
-static bool has_formula(ir_code code) { return find_formula(code) != NULL; }
+/* ---- the table ---- */
 
-static bool expand(pass_ctx *c, ir_builder *b, const ir_op *op, val *results) {
-  (void)c;
-  const ir_type *type = &op->results[0]->type;
-  math m = {.b = b, .shape = type->shape, .format = &formats[type->dtype == IR_F64]};
-  val x = ir_convert(b, op->operands[0], m.format->real);
-  val y = op->operand_count > 1 ? ir_convert(b, op->operands[1], m.format->real) : NULL;
-  return results[0] = ir_convert(b, find_formula(op->code)(&m, x, y), type->dtype), true;
+typedef val (*formula_fn)(math *m, val x, val y);
+
+static formula_fn find_formula(ir_code code) {
+  switch (code) {
+#define FORMULA(op, function) \
+  case IR_##op:               \
+    return function;
+#include "pass/math.def"
+#undef FORMULA
+    default: return NULL;
+  }
 }
 
-bool pass_expand_math(pass_ctx *c) { return pass_expand(c, has_formula, expand); }
+bool math_has(ir_code code) { return find_formula(code) != NULL; }
+
+val math_write(ir_builder *b, ir_code code, val x, val y) {
+  math m = {.b = b, .shape = x->type.shape, .format = &formats[x->type.dtype == IR_F64]};
+  return find_formula(code)(&m, x, y);
+}
