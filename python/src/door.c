@@ -1,5 +1,6 @@
 /* The XLA FFI handler: see door.h. Written against the C header that jaxlib ships; no C++, no Python, no copies. */
 #include "door.h"
+#include "meeting.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -13,7 +14,7 @@
 #include "ir/ir.h"
 #include "xla/ffi/api/c_api.h"
 
-enum { MOST_ARRAYS = 128, LOG = 1 << 20, FAILURES = 16, MESSAGE = 4096 };
+enum { MOST_ARRAYS = 128, LOG = 1 << 20, FAILURES = 16 };
 
 typedef struct entry {
   const kiln_kernel *kernel;
@@ -284,13 +285,16 @@ static void write_message(kiln_seat *seat, kiln_result result, bool notes, char 
   }
 }
 
-static XLA_FFI_Error *launch(const XLA_FFI_CallFrame *frame, int64_t number, kiln_array *arrays, size_t count) {
-  char message[MESSAGE];
+static void launch(void *user, kiln_array *arrays, size_t count, meeting_end *end) {
+  const int64_t number = *(const int64_t *)user;
   entry found;
   uint64_t launch = 0;
   kiln_seat *seat = NULL;
-  if (!begin_launch(number, &found, &launch))
-    return fail(frame, XLA_FFI_Error_Code_INVALID_ARGUMENT, "Kiln: a call without a kernel");
+  end->result = KILN_ERROR_INVALID;
+  if (!begin_launch(number, &found, &launch)) {
+    snprintf(end->message, sizeof end->message, "Kiln: a call without a kernel");
+    return;
+  }
   name_narrow(found.kernel, arrays, count);
   const kiln_request request = {.kernel = found.kernel,
                                 .on = found.on,
@@ -298,14 +302,41 @@ static XLA_FFI_Error *launch(const XLA_FFI_CallFrame *frame, int64_t number, kil
                                 .check = found.check,
                                 .arrays = arrays,
                                 .array_count = count};
-  const kiln_result result = kiln_seat_run(&request, &seat);
-  if (result == KILN_OK || note(&found, result, seat, launch)) {
+  end->result = kiln_seat_run(&request, &seat);
+  if (end->result == KILN_OK || note(&found, end->result, seat, launch)) {
+    end->result = KILN_OK;
     kiln_seat_give_back(seat);
-    return NULL;
+    return;
   }
-  write_message(seat, result, found.notes, message, sizeof message);
-  if (!keep_failure((kiln_failure){seat, launch, (int32_t)number, result})) kiln_seat_give_back(seat);
-  return fail(frame, error_code(result), message);
+  write_message(seat, end->result, found.notes, end->message, sizeof end->message);
+  if (!keep_failure((kiln_failure){seat, launch, (int32_t)number, end->result})) kiln_seat_give_back(seat);
+}
+
+/* The number of this execution, which all of its devices share. */
+static int64_t run_of(const XLA_FFI_CallFrame *frame) {
+  XLA_FFI_RunId_Get_Args args = {.struct_size = XLA_FFI_RunId_Get_Args_STRUCT_SIZE, .ctx = frame->ctx};
+  XLA_FFI_Error *error = frame->api->XLA_FFI_RunId_Get(&args);
+  if (!error) return args.run_id;
+  XLA_FFI_Error_Destroy_Args destroy = {.struct_size = XLA_FFI_Error_Destroy_Args_STRUCT_SIZE, .error = error};
+  frame->api->XLA_FFI_Error_Destroy(&destroy);
+  return 0;
+}
+
+/* One of the calls that are one launch: its last operand says which device it is. */
+static void meet(const XLA_FFI_CallFrame *frame, int64_t number, int64_t devices, kiln_array *arrays, size_t count,
+                 meeting_end *end) {
+  const size_t last = (size_t)frame->args.size - 1;
+  uint32_t place;
+  memcpy(&place, arrays[last].data, sizeof place);
+  memmove(&arrays[last], &arrays[last + 1], (count - last - 1) * sizeof *arrays);
+  const meeting_call call = {.site = attribute(frame, STR("site")),
+                             .run = run_of(frame),
+                             .place = place,
+                             .devices = (uint32_t)devices,
+                             .arrays = arrays,
+                             .count = count - 1,
+                             .input_count = last};
+  meeting_join(&call, launch, &number, end);
 }
 
 KILN_API XLA_FFI_Error *kiln_door_call(XLA_FFI_CallFrame *frame);
@@ -319,5 +350,12 @@ XLA_FFI_Error *kiln_door_call(XLA_FFI_CallFrame *frame) {
                 "Kiln: this program was compiled by another process; its kernels are not here: lower it again");
   if (count > MOST_ARRAYS || !take_buffers(frame, arrays))
     return fail(frame, XLA_FFI_Error_Code_UNIMPLEMENTED, "Kiln: too many arrays, or one of a type or rank unknown");
-  return launch(frame, attribute(frame, STR("kernel")), arrays, (size_t)count);
+  int64_t number = attribute(frame, STR("kernel"));
+  const int64_t devices = attribute(frame, STR("devices"));
+  meeting_end end;
+  if (devices > 1)
+    meet(frame, number, devices, arrays, (size_t)count, &end);
+  else
+    launch(&number, arrays, (size_t)count, &end);
+  return end.result == KILN_OK ? NULL : fail(frame, error_code(end.result), end.message);
 }

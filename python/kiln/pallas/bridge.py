@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax._src.interpreters import mlir
 from jax._src.pallas import pallas_call as jax_pallas_call
 from jax._src.state.types import RefEffect
@@ -136,13 +138,18 @@ def _call(setting: Any, interpret: Any, *args: Any, jaxpr: Any, grid_mapping: An
     if params["debug"]:
         print(f"\nThe kernel in pallas_call {jaxpr.debug_info.func_src_info}:\n{exported.text}")
     outputs = [block.array_aval for block in grid_mapping.block_mappings_output]
-    results = [jax.ShapeDtypeStruct(shape, _byte_of(dtype)) for shape, dtype in exported.outputs]
+    shared = bool(exported.devices)
+    results = [jax.ShapeDtypeStruct(shape[shared:], _byte_of(dtype)) for shape, dtype in exported.outputs]
     dynamic = grid_mapping.num_dynamic_grid_bounds
     aliases = {source + dynamic: target for source, target in params["input_output_aliases"]}
     has_side_effect = not outputs or any(not isinstance(effect, RefEffect) for effect in jaxpr.effects)
     device = [jax.lax.axis_index(name) for name in exported.device_axes]
     operands = [_to_bytes(jnp.asarray(x)) for x in [*args, *device, *exported.constants]]
-    found = door.call(entry, operands, results, aliases, has_side_effect)
+    if shared:
+        number = functools.reduce(lambda n, axis: n * axis[1] + jax.lax.axis_index(axis[0]), exported.devices, 0)
+        operands.append(jnp.asarray(number, np.int32))
+    devices = math.prod(size for _, size in exported.devices) if shared else 0
+    found = door.call(entry, operands, results, aliases, has_side_effect, devices)
     return [_from_bytes(_cropped(y, aval.shape), aval.dtype) for y, aval in zip(found, outputs, strict=False)]
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import itertools
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -44,6 +45,7 @@ _known: dict[tuple[str, Settings, bool, bool], Entry] = {}
 _failed: list[Failed] = []
 _watchers = 0
 _speaker: Any = None
+_sites = itertools.count()  # of calls that devices share
 
 
 @functools.cache
@@ -80,10 +82,15 @@ def call(
     results: Sequence[jax.ShapeDtypeStruct],
     aliases: dict[int, int],
     has_side_effect: bool,
+    devices: int = 0,
 ) -> Sequence[Any]:
-    """The call of an entered kernel, as part of a program that JAX traces."""
+    """The call of an entered kernel, as part of a program that JAX traces.
+
+    `devices`: so many make the call, and share its launch; the last argument says which one this is.
+    """
     bound = jax.ffi.ffi_call(TARGET, results, input_output_aliases=aliases, has_side_effect=has_side_effect)
-    return bound(*args, kernel=np.int64(entry.number), process=np.int64(lib.kiln_door_mark()))
+    met = {"devices": np.int64(devices), "site": np.int64(next(_sites))} if devices else {}
+    return bound(*args, kernel=np.int64(entry.number), process=np.int64(lib.kiln_door_mark()), **met)
 
 
 def count() -> int:

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from jax._src.pallas.mosaic_gpu.core import MulticastRef
 
+from kiln.pallas.gpu_devices import all_devices, elsewhere
 from kiln.pallas.gpu_lower import GpuLowering
 from kiln.pallas.gpu_memory import across, element, part, unflatten
-from kiln.pallas.lower import Equation, Operand, rule
+from kiln.pallas.lower import Equation, Operand, Ref, rule
 
 COMBINES = {"add": "add", "and": "and", "or": "or", "xor": "xor"} | {
     f"{kind}{word}": word for kind in ("", "s", "u") for word in ("min", "max")
@@ -56,15 +58,26 @@ def lower_to_gmem(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
     condition = leaves.pop() if params["has_user_predicate"] else None
     source, target = leaves.pop(0), leaves.pop(0)
     seen_source, seen_target = unflatten(leaves, params["src_transforms_treedef"], params["dst_transforms_treedef"])
-    words = [f"copy {part(low, source, seen_source)} -> {part(low, target, seen_target)}"]
+    words = []
     if params["reduction_op"] is not None:
         if params["reduction_op"] not in COMBINES:
             raise low.unsupported(f"a copy that combines by `{params['reduction_op']}`")
         words.append(f"by {COMBINES[params['reduction_op']]}")
-    if not params["commit_group"]:
-        words.append("open")
-    low.writer.line(" ".join(words + _when(condition)))
+    start = part(low, source, seen_source)
+    ends = [part(low, *there) for there in _targets(low, target, seen_target)]
+    for number, end in enumerate(ends, 1):
+        is_open = ["open"] * (number < len(ends) or not params["commit_group"])
+        low.writer.line(" ".join([f"copy {start} -> {end}", *words, *is_open, *_when(condition)]))
     return []
+
+
+def _targets(low: GpuLowering, target: Ref, transforms: Sequence[Any]) -> list[tuple[Ref, list[Any]]]:
+    """Where a copy goes: to one place, or to that of every device."""
+    rest = [t for t in transforms if not isinstance(t, MulticastRef)]
+    everywhere = [t for t in transforms if isinstance(t, MulticastRef)]
+    if not everywhere:
+        return [(target, rest)]
+    return [(elsewhere(low, target, device), rest) for device in all_devices(low, everywhere[0].collective_axes)]
 
 
 @rule("async_copy_smem_to_tmem", machine="gpu")

@@ -6,17 +6,21 @@ parallel. Refs have the shapes that the program sees: tiling and swizzling are l
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from kiln.pallas import gpu_copies, gpu_memory, gpu_sync, gpu_tensor  # noqa: F401  (their rules)
+from kiln.pallas import gpu_copies, gpu_memory, gpu_remote, gpu_sync, gpu_tensor  # noqa: F401  (their rules)
 from kiln.pallas.blocks import Block, Param
 from kiln.pallas.exporter import Assembly, Exported, own_name
-from kiln.pallas.gpu_lower import GpuLowering, mesh_of
+from kiln.pallas.gpu_devices import around as devices_around
+from kiln.pallas.gpu_lower import GpuLowering, ManyDevices, mesh_of
 from kiln.pallas.lower import Axis, Lowering, Ref
 from kiln.pallas.text import Writer
+from kiln.pallas.unsupported import Unsupported
 
 
 def is_gpu(interpret: Any, mesh: Any, compiler_params: Any) -> bool:
@@ -39,9 +43,17 @@ def export_gpu_call(
 ) -> Exported:
     """Exports one call; the parameters are those of JAX's `interpret_pallas_call` for GPUs."""
     aliases = {o: i for i, o in input_output_aliases}
-    kernel = GpuAssembly(jaxpr, grid_mapping, aliases, compiler_params)
-    kernel.program_mesh, kernel.layouts, kernel.skip_floats = mesh, kernel_arg_transforms, skip_floats
-    return kernel.export(name or own_name(jaxpr))
+
+    def export(around: dict[Any, int]) -> Exported:
+        kernel = GpuAssembly(jaxpr, grid_mapping, aliases, compiler_params)
+        kernel.program_mesh, kernel.layouts, kernel.skip_floats = mesh, kernel_arg_transforms, skip_floats
+        kernel.around = around
+        return dataclasses.replace(kernel.export(name or own_name(jaxpr)), devices=tuple(around.items()))
+
+    try:
+        return export({})
+    except ManyDevices:
+        return export(devices_around())
 
 
 class GpuAssembly(Assembly):
@@ -50,8 +62,25 @@ class GpuAssembly(Assembly):
     program_mesh: Any = None
     layouts: Sequence[Any] = ()
     skip_floats = False
+    around: dict[Any, int] = {}  # the axes of the devices that share a launch
 
     # ---- parameters ----
+
+    def _param(self, aval: Any, place: int, default: str, words: str = "") -> Param:
+        param = super()._param(aval, place, default, words)
+        if self.around and words == "prefetch":
+            raise Unsupported("scalars that are known before the grid in a kernel of several devices")
+        return dataclasses.replace(param, shape=self._stacked(param.shape))
+
+    def _constant(self, value: np.ndarray) -> Ref:
+        ref = super()._constant(value)
+        shape = self._stacked(value.shape)
+        next(param for param in self.constant_params if param.name == ref.text).shape = shape
+        return dataclasses.replace(ref, shape=shape)
+
+    def _stacked(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """A leading dimension numbers the devices."""
+        return (math.prod(self.around.values()), *shape) if self.around else shape
 
     def _device_axis(self, name: Any) -> str:
         """The parameter that holds this device's index along an axis of the mesh around the kernel."""
@@ -64,10 +93,12 @@ class GpuAssembly(Assembly):
 
     def _axes(self, dynamic: Sequence[Param]) -> list[Axis]:
         grid = super()._axes(dynamic) if self.program_mesh is None else []
-        self.mesh = mesh_of(self.program_mesh, grid, self.names)
+        self.mesh = mesh_of(self.program_mesh, grid, self.names, self.around)
         return self.mesh.axes
 
     def _block(self, mapping: Any, param: Param, axes: Sequence[Axis], prefetch: Sequence[Ref]) -> Block:
+        if self.around and not mapping.has_trivial_window():
+            raise Unsupported("blocks of arrays in a kernel of several devices", None, "index the whole arrays")
         if mapping.has_trivial_window():
             return Block(Ref(param.name, param.shape, param.dtype), "", (None,) * len(param.shape), False)
         return super()._block(mapping, param, axes, prefetch)
@@ -81,6 +112,8 @@ class GpuAssembly(Assembly):
         writer = Writer(self.names)
         low = GpuLowering(writer, self._constant, self.mesh, self._device_axis, self.skip_floats)
         refs = self._one_memory([b.ref for b in blocks])
+        if self.around:
+            refs = [low.own_part(ref, low.device()) for ref in refs]
         operands = self._stage(low, refs)
         first = self.mapping.num_index_operands + len(blocks)
         variables = self.jaxpr.invars[first:]

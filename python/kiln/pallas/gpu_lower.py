@@ -38,17 +38,22 @@ class Mesh:
 
     axes: list[Axis]  # of the grid, which counts clusters
     names: tuple[Any, ...]
+    devices: Team  # without axes where each device is alone
     cluster: Team
     threads: Team
 
     @property
     def teams(self) -> list[Team]:
         """The levels that the kernel's head lists: one at least, as that makes its units run side by side."""
-        return [team for team in (self.cluster, self.threads) if team.axes]
+        return [team for team in self._levels if team.axes]
+
+    @property
+    def _levels(self) -> tuple[Team, Team, Team]:
+        return self.devices, self.cluster, self.threads
 
     def values(self) -> dict[Any, Value]:
         """The index of every axis."""
-        groups = ((self.names, self.axes), *((team.names, team.axes) for team in (self.cluster, self.threads)))
+        groups = ((self.names, self.axes), *((team.names, team.axes) for team in self._levels))
         return {name: index(axis) for names, axes in groups for name, axis in zip(names, axes, strict=False)}
 
 
@@ -57,23 +62,31 @@ def index(axis: Axis) -> Value:
     return Value(axis.name, (), np.dtype(np.int32), None, Bounds(0, (axis.size or 2**31) - 1))
 
 
-def mesh_of(mesh: Any, grid: list[Axis], names: Names) -> Mesh:
-    """The mesh of a kernel; None is that of `pallas_call`: blocks of one thread, numbered by the grid."""
+def mesh_of(mesh: Any, grid: list[Axis], names: Names, around: dict[Any, int]) -> Mesh:
+    """The mesh of a kernel; None is that of `pallas_call`: blocks of one thread, numbered by the grid.
+
+    `around`: the axes of the devices that share a launch.
+    """
 
     def axes(labels: Sequence[Any], sizes: Sequence[int]) -> list[Axis]:
         return [Axis(names.claim(_label(a)), str(n), int(n), False) for a, n in zip(labels, sizes, strict=True)]
 
+    devices = Team("devices", tuple(around), axes(list(around), list(around.values())))
     if mesh is None:
-        return Mesh(grid, (), Team("cluster", (), []), Team("threads", (), axes(["thread"], [1])))
+        return Mesh(grid, (), devices, Team("cluster", (), []), Team("threads", (), axes(["thread"], [1])))
     clusters = axes(mesh.grid_names, mesh.grid)
     cluster = Team("cluster", tuple(mesh.cluster_names), axes(mesh.cluster_names, mesh.cluster))
     own = () if mesh.thread_name is None else (mesh.thread_name,)
     threads = Team("threads", own, axes(own or ["thread"], [mesh.num_threads or 1]))
-    return Mesh(clusters, tuple(mesh.grid_names), cluster, threads)
+    return Mesh(clusters, tuple(mesh.grid_names), devices, cluster, threads)
 
 
 def _label(axis: Any) -> str:
     return axis if isinstance(axis, str) else "axis"
+
+
+class ManyDevices(Exception):
+    """A kernel reaches other devices: it is to be exported as one of all devices."""
 
 
 class GpuLowering(Lowering):
@@ -90,9 +103,10 @@ class GpuLowering(Lowering):
         device_axis: Callable[[Any], str],
         skip_floats: bool = False,
     ) -> None:
-        super().__init__(writer, mesh.axes, constants)
+        super().__init__(writer, mesh.axes, lambda value: self._own_constant(constants(value)))
         self.mesh = mesh
         self.warps: Any = None  # the name of the axis of the warps that run these equations
+        self.everywhere: dict[str, Ref] = {}  # by the text of what this device has of it: a parameter of all devices
         self._indices = mesh.values()
         self._device_axis = device_axis
         self._skip_floats = skip_floats
@@ -118,6 +132,32 @@ class GpuLowering(Lowering):
         if found is None:
             return self.let(f"{self._device_axis(name)}[...]", (), np.int32, Bounds(0, 2**31 - 1))
         return found
+
+    def devices(self) -> dict[Any, int]:
+        """The axes of the devices that share the launch, and their sizes."""
+        if not self.mesh.devices.axes:
+            raise ManyDevices
+        return {
+            name: axis.size or 1 for name, axis in zip(self.mesh.devices.names, self.mesh.devices.axes, strict=True)
+        }
+
+    def device(self) -> str:
+        """This device's number among them."""
+        number = self.constant(0)
+        for name, size in self.devices().items():
+            number = self.binary("add", self.binary("mul", number, self.constant(size)), self.axis_index(name))
+        return number.text
+
+    def _own_constant(self, constant: Ref) -> Ref:
+        return self.own_part(constant, self.device()) if self.mesh.devices.axes else constant
+
+    def own_part(self, everywhere: Ref, device: str) -> Ref:
+        """What a device has of a parameter of all devices."""
+        shape = everywhere.shape[1:]
+        name = self.writer.let(f"view {everywhere.text}[{', '.join([device, *':' * len(shape)])}]")[0]
+        own = Ref(name, shape, everywhere.dtype, everywhere.text)
+        self.everywhere[name] = everywhere
+        return own
 
     def enter_warps(self, name: Any, warp: str) -> None:
         """What follows is run by each warp."""

@@ -26,6 +26,7 @@ from jax._src.state.indexing import NDIndexer, Slice
 from jax._src.state.types import TransformedRef, TransposeTransform
 
 from kiln.pallas.arith import lower_identity, lower_nothing
+from kiln.pallas.gpu_devices import remote
 from kiln.pallas.gpu_lower import GpuLowering
 from kiln.pallas.lower import Equation, Operand, Ref, Value, rule
 from kiln.pallas.memory import integer, load, logical, store, whole
@@ -204,7 +205,8 @@ def unflatten(leaves: list[Any], *trees: Any) -> list[Sequence[Any]]:
 
 
 def peer(low: GpuLowering, ref: Ref, transforms: Sequence[Any]) -> tuple[Ref, list[Any]]:
-    """The ref of another block of the cluster where the transforms name one, and the transforms that are left."""
+    """The ref of another device or block of the cluster that the transforms name, and the transforms that are left."""
+    ref, transforms = remote(low, ref, transforms)
     seen, found = logical(low, ref, transforms)
     others = [t for t in found if isinstance(t, ClusterRefTransform)]
     if not others:

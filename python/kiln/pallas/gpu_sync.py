@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from jax import tree_util
+from jax._src.pallas.primitives import DeviceIdType
 
 from kiln.pallas.bounds import Bounds
+from kiln.pallas.gpu_devices import number_of
 from kiln.pallas.gpu_lower import GpuLowering
 from kiln.pallas.gpu_memory import across, element, unflatten
-from kiln.pallas.lower import Equation, Operand, rule
+from kiln.pallas.lower import Equation, Operand, Value, rule
 
 # ---- barriers ----
 
@@ -48,10 +51,15 @@ def lower_test(low: GpuLowering, eqn: Equation) -> Operand:
 def lower_signal(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
     """A semaphore goes up."""
     ref, transforms, count, device, *_ = eqn.params["args_tree"].unflatten(eqn.operands)
-    if device is not None:
-        raise low.unsupported("a signal to another device")
-    low.writer.line(f"signal {element(low, ref, transforms)} by {count.text}")
+    kind = eqn.params.get("device_id_type", DeviceIdType.MESH)
+    low.writer.line(signal_text(low, element(low, ref, transforms), count, device, kind))
     return []
+
+
+def signal_text(low: GpuLowering, semaphore: str, count: Value, device: Any, kind: Any) -> str:
+    """A signal on this device, or on another one."""
+    there = f" at {number_of(low, device, kind)}" if device is not None else ""
+    return f"signal {semaphore} by {count.text}{there}"
 
 
 @rule("semaphore_wait", machine="gpu")
