@@ -297,6 +297,22 @@ def union():
     return kernel(body, array(32, 64), array(64, 128, dtype=F16), array(32, 128, dtype=F16), scratch_types=scratch)
 
 
+def exchanged(x):
+    """What the neighbour along `b` of a mesh of devices has, and the sum of what all have."""
+
+    def body(x, o, ready, done):
+        me, there = jax.lax.axis_index("b"), {"b": 1 - jax.lax.axis_index("b")}
+        o[...] = plgpu.multimem_load_reduce(x, collective_axes=("a", "b"), reduction_op="add")
+        plgpu.semaphore_signal_multicast(ready, collective_axes=("a", "b"))
+        pl.semaphore_wait(ready, 4)
+        plgpu.remote_ref(o, there)[...] += x[...]
+        pl.semaphore_signal(done, device_id=(jax.lax.axis_index("a"), 1 - me))
+        pl.semaphore_wait(done)
+
+    scratch = [plgpu.SemaphoreType.REGULAR] * 2
+    return plgpu.kernel(body, out_type=jax.ShapeDtypeStruct(x.shape, x.dtype), scratch_types=scratch)(x)
+
+
 def scheduled():
     """A loop over the work of clusters that have not started."""
 

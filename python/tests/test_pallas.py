@@ -120,8 +120,38 @@ def test_vmap_grad_scan_and_cond(x):
     del primal
 
 
+def on_four_devices(code):
+    here = os.path.dirname(__file__)
+    path = os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])
+    flags = "--xla_force_host_platform_device_count=4"
+    environment = {**os.environ, "XLA_FLAGS": flags, "PYTHONPATH": path, "JAX_PLATFORMS": "cpu"}
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_devices_that_reach_each_other_share_a_launch():
+    on_four_devices("""
+    import jax, numpy as np, jax.numpy as jnp
+    from jax.sharding import PartitionSpec as P
+    import gpu_kernels
+    import kiln.pallas as kp
+    mesh = jax.make_mesh((2, 2), ("a", "b"))
+    x = jnp.arange(64, dtype=jnp.float32).reshape(8, 8)
+    x = jax.device_put(x, jax.NamedSharding(mesh, P("a", "b")))
+    f = jax.jit(jax.shard_map(gpu_kernels.exchanged, mesh=mesh, in_specs=P("a", "b"), out_specs=P("a", "b"), check_vma=False))
+    blocks = np.asarray(x).reshape(2, 4, 2, 4).transpose(0, 2, 1, 3)
+    expected = (blocks[:, ::-1] + blocks.sum((0, 1))).transpose(0, 2, 1, 3).reshape(8, 8)
+    with kp.interpreter(check=True) as run:
+        for _ in range(5):
+            np.testing.assert_array_equal(f(x), expected)
+    assert len(run.kernels) == 5, len(run.kernels)
+    """)
+
+
 def test_several_devices_at_once():
-    code = """
+    on_four_devices("""
     import jax, numpy as np, jax.numpy as jnp
     from jax.sharding import PartitionSpec as P
     import kiln.pallas as kp
@@ -134,15 +164,7 @@ def test_several_devices_at_once():
         for _ in range(20):
             np.testing.assert_array_equal(f(x, x), x * 3)
     assert len(run.kernels) == 80, len(run.kernels)
-    """
-    here = os.path.dirname(__file__)
-    path = os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])
-    flags = "--xla_force_host_platform_device_count=4"
-    environment = {**os.environ, "XLA_FLAGS": flags, "PYTHONPATH": path, "JAX_PLATFORMS": "cpu"}
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)], env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    """)
 
 
 def test_two_threads_with_different_settings(x):

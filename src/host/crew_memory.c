@@ -75,11 +75,12 @@ static crew_sync *make_sync(crew *c, const host_root *root) {
 
 /* What the end of their lives finds. */
 static void finish_sync(crew *c, const crew_sync *sync) {
+  const bool last = sync->root->made_by->parent == c->plan->kernel->body;
   for (uint32_t block = 0; block < sync->blocks; block++)
     for (uint64_t i = 0; i < sync->count; i++) {
       const crew_element at = {(crew_sync *)(uintptr_t)sync, block, i};
       sync_result end = sync->root->kind == IR_BARRIER ? barrier_finish(crew_barrier(&at), false)
-                                                       : semaphore_finish(crew_semaphore(&at));
+                                                       : semaphore_finish(crew_semaphore(&at), last);
       if (end.state == SYNC_FAULT) crew_report_fault(c, NULL, end, &at, sync->root->made_by);
     }
 }

@@ -16,12 +16,14 @@ sync_result semaphore_wait(semaphore *s, uint32_t amount, bool keep, semaphore_s
   uint32_t have = semaphore_read(s);
   if (have < amount) return sync_blocked(have, amount);
   if (taken) *taken = (semaphore_span){s->taken, s->taken + amount};
+  if (s->taken + amount > s->seen) s->seen = s->taken + amount;
   if (!keep) s->taken += amount;
   return sync_ready();
 }
 
-sync_result semaphore_finish(const semaphore *s) {
+sync_result semaphore_finish(const semaphore *s, bool last) {
   uint32_t left = semaphore_read(s);
+  if (last && s->seen == s->signalled) return sync_ready();
   return left ? sync_fault(SYNC_SEMAPHORE_LEAK, UNIT_NONE, left, 0) : sync_ready();
 }
 
@@ -44,12 +46,4 @@ void semaphore_array_free(semaphore_array *array) {
 semaphore *semaphore_at(const semaphore_array *array, const int64_t *index) {
   uint64_t place;
   return sync_place(array->rank, array->dims, index, &place) ? &array->elements[place] : NULL;
-}
-
-sync_result semaphore_array_finish(const semaphore_array *array) {
-  for (uint64_t i = 0; i < array->count; i++) {
-    sync_result result = semaphore_finish(&array->elements[i]);
-    if (result.state == SYNC_FAULT) return result;
-  }
-  return sync_ready();
 }

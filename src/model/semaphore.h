@@ -13,6 +13,7 @@
 
 typedef struct semaphore {
   uint64_t signalled, taken; /* all units of count ever given and taken; the count is the difference */
+  uint64_t seen;             /* units up to this one were waited for, and kept */
 } semaphore;
 
 /* Units of count [begin, end), numbered from the semaphore's birth. */
@@ -25,7 +26,9 @@ sync_result semaphore_signal(semaphore *s, uint32_t amount, semaphore_span *give
 /* READY once the count is at least `amount`; then takes it, unless `keep`. `taken` (may be NULL) is what satisfied it.
  */
 sync_result semaphore_wait(semaphore *s, uint32_t amount, bool keep, semaphore_span *taken);
-sync_result semaphore_finish(const semaphore *s); /* at the end of its life the count must be 0 */
+/* At the end of its life the count must be 0. `last`: nobody will get its memory, so that a count that was waited for
+ * may as well be kept. */
+sync_result semaphore_finish(const semaphore *s, bool last);
 
 typedef struct semaphore_array {
   mem mem;
@@ -38,6 +41,5 @@ typedef struct semaphore_array {
 sync_result semaphore_array_init(semaphore_array *array, mem m, uint32_t rank, const int64_t *dims);
 void semaphore_array_free(semaphore_array *array);
 semaphore *semaphore_at(const semaphore_array *array, const int64_t *index); /* NULL when outside */
-sync_result semaphore_array_finish(const semaphore_array *array);            /* the first leak */
 
 #endif

@@ -27,8 +27,8 @@ class Exported:
     Its inputs are the operands of the call (sizes of a dynamic grid, prefetched scalars, inputs), this device's indices
     along `device_axes` of the mesh around it, then `constants`. Its first outputs are the results of the call, some of
     them larger than those: the kernel reads back what it wrote past their ends. Outputs behind are inputs that the
-    kernel writes to, which JAX does not hand back. Where devices share a launch, all arrays of the kernel have a leading
-    dimension that numbers those.
+    kernel writes to, which JAX does not hand back. Where devices share a launch, all arrays of the kernel have a
+    leading dimension that numbers those.
     """
 
     name: str

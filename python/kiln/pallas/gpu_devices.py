@@ -1,4 +1,4 @@
-"""Kernels that reach the memory and the semaphores of other devices: all devices of the mesh around it share one launch.
+"""Kernels that reach the memory and the semaphores of other devices: all devices of the mesh around share one launch.
 
 Parameters then have a leading dimension that numbers the devices. A kernel that stays on its own device is launched by
 each of them alone: only when a kernel asks for another one is it exported anew, as one of `ManyDevices`.

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+import types
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,7 @@ def export_gpu_call(
     """Exports one call; the parameters are those of JAX's `interpret_pallas_call` for GPUs."""
     aliases = {o: i for i, o in input_output_aliases}
 
-    def export(around: dict[Any, int]) -> Exported:
+    def export(around: Mapping[Any, int]) -> Exported:
         kernel = GpuAssembly(jaxpr, grid_mapping, aliases, compiler_params)
         kernel.program_mesh, kernel.layouts, kernel.skip_floats = mesh, kernel_arg_transforms, skip_floats
         kernel.around = around
@@ -62,15 +63,17 @@ class GpuAssembly(Assembly):
     program_mesh: Any = None
     layouts: Sequence[Any] = ()
     skip_floats = False
-    around: dict[Any, int] = {}  # the axes of the devices that share a launch
+    around: Mapping[Any, int] = types.MappingProxyType({})  # the axes of the devices that share a launch
 
     # ---- parameters ----
 
-    def _param(self, aval: Any, place: int, default: str, words: str = "") -> Param:
-        param = super()._param(aval, place, default, words)
-        if self.around and words == "prefetch":
+    def _params(self) -> tuple[list[Param], list[Param], dict[int, Param]]:
+        inputs, outputs, written = super()._params()
+        if self.around and any(param.words == "prefetch" for param in inputs):
             raise Unsupported("scalars that are known before the grid in a kernel of several devices")
-        return dataclasses.replace(param, shape=self._stacked(param.shape))
+        for param in {id(p): p for p in [*inputs, *outputs, *written.values()]}.values():
+            param.shape = self._stacked(param.shape)
+        return inputs, outputs, written
 
     def _constant(self, value: np.ndarray) -> Ref:
         ref = super()._constant(value)

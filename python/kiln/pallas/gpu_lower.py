@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -62,7 +62,7 @@ def index(axis: Axis) -> Value:
     return Value(axis.name, (), np.dtype(np.int32), None, Bounds(0, (axis.size or 2**31) - 1))
 
 
-def mesh_of(mesh: Any, grid: list[Axis], names: Names, around: dict[Any, int]) -> Mesh:
+def mesh_of(mesh: Any, grid: list[Axis], names: Names, around: Mapping[Any, int]) -> Mesh:
     """The mesh of a kernel; None is that of `pallas_call`: blocks of one thread, numbered by the grid.
 
     `around`: the axes of the devices that share a launch.
@@ -142,7 +142,7 @@ class GpuLowering(Lowering):
         }
 
     def device(self) -> str:
-        """This device's number among them."""
+        """The number of this device among them."""
         number = self.constant(0)
         for name, size in self.devices().items():
             number = self.binary("add", self.binary("mul", number, self.constant(size)), self.axis_index(name))
