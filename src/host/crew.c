@@ -77,7 +77,7 @@ void crew_free_member(crew *c, host_unit *unit) {
 
 static void open_queue(host_unit *unit, copy_queue *queue) {
   copy_queue_init(queue, unit->member->crew->mem);
-  queue->awaited = crew_race_awaited;
+  queue->awaited = crew_awaited;
   queue->user = unit;
 }
 
@@ -110,6 +110,7 @@ static bool start_cluster(crew *c, crew_cluster *place) {
     set_places(unit);
     crew_begin(unit);
   }
+  if (c->plan->trace) trace_meet(c->plan->trace, place->units, c->cluster_units);
   return true;
 }
 
@@ -192,7 +193,7 @@ static void count_idle(crew *c, const host_unit *unit) {
 
 static void run_unit(crew *c, host_unit *unit) {
   const uint64_t before = unit->steps;
-  const host_status status = host_unit_step(unit, slice(c));
+  const host_status status = host_unit_go(unit, slice(c));
   if (launch_count_steps(c->launch, unit, unit->steps - before)) return;
   switch (status) {
     case HOST_DONE: end_unit(c, unit); break;
@@ -214,7 +215,9 @@ static void run_units(crew *c) {
     if (c->launch->stop) return;
     if (c->tells) launch_tell_progress(c->launch);
   }
-  if (c->alive > 0 && !c->launch->stop) crew_report_deadlock(c);
+  if (c->alive == 0 || c->launch->stop) return;
+  if (c->plan->trace) trace_stuck(c);
+  crew_report_deadlock(c);
 }
 
 void crew_run_clusters(crew *c, uint64_t begin, uint64_t end, uint32_t at_first) {

@@ -15,6 +15,7 @@
 #include "host/host.h"
 #include "host/launch.h"
 #include "host/sched.h"
+#include "host/trace.h"
 #include "model/barrier.h"
 #include "model/copy.h"
 #include "model/semaphore.h"
@@ -42,6 +43,7 @@ typedef struct crew_spot {
   uint32_t parts; /* of a copy that is made in several blocks: those that are done */
   race_barrier barrier;
   race_semaphore semaphore;
+  trace_spot trace;
 } crew_spot;
 
 /* The barriers or semaphores of one scratch. A barrier of a cluster is one array per block, block by block. */
@@ -91,6 +93,7 @@ typedef struct crew_task {
   copy_queue *queue; /* by which its unit awaits it; NULL: it arrives somewhere */
   uint64_t id;       /* in the queue */
   race_op *race;
+  uint32_t event; /* in the trace */
   bool accumulates;
   uint32_t whole; /* arrive once so many tasks have been made, in as many blocks; 0: each arrives */
   uint8_t *data;  /* what was read: dense, of `bytes` bytes */
@@ -134,12 +137,12 @@ typedef struct crew {
   crew_sync *syncs;
   crew_cluster **place; /* one for each cluster that is alive */
   uint32_t places, cluster_units;
-  uint64_t clusters;    /* in the launch */
-  uint64_t next, end;   /* of those that are this crew's to start */
-  uint64_t alive;       /* units that have not ended */
-  uint64_t idle;        /* turns since something moved on */
-  crew_line for_memory; /* who waits until another block has its memory */
-  kiln_timing timing; /* never BY_SEED */
+  uint64_t clusters;            /* in the launch */
+  uint64_t next, end;           /* of those that are this crew's to start */
+  uint64_t alive;               /* units that have not ended */
+  uint64_t idle;                /* turns since something moved on */
+  crew_line for_memory;         /* who waits until another block has its memory */
+  kiln_timing timing;           /* never BY_SEED */
   crew_task *tasks, *last_task; /* in flight */
   uint8_t *room;                /* for the data of tasks that are done at once */
   uint64_t room_bytes;
@@ -184,6 +187,8 @@ crew_side crew_side_of(const host_unit *unit, uint32_t box, alloc_block *block);
 ir_space crew_side_space(const crew_side *side);                                 /* REGS without a block */
 uint64_t crew_side_bytes(const crew_side *side);
 void crew_mark_written(const crew_side *side);
+/* A wait of a unit, the user, has covered its copy. */
+void crew_awaited(void *user, const copy *awaited, bool read_only, bool forgotten);
 /* Starts a task; the caller's is copied. `queue` CREW_QUEUES: none; `closes` its group. False when memory is out. */
 bool crew_issue(host_unit *unit, crew_task *task, crew_queue_id queue, bool closes);
 unit_id crew_tensor_lane(const host_unit *unit); /* all that goes through a cluster's tensor cores is in order */
@@ -217,10 +222,25 @@ void crew_race_close(crew *c); /* with its reports */
 void crew_race_begin(crew *c, alloc_block *block, const host_root *root);
 void crew_race_release(const host_unit *unit, alloc_block *block, const host_root *root);
 void crew_race_issue(crew *c, crew_task *task);
-void crew_race_awaited(void *user, const copy *awaited, bool read_only, bool forgotten);
+void crew_race_awaited(host_unit *unit, const copy *awaited, bool read_only, bool forgotten);
 /* An access of a unit, of a crew or not. */
 void crew_touch(host_unit *unit, const host_access *access, race_kind kind, const ir_op *op);
 void crew_touch_element(host_unit *unit, uint32_t box, uint64_t offset, race_kind kind, const ir_op *op);
+
+/* trace_sync.c; only where a trace is recorded */
+void trace_act(host_trace *trace, uint32_t event); /* what is handed over next comes from this task's event */
+void trace_arrived(host_trace *trace, const crew_element *at, uint64_t phase);
+void trace_completed(const crew_element *at); /* the phase, with that arrival */
+void trace_observed(host_unit *unit, const crew_element *at);
+void trace_signalled(host_trace *trace, const crew_element *at, semaphore_span given);
+void trace_took(host_trace *trace, host_unit *unit, const crew_element *at, semaphore_span taken, bool keep);
+uint32_t trace_issue(host_trace *trace, const crew_task *task); /* its event */
+void trace_awaited(host_trace *trace, host_unit *unit, uint32_t event, bool read_only);
+void trace_fork(host_trace *trace, host_unit *whole, host_unit *part, const ir_op *op);
+void trace_join(host_trace *trace, host_unit *whole, const host_unit *part);
+void trace_stuck(crew *c);                               /* whoever waits now does so for ever */
+void trace_races(host_trace *trace, const race *r);      /* those found since */
+void trace_race_told(host_trace *trace, uint32_t which); /* the latest diagnostic is that race's */
 
 /* crew_report.c */
 void crew_report_race(crew *c, const race_report *found);

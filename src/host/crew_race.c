@@ -158,9 +158,7 @@ void crew_race_issue(crew *c, crew_task *task) {
     (task->kind == CREW_COPY ? touch_copy : touch_product)(c->race, task, &task->parts[i]);
 }
 
-/* A wait of the unit has covered its copy. */
-void crew_race_awaited(void *user, const copy *awaited, bool read_only, bool forgotten) {
-  const host_unit *unit = user;
+void crew_race_awaited(host_unit *unit, const copy *awaited, bool read_only, bool forgotten) {
   race *r = unit->member->crew->race;
   if (!r) return;
   race_await(r, unit->id, awaited->desc.client, read_only);
@@ -194,7 +192,10 @@ void crew_race_open(crew *c) {
 }
 
 void crew_race_close(crew *c) {
-  for (uint32_t i = 0; c->race && i < race_report_count(c->race); i++) crew_report_race(c, race_report_at(c->race, i));
+  for (uint32_t i = 0; c->race && i < race_report_count(c->race); i++) {
+    crew_report_race(c, race_report_at(c->race, i));
+    if (c->plan->trace) trace_race_told(c->plan->trace, i);
+  }
   if (c->race && race_failed(c->race)) launch_run_out(c->launch); /* it may have missed some */
   race_destroy(c->race);
   c->race = NULL;

@@ -19,20 +19,6 @@ static void note(report *r, loc at, kiln_str words) {
   if (r->note_count < NOTES_MOST) r->notes[r->note_count++] = loc_place(at, words);
 }
 
-/* "full[1, 2]": the element of that number, row-major */
-static void name_index(text *t, kiln_str name, uint32_t rank, const int64_t *dims, uint64_t element) {
-  int64_t index[KILN_MAX_RANK];
-  text_add(t, name);
-  for (uint32_t d = rank; d-- > 0; element /= (uint64_t)dims[d]) index[d] = (int64_t)(element % (uint64_t)dims[d]);
-  for (uint32_t d = 0; d < rank; d++) text_format(t, "%s%lld", d ? ", " : "[", (long long)index[d]);
-  if (rank > 0) text_char(t, ']');
-}
-
-static void name_element(text *t, const crew *c, const crew_element *at) {
-  const host_box_info *whole = &c->plan->boxes[at->sync->root->box];
-  name_index(t, at->sync->root->name, whole->rank, whole->dims, at->index);
-}
-
 static kiln_str name_unit(report *r, const host_unit *unit) {
   char words[256];
   host_describe_unit(unit, words, sizeof words);
@@ -50,7 +36,7 @@ static kiln_str describe_wait(report *r, const host_unit *unit) {
     text_format(&t, unit->member->split ? "its parts" : "the memory of another unit, which has none");
     return text_str(&t);
   }
-  name_element(&t, r->crew, at);
+  host_name_element(&t, r->crew->plan, at->sync->root, at->index);
   if (at->sync->root->kind == IR_BARRIER) {
     const barrier *b = crew_barrier(at);
     text_format(&t, ": phase %llu has %u of %u arrivals", (unsigned long long)b->phase, b->arrived, b->expected);
@@ -153,7 +139,7 @@ bool crew_report_fault(crew *c, const host_unit *unit, sync_result result, const
   if (result.rule == SYNC_MEMORY) return launch_run_out(c->launch), false;
   if (ARENA_GUARD(&r.arena, r.out)) {
     text name = text_new(&r.arena);
-    if (at) name_element(&name, c, at);
+    if (at) host_name_element(&name, c->plan, at->sync->root, at->index);
     report_rule(&r, fault_of(result.rule), op->loc, unit, result, text_str(&name));
   }
   arena_finish(&r.arena);
@@ -208,20 +194,10 @@ void crew_report_outside(const host_unit *unit, uint32_t which, const ir_op *op)
 
 /* "unit (g 0, c 1, t 0) warp 2" */
 static void name_id(text *t, const crew *c, unit_id id) {
-  const kiln_host_plan *plan = c->plan;
-  const machine *m = &plan->machine;
-  const uint64_t point = unit_ordinal(m, unit_above(m, id, CREW_CLUSTER)) % plan->points;
+  const machine *m = &c->plan->machine;
   const unit_id thread = unit_above(m, id, CREW_THREAD);
-  int64_t index[STEP_MAX_AXES];
-  uint32_t places[KILN_MAX_RANK * IR_TEAM_COUNT];
-  const char *between = "unit (";
-  step_unflatten(&plan->grid, point, index);
-  crew_places(plan, thread, places);
-  for (uint32_t a = 0; a < plan->grid.rank; a++, between = ", ")
-    text_format(t, "%s%.*s %lld", between, STR_FMT(plan->kernel->axes[a].name), (long long)index[a]);
-  for (uint32_t i = 0; i < plan->kernel->team_count; i++, between = ", ")
-    text_format(t, "%s%.*s %u", between, STR_FMT(plan->kernel->teams[i].name), places[i]);
-  text_format(t, "%s", between[0] == ',' ? ")" : "the only unit");
+  const bool any = host_name_places(t, c->plan, thread, HOST_PLACES_ALL, "unit (");
+  text_format(t, "%s", any ? ")" : "the only unit");
   if (thread != id) text_format(t, " warp %u", unit_index(m, id));
 }
 
@@ -240,11 +216,9 @@ void crew_report_race(crew *c, const race_report *found) {
   if (ARENA_GUARD(&r.arena, r.out)) {
     const ir_op *first = found->first.site, *second = found->second.site;
     const host_root *root = found->tag;
-    const host_box_info *whole = &c->plan->boxes[root->box];
     const kiln_str before = name_side(&r, &found->first), after = name_side(&r, &found->second);
     text place = text_new(&r.arena);
-    name_index(&place, root->name, whole->rank, whole->dims,
-               found->element * root->grain / ir_dtype_bytes(root->dtype));
+    host_name_element(&place, c->plan, root, found->element * root->grain / ir_dtype_bytes(root->dtype));
     note(&r, first->loc, str_format(&r.arena, "first: %.*s", STR_FMT(before)));
     diag_extra extra = {
         .notes = r.notes, .note_count = r.note_count, .seed = c->plan->seed, .hint = race_edge_text(found->edge)};

@@ -326,6 +326,7 @@ typedef struct host_slot {
 
 typedef struct host_unit host_unit;
 typedef struct host_faults host_faults;
+struct host_trace;
 
 struct kiln_host_plan {
   kiln_context *context;
@@ -344,6 +345,7 @@ struct kiln_host_plan {
   void *progress_user;
   void (*print)(void *user, const char *line, size_t size);
   void *print_user;
+  struct host_trace *trace; /* of the next launch; NULL: none */
 
   host_instr *code;
   uint32_t code_count;
@@ -407,6 +409,7 @@ struct host_unit {
   host_faults *faults;        /* NULL unless checking */
   struct crew_member *member; /* its place in a crew, which then owns the heap; NULL: it runs alone */
   size_t bytes;
+  struct trace_unit *trace; /* NULL unless a trace is recorded */
 };
 
 /* Bytes of the strip buffers that one thread needs. */
@@ -536,6 +539,13 @@ void host_run_dot(host_unit *unit, const host_dot *dot);
 /* c[m, n] = a[m, k] b[k, n], all dense, of a type as wide as ir_dtype_wide makes it. */
 void host_product(ir_dtype dtype, int64_t m, int64_t n, int64_t k, const void *a, const void *b, void *c);
 void host_blas_threads(int threads, int *before);
+
+/* names.c */
+typedef enum host_places { HOST_PLACES_ALL, HOST_PLACES_BLOCK, HOST_PLACES_THREADS } host_places;
+/* "g 0, c 1, t 0", behind `before`: a thread's places on the axes of grid and teams, or those of its block, or those in
+ * its block. False, and nothing written, when there are no such axes. */
+bool host_name_places(text *t, const kiln_host_plan *plan, unit_id thread, host_places which, const char *before);
+void host_name_element(text *t, const kiln_host_plan *plan, const host_root *root, uint64_t element); /* full[1, 2] */
 
 /* flatten.c: fills code, slots, boxes, roots; leaves by the arena's guard when memory is out. False after diagnostics.
  */

@@ -191,6 +191,7 @@ static void run_fast(launch *l) {
 static bool feed(launch *l, host_unit *unit, uint64_t *next) {
   if (*next == l->plan->points) return false;
   host_unit_start(unit, sched_place(l->plan->seed, l->plan->points, (*next)++), l->faults);
+  if (l->plan->trace) trace_start(l->plan->trace, unit);
   return true;
 }
 
@@ -205,7 +206,7 @@ static void run_checked(launch *l) {
     uint32_t which = (uint32_t)(sched_random(&state) % count);
     host_unit *unit = alive[which];
     uint64_t before = unit->steps;
-    host_status status = host_unit_step(unit, CHECKED_SLICE);
+    host_status status = host_unit_go(unit, CHECKED_SLICE);
     if (launch_count_steps(l, unit, unit->steps - before)) return;
     if (status == HOST_FAILED) {
       launch_run_out(l);
@@ -240,6 +241,7 @@ static kiln_result run(launch *l) {
   l->faults = host_faults_create(l->plan);
   if (!l->faults) return out_of_memory(l->plan);
   l->plan->crew ? crew_run(l) : run_checked(l);
+  if (l->plan->trace) trace_finish(l->plan->trace);
   bool faulty = l->faulty || host_faults_count(l->faults) > 0;
   host_faults_destroy(l->faults);
   return result_of(l, faulty);

@@ -33,9 +33,12 @@ sync_result crew_arrive_at(crew *c, const crew_element *at, unit_id unit, race_o
       race_arrive_op(c->race, &crew_spot_of(&there)->barrier, before, task);
     else if (c->race)
       race_arrive(c->race, &crew_spot_of(&there)->barrier, before, unit);
+    if (c->plan->trace) trace_arrived(c->plan->trace, &there, before);
     sync_result result = barrier_arrive(crew_barrier(&there));
     if (first_fault.state == SYNC_READY) first_fault = result;
-    if (crew_barrier(&there)->phase != before) crew_wake(c, &crew_spot_of(&there)->line);
+    if (crew_barrier(&there)->phase == before) continue;
+    if (c->plan->trace) trace_completed(&there);
+    crew_wake(c, &crew_spot_of(&there)->line);
   }
   return first_fault;
 }
@@ -51,6 +54,7 @@ static sync_result wait_for_barrier(host_unit *unit, const crew_element *at) {
   const barrier *b = crew_barrier(at);
   sync_result result = barrier_wait(crew_barrier(at), c->mem, &unit->plan->machine, unit->id);
   if (c->race && result.state == SYNC_READY) race_observe(c->race, &crew_spot_of(at)->barrier, b->phase - 1, unit->id);
+  if (c->plan->trace && result.state == SYNC_READY) trace_observed(unit, at);
   return result;
 }
 
@@ -60,6 +64,7 @@ static sync_result wait_for_semaphore(host_unit *unit, const crew_element *at, c
   semaphore_span taken;
   sync_result result = semaphore_wait(crew_semaphore(at), amount < 0 ? 0 : (uint32_t)amount, keep, &taken);
   if (c->race && result.state == SYNC_READY) race_take(c->race, &crew_spot_of(at)->semaphore, taken, keep, unit->id);
+  if (c->plan->trace && result.state == SYNC_READY) trace_took(c->plan->trace, unit, at, taken, keep);
   return result;
 }
 
@@ -111,6 +116,7 @@ host_status crew_signal(host_unit *unit, const host_crew_op *what, const ir_op *
   semaphore_span given;
   sync_result result = semaphore_signal(crew_semaphore(&at), (uint32_t)amount, &given);
   if (c->race && result.state == SYNC_READY) race_signal(c->race, &crew_spot_of(&at)->semaphore, given, unit->id);
+  if (c->plan->trace && result.state == SYNC_READY) trace_signalled(c->plan->trace, &at, given);
   crew_wake(unit->member->crew, &crew_spot_of(&at)->line);
   return follow(unit, result, &at, op);
 }

@@ -70,7 +70,9 @@ static void write_part(const crew_task *task, const crew_part *part, uint8_t *da
 /* A copy that several blocks make together arrives once, when the last of them has its part. */
 static void arrive(crew *c, const crew_task *task, const crew_part *part) {
   crew_spot *spot = crew_spot_of(&part->arrival);
+  if (c->plan->trace) trace_act(c->plan->trace, task->event);
   if (task->whole > 0 && ++spot->parts < task->whole) {
+    if (c->plan->trace) trace_arrived(c->plan->trace, &part->arrival, crew_barrier(&part->arrival)->phase);
     if (c->race) race_arrive_op(c->race, &spot->barrier, crew_barrier(&part->arrival)->phase, task->race);
     return;
   }
@@ -240,7 +242,14 @@ bool crew_issue(host_unit *unit, crew_task *task, crew_queue_id queue, bool clos
   task->stage = COPY_STARTED;
   task->queue = queue == CREW_QUEUES ? NULL : &unit->member->queues[queue];
   crew_race_issue(c, task);
-  const copy_desc desc = {.commit = closes, .client = task->race};
+  if (c->plan->trace) task->event = trace_issue(c->plan->trace, task);
+  const copy_desc desc = {.commit = closes, .client = task->race, .event = task->event};
   if (task->queue && copy_start(task->queue, &desc, &task->id).state != SYNC_READY) return false;
   return c->timing == KILN_TIMING_EAGER ? run_at_once(c, task) : list_task(c, task);
+}
+
+void crew_awaited(void *user, const copy *awaited, bool read_only, bool forgotten) {
+  host_unit *unit = user;
+  crew_race_awaited(unit, awaited, read_only, forgotten);
+  if (unit->plan->trace) trace_awaited(unit->plan->trace, unit, awaited->desc.event, read_only);
 }

@@ -27,6 +27,7 @@ static void become_part(host_unit *part, host_unit *whole, uint32_t index, uint3
   memcpy(part->block, whole->block, plan->root_count * sizeof(alloc_block *));
   host_set_cell(part, cell, (int32_t)index);
   if (part->member->crew->race) race_fork(part->member->crew->race, whole->id, part->id);
+  if (plan->trace) trace_fork(plan->trace, whole, part, plan->code[whole->pc].source);
   crew_begin(part);
 }
 
@@ -68,5 +69,7 @@ void crew_join(host_unit *part) {
     if (task->unit == part) task->unit = whole;
   if (c->race) race_join(c->race, whole->id, part->id);
   key_join(&whole->serials, &part->serials);
-  if (--whole->member->parts_left == 0) crew_begin(whole);
+  whole->member->parts_left--;
+  if (c->plan->trace) trace_join(c->plan->trace, whole, part);
+  if (whole->member->parts_left == 0) crew_begin(whole);
 }

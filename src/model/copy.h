@@ -19,6 +19,7 @@ typedef struct copy_desc {
   barrier *arrival;                /* may be NULL */
   bool commit;                     /* closes the open group, this copy included */
   void *client;                    /* what the client keeps with it */
+  uint32_t event;                  /* and its number in a trace */
 } copy_desc;
 
 typedef struct copy {

@@ -2,6 +2,7 @@
  * every allocation: from left to right while it is alive, from bottom to top where it lies. */
 #include <math.h>
 
+#include "base/svg.h"
 #include "pass/plan.h"
 
 enum { WIDTH = 1080, MARGIN = 36, CHART_LEFT = 120, CHART_RIGHT = 740, ROW = 22, CHART_HEIGHT = 190, LABEL_ROOM = 92 };
@@ -16,55 +17,15 @@ typedef struct picture {
   double y; /* where the next section begins */
 } picture;
 
-/* ---- primitives ---- */
-
-static void escaped(text *out, kiln_str s) {
-  for (size_t i = 0; i < s.size; i++) {
-    if (s.data[i] == '<')
-      text_add(out, STR("&lt;"));
-    else if (s.data[i] == '>')
-      text_add(out, STR("&gt;"));
-    else if (s.data[i] == '&')
-      text_add(out, STR("&amp;"));
-    else if (s.data[i] == '"')
-      text_add(out, STR("&quot;"));
-    else
-      text_char(out, s.data[i]);
-  }
-}
-
-static void label(picture *pic, double x, double y, const char *class, kiln_str words) {
-  text_format(pic->out, "<text x=\"%.1f\" y=\"%.1f\" class=\"%s\">", x, y, class);
-  escaped(pic->out, words);
-  text_add(pic->out, STR("</text>\n"));
-}
-
-static void line(picture *pic, double x1, double y1, double x2, double y2, const char *class) {
-  text_format(pic->out, "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" class=\"%s\"/>\n", x1, y1, x2, y2,
-              class);
-}
-
-static void box(picture *pic, double x, double y, double width, double height, const char *color, const char *class,
-                kiln_str tip) {
-  text_format(pic->out, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" rx=\"2\" fill=\"%s\" class=\"%s\">",
-              x, y, width, height, color, class);
-  text_add(pic->out, STR("<title>"));
-  escaped(pic->out, tip);
-  text_add(pic->out, STR("</title></rect>\n"));
-}
-
 static kiln_str bytes_text(picture *pic, uint64_t bytes) {
   text t = text_new(pic->out->arena);
   plan_bytes(&t, bytes);
   return text_str(&t);
 }
 
-/* Roughly, in a proportional font of 12 px. */
-static double text_width(kiln_str s) { return (double)s.size * 6.6; }
-
 static void section(picture *pic, kiln_str title, kiln_str note) {
-  label(pic, MARGIN, pic->y + 14, "head", title);
-  label(pic, MARGIN + 14 + (double)title.size * 11.4, pic->y + 14, "note", note);
+  svg_label(pic->out, MARGIN, pic->y + 14, "head", title);
+  svg_label(pic->out, MARGIN + 14 + (double)title.size * 11.4, pic->y + 14, "note", note);
   pic->y += 30;
 }
 
@@ -84,8 +45,8 @@ static void draw_walk_row(picture *pic, const plan_block *block, const char *col
     for (end = begin + 1; end < shown && !block->shown[end].changed;) end++;
     kiln_str words = block_text(pic, block, begin);
     double x = CHART_LEFT + begin * cell, width = (end - begin) * cell;
-    box(pic, x + 0.5, pic->y + 2, width - 1, ROW - 4, color, "item", words);
-    if (text_width(words) + 4 < width) label(pic, x + width / 2, pic->y + 15, "inside", words);
+    svg_box(pic->out, x + 0.5, pic->y + 2, width - 1, ROW - 4, color, "item", words);
+    if (svg_text_width(words) + 4 < width) svg_label(pic->out, x + width / 2, pic->y + 15, "inside", words);
   }
 }
 
@@ -100,17 +61,17 @@ static void draw_walk(picture *pic) {
   section(pic, STR("walk"), text_str(&note));
   double cell = fmin((double)(WIDTH - MARGIN - CHART_LEFT) / p->steps_shown, 64);
   for (uint32_t i = 0; i < p->block_count; i++) {
-    label(pic, CHART_LEFT - 10, pic->y + 15, "name", p->blocks[i].name);
+    svg_label(pic->out, CHART_LEFT - 10, pic->y + 15, "name", p->blocks[i].name);
     if (p->blocks[i].known)
       draw_walk_row(pic, &p->blocks[i], colors[p->blocks[i].param % COLORS], cell);
     else
-      label(pic, CHART_LEFT, pic->y + 15, "note", STR("depends on data"));
+      svg_label(pic->out, CHART_LEFT, pic->y + 15, "note", STR("depends on data"));
     pic->y += ROW;
   }
   uint32_t every = cell < 20 ? 8 : 1;
   for (uint32_t step = 0; step < p->steps_shown; step += every)
-    label(pic, CHART_LEFT + (step + 0.5) * cell, pic->y + 14, "tick", str_format(pic->out->arena, "%u", step));
-  label(pic, CHART_LEFT - 10, pic->y + 14, "axis", STR("step"));
+    svg_label(pic->out, CHART_LEFT + (step + 0.5) * cell, pic->y + 14, "tick", str_format(pic->out->arena, "%u", step));
+  svg_label(pic->out, CHART_LEFT - 10, pic->y + 14, "axis", STR("step"));
   pic->y += 44;
 }
 
@@ -130,12 +91,12 @@ static double y_of(const chart *c, uint64_t bytes) {
 static void draw_axes(picture *pic, const chart *c) {
   for (uint32_t i = 0; i <= 4; i++) {
     uint64_t bytes = c->full / 4 * i;
-    line(pic, CHART_LEFT, y_of(c, bytes), CHART_RIGHT, y_of(c, bytes), i ? "grid" : "base");
-    label(pic, CHART_LEFT - 10, y_of(c, bytes) + 4, "axis", bytes_text(pic, bytes));
+    svg_line(pic->out, CHART_LEFT, y_of(c, bytes), CHART_RIGHT, y_of(c, bytes), i ? "grid" : "base");
+    svg_label(pic->out, CHART_LEFT - 10, y_of(c, bytes) + 4, "axis", bytes_text(pic, bytes));
   }
   if (!c->use->limit || c->use->limit > c->full) return;
-  line(pic, CHART_LEFT, y_of(c, c->use->limit), CHART_RIGHT, y_of(c, c->use->limit), "limit");
-  label(pic, CHART_RIGHT - 4, y_of(c, c->use->limit) - 5, "over", STR("limit"));
+  svg_line(pic->out, CHART_LEFT, y_of(c, c->use->limit), CHART_RIGHT, y_of(c, c->use->limit), "limit");
+  svg_label(pic->out, CHART_RIGHT - 4, y_of(c, c->use->limit) - 5, "over", STR("limit"));
 }
 
 /* Loops as shaded spans behind the boxes, where there is room to see them. */
@@ -147,7 +108,8 @@ static void draw_loops(picture *pic, const chart *c) {
     if (!at->op || at->leaves || (at->op->code != IR_for && at->op->code != IR_while)) continue;
     uint32_t end = i + 1;
     while (memory->points[end].op != at->op) end++;
-    box(pic, x_of(c, i), c->top, x_of(c, end + 1) - x_of(c, i), c->bottom - c->top, "#8a94a6", "loop", STR("loop"));
+    svg_box(pic->out, x_of(c, i), c->top, x_of(c, end + 1) - x_of(c, i), c->bottom - c->top, "#8a94a6", "loop",
+            STR("loop"));
   }
 }
 
@@ -161,7 +123,7 @@ static void draw_points(picture *pic, const chart *c) {
     if (at_line) text_format(&words, "  :%u", at_line);
     double x = x_of(c, point) + c->step / 2;
     text_format(pic->out, "<g transform=\"translate(%.1f %.1f) rotate(-55)\">", x + 3, c->bottom + 12);
-    label(pic, 0, 0, "point", text_str(&words));
+    svg_label(pic->out, 0, 0, "point", text_str(&words));
     text_add(pic->out, STR("</g>\n"));
   }
 }
@@ -174,9 +136,9 @@ static void draw_item(picture *pic, const chart *c, uint32_t which) {
   alloc_explain(pic->plan->memory.report.items, which, &tip);
   double x = x_of(c, item->first), width = x_of(c, item->last + 1) - x;
   double y = y_of(c, item->offset + item->size), height = fmax(y_of(c, item->offset) - y, 1.5);
-  box(pic, x + 0.5, y + 0.5, width - 1, fmax(height - 1, 1), colors[which % COLORS], "item", text_str(&tip));
-  if (height < 14 || text_width(name) + 6 > width) return;
-  label(pic, x + width / 2, y + height / 2 + 4, "inside", name);
+  svg_box(pic->out, x + 0.5, y + 0.5, width - 1, fmax(height - 1, 1), colors[which % COLORS], "item", text_str(&tip));
+  if (height < 14 || svg_text_width(name) + 6 > width) return;
+  svg_label(pic->out, x + width / 2, y + height / 2 + 4, "inside", name);
 }
 
 static void draw_key(picture *pic, uint32_t which, double y) {
@@ -184,9 +146,9 @@ static void draw_key(picture *pic, uint32_t which, double y) {
   text place = text_new(pic->out->arena);
   plan_bytes(&place, item->size);
   text_format(&place, " at %llu", (unsigned long long)item->offset);
-  box(pic, CHART_RIGHT + 28, y - 10, 12, 12, colors[which % COLORS], "item", STR(""));
-  label(pic, CHART_RIGHT + 48, y, "key", plan_item_name(pic->plan, which));
-  label(pic, WIDTH - MARGIN, y, "axis", text_str(&place));
+  svg_box(pic->out, CHART_RIGHT + 28, y - 10, 12, 12, colors[which % COLORS], "item", STR(""));
+  svg_label(pic->out, CHART_RIGHT + 48, y, "key", plan_item_name(pic->plan, which));
+  svg_label(pic->out, WIDTH - MARGIN, y, "axis", text_str(&place));
 }
 
 /* A round number of bytes above the peak, so that the four grid lines are round too. */
@@ -221,14 +183,6 @@ static void draw_space(picture *pic, const alloc_use *use) {
 
 /* ---- the whole ---- */
 
-static const char style[] =
-    "<style>text{font:12px 'DejaVu Sans',Verdana,sans-serif;fill:#2b2f36}"
-    ".title{font-size:20px;font-weight:600}.head{font-size:15px;font-weight:600}.note{fill:#6b7280}"
-    ".name,.axis{text-anchor:end}.axis,.tick,.point{fill:#6b7280;font-size:11px}.tick,.inside{text-anchor:middle}"
-    ".point{text-anchor:end}.inside{fill:#fff;font-weight:600}.over{text-anchor:end;fill:#c0392b;font-size:11px}"
-    ".grid{stroke:#e6e8ec}.base{stroke:#9aa1ad}.limit{stroke:#c0392b;stroke-dasharray:5 4}"
-    ".item{fill-opacity:.9}.loop{fill-opacity:.10}</style>\n";
-
 static void draw_title(picture *pic) {
   const plan *p = pic->plan;
   text words = text_new(pic->out->arena);
@@ -238,8 +192,8 @@ static void draw_title(picture *pic) {
                 (long long)p->grid.size[i], p->grid.parallel[i] ? " parallel" : "");
   text_format(&words, "   on a %s, %llu unit%s", machine_name(p->machine), (unsigned long long)p->units,
               p->units == 1 ? "" : "s");
-  label(pic, MARGIN, pic->y + 18, "title", p->kernel->name);
-  label(pic, MARGIN, pic->y + 40, "note", text_str(&words));
+  svg_label(pic->out, MARGIN, pic->y + 18, "title", p->kernel->name);
+  svg_label(pic->out, MARGIN, pic->y + 40, "note", text_str(&words));
   pic->y += 68;
 }
 
@@ -249,10 +203,5 @@ void plan_svg(const plan *p, text *out) {
   draw_title(&pic);
   draw_walk(&pic);
   for (uint32_t i = 0; i < p->memory.report.use_count; i++) draw_space(&pic, &p->memory.report.uses[i]);
-  text_format(out, "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %.0f\" width=\"%d\" height=\"%.0f\">\n",
-              WIDTH, pic.y + 12, WIDTH, pic.y + 12);
-  text_add(out, str_from(style));
-  text_format(out, "<rect width=\"%d\" height=\"%.0f\" fill=\"#fff\"/>\n", WIDTH, pic.y + 12);
-  text_add(out, text_str(&body));
-  text_add(out, STR("</svg>\n"));
+  svg_picture(out, WIDTH, pic.y + 12, "", text_str(&body));
 }

@@ -1,5 +1,6 @@
 /* `kiln check`: every checker on, on the host, over several schedules. */
 #include "tool/execute.h"
+#include "tool/pictures.h"
 #include "tool/report.h"
 
 #define SCHEDULES_BY_DEFAULT 4
@@ -7,12 +8,14 @@
 typedef struct check_wish {
   uint64_t seed, schedules;
   uint32_t order, timing;
+  pictures drawn;
 } check_wish;
 
 /* Runs with the seeds seed, seed + 1, .. until one finds a fault; each on data as given. */
-static kiln_result run_schedules(job *j, const check_wish *wish, outcome *o) {
+static kiln_result run_schedules(job *j, check_wish *wish, outcome *o) {
   for (uint64_t i = 0; i < wish->schedules; i++) {
     run_wish one = {.check = true, .seed = wish->seed + i, .order = wish->order, .timing = wish->timing};
+    if (wish->drawn.wanted) one.pictures = &wish->drawn;
     kiln_array *arrays = job_copy_arrays(j);
     if (!arrays) return KILN_ERROR_MEMORY;
     o->result = execute_host(j, &one, arrays, o);
@@ -48,7 +51,9 @@ static exit_code run(tool *t) {
   job j;
   outcome o = {.device = STR("host")};
   kiln_result result = job_open(t, MISSING_GENERATED, &j);
+  if (result == KILN_OK) result = pictures_open(t, &wish.drawn);
   if (result == KILN_OK) result = run_schedules(&j, &wish, &o);
+  pictures_close(&wish.drawn);
   exit_code code = exit_code_of(result);
   report r = {&j, o.device, code, o.ms, o.usage, NULL, 0};
   if (args_has(t, "--json"))
@@ -66,6 +71,8 @@ static const option options[] = {
     {"--schedule", 0, OPTION_VALUE, false, "NAME", "the order of units, from the table below (default by-seed)"},
     {"--copies", 0, OPTION_VALUE, false, "NAME", "when copies move on, from the table below (default by-seed)"},
     SET_OPTION,
+    {"--trace", 0, OPTION_VALUE, false, "OUT.json", "what every unit did, in simulated time, for ui.perfetto.dev"},
+    {"--svg", 0, OPTION_VALUE, false, "OUT.svg", "the same, drawn"},
     {"--json", 0, OPTION_FLAG, false, "", "print one JSON object"},
 };
 
@@ -78,7 +85,7 @@ const command command_check = {
     OPTIONS(options),
     .details =
         "Parameters without data get random:0 (floats) or zeros (everything else). Exit code 3 tells that a fault was "
-        "found.\n\n"
+        "found.\n--trace and --svg show the schedule that had a fault, or the first.\n\n"
         "Orders of units (--schedule):\n"
 #define SCHED_ORDER(id, name, doc) "  " name ": " doc "\n"
 #include "host/sched.def"

@@ -48,7 +48,8 @@ static void add_json(json *j, const kiln_device_info *d) {
 }
 
 static void print_json(tool *t, const kiln_device_info *infos, size_t count) {
-  json j = {stdout, false};
+  text out = text_new(&t->arena);
+  json j = {.out = &out};
   json_object(&j, NULL);
   json_array(&j, "devices");
   json_object(&j, NULL);
@@ -61,6 +62,7 @@ static void print_json(tool *t, const kiln_device_info *infos, size_t count) {
   json_array_end(&j);
   json_object_end(&j);
   json_end(&j);
+  tool_print(text_str(&out));
 }
 
 /* A machine without Vulkan still has its host: what is missing is said on stderr, and the list is short. */

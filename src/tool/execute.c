@@ -6,6 +6,7 @@
 
 #include "base/thread.h"
 #include "kiln/host.h"
+#include "tool/pictures.h"
 #include "tool/progress.h"
 
 double milliseconds_since(uint64_t start_ns) { return (double)(clock_ns() - start_ns) * 1e-6; }
@@ -64,12 +65,14 @@ kiln_result execute_host(job *j, const run_wish *wish, kiln_array *arrays, outco
   kiln_result result = kiln_host_prepare(j->tool->context, s->kernel, &desc, arrays, j->count, &plan);
   if (result != KILN_OK) return result;
   progress_part(&line, 0, wish->repeats + 1);
+  if (wish->pictures) host_trace_attach(plan, wish->pictures->trace);
   uint64_t start = clock_ns();
   result = kiln_host_launch(plan, arrays, j->count);
   o->ms = milliseconds_since(start);
   if (result == KILN_OK && wish->repeats > 0) result = time_host(j, plan, wish->repeats, &line, &o->ms);
   o->usage = kiln_host_plan_usage(plan);
   progress_end(&line);
+  if (wish->pictures) result = pictures_keep(wish->pictures, result);
   kiln_host_plan_destroy(plan);
   return result;
 }

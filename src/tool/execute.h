@@ -4,11 +4,14 @@
 
 #include "tool/report.h"
 
+struct pictures;
+
 typedef struct run_wish {
   bool check;
   uint64_t seed;
-  uint32_t order, timing; /* of kiln_order, kiln_timing */
-  uint32_t repeats; /* timed runs after the one that counts; 0: that one is timed itself */
+  uint32_t order, timing;    /* of kiln_order, kiln_timing */
+  struct pictures *pictures; /* of the run; NULL: none are wanted */
+  uint32_t repeats;          /* timed runs after the one that counts; 0: that one is timed itself */
 } run_wish;
 
 /* Milliseconds by a clock that the run's caller sees. */

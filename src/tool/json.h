@@ -2,13 +2,12 @@
 #ifndef KILN_SRC_TOOL_JSON_H
 #define KILN_SRC_TOOL_JSON_H
 
-#include <stdio.h>
-
 #include "base/str.h"
 
 typedef struct json {
-  FILE *out;
+  text *out;
   bool started; /* something stands before the next value in this object or array */
+  bool line;    /* the next value begins a line */
 } json;
 
 /* `key` is NULL inside arrays and at the top. */
@@ -23,6 +22,7 @@ void json_i64(json *j, const char *key, int64_t value);
 void json_u64(json *j, const char *key, uint64_t value);
 void json_f64(json *j, const char *key,
               double value); /* shortest form; null for infinities and NaN, which JSON lacks */
+void json_line(json *j);     /* the next value stands on a line of its own */
 void json_end(json *j);      /* the line's end, after the one top value */
 
 #endif

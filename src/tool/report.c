@@ -122,7 +122,8 @@ static void add_usage(json *j, const kiln_host_usage *usage) {
 }
 
 void report_json(const report *r) {
-  json j = {stdout, false};
+  text out = text_new(&r->job->tool->arena);
+  json j = {.out = &out};
   kiln_context *context = r->job->tool->context;
   json_object(&j, NULL);
   json_str(&j, "kernel", r->job->subject.kernel ? r->job->subject.kernel->name : (kiln_str){0});
@@ -139,4 +140,5 @@ void report_json(const report *r) {
   if (r->outcome_count > 1) add_devices(&j, r);
   json_object_end(&j);
   json_end(&j);
+  tool_print(text_str(&out));
 }

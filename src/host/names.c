@@ -1,0 +1,36 @@
+/* What the parts of a launch are called: units by the axes of grid and teams, elements of scratch by their index. */
+#include "host/crew.h"
+
+void host_name_element(text *t, const kiln_host_plan *plan, const host_root *root, uint64_t element) {
+  const host_box_info *whole = &plan->boxes[root->box];
+  int64_t index[KILN_MAX_RANK];
+  text_add(t, root->name);
+  for (uint32_t d = whole->rank; d-- > 0; element /= (uint64_t)whole->dims[d])
+    index[d] = (int64_t)(element % (uint64_t)whole->dims[d]);
+  for (uint32_t d = 0; d < whole->rank; d++) text_format(t, "%s%lld", d ? ", " : "[", (long long)index[d]);
+  if (whole->rank > 0) text_char(t, ']');
+}
+
+static const char *next(const char **between) {
+  const char *before = *between;
+  *between = ", ";
+  return before;
+}
+
+bool host_name_places(text *t, const kiln_host_plan *plan, unit_id id, host_places which, const char *before) {
+  const machine *m = &plan->machine;
+  const ir_kernel *k = plan->kernel;
+  const char *between = before;
+  int64_t index[STEP_MAX_AXES];
+  uint32_t places[KILN_MAX_RANK * IR_TEAM_COUNT];
+  step_unflatten(&plan->grid, unit_ordinal(m, unit_above(m, id, CREW_CLUSTER)) % plan->points, index);
+  crew_places(plan, id, places);
+  for (uint32_t a = 0; which != HOST_PLACES_THREADS && a < plan->grid.rank; a++)
+    text_format(t, "%s%.*s %lld", next(&between), STR_FMT(k->axes[a].name), (long long)index[a]);
+  for (uint32_t i = 0; i < k->team_count; i++) {
+    const bool threads = k->teams[i].level == IR_TEAM_THREADS;
+    if (which == HOST_PLACES_ALL || threads == (which == HOST_PLACES_THREADS))
+      text_format(t, "%s%.*s %u", next(&between), STR_FMT(k->teams[i].name), places[i]);
+  }
+  return between != before;
+}
