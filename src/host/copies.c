@@ -6,21 +6,26 @@
 /* ---- what a copy does ---- */
 
 /* What does not exist reads as zero. */
-void crew_copy_read(const crew_part *part, uint8_t *data) {
+void crew_copy_read(const crew_task *task, const crew_part *part, uint8_t *data) {
+  if (task->direct) return;
   if (!part->from.box.inside) memset(data, 0, (size_t)crew_side_bytes(&part->from));
   host_box_move(&part->from.box, &part->from.info, data, false);
 }
 
 void crew_side_combine(const crew_side *to, ir_code combine, uint8_t *data, uint8_t *spare) {
-  const void *const in[] = {spare, data, data};
-  host_box_move(&to->box, &to->info, spare, false);
-  ir_lanes(combine, to->info.dtype)(spare, in, (size_t)host_box_count(&to->info));
-  host_box_move(&to->box, &to->info, spare, true);
+  const bool in_place = host_box_run(&to->box, &to->info) > 0;
+  uint8_t *sum = in_place ? to->box.root + to->box.offset : spare;
+  const void *const in[] = {sum, data, data};
+  if (!in_place) host_box_move(&to->box, &to->info, spare, false);
+  ir_lanes(combine, to->info.dtype)(sum, in, (size_t)host_box_count(&to->info));
+  if (!in_place) host_box_move(&to->box, &to->info, spare, true);
 }
 
 void crew_copy_write(const crew_task *task, const crew_part *part, uint8_t *data) {
   const uint32_t combine = task->op->attrs->combine;
-  if (combine == IR_COMBINE_SET)
+  if (task->direct)
+    host_box_copy(&part->to.box, &part->to.info, &part->from.box, &part->from.info);
+  else if (combine == IR_COMBINE_SET)
     host_box_move(&part->to.box, &part->to.info, data, true);
   else
     crew_side_combine(&part->to, (ir_code)(combine - 1), data, data + crew_side_bytes(&part->to));
@@ -65,6 +70,12 @@ static crew_queue_id queue_of(const crew_task *task) {
   return crew_side_space(&part->to) == IR_SPACE_SMEM ? CREW_LOADS : CREW_COPIES;
 }
 
+static bool is_direct(const crew *c, const crew_task *task) {
+  const crew_part *part = task->parts;
+  return c->timing == KILN_TIMING_EAGER && task->op->attrs->combine == IR_COMBINE_SET && part->from.box.inside &&
+         part->to.box.inside;
+}
+
 host_status crew_copy(host_unit *unit, const host_crew_op *what, const ir_op *op) {
   crew_task task = {.kind = CREW_COPY, .op = op, .part_count = 1, .parts = &task.one};
   crew_part *part = &task.one;
@@ -77,7 +88,8 @@ host_status crew_copy(host_unit *unit, const host_crew_op *what, const ir_op *op
     return crew_stand(unit, &unit->member->crew->for_memory, op), HOST_BLOCKED;
   /* Products read what copies bring to their memory: those go the same way, in order. */
   task.lane = crew_side_space(&part->to) == IR_SPACE_TMEM ? crew_tensor_lane(unit) : UNIT_NONE;
-  task.bytes = crew_side_bytes(&part->to) * (op->attrs->combine == IR_COMBINE_SET ? 1 : 2);
+  task.direct = is_direct(unit->member->crew, &task);
+  if (!task.direct) task.bytes = crew_side_bytes(&part->to) * (op->attrs->combine == IR_COMBINE_SET ? 1 : 2);
   if (crew_issue(unit, &task, queue_of(&task), !op->attrs->open)) return HOST_RUNNING;
   return launch_run_out(unit->member->crew->launch), HOST_FAILED;
 }

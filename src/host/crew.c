@@ -174,6 +174,7 @@ static void end_unit(crew *c, host_unit *unit) {
   c->alive--;
   if (--place->left > 0) return;
   atomic_fetch_add(&c->launch->done, 1);
+  if (c->tells) launch_tell_progress(c->launch);
   if (c->next < c->end && !start_cluster(c, place)) launch_run_out(c->launch);
 }
 
@@ -213,7 +214,6 @@ static void run_units(crew *c) {
       break;
     crew_pass_time(c);
     if (c->launch->stop) return;
-    if (c->tells) launch_tell_progress(c->launch);
   }
   if (c->alive == 0 || c->launch->stop) return;
   if (c->plan->trace) trace_stuck(c);

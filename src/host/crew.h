@@ -95,6 +95,7 @@ typedef struct crew_task {
   race_op *race;
   uint32_t event; /* in the trace */
   bool accumulates;
+  bool direct;    /* a copy that is made in one go: nobody can look between */
   uint32_t whole; /* arrive once so many tasks have been made, in as many blocks; 0: each arrives */
   uint8_t *data;  /* what was read: dense, of `bytes` bytes */
   uint64_t bytes;
@@ -200,7 +201,7 @@ void crew_finish_block(crew *c, const alloc_block *block);                      
 void crew_free_tasks(crew *c);
 
 /* copies.c, mma.c: what tasks do; `data` has task->bytes for each part */
-void crew_copy_read(const crew_part *part, uint8_t *data);
+void crew_copy_read(const crew_task *task, const crew_part *part, uint8_t *data);
 void crew_copy_write(const crew_task *task, const crew_part *part, uint8_t *data);
 void crew_side_combine(const crew_side *to, ir_code combine, uint8_t *data, uint8_t *spare); /* spare: as large */
 void crew_product_read(const crew_task *task, const crew_part *part, uint8_t *data);

@@ -457,6 +457,9 @@ bool host_box_empty(const host_box *box, uint32_t rank);
 bool host_next_row(const host_box *box, uint32_t rank, int64_t *index);
 /* Copies the elements that exist between a box and a dense tile; what does not exist stays as it is. */
 void host_box_move(const host_box *box, const host_box_info *info, uint8_t *tile, bool write);
+/* Copies a box to another one of the same dimensions; all elements of both exist. */
+void host_box_copy(const host_box *to, const host_box_info *to_info, const host_box *from,
+                   const host_box_info *from_info);
 /* The bytes from its offset on that a box is, when that is all it is; else 0. */
 static inline uint64_t host_box_run(const host_box *box, const host_box_info *info) {
   return box->inside ? info->run : 0;

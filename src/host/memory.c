@@ -233,6 +233,24 @@ void host_box_move(const host_box *box, const host_box_info *info, uint8_t *tile
   } while (host_next_row(box, rank, index));
 }
 
+void host_box_copy(const host_box *to, const host_box_info *to_info, const host_box *from,
+                   const host_box_info *from_info) {
+  const uint32_t rank = to_info->rank, bytes = (uint32_t)ir_dtype_bytes(to_info->dtype), last = rank - 1;
+  if (host_box_run(to, to_info) > 0) {
+    host_box_move(from, from_info, to->root + to->offset, false);
+    return;
+  }
+  int64_t index[KILN_MAX_RANK] = {0};
+  if (host_box_empty(to, rank)) return;
+  do {
+    int64_t there = to->offset, here = from->offset;
+    for (uint32_t d = 0; d < last; d++)
+      there += index[d] * to_info->strides[d], here += index[d] * from_info->strides[d];
+    copy_row(to->root + there, to_info->strides[last], from->root + here, from_info->strides[last], to_info->dims[last],
+             bytes);
+  } while (host_next_row(to, rank, index));
+}
+
 uint64_t host_run_bytes(const host_box_info *info) {
   int64_t bytes = (int64_t)ir_dtype_bytes(info->dtype);
   for (uint32_t d = info->rank; d-- > 0;) {

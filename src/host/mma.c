@@ -31,13 +31,17 @@ static void convert(uint8_t *to, ir_dtype wide, const uint8_t *from, ir_dtype dt
     ir_convert_lanes(dtype, wide)(to, in, (size_t)count);
 }
 
-static void read_side(const crew_side *side, ir_dtype wide, uint8_t *to, uint8_t *spare) {
+/* Where a side's elements lie in order: there, or gathered in `spare`. */
+static const uint8_t *gathered(const crew_side *side, uint8_t *spare) {
+  if (!side->block) return side->box.root;
+  if (host_box_run(&side->box, &side->info) > 0) return side->box.root + side->box.offset;
   memset(spare, 0, (size_t)crew_side_bytes(side));
-  if (side->block)
-    host_box_move(&side->box, &side->info, spare, false);
-  else
-    memcpy(spare, side->box.root, (size_t)crew_side_bytes(side));
-  convert(to, wide, spare, side->info.dtype, host_box_count(&side->info));
+  host_box_move(&side->box, &side->info, spare, false);
+  return spare;
+}
+
+static void read_side(const crew_side *side, ir_dtype wide, uint8_t *to, uint8_t *spare) {
+  convert(to, wide, gathered(side, spare), side->info.dtype, host_box_count(&side->info));
 }
 
 /* The columns of the right side lie block by block. */

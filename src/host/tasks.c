@@ -55,7 +55,7 @@ void crew_mark_written(const crew_side *side) {
 
 static void read_part(const crew_task *task, const crew_part *part, uint8_t *data) {
   if (task->kind == CREW_COPY)
-    crew_copy_read(part, data);
+    crew_copy_read(task, part, data);
   else if (task->kind == CREW_PRODUCT)
     crew_product_read(task, part, data);
 }
