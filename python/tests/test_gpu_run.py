@@ -12,6 +12,7 @@ from jax.experimental.pallas import mosaic_gpu as plgpu
 
 import kiln
 import kiln.pallas as kp
+from kiln.pallas import gpu_inline
 
 F32, I32 = jnp.float32, jnp.int32
 
@@ -61,6 +62,71 @@ RESULTS = [
 def test_results(make, arrays, expected):
     found = kp.run(make().func, *arrays, check=True)
     np.testing.assert_allclose(found, expected(*arrays), rtol=1e-5, atol=1e-5)
+
+
+@plgpu.inline_mgpu(
+    arg_types=(plgpu.Layout.WG_STRIDED((128,), vec_size=1), plgpu.RefType()),
+    return_type=plgpu.ShapeDtypeStruct((128,), F32, layout=plgpu.Layout.WG_STRIDED((128,), vec_size=1)),
+)
+def opaque(ctx, x, ref):
+    raise AssertionError("nobody makes NVIDIA's code")
+
+
+def meet(operation, barrier_id, num_threads):
+    """A named barrier, as packages write it."""
+
+    @plgpu.inline_mgpu()
+    def bar_op(ctx):
+        return operation, barrier_id, num_threads  # what the table looks for among the variables it closes over
+
+    bar_op()
+
+
+def inline_kernel(body, *args, **options):
+    return plgpu.kernel(body, out_type=gpu_kernels.array(128), **options)(*args)
+
+
+def test_code_whose_meaning_is_not_known_is_refused():
+    def body(x, o, s):
+        o[...] = opaque(x[...], s)
+
+    with pytest.raises(kp.Unsupported, match=r"test_gpu_run\.opaque.*inline_meaning"):
+        kp.run(lambda: inline_kernel(body, data(128), scratch_types=[plgpu.SMEM((2, 128), F32)]))
+
+
+def test_code_with_a_meaning(monkeypatch):
+    def meaning(code, x, ref):
+        assert len(code.layouts) == 2 and code.results[0].shape == (128,)
+        ref[...] = x * 3
+        return x + 1
+
+    def body(x, o, s):
+        o[...] = opaque(x[...], s.at[1]) + s[1]
+
+    monkeypatch.setattr(gpu_inline, "MEANINGS", {})
+    kp.inline_meaning(f"{__name__}.opaque")(meaning)
+    found = kp.run(lambda x: inline_kernel(body, x, scratch_types=[plgpu.SMEM((2, 128), F32)]), data(128), check=True)
+    np.testing.assert_allclose(found, data(128) * 4 + 1, rtol=1e-6)
+
+
+def test_named_barriers_end_with_arrivals_pending(monkeypatch):
+    def body(x, o, s):
+        @pl.when(jax.lax.axis_index("t") == 0)
+        def _():
+            s[...] = x[...] * 2
+            meet("arrive", 7, 256)
+            meet("arrive", 7, 256)  # of which nobody hears
+
+        @pl.when(jax.lax.axis_index("t") == 1)
+        def _():
+            meet("sync", 7, 256)
+            o[...] = s[...]
+
+    name = f"{__name__}.meet.<locals>.bar_op"
+    monkeypatch.setitem(gpu_inline.STATEMENTS, name, gpu_inline.write_named_barrier)
+    options = {"scratch_types": [plgpu.SMEM((128,), F32)], "num_threads": 2, "thread_name": "t"}
+    found = kp.run(lambda x: inline_kernel(body, x, **options), data(128), check=True)
+    np.testing.assert_array_equal(found, data(128) * 2)
 
 
 def test_pipeline():

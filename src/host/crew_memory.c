@@ -75,6 +75,7 @@ static crew_sync *make_sync(crew *c, const host_root *root) {
 
 /* What the end of their lives finds. */
 static void finish_sync(crew *c, const crew_sync *sync) {
+  if (sync->root->made_by->attrs->open) return;
   const bool last = sync->root->made_by->parent == c->plan->kernel->body;
   for (uint32_t block = 0; block < sync->blocks; block++)
     for (uint64_t i = 0; i < sync->count; i++) {

@@ -92,6 +92,7 @@ bool parse_sync_scratch(parser *p, ir_attrs *attrs) {
   attrs->arrivals = 1;
   if (parse_accept_word(p, "arrivals") && !parse_arrivals(p, attrs)) return false;
   attrs->tensor = parse_accept_word(p, "tensor");
+  attrs->open = parse_accept_word(p, "open");
   if (parse_accept_word(p, "across") && !parse_across(p, &attrs->across)) return false;
   attrs->leader = attrs->across && parse_accept_word(p, "leader");
   return true;

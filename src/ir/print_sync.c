@@ -38,6 +38,7 @@ void print_sync_scratch(printer *p, const ir_op *op) {
   if (a->kind == IR_SEMAPHORE && a->space != IR_SPACE_SMEM) text_format(p->text, " in %s", ir_space_name(a->space));
   if (a->kind == IR_BARRIER && a->arrivals != 1) text_format(p->text, " arrivals %u", a->arrivals);
   if (a->tensor) put(p, " tensor");
+  if (a->kind == IR_BARRIER && a->open) put(p, " open");
   print_across(p, a->across);
   if (a->leader) put(p, " leader");
 }

@@ -14,7 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from kiln.pallas import gpu_copies, gpu_memory, gpu_remote, gpu_sync, gpu_tensor  # noqa: F401  (their rules)
+from kiln.pallas import (  # noqa: F401  (their rules)
+    gpu_copies,
+    gpu_inline,
+    gpu_known,
+    gpu_memory,
+    gpu_remote,
+    gpu_sync,
+    gpu_tensor,
+)
 from kiln.pallas.blocks import Block, Param
 from kiln.pallas.exporter import Assembly, Exported, own_name
 from kiln.pallas.gpu_devices import around as devices_around
@@ -126,6 +134,7 @@ class GpuAssembly(Assembly):
         for ref, staged in list(zip(refs, operands, strict=True))[self.mapping.num_inputs :]:
             if staged is not ref:
                 writer.line(f"{ref.text}[...] = {low.let(f'{staged.text}[...]', ref.shape, ref.dtype).text}")
+        writer.lines[:0] = low.heads
         return writer, low
 
     def _one_memory(self, refs: list[Ref]) -> list[Ref]:

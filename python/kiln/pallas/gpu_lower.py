@@ -110,6 +110,7 @@ class GpuLowering(Lowering):
         self._indices = mesh.values()
         self._device_axis = device_axis
         self._skip_floats = skip_floats
+        self._named: dict[int, str] = {}  # barriers with numbers for names, by how many threads arrive
 
     def lower(self, equation: Equation) -> Sequence[Operand]:
         """The results of one equation; infinity where the program asked to skip float arithmetic."""
@@ -158,6 +159,17 @@ class GpuLowering(Lowering):
         own = Ref(name, shape, everywhere.dtype, everywhere.text)
         self.everywhere[name] = everywhere
         return own
+
+    def named_barriers(self, arrivals: int) -> str:
+        """The 16 barriers of the block that code refers to by number, for those at which so many threads arrive."""
+        if arrivals not in self._named:
+            self._named[arrivals] = self.writer.names.claim("named")
+        return self._named[arrivals]
+
+    @property
+    def heads(self) -> list[str]:
+        """Lines that come before all others: what the whole kernel shares without having asked for it."""
+        return [f"  scratch {name}: barrier[16] arrivals {arrivals} open" for arrivals, name in self._named.items()]
 
     def enter_warps(self, name: Any, warp: str) -> None:
         """What follows is run by each warp."""

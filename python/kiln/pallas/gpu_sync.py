@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -133,21 +132,3 @@ def lower_try_cancel(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
 def lower_query_cancel(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
     """The answer: there is none, as here all clusters of a launch start."""
     return [low.constant(0, aval.dtype) for aval in eqn.avals]
-
-
-# ---- assembly ----
-
-PTX = {"fence.proxy.async": "commit smem"}  # by what an instruction begins with
-
-
-@rule("inline_mgpu", machine="gpu")
-def lower_inline(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
-    """Code for NVIDIA's compiler: the fences among it, which JAX's own helpers use."""
-    function = eqn.params["mgpu_fn"]
-    held = inspect.getclosurevars(function).nonlocals if inspect.isfunction(function) else {}
-    code = str(held.get("asm", ""))
-    known = [statement for start, statement in PTX.items() if code.startswith(start)]
-    if not known:
-        raise low.unsupported(f"the code for NVIDIA's compiler in `{function.__qualname__}`", "write it in JAX")
-    low.writer.line(known[0])
-    return []

@@ -226,10 +226,11 @@ class Lowering:
 
     # ---- jaxprs ----
 
-    def trace(self, function: Callable[..., Any], *operands: Value) -> list[Operand]:
-        """Lowers a function of jax.numpy on these operands."""
-        avals = [jax.ShapeDtypeStruct(v.shape, v.dtype) for v in operands]
-        return self.jaxpr(jax.make_jaxpr(function)(*avals), operands)
+    def trace(self, function: Callable[..., Any], *operands: Operand) -> list[Operand]:
+        """Lowers a function of jax.numpy on these operands, or one of Pallas where there are refs among them."""
+        avals = [jax_core.ShapedArray(x.shape, x.dtype) for x in operands]
+        seen = [AbstractRef(a) if isinstance(x, Ref) else a for x, a in zip(operands, avals, strict=True)]
+        return self.jaxpr(jax.make_jaxpr(function)(*seen), operands)
 
     def jaxpr(
         self,
