@@ -128,7 +128,8 @@ static void what_units_tell_each_other(void **state) {
   expect_fixed_point(
       STR("kernel k(x: f32[2, M, 3]) -> (y: f32[2, M, 3]) {\n  machine gpu\n  grid g: M / 2 parallel\n"
           "  threads t: 2\n  devices v: 2\n  cluster c: 2, d: M\n"
-          "  scratch s: f32[M, 3]\n  scratch full: barrier[2, 3] arrivals 2 tensor open\n  scratch all: barrier across c, d "
+          "  scratch s: f32[M, 3]\n  scratch full: barrier[2, 3] arrivals 2 tensor open\n  scratch all: barrier across "
+          "c, d "
           "leader\n  scratch n: semaphore[4] in gmem\n  scratch acc: f32[3, 3] in acc\n  scratch one: barrier\n"
           "  arrive full[t, 0]\n  wait full[0, t]\n  wait n[t] by t + 1 keep\n  signal n[0] by 3 at 1 - v\n"
           "  let done = test all\n  let left = count n[3]\n  let far = peer s at 1 - c, 0\n"
