@@ -114,6 +114,12 @@ static crew_queue_id awaited_queue(ir_what what) {
   return what == IR_WHAT_LOADS ? CREW_LOADS : CREW_PRODUCTS;
 }
 
+/* A part awaits what its whole has started. */
+static void finish_awaited(crew *c, copy_queue *queue, uint64_t id, copy_stage stage) {
+  copy_queue *whole = copy_find(queue, id)->origin;
+  crew_finish_task(c, whole ? whole : queue, id, stage);
+}
+
 /* Nobody else can do it: what is awaited is done now at the latest. */
 host_status crew_await(host_unit *unit, const host_crew_op *what, const ir_op *op) {
   const bool sources = op->code == IR_await && op->attrs->sources;
@@ -127,6 +133,6 @@ host_status crew_await(host_unit *unit, const host_crew_op *what, const ir_op *o
   copy_queue *queue = &unit->member->queues[id];
   uint64_t next = 0;
   while (ask(queue, id == CREW_COPIES, sources, left < 0 ? 0 : (uint64_t)left, &next).state == SYNC_BLOCKED)
-    crew_finish_task(c, queue, next, sources ? COPY_READ : COPY_WRITTEN);
+    finish_awaited(c, queue, next, sources ? COPY_READ : COPY_WRITTEN);
   return HOST_RUNNING;
 }

@@ -162,7 +162,7 @@ void crew_race_awaited(host_unit *unit, const copy *awaited, bool read_only, boo
   race *r = unit->member->crew->race;
   if (!r) return;
   race_await(r, unit->id, awaited->desc.client, read_only);
-  if (forgotten) race_end(r, awaited->desc.client);
+  if (forgotten && !awaited->origin) race_end(r, awaited->desc.client); /* else it is the whole's to end */
 }
 
 /* ---- the launch ---- */

@@ -26,6 +26,9 @@ static void become_part(host_unit *part, host_unit *whole, uint32_t index, uint3
   memcpy(part->box, whole->box, plan->box_count * sizeof *part->box);
   memcpy(part->block, whole->block, plan->root_count * sizeof(alloc_block *));
   host_set_cell(part, cell, (int32_t)index);
+  for (uint32_t q = 0; q < CREW_QUEUES; q++)
+    if (!copy_queue_fork(&part->member->queues[q], &whole->member->queues[q]))
+      launch_run_out(whole->member->crew->launch);
   if (part->member->crew->race) race_fork(part->member->crew->race, whole->id, part->id);
   if (plan->trace) trace_fork(plan->trace, whole, part, plan->code[whole->pc].source);
   crew_begin(part);
@@ -45,20 +48,24 @@ host_status crew_split(host_unit *unit, uint32_t begin, const host_instr *instr)
 }
 
 /* What a part leaves in flight is the whole's to await. */
-static void hand_over(crew *c, copy_queue *from, copy_queue *to) {
-  for (uint32_t i = 0; i < from->count; i++) {
-    copy *left = &from->pending[i];
-    uint64_t id;
-    if (copy_start(to, &left->desc, &id).state != SYNC_READY) {
-      launch_run_out(c->launch);
+typedef struct heir {
+  crew *crew;
+  const copy_queue *from;
+  copy_queue *to;
+} heir;
+
+static void hand_task(void *user, uint64_t from, uint64_t to) {
+  const heir *h = user;
+  for (crew_task *task = h->crew->tasks; task; task = task->next)
+    if (task->queue == h->from && task->id == from) {
+      task->queue = h->to;
+      task->id = to;
       return;
     }
-    to->pending[to->count - 1].stage = left->stage;
-    to->pending[to->count - 1].read_awaited = left->read_awaited;
-    for (crew_task *task = c->tasks; task; task = task->next)
-      if (task->queue == from && task->id == left->id) task->queue = to, task->id = id;
-  }
-  from->count = 0;
+}
+
+static void hand_over(crew *c, copy_queue *from, copy_queue *to) {
+  if (!copy_queue_join(to, from, hand_task, &(heir){c, from, to})) launch_run_out(c->launch);
 }
 
 void crew_join(host_unit *part) {
@@ -71,5 +78,7 @@ void crew_join(host_unit *part) {
   key_join(&whole->serials, &part->serials);
   whole->member->parts_left--;
   if (c->plan->trace) trace_join(c->plan->trace, whole, part);
-  if (whole->member->parts_left == 0) crew_begin(whole);
+  if (whole->member->parts_left > 0) return;
+  for (uint32_t q = 0; q < CREW_QUEUES; q++) copy_queue_joined(&whole->member->queues[q]);
+  crew_begin(whole);
 }

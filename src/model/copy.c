@@ -10,16 +10,22 @@ void copy_queue_free(copy_queue *q) {
   *q = (copy_queue){0};
 }
 
-sync_result copy_start(copy_queue *q, const copy_desc *desc, uint64_t *id) {
+static bool push(copy_queue *q, const copy *c) {
   if (q->count == q->capacity) {
     uint32_t capacity = q->capacity ? q->capacity * 2 : 8;
     copy *pending = mem_resize(q->mem, q->pending, q->capacity * sizeof *pending, capacity * sizeof *pending);
-    if (!pending) return sync_fault(SYNC_MEMORY, UNIT_NONE, 0, 0);
+    if (!pending) return false;
     q->pending = pending;
     q->capacity = capacity;
   }
+  q->pending[q->count++] = *c;
+  return true;
+}
+
+sync_result copy_start(copy_queue *q, const copy_desc *desc, uint64_t *id) {
+  if (!push(q, &(copy){.id = q->started, .group = q->group, .desc = *desc}))
+    return sync_fault(SYNC_MEMORY, UNIT_NONE, 0, 0);
   *id = q->started++;
-  q->pending[q->count++] = (copy){.id = *id, .group = q->group, .desc = *desc};
   if (desc->commit) copy_commit(q);
   return sync_ready();
 }
@@ -61,7 +67,8 @@ sync_result copy_advance(copy_queue *q, uint64_t id, copy_stage to) {
   return result;
 }
 
-static bool waits_here(const copy *c, copy_stage stage) { return !told_elsewhere(c) && c->stage < stage; }
+static copy_stage stage_of(const copy *c) { return c->origin ? find(c->origin, c->id)->stage : c->stage; }
+static bool waits_here(const copy *c, copy_stage stage) { return !told_elsewhere(c) && stage_of(c) < stage; }
 
 /* Drops those of the first `end` places whose writes have been waited for. */
 static void settle(copy_queue *q, uint32_t end, bool read_only) {
@@ -100,6 +107,56 @@ sync_result copy_wait_copies(copy_queue *q, uint64_t copies, bool read_only, uin
   uint32_t end = 0;
   while (end < q->count && q->pending[end].id < before) end++;
   return wait_until(q, end, read_only, next);
+}
+
+/* ---- parts of a unit ---- */
+
+bool copy_queue_fork(copy_queue *part, copy_queue *whole) {
+  part->started = part->forked = whole->started;
+  part->group = part->forked_group = whole->group;
+  for (uint32_t i = 0; i < whole->count; i++) {
+    copy inherited = whole->pending[i];
+    if (!inherited.origin) inherited.origin = whole;
+    if (!push(part, &inherited)) return false;
+  }
+  return true;
+}
+
+/* What the part waited for of what the whole had started: the whole need not, but other parts may still. */
+static void note_waits(copy_queue *whole, const copy_queue *part) {
+  for (uint32_t i = 0; i < whole->count && whole->pending[i].id < part->forked; i++) {
+    const copy *left = find(part, whole->pending[i].id);
+    whole->pending[i].awaited |= !left;
+    whole->pending[i].read_awaited |= !left || left->read_awaited;
+  }
+}
+
+bool copy_queue_join(copy_queue *whole, copy_queue *part, copy_moved_fn moved, void *user) {
+  const uint64_t group = whole->group;
+  bool fits = true;
+  note_waits(whole, part);
+  for (uint32_t i = 0; i < part->count && fits; i++) {
+    copy c = part->pending[i];
+    const uint64_t from = c.id;
+    if (c.origin) continue;
+    c.id = whole->started++;
+    c.group = group + (c.group - part->forked_group);
+    fits = push(whole, &c);
+    moved(user, from, c.id);
+  }
+  whole->group = group + (part->group - part->forked_group);
+  part->count = 0;
+  return fits;
+}
+
+void copy_queue_joined(copy_queue *whole) {
+  uint32_t kept = 0;
+  for (uint32_t i = 0; i < whole->count; i++) {
+    copy *c = &whole->pending[i];
+    if (c->awaited && whole->awaited) whole->awaited(whole->user, c, false, true);
+    if (!c->awaited) whole->pending[kept++] = *c;
+  }
+  whole->count = kept;
 }
 
 sync_result copy_finish(const copy_queue *q) {

@@ -25,7 +25,9 @@ typedef struct copy_desc {
 typedef struct copy {
   uint64_t id, group;
   copy_stage stage;
-  bool read_awaited; /* its unit knows that the source has been read */
+  bool read_awaited;         /* its unit knows that the source has been read */
+  bool awaited;              /* a part of its unit knows that it is over */
+  struct copy_queue *origin; /* of a copy that a part did not start: the queue of the whole; else NULL */
   copy_desc desc;
 } copy;
 
@@ -37,8 +39,9 @@ typedef struct copy_queue {
   mem mem;
   copy *pending; /* in order of start; left when they were waited for, or told somebody else */
   uint32_t count, capacity;
-  uint64_t started, group; /* next id; the open group */
-  copy_awaited_fn awaited; /* may be NULL */
+  uint64_t started, group;       /* next id; the open group */
+  uint64_t forked, forked_group; /* what they were when this queue was split off */
+  copy_awaited_fn awaited;       /* may be NULL */
   void *user;
 } copy_queue;
 
@@ -59,6 +62,14 @@ sync_result copy_advance(copy_queue *q, uint64_t id, copy_stage to);
 sync_result copy_wait_groups(copy_queue *q, uint64_t groups, bool read_only, uint64_t *next);
 /* The same for copies that were never grouped: at most `copies` still in flight. */
 sync_result copy_wait_copies(copy_queue *q, uint64_t copies, bool read_only, uint64_t *next);
+
+/* A unit splits: each part begins with what the whole has in flight, and may wait for it. False when memory is out. */
+bool copy_queue_fork(copy_queue *part, copy_queue *whole);
+/* A part ends: what it started and did not wait for goes to the end of the whole's queue, as if the parts had started
+ * theirs one after the other. `moved` is told of the new ids. */
+typedef void (*copy_moved_fn)(void *user, uint64_t from, uint64_t to);
+bool copy_queue_join(copy_queue *whole, copy_queue *part, copy_moved_fn moved, void *user);
+void copy_queue_joined(copy_queue *whole); /* all parts have ended: what they waited for is forgotten */
 
 /* The end of the unit: no copy may be left but those whose source it knows to have been read. */
 sync_result copy_finish(const copy_queue *q);

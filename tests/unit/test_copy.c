@@ -207,12 +207,61 @@ static void random_queues_agree_with_history(void **state) {
   }
 }
 
+typedef struct renamed {
+  uint64_t from[4], to[4];
+  uint32_t count;
+} renamed;
+
+static void note_new_id(void *user, uint64_t from, uint64_t to) {
+  renamed *all = user;
+  all->from[all->count] = from;
+  all->to[all->count++] = to;
+}
+
+/* A part waits for the whole's first copy and starts two groups; another part does nothing. */
+static void parts_wait_for_the_whole_and_leave_it_theirs(void **state) {
+  (void)state;
+  copy_queue whole, parts[2];
+  uint64_t first, second, left, next;
+  renamed all = {.count = 0};
+  copy_queue_init(&whole, mem_default());
+  copy_start(&whole, &(copy_desc){.commit = true}, &first);
+  copy_start(&whole, &(copy_desc){.commit = true}, &second);
+  for (uint32_t i = 0; i < 2; i++) {
+    copy_queue_init(&parts[i], mem_default());
+    assert_true(copy_queue_fork(&parts[i], &whole));
+  }
+  assert_int_equal(copy_wait_groups(&parts[0], 1, false, &next).state, SYNC_BLOCKED);
+  assert_int_equal(next, first);
+  copy_advance(&whole, first, COPY_READ);
+  copy_advance(&whole, first, COPY_WRITTEN);
+  copy_commit(&parts[0]);
+  copy_start(&parts[0], &(copy_desc){.commit = true}, &left);
+  assert_int_equal(copy_wait_groups(&parts[0], 3, false, &next).state, SYNC_READY); /* the empty group counts */
+  assert_int_equal(copy_wait_groups(&parts[0], 2, false, &next).state, SYNC_BLOCKED);
+  assert_int_equal(next, second);
+  for (uint32_t i = 0; i < 2; i++) assert_true(copy_queue_join(&whole, &parts[i], note_new_id, &all));
+  assert_int_equal(all.count, 1);
+  assert_int_equal(all.from[0], left);
+  copy_queue_joined(&whole);
+  assert_null(copy_find(&whole, first));
+  assert_non_null(copy_find(&whole, second));
+  assert_int_equal(copy_find(&whole, all.to[0])->group, 3);
+  for (uint32_t i = 0; i < 2; i++) copy_queue_free(&parts[i]);
+  copy_queue_free(&whole);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(stages_go_one_by_one),         cmocka_unit_test(semaphores_count_bytes),
-      cmocka_unit_test(waits_tell_whom_they_cover),   cmocka_unit_test(a_written_copy_arrives_once),
-      cmocka_unit_test(groups_close_with_a_commit),   cmocka_unit_test(the_open_group_is_not_waited_for),
-      cmocka_unit_test(reading_may_be_awaited_alone), cmocka_unit_test(random_queues_agree_with_history),
+      cmocka_unit_test(parts_wait_for_the_whole_and_leave_it_theirs),
+      cmocka_unit_test(stages_go_one_by_one),
+      cmocka_unit_test(semaphores_count_bytes),
+      cmocka_unit_test(waits_tell_whom_they_cover),
+      cmocka_unit_test(a_written_copy_arrives_once),
+      cmocka_unit_test(groups_close_with_a_commit),
+      cmocka_unit_test(the_open_group_is_not_waited_for),
+      cmocka_unit_test(reading_may_be_awaited_alone),
+      cmocka_unit_test(random_queues_agree_with_history),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
