@@ -114,8 +114,7 @@ static kiln_str line_text(loc at) {
   return (kiln_str){all.data + start, end - start};
 }
 
-/* In the text itself, whatever it was made of. */
-static kiln_place own_place(loc at, kiln_str label) {
+kiln_place loc_own_place(loc at, kiln_str label) {
   kiln_place place = {.label = label};
   if (at.source) place.file = at.source->name;
   own_position(at, &place.line, &place.column);
@@ -127,7 +126,7 @@ static kiln_place own_place(loc at, kiln_str label) {
 
 kiln_place loc_place(loc at, kiln_str label) {
   const origin *from = loc_origin(at);
-  if (!from) return own_place(at, label);
+  if (!from) return loc_own_place(at, label);
   return (kiln_place){.file = from->file, .line = from->line, .column = from->column, .label = label};
 }
 
@@ -166,13 +165,14 @@ static kiln_place copy_place(arena *a, kiln_place place) {
   return place;
 }
 
-/* What is wrong with a text itself is shown there too. */
+/* What is wrong with a text itself, and what went wrong as it ran, is shown there too. */
 static void copy_places(arena *a, kiln_diag *diag, loc at, const diag_extra *extra) {
   size_t notes = extra ? extra->note_count : 0;
   kiln_place *places = ARENA_ARRAY(a, kiln_place, notes + 2);
   size_t count = 0;
   if (at.source) places[count++] = copy_place(a, loc_place(at, (kiln_str){0}));
-  if (loc_origin(at) && diag->code < MEANING) places[count++] = copy_place(a, own_place(at, STR("in the kernel text")));
+  const bool shown = diag->code < MEANING || diag->severity == KILN_FAULT;
+  if (loc_origin(at) && shown) places[count++] = copy_place(a, loc_own_place(at, STR("in the kernel text")));
   for (size_t i = 0; i < notes; i++) places[count++] = copy_place(a, extra->notes[i]);
   diag->places = places;
   diag->place_count = count;

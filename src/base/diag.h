@@ -38,6 +38,7 @@ const origin *loc_origin(loc at); /* what a place was made of; NULL: nothing els
 void loc_position(loc at, uint32_t *line, uint32_t *column); /* both from 1; 0, 0 for no place */
 kiln_str loc_file(loc at);
 kiln_place loc_place(loc at, kiln_str label);
+kiln_place loc_own_place(loc at, kiln_str label); /* in the text itself, whatever it was made of */
 
 /* Where diagnostics of one context are collected. Thread-safe: executor threads report too. */
 typedef struct diag_sink diag_sink;

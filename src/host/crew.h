@@ -243,9 +243,12 @@ void trace_stuck(crew *c);                               /* whoever waits now do
 void trace_races(host_trace *trace, const race *r);      /* those found since */
 void trace_race_told(host_trace *trace, uint32_t which); /* the latest diagnostic is that race's */
 
+/* crew_reach.c, crew_deadlock.c */
+bool crew_may_reach(const host_unit *unit, const ir_op *op); /* from where it waits, by its text */
+void crew_report_deadlock(crew *c);
+
 /* crew_report.c */
 void crew_report_race(crew *c, const race_report *found);
-void crew_report_deadlock(crew *c);
 void crew_report_diverged(host_unit *unit, uint32_t root);
 void crew_report_unshared(crew *c); /* scratch that some of its units never asked for */
 void crew_report_unawaited(crew *c, const host_unit *unit, sync_result result);

@@ -1,114 +1,37 @@
-/* What went wrong in a crew: who waits for what and who could still help, broken rules of barriers and semaphores, and
+/* What went wrong in a crew: races, broken rules of barriers and semaphores, and
  * memory that its sharers do not agree on. */
 #include <string.h>
 
-#include "host/crew.h"
+#include "host/crew_report.h"
 
-enum { NOTES_MOST = 8 };
-
-/* A report's texts, in an arena of their own. */
-typedef struct report {
-  crew *crew;
-  arena arena;
-  jmp_buf out;
-  kiln_place notes[NOTES_MOST];
-  size_t note_count;
-} report;
-
-static void note(report *r, loc at, kiln_str words) {
-  if (r->note_count < NOTES_MOST) r->notes[r->note_count++] = loc_place(at, words);
+void report_note(report *r, loc at, kiln_str words) {
+  if (r->note_count + 2 > NOTES_MOST) return;
+  r->notes[r->note_count++] = loc_place(at, words);
+  if (loc_origin(at)) r->notes[r->note_count++] = loc_own_place(at, STR("in the kernel text"));
 }
 
-static kiln_str name_unit(report *r, const host_unit *unit) {
+kiln_str report_unit(report *r, const host_unit *unit) {
   char words[256];
   host_describe_unit(unit, words, sizeof words);
   return str_copy(&r->arena, str_from(words));
 }
 
-/* ---- deadlock ---- */
-
-/* "thread .. waits for full[0, 1]: phase 2 has 0 of 1 arrivals" */
-static kiln_str describe_wait(report *r, const host_unit *unit) {
-  const crew_element *at = &unit->member->waits_for;
+kiln_str report_id(report *r, unit_id id) {
+  const kiln_host_plan *plan = r->crew->plan;
+  const unit_id thread = unit_above(&plan->machine, id, CREW_THREAD);
   text t = text_new(&r->arena);
-  text_format(&t, "%.*s waits for ", STR_FMT(name_unit(r, unit)));
-  if (!at->sync) {
-    text_format(&t, unit->member->split ? "its parts" : "the memory of another unit, which has none");
-    return text_str(&t);
-  }
-  host_name_element(&t, r->crew->plan, at->sync->root, at->index);
-  if (at->sync->root->kind == IR_BARRIER) {
-    const barrier *b = crew_barrier(at);
-    text_format(&t, ": phase %llu has %u of %u arrivals", (unsigned long long)b->phase, b->arrived, b->expected);
-  } else {
-    text_format(&t, ": the count is %u", semaphore_read(crew_semaphore(at)));
-  }
+  const bool any = host_name_places(&t, plan, thread, HOST_PLACES_ALL, "unit (");
+  if (!any) text_add(&t, STR("the only unit"));
+  if (thread != id) text_format(&t, any ? ", warp %u" : " (warp %u", unit_index(&plan->machine, id));
+  if (any || thread != id) text_char(&t, ')');
   return text_str(&t);
-}
-
-typedef struct helper_search {
-  report *report;
-  const crew_element *at;
-} helper_search;
-
-static const ir_value *sync_operand(const ir_op *op) {
-  for (uint32_t k = 0; k < op->operand_count; k++)
-    if (op->operands[k]->type.kind == IR_BARRIER || op->operands[k]->type.kind == IR_SEMAPHORE) return op->operands[k];
-  return NULL;
-}
-
-static bool note_helper(void *user, ir_op *op) {
-  helper_search *s = user;
-  const ir_value *sync = sync_operand(op);
-  const host_root *root = s->at->sync->root;
-  if (!sync || op->code == IR_view || op->code == IR_wait || op->code == IR_test || op->code == IR_count) return true;
-  if (ir_root_ref(sync)->def != root->made_by) return true;
-  note(s->report, op->loc,
-       str_format(&s->report->arena, "%s %.*s here", root->kind == IR_BARRIER ? "arrivals at" : "signals of",
-                  STR_FMT(root->name)));
-  return true;
-}
-
-/* Each place of waiting once, with the unit that came first, and where help could have come from. */
-static loc note_waits(report *r) {
-  const ir_op *seen[NOTES_MOST] = {0};
-  loc first = {0};
-  uint32_t count = 0;
-  for (uint32_t p = 0; p < r->crew->places; p++)
-    for (uint32_t i = 0; i < r->crew->cluster_units && count < NOTES_MOST / 2; i++) {
-      const host_unit *unit = r->crew->place[p]->units[i];
-      const ir_op *at = unit ? unit->member->waits_at : NULL;
-      bool known = !at;
-      for (uint32_t s = 0; s < count; s++) known = known || seen[s] == at;
-      if (known) continue;
-      seen[count++] = at;
-      if (count == 1) first = at->loc;
-      note(r, at->loc, describe_wait(r, unit));
-      helper_search search = {r, &unit->member->waits_for};
-      if (search.at->sync) ir_walk(r->crew->plan->kernel->body, note_helper, &search);
-    }
-  return first;
-}
-
-void crew_report_deadlock(crew *c) {
-  report r = {.crew = c};
-  arena_init(&r.arena, c->mem, 0);
-  c->launch->stop = true;
-  if (ARENA_GUARD(&r.arena, r.out)) {
-    loc first = note_waits(&r);
-    diag_extra extra = {.notes = r.notes, .note_count = r.note_count, .seed = c->plan->seed};
-    if (c->next < c->end) extra.hint = "the memory limit left no room for the other clusters; raise it";
-    diag_report_with(c->plan->context->diags, DIAG_deadlock, first, &extra, (unsigned long long)c->alive,
-                     (unsigned long long)(c->plan->machine.count[CREW_THREAD]), STR_FMT(c->plan->kernel->name));
-  }
-  arena_finish(&r.arena);
 }
 
 /* ---- broken rules ---- */
 
 /* Words of a fault: the element's name, the rule, and its counts. */
 static void report_rule(report *r, diag_id id, loc at, const host_unit *unit, sync_result result, kiln_str name) {
-  const kiln_str who = unit ? name_unit(r, unit) : (kiln_str){0};
+  const kiln_str who = unit ? report_unit(r, unit) : (kiln_str){0};
   diag_extra extra = {.unit = who, .seed = r->crew->plan->seed};
   diag_report_with(r->crew->plan->context->diags, id, at, &extra, STR_FMT(name), sync_rule_text(result.rule),
                    (unsigned long long)result.have, (unsigned long long)result.want);
@@ -192,20 +115,10 @@ void crew_report_outside(const host_unit *unit, uint32_t which, const ir_op *op)
 
 /* ---- races ---- */
 
-/* "unit (g 0, c 1, t 0) warp 2" */
-static void name_id(text *t, const crew *c, unit_id id) {
-  const machine *m = &c->plan->machine;
-  const unit_id thread = unit_above(m, id, CREW_THREAD);
-  const bool any = host_name_places(t, c->plan, thread, HOST_PLACES_ALL, "unit (");
-  text_format(t, "%s", any ? ")" : "the only unit");
-  if (thread != id) text_format(t, " warp %u", unit_index(m, id));
-}
-
 /* "store by unit (t 0)" */
 static kiln_str name_side(report *r, const race_side *side) {
   text t = text_new(&r->arena);
-  text_format(&t, "%s by ", race_kind_text(side->kind));
-  name_id(&t, r->crew, side->unit);
+  text_format(&t, "%s by %.*s", race_kind_text(side->kind), STR_FMT(report_id(r, side->unit)));
   return text_str(&t);
 }
 
@@ -219,7 +132,7 @@ void crew_report_race(crew *c, const race_report *found) {
     const kiln_str before = name_side(&r, &found->first), after = name_side(&r, &found->second);
     text place = text_new(&r.arena);
     host_name_element(&place, c->plan, root, found->element * root->grain / ir_dtype_bytes(root->dtype));
-    note(&r, first->loc, str_format(&r.arena, "first: %.*s", STR_FMT(before)));
+    report_note(&r, first->loc, str_format(&r.arena, "first: %.*s", STR_FMT(before)));
     diag_extra extra = {
         .notes = r.notes, .note_count = r.note_count, .seed = c->plan->seed, .hint = race_edge_text(found->edge)};
     diag_report_with(c->plan->context->diags, DIAG_race, second->loc, &extra, STR_FMT(text_str(&place)),
