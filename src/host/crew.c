@@ -151,8 +151,9 @@ static bool join_cluster(crew *c) {
 /* Copies whose sources may still be read end with their unit's memory. */
 static void empty_queues(crew *c, host_unit *unit) {
   for (uint32_t q = CREW_COPIES; c->plan->check && q <= CREW_LOADS; q++) {
-    sync_result end = copy_finish(&unit->member->queues[q]);
-    if (end.state == SYNC_FAULT) crew_report_unawaited(c, unit, end);
+    const copy *left = NULL;
+    sync_result end = copy_finish(&unit->member->queues[q], &left);
+    if (end.state == SYNC_FAULT) crew_report_unawaited(c, unit, end, left->desc.site, (crew_queue_id)q);
   }
   crew_finish_unit(c, unit);
   for (uint32_t q = 0; q < CREW_QUEUES; q++) {

@@ -251,7 +251,7 @@ void crew_report_deadlock(crew *c);
 void crew_report_race(crew *c, const race_report *found);
 void crew_report_diverged(host_unit *unit, uint32_t root);
 void crew_report_unshared(crew *c); /* scratch that some of its units never asked for */
-void crew_report_unawaited(crew *c, const host_unit *unit, sync_result result);
+void crew_report_unawaited(crew *c, const host_unit *unit, sync_result result, const ir_op *op, crew_queue_id queue);
 void crew_report_outside(const host_unit *unit, uint32_t which, const ir_op *op); /* no such barrier */
 /* A fault of a state machine; `unit` may be NULL at the end. Whether the unit may go on. */
 bool crew_report_fault(crew *c, const host_unit *unit, sync_result result, const crew_element *at, const ir_op *op);

@@ -29,10 +29,11 @@ kiln_str report_id(report *r, unit_id id) {
 
 /* ---- broken rules ---- */
 
-/* Words of a fault: the element's name, the rule, and its counts. */
-static void report_rule(report *r, diag_id id, loc at, const host_unit *unit, sync_result result, kiln_str name) {
+/* Words of a fault: the element's name, the rule, and its counts. `hint` NULL: the row's. */
+static void report_rule(report *r, diag_id id, loc at, const host_unit *unit, sync_result result, kiln_str name,
+                        const char *hint) {
   const kiln_str who = unit ? report_unit(r, unit) : (kiln_str){0};
-  diag_extra extra = {.unit = who, .seed = r->crew->plan->seed};
+  diag_extra extra = {.unit = who, .seed = r->crew->plan->seed, .hint = hint};
   diag_report_with(r->crew->plan->context->diags, id, at, &extra, STR_FMT(name), sync_rule_text(result.rule),
                    (unsigned long long)result.have, (unsigned long long)result.want);
 }
@@ -46,12 +47,19 @@ static diag_id fault_of(sync_rule rule) {
   return DIAG_over_arrival;
 }
 
-void crew_report_unawaited(crew *c, const host_unit *unit, sync_result result) {
+void crew_report_unawaited(crew *c, const host_unit *unit, sync_result result, const ir_op *op, crew_queue_id queue) {
   report r = {.crew = c};
   arena_init(&r.arena, c->mem, 0);
   c->launch->faulty = true;
-  if (ARENA_GUARD(&r.arena, r.out))
-    report_rule(&r, DIAG_copy_not_awaited, c->plan->kernel->loc, unit, result, STR("copy"));
+  if (ARENA_GUARD(&r.arena, r.out)) {
+    const kiln_str from = ir_root_ref(op->operands[0])->name, to = ir_root_ref(op->operands[1])->name;
+    const kiln_str name = str_format(&r.arena, "copy %.*s -> %.*s", STR_FMT(from), STR_FMT(to));
+    report_rule(&r, DIAG_copy_not_awaited, op->loc, unit, result, name,
+                queue == CREW_LOADS
+                    ? "`await loads 0` before the unit ends"
+                    : "`await copies 0` before the unit ends, or `await copies 0 sources` if nobody reads "
+                      "the destination");
+  }
   arena_finish(&r.arena);
 }
 
@@ -63,7 +71,7 @@ bool crew_report_fault(crew *c, const host_unit *unit, sync_result result, const
   if (ARENA_GUARD(&r.arena, r.out)) {
     text name = text_new(&r.arena);
     if (at) host_name_element(&name, c->plan, at->sync->root, at->index);
-    report_rule(&r, fault_of(result.rule), op->loc, unit, result, text_str(&name));
+    report_rule(&r, fault_of(result.rule), op->loc, unit, result, text_str(&name), NULL);
   }
   arena_finish(&r.arena);
   return result.rule == SYNC_OVER_ARRIVAL || !unit;
@@ -122,6 +130,16 @@ static kiln_str name_side(report *r, const race_side *side) {
   return text_str(&t);
 }
 
+/* "first: store by unit (t 0) at its clock 3, of which unit (t 1) has heard up to 2" */
+static kiln_str describe_first(report *r, const race_report *found, kiln_str side) {
+  text t = text_new(&r->arena);
+  text_format(&t, "first: %.*s", STR_FMT(side));
+  if (found->heard == RACE_UNHEARD) return text_str(&t);
+  text_format(&t, " at its clock %u, of which %.*s has heard up to %u", found->clock,
+              STR_FMT(report_id(r, found->second.unit)), found->heard);
+  return text_str(&t);
+}
+
 void crew_report_race(crew *c, const race_report *found) {
   report r = {.crew = c};
   arena_init(&r.arena, c->mem, 0);
@@ -132,7 +150,7 @@ void crew_report_race(crew *c, const race_report *found) {
     const kiln_str before = name_side(&r, &found->first), after = name_side(&r, &found->second);
     text place = text_new(&r.arena);
     host_name_element(&place, c->plan, root, found->element * root->grain / ir_dtype_bytes(root->dtype));
-    report_note(&r, first->loc, str_format(&r.arena, "first: %.*s", STR_FMT(before)));
+    report_note(&r, first->loc, describe_first(&r, found, before));
     diag_extra extra = {
         .notes = r.notes, .note_count = r.note_count, .seed = c->plan->seed, .hint = race_edge_text(found->edge)};
     diag_report_with(c->plan->context->diags, DIAG_race, second->loc, &extra, STR_FMT(text_str(&place)),

@@ -243,7 +243,7 @@ bool crew_issue(host_unit *unit, crew_task *task, crew_queue_id queue, bool clos
   task->queue = queue == CREW_QUEUES ? NULL : &unit->member->queues[queue];
   crew_race_issue(c, task);
   if (c->plan->trace) task->event = trace_issue(c->plan->trace, task);
-  const copy_desc desc = {.commit = closes, .client = task->race, .event = task->event};
+  const copy_desc desc = {.commit = closes, .client = task->race, .site = task->op, .event = task->event};
   if (task->queue && copy_start(task->queue, &desc, &task->id).state != SYNC_READY) return false;
   return c->timing == KILN_TIMING_EAGER ? run_at_once(c, task) : list_task(c, task);
 }

@@ -159,9 +159,11 @@ void copy_queue_joined(copy_queue *whole) {
   whole->count = kept;
 }
 
-sync_result copy_finish(const copy_queue *q) {
-  for (uint32_t i = 0; i < q->count; i++)
-    if (!q->pending[i].read_awaited)
-      return sync_fault(SYNC_COPY_NOT_AWAITED, UNIT_NONE, q->pending[i].stage, COPY_WRITTEN);
+sync_result copy_finish(const copy_queue *q, const copy **left) {
+  for (uint32_t i = 0; i < q->count; i++) {
+    if (q->pending[i].read_awaited) continue;
+    if (left) *left = &q->pending[i];
+    return sync_fault(SYNC_COPY_NOT_AWAITED, UNIT_NONE, q->pending[i].stage, COPY_WRITTEN);
+  }
   return sync_ready();
 }

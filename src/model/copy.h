@@ -19,7 +19,8 @@ typedef struct copy_desc {
   barrier *arrival;                /* may be NULL */
   bool commit;                     /* closes the open group, this copy included */
   void *client;                    /* what the client keeps with it */
-  uint32_t event;                  /* and its number in a trace */
+  const void *site;                /* where in the program it is started */
+  uint32_t event;                  /* its number in a trace */
 } copy_desc;
 
 typedef struct copy {
@@ -71,7 +72,8 @@ typedef void (*copy_moved_fn)(void *user, uint64_t from, uint64_t to);
 bool copy_queue_join(copy_queue *whole, copy_queue *part, copy_moved_fn moved, void *user);
 void copy_queue_joined(copy_queue *whole); /* all parts have ended: what they waited for is forgotten */
 
-/* The end of the unit: no copy may be left but those whose source it knows to have been read. */
-sync_result copy_finish(const copy_queue *q);
+/* The end of the unit: no copy may be left but those whose source it knows to have been read. `*left` (may be NULL):
+ * the first one that is. */
+sync_result copy_finish(const copy_queue *q, const copy **left);
 
 #endif

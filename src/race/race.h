@@ -164,7 +164,11 @@ typedef struct race_report {
   const void *tag;
   uint64_t element; /* the first one found */
   race_edge edge;   /* what is missing */
+  /* Clocks count a unit's hand-offs: where the first access's unit was at it or its issue, and how far the second's had
+   * heard of that unit. RACE_UNHEARD: of both one unit, or the second was issued before. */
+  uint32_t clock, heard;
 } race_report;
+#define RACE_UNHEARD UINT32_MAX
 
 uint32_t race_report_count(const race *r);
 const race_report *race_report_at(const race *r, uint32_t index); /* valid until the next access */

@@ -59,6 +59,9 @@ static void explain(race *r, const race_mark *earlier, const race_mark *later, c
   const race_mark *first = swapped ? later : earlier, *second = swapped ? earlier : later;
   out->first = side_of(first);
   out->second = side_of(second);
+  out->clock = first->op ? first->op->issued : first->count;
+  out->heard = swapped || first->unit == second->unit ? RACE_UNHEARD
+                                                      : race_clock_at(&views->generic, race_slot_done(first->unit));
   out->edge = fence ? RACE_EDGE_FENCE : first->op ? after_op(r, first, second) : RACE_EDGE_ORDER;
   if (out->edge == RACE_EDGE_AWAIT_COPIES && !swapped && race_op_known(first->op, views, true))
     out->edge = RACE_EDGE_AWAIT_WRITE;

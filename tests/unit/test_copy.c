@@ -41,7 +41,7 @@ static void semaphores_count_bytes(void **state) {
   finish_copy(&q, a);
   assert_int_equal(copy_advance(&q, b, COPY_WRITTEN).state, SYNC_READY);
   assert_int_equal(semaphore_wait(&received, 128, false, NULL).state, SYNC_READY); /* one wait for both */
-  assert_int_equal(copy_finish(&q).state, SYNC_READY);
+  assert_int_equal(copy_finish(&q, NULL).state, SYNC_READY);
   assert_int_equal(semaphore_finish(&sent, false).rule, SYNC_SEMAPHORE_LEAK);
   copy_queue_free(&q);
 }
@@ -134,9 +134,9 @@ static void reading_may_be_awaited_alone(void **state) {
   uint64_t id = start(&q, (copy_desc){.bytes = 1, .commit = true});
   assert_int_equal(copy_wait_groups(&q, 0, true, NULL).state, SYNC_BLOCKED);
   assert_int_equal(copy_advance(&q, id, COPY_READ).state, SYNC_READY);
-  assert_int_equal(copy_finish(&q).rule, SYNC_COPY_NOT_AWAITED); /* read, but its unit does not know */
+  assert_int_equal(copy_finish(&q, NULL).rule, SYNC_COPY_NOT_AWAITED); /* read, but its unit does not know */
   assert_int_equal(copy_wait_groups(&q, 0, true, NULL).state, SYNC_READY);
-  assert_int_equal(copy_finish(&q).state, SYNC_READY); /* the write side may stay unawaited */
+  assert_int_equal(copy_finish(&q, NULL).state, SYNC_READY); /* the write side may stay unawaited */
   assert_int_equal(copy_wait_groups(&q, 0, false, NULL).state, SYNC_BLOCKED);
   copy_queue_free(&q);
 }
