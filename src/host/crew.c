@@ -172,6 +172,7 @@ static void end_unit(crew *c, host_unit *unit) {
     return;
   }
   empty_queues(c, unit);
+  if (c->race) race_retire(c->race, unit->id);
   c->alive--;
   if (--place->left > 0) return;
   atomic_fetch_add(&c->launch->done, 1);

@@ -42,12 +42,9 @@ size_t race_room_size(size_t size); /* what a block of that size takes */
 /* ---- clock.c ---- */
 
 /* Sparse: only who was ever heard of, by slot. A unit has two slots: one counts what it did, one what it observed. */
-typedef struct race_tick {
-  uint32_t slot, count;
-} race_tick;
-
 typedef struct race_clock {
-  race_tick *ticks;
+  uint32_t *slots;  /* ascending */
+  uint32_t *counts; /* of each; behind the slots, in one block of memory */
   uint32_t count, capacity;
 } race_clock;
 

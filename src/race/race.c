@@ -61,3 +61,12 @@ void race_join(race *r, unit_id whole, unit_id part) {
   race_ops_clear(r, &joined->loads);
   race_ops_clear(r, &joined->stores);
 }
+
+void race_retire(race *r, unit_id unit) {
+  race_unit *u = race_unit_of(r, unit);
+  race_ops_free(r, &u->tasks);
+  race_ops_free(r, &u->issued);
+  race_ops_free(r, &u->loads);
+  race_ops_free(r, &u->stores);
+  race_views_free(r, &u->views);
+}
