@@ -114,3 +114,11 @@ void ir_clone_region(ir_builder *b, const ir_region *from, ir_value **map_value)
   }
   b->loc = at;
 }
+
+bool ir_clone_op(ir_builder *b, const ir_op *op, ir_value **map_value) {
+  const ir_cloner c = {.builder = b, .map = map_value};
+  const loc at = b->loc;
+  const bool ok = copy_op(&c, op);
+  b->loc = at;
+  return ok;
+}

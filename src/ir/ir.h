@@ -420,6 +420,8 @@ struct kiln_kernel {
   kiln_str comment;     /* the `//` lines directly above it; may be empty */
   loc loc;
   const struct kiln_log *log; /* what it tells by way of its last param (ir/log.h); NULL before pass log_tells */
+  kiln_str units;             /* what became of its units on a device, or why nothing did; empty where it has none */
+  loc units_at;               /* what stood in the way */
   bool bound;
 };
 typedef kiln_kernel ir_kernel;
@@ -551,5 +553,7 @@ kiln_result ir_out_of_memory(kiln_context *context); /* says so; KILN_ERROR_MEMO
  * by old value id and has room for all of them: entries say what stands for a value (NULL: itself) and are added for
  * what is copied. */
 void ir_clone_region(ir_builder *b, const ir_region *from, ir_value **map_value);
+/* The same for one op; false after a diagnostic. */
+bool ir_clone_op(ir_builder *b, const ir_op *op, ir_value **map_value);
 
 #endif

@@ -1,0 +1,131 @@
+/* What went wrong where units meet, worded as the host's crews word it: who waits for what and who could still help,
+ * and broken rules of barriers and semaphores. */
+#include "pass/roles/protocol.h"
+
+enum { NOTES_MOST = 8 };
+
+typedef struct report {
+  const protocol *p;
+  kiln_place notes[NOTES_MOST];
+  size_t note_count;
+} report;
+
+static void note(report *r, loc at, kiln_str words) {
+  if (r->note_count < NOTES_MOST) r->notes[r->note_count++] = loc_place(at, words);
+}
+
+/* ---- names ---- */
+
+/* "unit (c 0, t 1) warp 2" */
+static kiln_str name_unit(const roles *r, const roles_unit *unit) {
+  text t = text_new(r->arena);
+  const char *between = "unit (";
+  bool known;
+  for (uint32_t i = 0; i < r->kernel->team_count; i++, between = ", ") {
+    const ir_team *team = &r->kernel->teams[i];
+    text_format(&t, "%s%.*s %lld", between, STR_FMT(team->name), (long long)roles_place(r, unit, team->index, &known));
+  }
+  text_format(&t, "%s", between[0] == ',' ? ")" : "the only unit");
+  if (unit->whole) text_format(&t, " warp %u", unit_index(&r->machine, unit->id));
+  return text_str(&t);
+}
+
+/* "full[1, 2]" */
+static kiln_str name_element(const protocol *p, const roles_event *event) {
+  const ir_value *ref = p->r->scratches.data[event->number].op->results[0];
+  int64_t index[KILN_MAX_RANK], left = event->element;
+  text t = text_new(p->r->arena);
+  text_add(&t, ref->name);
+  for (uint32_t d = ref->type.shape.rank; d-- > 0; left /= ir_extent(&ref->type, d))
+    index[d] = left % ir_extent(&ref->type, d);
+  for (uint32_t d = 0; d < ref->type.shape.rank; d++) text_format(&t, "%s%lld", d ? ", " : "[", (long long)index[d]);
+  if (ref->type.shape.rank > 0) text_char(&t, ']');
+  return text_str(&t);
+}
+
+/* ---- deadlock ---- */
+
+/* "unit (t 1) waits for full[0, 1]: phase 2 has 0 of 1 arrivals" */
+static kiln_str describe_wait(const protocol *p, const roles_unit *unit, const roles_event *event) {
+  text t = text_new(p->r->arena);
+  text_format(&t, "%.*s waits for ", STR_FMT(name_unit(p->r, unit)));
+  if (event->kind == ROLES_SPLIT) return text_format(&t, "its parts"), text_str(&t);
+  const protocol_share *share = protocol_share_of(p, event);
+  if (!share->alive || event->kind == ROLES_OPEN)
+    return text_format(&t, "the memory of another unit, which has none"), text_str(&t);
+  text_add(&t, name_element(p, event));
+  if (event->kind == ROLES_WAIT) {
+    const barrier *b = protocol_barrier(p, event);
+    text_format(&t, ": phase %llu has %u of %u arrivals", (unsigned long long)b->phase, b->arrived, b->expected);
+  } else {
+    const int64_t at = event->element;
+    text_format(&t, ": the count is %u", semaphore_read(semaphore_at(&share->semaphores, &at)));
+  }
+  return text_str(&t);
+}
+
+typedef struct helper_search {
+  report *report;
+  const ir_op *scratch;
+} helper_search;
+
+static bool note_helper(void *user, ir_op *op) {
+  const helper_search *s = user;
+  if (op->code != IR_arrive && op->code != IR_signal) return true;
+  if (ir_root_ref(op->operands[0])->def != s->scratch) return true;
+  const kiln_str name = s->scratch->results[0]->name;
+  const char *what = s->scratch->attrs->kind == IR_BARRIER ? "arrivals at" : "signals of";
+  note(s->report, op->loc, str_format(s->report->p->r->arena, "%s %.*s here", what, STR_FMT(name)));
+  return true;
+}
+
+/* Each place of waiting once, with the unit that came first, and where help could have come from. */
+static loc note_waits(report *out, uint64_t *waiting) {
+  const roles *r = out->p->r;
+  const ir_op *seen[NOTES_MOST / 2] = {0};
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < r->units.count; i++) {
+    const roles_unit *unit = r->units.data[i];
+    if (!unit->waits) continue;
+    const roles_event *event = &unit->events.data[unit->next];
+    bool known = count == NOTES_MOST / 2;
+    *waiting += !unit->whole;
+    for (uint32_t s = 0; s < count; s++) known = known || seen[s] == event->op;
+    if (known) continue;
+    seen[count++] = event->op;
+    note(out, event->op->loc, describe_wait(out->p, unit, event));
+    helper_search search = {out, event->kind == ROLES_SPLIT ? NULL : r->scratches.data[event->number].op};
+    if (search.scratch) ir_walk(r->kernel->body, note_helper, &search);
+  }
+  return seen[0] ? seen[0]->loc : r->kernel->loc;
+}
+
+void protocol_report_deadlock(const protocol *p) {
+  roles *r = p->r;
+  report out = {.p = p};
+  uint64_t waiting = 0;
+  const loc first = note_waits(&out, &waiting);
+  const diag_extra extra = {.notes = out.notes, .note_count = out.note_count};
+  diag_report_with(r->c->diags, DIAG_deadlock, first, &extra, (unsigned long long)waiting,
+                   (unsigned long long)r->threads, STR_FMT(r->kernel->name));
+  r->failed = true;
+}
+
+/* ---- broken rules ---- */
+
+static diag_id fault_of(const roles_event *event, sync_result result) {
+  if (result.rule == SYNC_SPLIT_WAIT) return DIAG_divergent_barrier;
+  const bool counts = event->kind == ROLES_CLOSE && result.rule != SYNC_PENDING_ARRIVALS;
+  return counts ? DIAG_semaphore_leak : DIAG_over_arrival;
+}
+
+void protocol_report_fault(const protocol *p, const roles_unit *unit, const roles_event *event, sync_result result) {
+  roles *r = p->r;
+  const diag_id id = fault_of(event, result);
+  const diag_extra extra = {.unit = name_unit(r, unit)};
+  const bool ends = event->kind == ROLES_CLOSE;
+  const kiln_str name = ends ? event->op->results[0]->name : name_element(p, event);
+  diag_report_with(r->c->diags, id, event->op->loc, &extra, STR_FMT(name), sync_rule_text(result.rule),
+                   (unsigned long long)result.have, (unsigned long long)result.want);
+  r->failed = true;
+}

@@ -1,0 +1,56 @@
+/* Scalars that are known beforehand: places on axes, indices of loops, and what is computed from them. */
+#include "ir/eval.h"
+#include "pass/roles/follow.h"
+
+enum { DEPTH_MOST = 200 }; /* of what is computed */
+
+void follow_set(follower *f, const ir_value *v, bool known, uint64_t bits) {
+  f->known[v->id] = (follow_known){FOLLOW_SET, known, bits};
+  f->time++;
+}
+
+static bool compute(follower *f, const ir_value *v, uint32_t depth, uint64_t *bits);
+
+/* One lane through a loop of ir/eval. Little endian: an element is the low bytes of a word. */
+static bool run_lanes(ir_lanes_fn lanes, const uint64_t *in, uint64_t *bits) {
+  const void *operands[3] = {&in[0], &in[1], &in[2]};
+  *bits = 0;
+  if (lanes) lanes(bits, operands, 1);
+  return lanes;
+}
+
+static bool compute_op(follower *f, const ir_op *op, uint32_t depth, uint64_t *bits) {
+  uint64_t in[3] = {0};
+  const ir_op_info *info = ir_op_get(op->code);
+  if (op->code == IR_full) return *bits = op->attrs->bits, true;
+  if (op->code == IR_size) return *bits = ir_bits_from_i64(IR_I32, op->attrs->dim->value), true;
+  const bool convert = op->code == IR_convert;
+  if ((info->form != IR_FORM_MAP && !convert) || info->host_ulp > 0 || op->operand_count == 0 || op->operand_count > 3)
+    return false;
+  for (uint32_t i = 0; i < op->operand_count; i++)
+    if (!compute(f, op->operands[i], depth + 1, &in[i])) return false;
+  const ir_dtype from = op->operands[op->operand_count - 1]->type.dtype;
+  return run_lanes(convert ? ir_convert_lanes(from, op->results[0]->type.dtype) : ir_lanes(op->code, from), in, bits);
+}
+
+static bool compute(follower *f, const ir_value *v, uint32_t depth, uint64_t *bits) {
+  follow_known *entry = &f->known[v->id];
+  if (entry->time == FOLLOW_SET || entry->time == f->time) return *bits = entry->bits, entry->known;
+  if (v->type.kind != IR_TILE || v->type.shape.rank > 0 || depth > DEPTH_MOST) return false;
+  bool known;
+  const int64_t place = roles_place(f->r, f->unit, v, &known);
+  uint64_t found = ir_bits_from_i64(IR_I32, place);
+  if (!known) known = v->def && compute_op(f, v->def, depth, &found);
+  *entry = (follow_known){f->time, known, found};
+  *bits = found;
+  return known;
+}
+
+bool follow_bits(follower *f, const ir_value *v, uint64_t *bits) { return compute(f, v, 0, bits); }
+
+bool follow_integer(follower *f, const ir_value *v, int64_t *out) {
+  uint64_t bits;
+  if (ir_is_float(v->type.dtype) || !follow_bits(f, v, &bits)) return false;
+  *out = ir_bits_to_i64(v->type.dtype, bits);
+  return true;
+}
