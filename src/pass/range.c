@@ -113,6 +113,8 @@ static pass_range of_axis(const ir_kernel *k, const ir_value *v) {
     if (k->axes[i].bound) return (pass_range){0, INT32_MAX - 1};
     if (k->axes[i].extent->value > 0) return (pass_range){0, k->axes[i].extent->value - 1};
   }
+  for (uint32_t i = 0; i < k->team_count; i++)
+    if (k->teams[i].index == v) return (pass_range){0, k->teams[i].extent->value - 1};
   return everything;
 }
 

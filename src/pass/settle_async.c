@@ -119,26 +119,47 @@ static val spread(ir_builder *b, val v, int32_t axis, const ir_shape *shape) {
   return ir_make1(b, IR_broadcast, &v, 1, &attrs);
 }
 
-static val only_inside(ir_builder *b, const places *at, const ir_type *array, const ir_shape *shape, val mask) {
+/* Makes the mask of a view smaller, and gives the view leave to reach outside where it may. */
+static val only_inside(ir_builder *b, const places *at, ir_op *view, const ir_shape *shape, val mask) {
+  const ir_type *array = &view->operands[0]->type;
   for (uint32_t d = 0; d < array->shape.rank; d++) {
     const int64_t last = ir_extent(array, d) - 1;
     const pass_range range = pass_range_of(b->kernel, at->at[d]);
     if (range.low >= 0 && range.high <= last) continue;
     val inside = spread(b, expand_within(b, at->at[d], 0, last), at->axis[d], shape);
     mask = mask ? ir_map2(b, IR_and, mask, inside) : inside;
+    view->attrs->edge = true;
   }
   return mask;
 }
 
+/* Whether a view may reach outside of what it is a view of. */
+static bool reaches_outside(const ir_builder *b, const ir_op *view) {
+  for (uint32_t d = 0; d < view->attrs->index_count; d++) {
+    const ir_index *index = &view->attrs->index[d];
+    const int64_t span = index->point ? 0 : (index->size->value - 1) * index->stride;
+    pass_range start = {0};
+    if (index->operand >= 0)
+      start = pass_range_of(b->kernel, view->operands[index->operand]);
+    else
+      start.low = start.high = index->start->value;
+    if (start.low < 0 || start.high > ir_extent(&view->operands[0]->type, d) - 1 - span) return true;
+  }
+  return false;
+}
+
 /* Which elements of a ref exist; NULL: all of them. */
 static val existing(ir_builder *b, val ref) {
-  if (!pass_at_edge(ref)) return NULL;
   const ir_shape *shape = &ref->type.shape;
+  bool fits = true;
+  for (const ir_value *v = ref; v->def && v->def->code == IR_view; v = v->def->operands[0])
+    fits = fits && !reaches_outside(b, v->def);
+  if (fits) return NULL;
   places at = own_places(b, shape);
   val mask = NULL;
   for (; ref->def && ref->def->code == IR_view; ref = ref->def->operands[0]) {
     at = places_under(b, ref->def, &at);
-    if (ref->def->attrs->edge) mask = only_inside(b, &at, &ref->def->operands[0]->type, shape, mask);
+    mask = only_inside(b, &at, ref->def, shape, mask);
   }
   return mask;
 }
@@ -180,6 +201,7 @@ static void settle_copy(const settling *s, ir_builder *b, const ir_op *op) {
   val from = op->operands[0], to = op->operands[1];
   if (attrs->across && attrs->way == IR_WAY_SPLIT) from = share_of(b, from, &to->type.shape, attrs->across);
   val v = load_whole(b, from);
+  existing(b, to); /* what would go elsewhere is dropped by its views */
   if (attrs->combine == IR_COMBINE_SET) {
     store_whole(b, to, v);
   } else {

@@ -253,7 +253,7 @@ static bool rewrite_attrs(void *user, ir_op *op) {
       uint32_t root = split_root(s, op->results[0], d);
       if (root != UINT32_MAX) op->attrs->size.at[d] = part_size(s, root)->value;
     }
-  else if (op->attrs && ir_op_get(op->code)->attrs & A_SHAPE && op->code != IR_iota)
+  else if (op->code == IR_scratch || (op->attrs && ir_op_get(op->code)->attrs & A_SHAPE && op->code != IR_iota))
     shrink_shape(s, op->results[0], &op->attrs->shape);
   return true;
 }

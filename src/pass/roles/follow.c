@@ -14,6 +14,8 @@ static bool spend(follower *f, const ir_op *op) {
 static bool add_event(follower *f, roles_event event) {
   event.trips = f->trips;
   event.depth = f->depth;
+  event.phase = f->phase;
+  event.late = f->tail && f->phase > 0;
   if (!spend(f, event.op)) return false;
   VEC_PUSH(f->r->arena, &f->unit->events, event);
   return true;
@@ -151,43 +153,67 @@ static void copy_known(follower *f, ir_value *const *from, ir_value *const *to, 
   }
 }
 
-static bool next_trip(follower *f, const ir_op *op, const int64_t *outer, int64_t trip) {
-  int64_t *trips = ARENA_ARRAY(f->r->arena, int64_t, f->depth);
-  for (uint32_t d = 0; d + 1 < f->depth; d++) trips[d] = outer[d];
-  trips[f->depth - 1] = trip;
+/* The loop that the unit is about to enter, or has left. */
+typedef struct around {
+  const int64_t *trips;
+  uint32_t phase;
+  bool tail;
+} around;
+
+static around enter_loop(follower *f) {
+  const around outer = {f->trips, f->phase, f->tail};
+  f->depth++;
+  return outer;
+}
+
+static bool next_trip(follower *f, const ir_op *op, const around *outer, int64_t trip) {
+  const uint32_t outside = f->depth - 1;
+  int64_t *trips = ARENA_ARRAY(f->r->arena, int64_t, 2 * f->depth);
+  for (uint32_t d = 0; d < outside; d++) {
+    trips[d] = outer->trips[d];
+    trips[f->depth + d] = outer->trips[outside + d];
+  }
+  trips[outside] = trip;
+  trips[f->depth + outside] = outer->phase;
   f->trips = trips;
+  f->phase = 0;
+  f->tail = true;
   return spend(f, op);
+}
+
+static void leave_loop(follower *f, const around *outer) {
+  f->depth--;
+  f->trips = outer->trips;
+  f->phase = outer->phase + 1;
+  f->tail = outer->tail;
 }
 
 static bool follow_for(follower *f, const roles_step *step) {
   const ir_op *op = step->op;
-  const int64_t *outer = f->trips;
   const ir_region *body = op->regions[0];
   int64_t begin, end, by;
   if (!follow_integer(f, op->operands[0], &begin) || !follow_integer(f, op->operands[1], &end) ||
       !follow_integer(f, op->operands[2], &by) || by <= 0)
     return roles_decline(f->r, op->loc, "how often this loop runs depends on data");
   take_inits(f, op->operands + 3, body->args + 1, op->result_count);
-  f->depth++;
+  const around outer = enter_loop(f);
   for (int64_t i = begin, trip = 0; i < end; i += by, trip++) {
     follow_set(f, body->args[0], true, ir_bits_from_i64(IR_I32, i));
-    if (!next_trip(f, op, outer, trip) || !follow_steps(f, &step->regions[0])) return false;
+    if (!next_trip(f, op, &outer, trip) || !follow_steps(f, &step->regions[0])) return false;
     hand_on(f, &step->regions[0], body->args + 1, op->result_count);
   }
-  f->depth--;
-  f->trips = outer;
+  leave_loop(f, &outer);
   copy_known(f, body->args + 1, op->results, op->result_count);
   return true;
 }
 
 static bool follow_while(follower *f, const roles_step *step) {
   const ir_op *op = step->op;
-  const int64_t *outer = f->trips;
   uint64_t goes_on = 1;
   take_inits(f, op->operands, op->regions[0]->args, op->result_count);
-  f->depth++;
+  const around outer = enter_loop(f);
   for (int64_t trip = 0;; trip++) {
-    if (!next_trip(f, op, outer, trip) || !follow_steps(f, &step->regions[0])) return false;
+    if (!next_trip(f, op, &outer, trip) || !follow_steps(f, &step->regions[0])) return false;
     if (!follow_bits(f, pass_yield_of(op->regions[0])->operands[0], &goes_on))
       return roles_decline(f->r, op->loc, "how often this loop runs depends on data, or on who comes first");
     if (!goes_on) break;
@@ -195,8 +221,7 @@ static bool follow_while(follower *f, const roles_step *step) {
     if (!follow_steps(f, &step->regions[1])) return false;
     hand_on(f, &step->regions[1], op->regions[0]->args, op->result_count);
   }
-  f->depth--;
-  f->trips = outer;
+  leave_loop(f, &outer);
   copy_known(f, op->regions[0]->args, op->results, op->result_count);
   return true;
 }
@@ -257,9 +282,24 @@ static bool follow_step(follower *f, const roles_step *step) {
   }
 }
 
+static bool has_loops(const roles_step *step) {
+  if (step->kind != ROLES_CONTROL) return false;
+  if (step->op->code == IR_for || step->op->code == IR_while) return true;
+  for (uint32_t i = 0; i < step->op->region_count; i++)
+    for (size_t k = 0; k < step->regions[i].steps.count; k++)
+      if (has_loops(step->regions[i].steps.data[k])) return true;
+  return false;
+}
+
 static bool follow_steps(follower *f, const roles_steps *steps) {
-  for (size_t i = 0; i < steps->steps.count; i++)
+  const bool tail = f->tail;
+  size_t loops_end = steps->steps.count;
+  while (loops_end > 0 && !has_loops(steps->steps.data[loops_end - 1])) loops_end--;
+  for (size_t i = 0; i < steps->steps.count; i++) {
+    f->tail = tail && i + 1 >= loops_end;
     if (!follow_step(f, steps->steps.data[i])) return false;
+  }
+  f->tail = tail;
   if (!run_piece(f, steps->hand_on)) return false;
   for (size_t i = steps->steps.count; i-- > 0;)
     if (steps->steps.data[i]->kind == ROLES_SCRATCH && !open_scratch(f, steps->steps.data[i], ROLES_CLOSE))
@@ -273,6 +313,8 @@ bool roles_follow(roles *r) {
   for (uint32_t i = 0; i < r->threads; i++) {
     f.opened = ARENA_ARRAY(r->arena, uint32_t, r->scratches.count + 1);
     f.unit = r->units.data[i];
+    f.phase = 0;
+    f.tail = true;
     f.time++;
     if (!follow_steps(&f, r->body)) return false;
   }

@@ -19,8 +19,9 @@ typedef struct follower {
   follow_known *known;  /* by value id */
   uint64_t time;        /* passes whenever something is set */
   uint32_t *opened;     /* by scratch: how many times so far */
-  const int64_t *trips; /* of the loops around, copied whenever one goes on */
-  uint32_t depth;
+  const int64_t *trips; /* of the loops around and their phases, copied whenever one goes on */
+  uint32_t depth, phase;
+  bool tail; /* no loop of this depth follows the steps that are followed now */
 } follower;
 
 void follow_set(follower *f, const ir_value *v, bool known, uint64_t bits);

@@ -19,7 +19,7 @@
  *
  * That order is one that the units could have had, so whatever they may not do in it is said here as the host would say
  * it: a deadlock, an arrival too many. Declined is what depends on data. */
-#include "pass/roles/roles.h"
+#include "pass/roles/roll.h"
 
 bool roles_decline(roles *r, loc at, const char *format, ...) {
   va_list args;
@@ -42,11 +42,46 @@ static void erase_barriers(pass_ctx *c) {
   }
 }
 
+/* What is written at least: each piece once for each unit that it is run by. */
+static uint64_t least_size(const roles *r) {
+  uint64_t size = 0;
+  bool *seen = ARENA_ARRAY(r->arena, bool, r->units.count * r->pieces.count + 1);
+  for (size_t i = 0; i < r->order.count; i++) {
+    const roles_run *run = &r->order.data[i];
+    bool *known = &seen[run->unit * r->pieces.count + run->piece];
+    if (!*known) size += r->pieces.data[run->piece].size;
+    *known = true;
+  }
+  return size;
+}
+
+/* Of the orders that taking turns one way or another gives, the one with the shortest text; false after a diagnostic.
+ */
+static bool find_order(roles *r, roll_list *best) {
+  uint64_t least = UINT64_MAX, shortest = UINT64_MAX;
+  for (int turn = 0; turn < ROLES_TURNS && (turn == 0 || shortest > least); turn++) {
+    if (turn > 0 && r->events > ROLES_EVENTS_MOST / 16) break;
+    if (!roles_meet(r, (roles_turn)turn)) return false;
+    if (turn == 0) least = least_size(r);
+    const roll_list found = roll_up(r);
+    const uint64_t size = roll_size(r, &found);
+    if (size >= shortest) continue;
+    shortest = size;
+    *best = found;
+  }
+  return true;
+}
+
+static bool fuse(roles *r) {
+  roll_list order = {0};
+  return roles_make_units(r) && roles_outline(r) && roles_follow(r) && find_order(r, &order) && roles_write(r, &order);
+}
+
 bool pass_fuse_roles(pass_ctx *c) {
   ir_kernel *k = c->kernel;
   if (!ir_is_crew(k)) return false;
   roles r = {.c = c, .kernel = k, .arena = &k->module->arena};
-  const bool fine = roles_make_units(&r) && roles_outline(&r) && roles_follow(&r) && roles_meet(&r) && roles_write(&r);
+  const bool fine = fuse(&r);
   k->units = fine ? STR("fused: what they tell one another is known beforehand, so they are one program") : r.reason;
   k->units_at = r.reason_at;
   if (fine) erase_barriers(c);

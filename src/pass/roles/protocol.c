@@ -1,8 +1,8 @@
 /* Lets the units meet: runs what they tell one another by the state machines of src/model, one unit at a time, and
  * notes the order of their pieces. In that order every wait is over when it comes.
  *
- * Any order does. This one keeps units side by side: whoever has gone through the fewest trips of its loops goes on, so
- * that a value is used soon after it was made, and the order repeats itself with the loops. */
+ * Any order does. The best one keeps units side by side, so that a value is used soon after it was made, and repeats
+ * itself with their loops. */
 #include <string.h>
 
 #include "pass/roles/protocol.h"
@@ -158,20 +158,39 @@ static const roles_event *next_of(const roles_unit *unit) {
   return unit->next < unit->events.count ? &unit->events.data[unit->next] : NULL;
 }
 
-static bool is_behind(const roles_event *a, const roles_event *b) {
-  for (uint32_t d = 0; d < a->depth && d < b->depth; d++)
-    if (a->trips[d] != b->trips[d]) return a->trips[d] < b->trips[d];
-  return a->depth < b->depth;
+/* Both in loops of one depth: below 0 when a is behind. */
+static int64_t compare_trips(const roles_event *a, const roles_event *b, uint32_t d, bool phases) {
+  const int64_t phase = a->trips[a->depth + d] - b->trips[b->depth + d];
+  return phases && phase != 0 ? phase : a->trips[d] - b->trips[d];
+}
+
+/* `out` is outside of a loop that the other one is in: in front of it, or behind all. */
+static bool is_early(const roles_event *out, const roles_event *in, bool phases) {
+  return phases ? out->phase <= in->trips[in->depth + out->depth] : !out->late;
+}
+
+static bool is_behind(const roles_event *a, const roles_event *b, bool phases) {
+  for (uint32_t d = 0; d < a->depth && d < b->depth; d++) {
+    const int64_t ahead = compare_trips(a, b, d, phases);
+    if (ahead != 0) return ahead < 0;
+  }
+  if (a->depth < b->depth) return is_early(a, b, phases);
+  return a->depth > b->depth && !is_early(b, a, phases);
+}
+
+static bool comes_before(const roles_event *a, const roles_event *b, roles_turn turn) {
+  if (turn == ROLES_BY_TRIPS || turn == ROLES_BY_PHASES) return is_behind(a, b, turn == ROLES_BY_PHASES);
+  return turn == ROLES_LAST_UNIT;
 }
 
 /* UINT32_MAX: nobody's. */
-static uint32_t choose(const roles *r) {
+static uint32_t choose(const roles *r, roles_turn turn) {
   const roles_event *best = NULL;
   uint32_t chosen = UINT32_MAX;
   for (uint32_t i = 0; i < r->units.count; i++) {
     const roles_unit *unit = r->units.data[i];
     const roles_event *next = unit->begun && !unit->waits ? next_of(unit) : NULL;
-    if (!next || (best && !is_behind(next, best))) continue;
+    if (!next || (best && !comes_before(next, best, turn))) continue;
     best = next;
     chosen = i;
   }
@@ -197,14 +216,25 @@ static bool all_ended(const roles *r) {
   return true;
 }
 
-bool roles_meet(roles *r) {
+static void begin_again(roles *r) {
+  r->order.count = 0;
+  for (uint32_t i = 0; i < r->units.count; i++) {
+    roles_unit *unit = r->units.data[i];
+    unit->next = 0;
+    unit->waits = unit->split = false;
+    unit->begun = !unit->whole;
+  }
+}
+
+bool roles_meet(roles *r, roles_turn by) {
   protocol p = {.r = r, .mem = {take_from_arena, r->arena}};
+  begin_again(r);
   p.shares = ARENA_ARRAY(r->arena, protocol_share *, r->scratches.count + 1);
   for (size_t i = 0; i < r->scratches.count; i++) {
     const uint32_t depth = r->scratches.data[i].depth;
     if (depth <= ROLES_BLOCK) p.shares[i] = ARENA_ARRAY(r->arena, protocol_share, r->machine.count[depth]);
   }
-  for (uint32_t turn; (turn = choose(r)) != UINT32_MAX;) {
+  for (uint32_t turn; (turn = choose(r, by)) != UINT32_MAX;) {
     roles_unit *unit = r->units.data[turn];
     const roles_event *event = next_of(unit);
     const sync_result result = perform(&p, turn, event);

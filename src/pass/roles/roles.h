@@ -99,7 +99,9 @@ typedef struct roles_event {
   int32_t amount;   /* SIGNAL, TAKE */
   bool keep;        /* TAKE: but take nothing */
   uint32_t depth;
-  const int64_t *trips; /* of the loops around it */
+  uint32_t phase;       /* loops that it comes behind, of those of its depth */
+  bool late;            /* .. and none follows */
+  const int64_t *trips; /* of the loops around it; behind them, their phases */
   const ir_op *op;
 } roles_event;
 
@@ -116,6 +118,15 @@ typedef struct roles_unit {
   bool split;        /* it waits for its parts */
   uint32_t left;     /* of them have not ended */
 } roles_unit;
+
+/* Whose turn it is of those who may run; whoever comes first of the equal. */
+typedef enum roles_turn {
+  ROLES_BY_TRIPS,  /* who is behind in its loops */
+  ROLES_BY_PHASES, /* the same, but also who is in an earlier loop */
+  ROLES_LAST_UNIT,
+  ROLES_FIRST_UNIT,
+  ROLES_TURNS
+} roles_turn;
 
 /* A piece in the order found. */
 typedef struct roles_run {
@@ -159,10 +170,11 @@ bool roles_is_cheap(const ir_op *op);             /* computed again rather than 
 /* follow.c, value.c */
 bool roles_follow(roles *r);
 
-/* protocol.c */
-bool roles_meet(roles *r);
+/* protocol.c: false after a diagnostic */
+bool roles_meet(roles *r, roles_turn turn);
 
 /* roll.c, write.c */
-bool roles_write(roles *r);
+struct roll_list;
+bool roles_write(roles *r, const struct roll_list *order);
 
 #endif

@@ -146,3 +146,13 @@ roll_list roll_up(const roles *r) {
   while (roll_once(r->arena, &list, by)) continue;
   return list;
 }
+
+uint64_t roll_size(const roles *r, const roll_list *list) {
+  uint64_t size = 0;
+  for (size_t i = 0; i < list->count; i++) {
+    const roll_node *node = &list->nodes[i];
+    const roll_list body = {node->body, node->body_count};
+    size += node->count > 0 ? roll_size(r, &body) : r->pieces.data[node->piece].size;
+  }
+  return size;
+}

@@ -29,5 +29,6 @@ typedef struct roll_list {
 } roll_list;
 
 roll_list roll_up(const roles *r);
+uint64_t roll_size(const roles *r, const roll_list *list); /* ops of all pieces */
 
 #endif

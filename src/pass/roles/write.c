@@ -113,13 +113,6 @@ static void write_nodes(writer *w, const roll_node *nodes, size_t count) {
   }
 }
 
-static uint64_t size_of(const roles *r, const roll_node *nodes, size_t count) {
-  uint64_t size = 0;
-  for (size_t i = 0; i < count; i++)
-    size += nodes[i].count > 0 ? size_of(r, nodes[i].body, nodes[i].body_count) : r->pieces.data[nodes[i].piece].size;
-  return size;
-}
-
 /* ---- the kernel ---- */
 
 static void open_writer(writer *w, roles *r) {
@@ -154,15 +147,14 @@ static void replace_body(const writer *w) {
   k->body = w->b.region;
 }
 
-bool roles_write(roles *r) {
+bool roles_write(roles *r, const roll_list *order) {
   writer w;
-  const roll_list list = roll_up(r);
-  if (size_of(r, list.nodes, list.count) > ROLES_TEXT_MOST)
+  if (roll_size(r, order) > ROLES_TEXT_MOST)
     return roles_decline(r, r->kernel->loc, "its order does not repeat itself: more than %d operations",
                          ROLES_TEXT_MOST);
   if (!has_room_for_blocks(r)) return false;
   open_writer(&w, r);
-  write_nodes(&w, list.nodes, list.count);
+  write_nodes(&w, order->nodes, order->count);
   if (r->failed) return false;
   replace_body(&w);
   write_peers(&w);
