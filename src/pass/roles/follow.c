@@ -88,6 +88,12 @@ static unit_id owner_of(const follower *f, const spot *at) {
   return unit_above(m, unit_at(m, ROLES_BLOCK, at->block), depth);
 }
 
+/* The same unit of another device. */
+static unit_id on_device(const machine *m, unit_id u, uint32_t device) {
+  const uint32_t depth = unit_depth(m, u), each = m->count[depth] / m->count[ROLES_DEVICE];
+  return unit_at(m, depth, device * each + unit_ordinal(m, u) % each);
+}
+
 static bool is_kept(const ir_op *op) { return op->code == IR_wait && op->attrs->keep; }
 
 static bool meet(follower *f, const ir_op *op) {
@@ -104,7 +110,7 @@ static bool meet(follower *f, const ir_op *op) {
     if (!follow_integer(f, op->operands[2], &device)) return unknown(f, op);
     if (device < 0 || device >= f->r->machine.count[ROLES_DEVICE])
       return roles_decline(f->r, op->loc, "there is no device %lld", (long long)device);
-    event.owner = unit_at(&f->r->machine, ROLES_DEVICE, (uint32_t)device);
+    event.owner = on_device(&f->r->machine, event.owner, (uint32_t)device);
   }
   event.kind = phases ? (gives ? ROLES_ARRIVE : ROLES_WAIT) : gives ? ROLES_SIGNAL : ROLES_TAKE;
   event.block = at.block;

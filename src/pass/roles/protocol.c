@@ -77,10 +77,14 @@ static sync_result open_share(const protocol *p, const roles_event *event) {
 
 static sync_result finish_share(const protocol *p, const roles_event *event, const protocol_share *share) {
   sync_result found = sync_ready();
-  const ir_kind kind = scratch_of(p, event)->attrs->kind;
-  for (uint64_t block = 0; kind == IR_BARRIER && block < share->barriers.blocks; block++)
+  const ir_op *op = scratch_of(p, event);
+  const bool last = op->parent == p->r->kernel->body;
+  if (op->attrs->open) return found;
+  for (uint64_t block = 0; op->attrs->kind == IR_BARRIER && block < share->barriers.blocks; block++)
     if (found.state == SYNC_READY) found = barrier_array_finish(&share->barriers.of_block[block], false);
-  return kind == IR_SEMAPHORE ? semaphore_array_finish(&share->semaphores) : found;
+  for (uint64_t i = 0; op->attrs->kind == IR_SEMAPHORE && i < share->semaphores.count; i++)
+    if (found.state == SYNC_READY) found = semaphore_finish(&share->semaphores.elements[i], last);
+  return found;
 }
 
 static sync_result close_share(const protocol *p, const roles_unit *unit, const roles_event *event) {
