@@ -1,5 +1,5 @@
 /* Pass split_blocks: a block is a logical tile; where its elements are independent they are shared out over more grid
- * points, until one point's work fits the registers of one subgroup.
+ * points, until one point's work fits the registers of one subgroup, or, on the host, its tiles a cache.
  *
  *   grid i: 4 parallel                              grid i: 4 parallel, part0: 8 parallel
  *   let xb = view x[i * 8 : 8, :]                   let t0 = part0 * 1 ; let t1 = i * 8 + t0
@@ -9,23 +9,31 @@
  * Assumes expand_blocks has run. A class of dimensions (dim_classes) is split when nothing in it is fixed, every store
  * to a parameter is along it (else points would write the same place), no dot, reduction or scan is without it (else
  * points would repeat its work), nothing has two dimensions of it, and no parameter is both read and written other than
- * through one view. Sizes are divisors, so that points stay equal. */
+ * through one view. Sizes are divisors, so that points stay equal.
+ *
+ * The host walks a tile once per reduction, and once more for what comes of it: those of a kernel that reduces or scans
+ * go through the cache in parts. Products are left whole, for they have a loop order of their own, and so are kernels
+ * that tell something once a point. */
 #include "pass/dim_classes.h"
 #include "pass/util.h"
 
 #define DOT_ROWS 8   /* rows of a dot's accumulators in registers */
 #define DOT_GROUPS 2 /* groups of 4 columns a lane has there */
 #define MAP_GROUPS 8 /* groups of 4 elements a lane handles in elementwise work: loads in flight */
+#define CACHED 16384 /* elements of a tile that the host walks several times */
 
 typedef struct split {
   pass_ctx *c;
   dim_classes classes;
   uint32_t *roots; /* the classes that may be split at all */
   size_t root_count;
-  bool has_dot;
-  int64_t *parts;    /* by root slot: number of parts; 0 or 1: not split */
-  ir_value **offset; /* by root slot: i32 start of this point's part */
+  bool has_dot, tells;    /* products; what is done once a point and no store */
+  const ir_value *walked; /* the largest tile that is reduced or scanned; NULL when none is */
+  int64_t *parts;         /* by root slot: number of parts; 0 or 1: not split */
+  ir_value **offset;      /* by root slot: i32 start of this point's part */
 } split;
+
+static bool on_host(const split *s) { return s->c->target->kind == P_HOST; }
 
 /* ---- what may be split ---- */
 
@@ -52,14 +60,24 @@ static void forbid_twice(split *s, const ir_value *v) {
     }
 }
 
+/* Elementwise work on the host that every part would do again. */
+static bool repeats_much(const split *s, const ir_op *op) {
+  const bool maps = ir_op_get(op->code)->form == IR_FORM_MAP || op->code == IR_convert;
+  return on_host(s) && maps && ir_count(&op->results[0]->type) >= CACHED;
+}
+
 static bool check_op(void *user, ir_op *op) {
   split *s = user;
   for (uint32_t i = 0; i < op->result_count; i++) forbid_twice(s, op->results[i]);
   ir_form form = ir_op_get(op->code)->form;
-  if (op->code == IR_dot) s->has_dot = true;
-  if (op->code == IR_dot)
+  const bool passes = form == IR_FORM_REDUCE || form == IR_FORM_SCAN;
+  s->has_dot |= op->code == IR_dot;
+  if (passes && (!s->walked || ir_count(&op->operands[0]->type) > ir_count(&s->walked->type)))
+    s->walked = op->operands[0];
+  s->tells |= (ir_op_get(op->code)->effects & E_TELLS) != 0;
+  if (op->code == IR_dot || repeats_much(s, op))
     require_all(s, op->results[0]);
-  else if (form == IR_FORM_REDUCE || form == IR_FORM_SCAN)
+  else if (passes)
     require_all(s, op->operands[0]);
   else if (ir_op_get(op->code)->effects & E_WRITES && ref_is_param(ir_root_ref(op->operands[0])))
     require_all(s, op->operands[1]);
@@ -148,6 +166,22 @@ static void choose_parts(split *s, bool fastest) {
     int64_t size = largest_divisor(class->extent, wanted_size(s, class, row_elements));
     if (fastest && size < lanes && size < class->extent) continue; /* no useful divisor: keep it whole */
     s->parts[i] = class->extent / size;
+  }
+}
+
+/* On the host the largest tile that is walked again is cut, its outer dimensions first; runs along its last stay whole.
+ */
+static void choose_cached_parts(split *s) {
+  const ir_value *tile = s->walked;
+  int64_t rest = ir_count(&tile->type);
+  for (uint32_t d = 0; d + 1 < tile->type.shape.rank && rest > CACHED; d++) {
+    const uint32_t root = dim_classes_root(&s->classes, tile, d);
+    const dim_class *class = &s->classes.at[root];
+    if (class->fixed || class->extent < 2 || s->parts[root]) continue;
+    rest /= class->extent;
+    const int64_t size = largest_divisor(class->extent, CACHED / rest);
+    s->parts[root] = class->extent / size;
+    rest *= size;
   }
 }
 
@@ -301,8 +335,18 @@ static bool copy_for_user(void *user, ir_op *op) {
   return true;
 }
 
+static void choose_all_parts(split *s) {
+  if (on_host(s)) {
+    if (s->walked && !s->has_dot && !s->tells) choose_cached_parts(s);
+    return;
+  }
+  choose_parts(s, true);
+  choose_parts(s, false);
+}
+
 bool pass_split_blocks(pass_ctx *c) {
   arena *a = &c->kernel->module->arena;
+  if (c->target->kind == P_HOST && c->target->check) return false;
   ir_walk(c->kernel->body, copy_for_user, c);
   split s = {.c = c, .classes = dim_classes_of(c->kernel)};
   s.parts = ARENA_ARRAY(a, int64_t, s.classes.count);
@@ -310,8 +354,7 @@ bool pass_split_blocks(pass_ctx *c) {
   find_roots(&s);
   ir_walk(c->kernel->body, check_op, &s);
   check_traffic(&s);
-  choose_parts(&s, true);
-  choose_parts(&s, false);
+  choose_all_parts(&s);
   bool any = false;
   for (size_t i = 0; i < s.root_count; i++) any |= s.parts[s.roots[i]] > 1;
   if (any) rewrite(&s);
