@@ -48,20 +48,20 @@ static void take_share(crew_side *from, const host_box_info *to, uint32_t share)
 }
 
 /* Copies of a cluster are made by each of its blocks; where only the leader is told, all arrive there as one. */
-static bool share_copy(host_unit *unit, const host_crew_op *what, crew_task *task) {
+static host_status share_copy(host_unit *unit, const host_crew_op *what, crew_task *task) {
   const crew *c = unit->member->crew;
   const ir_attrs *attrs = task->op->attrs;
   const uint32_t block = crew_block_index(unit);
-  if (attrs->way == IR_WAY_ALL) return true;
+  if (attrs->way == IR_WAY_ALL) return HOST_RUNNING;
   if (attrs->way == IR_WAY_SPLIT)
     take_share(&task->one.from, &task->one.to.info, crew_count_along(c, block, attrs->across, block));
-  if (!task->one.arrives) return true;
-  alloc_block *leader =
-      crew_peer_block(unit, unit->plan->boxes[what->sync].root, crew_first_along(c, block, attrs->across));
-  if (!leader) return false;
+  if (!task->one.arrives) return HOST_RUNNING;
+  const uint32_t root = unit->plan->boxes[what->sync].root, first = crew_first_along(c, block, attrs->across);
+  alloc_block *leader = crew_peer_block(unit, root, first);
+  if (!leader) return crew_await_memory(unit, root, first, task->op);
   task->one.arrival.sync = leader->client;
   task->whole = crew_count_along(c, block, attrs->across, c->plan->machine.size[CREW_BLOCK]);
-  return true;
+  return HOST_RUNNING;
 }
 
 static crew_queue_id queue_of(const crew_task *task) {
@@ -84,8 +84,8 @@ host_status crew_copy(host_unit *unit, const host_crew_op *what, const ir_op *op
   part->to = crew_side_of(unit, what->to, NULL);
   part->arrives = what->sync != HOST_NONE;
   if (part->arrives && !crew_find(unit, what->sync, op, &part->arrival)) return HOST_FAILED;
-  if (op->attrs->across && !share_copy(unit, what, &task))
-    return crew_stand(unit, &unit->member->crew->for_memory, op), HOST_BLOCKED;
+  const host_status shared = op->attrs->across ? share_copy(unit, what, &task) : HOST_RUNNING;
+  if (shared != HOST_RUNNING) return shared;
   /* Products read what copies bring to their memory: those go the same way, in order. */
   task.lane = crew_side_space(&part->to) == IR_SPACE_TMEM ? crew_tensor_lane(unit) : UNIT_NONE;
   task.direct = is_direct(unit->member->crew, &task);

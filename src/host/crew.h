@@ -175,6 +175,8 @@ uint32_t crew_first_along(const crew *c, uint32_t block, uint32_t axes);        
 uint32_t crew_count_along(const crew *c, uint32_t block, uint32_t axes, uint32_t end); /* those numbered below `end` */
 /* The same memory in another block of the cluster; NULL while that has none. */
 alloc_block *crew_peer_block(const host_unit *unit, uint32_t root, uint32_t block);
+/* It has none now: waits until it has, or fails when it never will again. */
+host_status crew_await_memory(host_unit *unit, uint32_t root, uint32_t block, const ir_op *op);
 static inline barrier *crew_barrier(const crew_element *at) {
   return &at->sync->barriers.of_block[at->block].elements[at->index];
 }
@@ -252,6 +254,7 @@ void crew_report_race(crew *c, const race_report *found);
 void crew_report_diverged(host_unit *unit, uint32_t root);
 void crew_report_unshared(crew *c); /* scratch that some of its units never asked for */
 void crew_report_unawaited(crew *c, const host_unit *unit, sync_result result, const ir_op *op, crew_queue_id queue);
+void crew_report_left(const host_unit *unit, uint32_t which, const ir_op *op);    /* a peer has ended */
 void crew_report_outside(const host_unit *unit, uint32_t which, const ir_op *op); /* no such barrier */
 /* A fault of a state machine; `unit` may be NULL at the end. Whether the unit may go on. */
 bool crew_report_fault(crew *c, const host_unit *unit, sync_result result, const crew_element *at, const ir_op *op);

@@ -85,7 +85,9 @@ static kiln_str describe_helpers(report *r, const helpers *h, kiln_str name) {
   return text_str(&t);
 }
 
-/* A count in global memory is anybody's, all else is the cluster's. */
+/* A count in global memory is; all else is the cluster's. */
+static bool is_anybodys(const host_root *root) { return space_info_of(root->space)->storage == SPACE_BUFFER; }
+
 static bool note_helper(void *user, ir_op *op) {
   search *s = user;
   const crew *c = s->report->crew;
@@ -93,7 +95,7 @@ static bool note_helper(void *user, ir_op *op) {
   helpers h = {.op = op};
   if (!gives(op, root)) return true;
   s->found++;
-  if (space_info_of(root->space)->storage == SPACE_BUFFER)
+  if (is_anybodys(root))
     visit_all(c, count_helper, &h);
   else
     visit_cluster(c, s->waiter->member->cluster, count_helper, &h);
@@ -170,20 +172,29 @@ static loc note_waits(report *r) {
   return w.count > 0 ? w.at[0]->loc : r->crew->plan->kernel->loc;
 }
 
+/* Whether it waits for what clusters that have not begun may give. */
+static void look_outside(void *user, const host_unit *unit) {
+  const crew_sync *sync = unit->member->waits_at ? unit->member->waits_for.sync : NULL;
+  bool *outside = user;
+  *outside = *outside || (sync && is_anybodys(sync->root));
+}
+
 void crew_report_deadlock(crew *c) {
+  bool outside = false;
+  if (c->next < c->end) visit_all(c, look_outside, &outside);
+  if (outside) {
+    launch_pass_limit(
+        c->launch, c->plan->kernel->loc,
+        "all clusters that there is room for wait for others, which must run beside them: raise the limit "
+        "(--memory, memory_limit of kiln_host_desc)");
+    return;
+  }
   report r = {.crew = c};
   arena_init(&r.arena, c->mem, 0);
   c->launch->stop = true;
   if (ARENA_GUARD(&r.arena, r.out)) {
     loc first = note_waits(&r);
     diag_extra extra = {.notes = r.notes, .note_count = r.note_count, .seed = c->plan->seed};
-    if (c->next < c->end)
-      extra.hint =
-          str_format(&r.arena,
-                     "%llu clusters have not begun, as the memory limit of %llu bytes leaves no room for them: raise "
-                     "memory_limit, or start fewer",
-                     (unsigned long long)(c->end - c->next), (unsigned long long)c->plan->memory_limit)
-              .data;
     diag_report_with(c->plan->context->diags, DIAG_deadlock, first, &extra, (unsigned long long)c->alive,
                      (unsigned long long)(c->plan->machine.count[CREW_THREAD]), STR_FMT(c->plan->kernel->name));
   }

@@ -115,6 +115,7 @@ host_status crew_acquire(host_unit *unit, uint32_t which) {
   request.written = root->kind != IR_REF || space_info_of(root->space)->named == IR_SPACE_ACC;
   alloc_result result = alloc_acquire(c->heap, &request, &block);
   if (result == ALLOC_DIVERGED) return crew_report_diverged(unit, which), HOST_FAILED;
+  if (result == ALLOC_OVER_TOTAL) return launch_pass_limit(c->launch, root->made_by->loc, NULL), HOST_FAILED;
   if (result != ALLOC_OK || (block->acquired == 1 && !furnish(c, block, root)))
     return launch_run_out(c->launch), HOST_FAILED;
   if (block->acquired == 1) crew_wake(c, &c->for_memory);
@@ -178,6 +179,22 @@ alloc_block *crew_peer_block(const host_unit *unit, uint32_t root, uint32_t bloc
   return alloc_find(unit->heap, key);
 }
 
+/* Whoever asked for it may have given it back already: no other will come. */
+static bool has_left(const host_unit *unit, alloc_key key, uint32_t block) {
+  const machine *m = &unit->plan->machine;
+  const uint32_t threads = m->size[CREW_THREAD];
+  host_unit *const *of_block = &unit->member->cluster->units[block * threads];
+  for (uint32_t i = 0; i < threads; i++)
+    if (of_block[i]->serials.next[unit_depth(m, key.owner)] > key.serial) return true;
+  return false;
+}
+
+host_status crew_await_memory(host_unit *unit, uint32_t root, uint32_t block, const ir_op *op) {
+  if (!crew_peer_block(unit, root, block) && has_left(unit, unit->block[root]->item.key, block))
+    return crew_report_left(unit, root, op), HOST_FAILED;
+  return crew_stand(unit, &unit->member->crew->for_memory, op), HOST_BLOCKED;
+}
+
 /* The block with those coordinates; UINT32_MAX outside the cluster. */
 static uint32_t block_at(const host_unit *unit, const host_crew_op *what) {
   const ir_kernel *k = unit->plan->kernel;
@@ -198,7 +215,7 @@ host_status crew_peer(host_unit *unit, const host_crew_op *what, const ir_op *op
   const uint32_t which = block_at(unit, what);
   if (which == UINT32_MAX) return crew_report_outside(unit, from, op), HOST_FAILED;
   alloc_block *block = crew_peer_block(unit, from, which);
-  if (!block) return crew_stand(unit, &unit->member->crew->for_memory, op), HOST_BLOCKED;
+  if (!block) return crew_await_memory(unit, from, which, op);
   alloc_hold(block);
   unit->block[to] = block;
   unit->box[what->to] = unit->box[what->from];

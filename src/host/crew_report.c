@@ -101,6 +101,16 @@ void crew_report_unshared(crew *c) {
   }
 }
 
+void crew_report_left(const host_unit *unit, uint32_t which, const ir_op *op) {
+  crew *c = unit->member->crew;
+  const host_root *root = &c->plan->roots[which];
+  char who[256];
+  host_describe_unit(unit, who, sizeof who);
+  const diag_extra extra = {.unit = str_from(who), .seed = c->plan->seed};
+  c->launch->stop = true;
+  diag_report_with(c->plan->context->diags, DIAG_peer_ended, op->loc, &extra, STR_FMT(root->name));
+}
+
 void crew_report_outside(const host_unit *unit, uint32_t which, const ir_op *op) {
   crew *c = unit->member->crew;
   const host_root *root = &c->plan->roots[which];

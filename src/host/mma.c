@@ -122,7 +122,8 @@ static host_status make_parts(host_unit *unit, const host_crew_op *what, crew_ta
     part->arrival = arrival;
     bool ready = task->kind == CREW_ARRIVAL || make_part(unit, what, block, task->op, part);
     if (ready && what->sync != HOST_NONE) ready = arrive_in(unit, what, block, part);
-    if (!ready) return crew_stand(unit, &unit->member->crew->for_memory, task->op), HOST_BLOCKED;
+    const uint32_t needed = task->kind == CREW_ARRIVAL ? what->sync : what->to;
+    if (!ready) return crew_await_memory(unit, unit->plan->boxes[needed].root, block, task->op);
   }
   return HOST_RUNNING;
 }

@@ -145,6 +145,14 @@ void launch_run_out(launch *l) {
   atomic_store(&l->stop, true);
 }
 
+void launch_pass_limit(launch *l, loc at, const char *hint) {
+  const kiln_host_plan *plan = l->plan;
+  if (!atomic_exchange(&l->limited, true))
+    diag_report_with(plan->context->diags, DIAG_memory_limit, at, &(diag_extra){.hint = hint},
+                     STR_FMT(plan->kernel->name), (unsigned long long)plan->memory_limit);
+  atomic_store(&l->stop, true);
+}
+
 uint64_t launch_slice(const launch *l, uint64_t slice) {
   return l->plan->step_limit && l->plan->step_limit < slice ? l->plan->step_limit + 1 : slice;
 }
@@ -229,6 +237,7 @@ static bool checks_failed(const kiln_host_plan *plan) { return plan->turns && pl
 
 static kiln_result result_of(const launch *l, bool faulty) {
   if (l->failed) return out_of_memory(l->plan);
+  if (l->limited) return KILN_ERROR_LIMIT;
   return faulty || l->stop || checks_failed(l->plan) ? KILN_ERROR_FAULT : KILN_OK;
 }
 

@@ -6,16 +6,16 @@
 #define SCHEDULES_BY_DEFAULT 4
 
 typedef struct check_wish {
-  uint64_t seed, schedules;
-  uint32_t order, timing;
+  run_wish first; /* its seed is the first order's */
+  uint64_t schedules;
   pictures drawn;
 } check_wish;
 
 /* Runs with the seeds seed, seed + 1, .. until one finds a fault; each on data as given. */
-static kiln_result run_schedules(job *j, check_wish *wish, outcome *o) {
+static kiln_result run_schedules(job *j, const check_wish *wish, outcome *o) {
   for (uint64_t i = 0; i < wish->schedules; i++) {
-    run_wish one = {.check = true, .seed = wish->seed + i, .order = wish->order, .timing = wish->timing};
-    if (wish->drawn.wanted) one.pictures = &wish->drawn;
+    run_wish one = wish->first;
+    one.seed += i;
     kiln_array *arrays = job_copy_arrays(j);
     if (!arrays) return KILN_ERROR_MEMORY;
     o->result = execute_host(j, &one, arrays, o);
@@ -33,16 +33,17 @@ static void print_verdict(tool *t, const job *j, exit_code code, const check_wis
   printf("%.*s: ", STR_FMT(j->subject.kernel->name));
   if (code == EXIT_FINE)
     printf("no fault found in %llu schedule%s (seeds from %llu)\n", (unsigned long long)wish->schedules,
-           wish->schedules == 1 ? "" : "s", (unsigned long long)wish->seed);
+           wish->schedules == 1 ? "" : "s", (unsigned long long)wish->first.seed);
   else
     printf("%zu fault%s found\n", faults, faults == 1 ? "" : "s");
 }
 
 static bool read_wish(tool *t, check_wish *wish) {
-  return args_number(t, "--seed", 0, UINT64_MAX, 0, &wish->seed) &&
+  wish->first.check = true;
+  return execute_read_memory(t, &wish->first) && args_number(t, "--seed", 0, UINT64_MAX, 0, &wish->first.seed) &&
          args_number(t, "--schedules", 1, UINT32_MAX, SCHEDULES_BY_DEFAULT, &wish->schedules) &&
-         args_choice(t, "--schedule", sched_orders, SCHED_ORDERS, &wish->order) &&
-         args_choice(t, "--copies", sched_timings, SCHED_TIMINGS, &wish->timing);
+         args_choice(t, "--schedule", sched_orders, SCHED_ORDERS, &wish->first.order) &&
+         args_choice(t, "--copies", sched_timings, SCHED_TIMINGS, &wish->first.timing);
 }
 
 static exit_code run(tool *t) {
@@ -52,6 +53,7 @@ static exit_code run(tool *t) {
   outcome o = {.device = STR("host")};
   kiln_result result = job_open(t, MISSING_GENERATED, &j);
   if (result == KILN_OK) result = pictures_open(t, &wish.drawn);
+  if (wish.drawn.wanted) wish.first.pictures = &wish.drawn;
   if (result == KILN_OK) result = run_schedules(&j, &wish, &o);
   pictures_close(&wish.drawn);
   exit_code code = exit_code_of(result);
@@ -71,6 +73,7 @@ static const option options[] = {
     {"--schedule", 0, OPTION_VALUE, false, "NAME", "the order of units, from the table below (default by-seed)"},
     {"--copies", 0, OPTION_VALUE, false, "NAME", "when copies move on, from the table below (default by-seed)"},
     SET_OPTION,
+    MEMORY_OPTION,
     {"--trace", 0, OPTION_VALUE, false, "OUT.json", "what every unit did, in simulated time, for ui.perfetto.dev"},
     {"--svg", 0, OPTION_VALUE, false, "OUT.svg", "the same, drawn"},
     {"--json", 0, OPTION_FLAG, false, "", "print one JSON object"},

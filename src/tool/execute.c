@@ -39,6 +39,10 @@ static kiln_result time_host(job *j, kiln_host_plan *plan, uint32_t repeats, pro
   return result;
 }
 
+bool execute_read_memory(tool *t, run_wish *wish) {
+  return args_number(t, "--memory", 1, UINT32_MAX, 0, &wish->memory);
+}
+
 /* Where JSON is asked for, standard output is for that alone. */
 void execute_print(void *user, const char *line, size_t size) {
   const tool *t = user;
@@ -55,6 +59,7 @@ kiln_result execute_host(job *j, const run_wish *wish, kiln_array *arrays, outco
                          .size_count = s->size_count,
                          .check = wish->check,
                          .seed = wish->seed,
+                         .memory_limit = wish->memory << 20,
                          .order = (kiln_order)wish->order,
                          .timing = (kiln_timing)wish->timing,
                          .progress = progress_show,

@@ -9,10 +9,13 @@ struct pictures;
 typedef struct run_wish {
   bool check;
   uint64_t seed;
+  uint64_t memory;           /* MiB; 0: the host's default */
   uint32_t order, timing;    /* of kiln_order, kiln_timing */
   struct pictures *pictures; /* of the run; NULL: none are wanted */
   uint32_t repeats;          /* timed runs after the one that counts; 0: that one is timed itself */
 } run_wish;
+
+bool execute_read_memory(tool *t, run_wish *wish); /* of --memory; false after a diagnostic */
 
 /* Milliseconds by a clock that the run's caller sees. */
 double milliseconds_since(uint64_t start_ns);

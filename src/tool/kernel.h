@@ -14,6 +14,8 @@ typedef struct subject {
 
 #define KERNEL_OPTION \
   { "--kernel", 'k', OPTION_VALUE, false, "KERNEL", "which kernel of the file (needed when it has several)" }
+#define MEMORY_OPTION \
+  { "--memory", 0, OPTION_VALUE, false, "MIB", "most memory of all that runs at a time on the host (default 16384)" }
 #define SET_OPTION \
   { "--set", 0, OPTION_VALUE, true, "M=4096", "a symbolic size" }
 

@@ -48,6 +48,26 @@ class Data(CommandTest):
         x = numpy.asfortranarray(numpy.arange(24, dtype="<f4").reshape(2, 3, 4))
         numpy.testing.assert_array_equal(self.copied("f32", self.save("x.npy", x), "A, B, C"), x)
 
+    def test_memory_limit(self):
+        """What does not fit says which limit that is; clusters that wait for others are no deadlock then."""
+        row = """kernel row() -> (y: i32[64]) {
+  machine gpu
+  grid g: 64 parallel
+  scratch room: f32[1024, 64]
+  scratch turn: semaphore[64] in gmem
+  when g < 63 { wait turn[g + 1] by 1 }
+  y[g] = g
+  when g > 0 { signal turn[g] by 1 }
+}
+"""
+        file = self.write("row.kiln", row)
+        self.assertIn("--memory", self.fails(1, "memory_limit", "check", file, "--memory=4"))
+        self.kiln("check", file, "--memory=64", "--schedules=1")
+        large = self.write("large.kiln", "kernel large() -> (y: f32[4]) {\n  scratch s: f32[1024, 1024]\n"
+                           "  s[...] = 1.0\n  y[...] = s[0, 0 : 4]\n}\n")
+        self.fails(1, "memory_limit", "run", large, "--memory=2")
+        self.kiln("run", large, "--memory=20")
+
     def test_generated_data(self):
         numpy.testing.assert_array_equal(self.copied("i32", "zeros", N=3), [0, 0, 0])
         numpy.testing.assert_array_equal(self.copied("bf16", "ones", N=2).view("<u2"), [0x3F80, 0x3F80])
