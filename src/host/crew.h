@@ -166,7 +166,8 @@ void crew_wake(crew *c, crew_line *line);                                       
 
 /* crew_memory.c */
 host_status crew_acquire(host_unit *unit, uint32_t which);
-void crew_release(host_unit *unit, uint32_t which);
+void crew_release(host_unit *unit, uint32_t which); /* what a cluster shares stays until all of it has ended */
+void crew_release_all(host_unit *unit);
 void crew_free_syncs(crew *c, bool finish); /* finish: what the end of their lives finds is told */
 bool crew_find(host_unit *unit, uint32_t box, const ir_op *op, crew_element *out); /* false after a fault */
 uint32_t crew_block_index(const host_unit *unit); /* the place of the unit's block in its cluster */

@@ -104,8 +104,29 @@ static bool furnish(crew *c, alloc_block *block, const host_root *root) {
   return true;
 }
 
+/* Whether others of a cluster may still look at it after the unit has left its region, the whole kernel. */
+static bool outlives_unit(const crew *c, const host_root *root) {
+  return ir_team_rank(c->plan->kernel, IR_TEAM_CLUSTER) > 0 && root->made_by->parent == c->plan->kernel->body;
+}
+
+static void let_go(host_unit *unit, uint32_t which) {
+  crew *c = unit->member->crew;
+  const host_root *root = &c->plan->roots[which];
+  alloc_block *block = unit->block[which];
+  unit->block[which] = NULL;
+  if (alloc_ends(block)) crew_finish_block(c, block);
+  crew_race_release(unit, block, root);
+  crew_sync *sync = alloc_ends(block) && root->kind != IR_REF ? block->client : NULL;
+  if (sync) {
+    finish_sync(c, sync);
+    free_sync(c, sync);
+  }
+  alloc_release(c->heap, block);
+}
+
 host_status crew_acquire(host_unit *unit, uint32_t which) {
   crew *c = unit->member->crew;
+  if (unit->block[which]) let_go(unit, which); /* of the step before */
   const machine *m = &c->plan->machine;
   const host_root *root = &c->plan->roots[which];
   alloc_request request = {.name = root->name, .size = root->bytes, .dtype = root->dtype, .site = which};
@@ -124,19 +145,16 @@ host_status crew_acquire(host_unit *unit, uint32_t which) {
 }
 
 void crew_release(host_unit *unit, uint32_t which) {
-  crew *c = unit->member->crew;
-  alloc_block *block = unit->block[which];
-  unit->block[which] = NULL;
-  if (!block || is_global(&c->plan->roots[which])) return;
+  const crew *c = unit->member->crew;
   const host_root *root = &c->plan->roots[which];
-  if (alloc_ends(block)) crew_finish_block(c, block);
-  crew_race_release(unit, block, root);
-  crew_sync *sync = alloc_ends(block) && root->kind != IR_REF ? block->client : NULL;
-  if (sync) {
-    finish_sync(c, sync);
-    free_sync(c, sync);
-  }
-  alloc_release(c->heap, block);
+  if (is_global(root)) unit->block[which] = NULL;
+  if (unit->block[which] && !outlives_unit(c, root)) let_go(unit, which);
+}
+
+void crew_release_all(host_unit *unit) {
+  const kiln_host_plan *plan = unit->plan;
+  for (uint32_t which = plan->kernel->param_count; which < plan->root_count; which++)
+    if (unit->block[which]) let_go(unit, which);
 }
 
 /* ---- blocks of a cluster ---- */
@@ -217,6 +235,7 @@ host_status crew_peer(host_unit *unit, const host_crew_op *what, const ir_op *op
   alloc_block *block = crew_peer_block(unit, from, which);
   if (!block) return crew_await_memory(unit, from, which, op);
   alloc_hold(block);
+  if (unit->block[to]) let_go(unit, to);
   unit->block[to] = block;
   unit->box[what->to] = unit->box[what->from];
   unit->box[what->to].root = block->bytes;

@@ -42,10 +42,20 @@ def machine(jaxpr: Any, params: Any) -> str:
     return "triton" if "triton" in text or "masked_" in text else "generic"
 
 
+WRAPPER = "jax/_src/pallas/mosaic_gpu/core.py"  # what plgpu.kernel puts around a body
+
+
+def _body(jaxpr: Any) -> str:
+    """The function that a kernel was made of, and its place."""
+    told = str(jaxpr.debug_info.func_src_info or "kernel")
+    inner = [str(i.debug_info.func_src_info) for e in jaxpr.eqns for i in jax_core.jaxprs_in_params(e.params)]
+    return inner[0] if WRAPPER in told and len(inner) == 1 else told
+
+
 def describe(jaxpr: Any, params: Any) -> dict[str, Any]:
     """Body, file and line, machine, equations, and whether it copies or waits."""
     equations = list(_walk(jaxpr))
-    name, _, place = (jaxpr.debug_info.func_src_info or "kernel").partition(" at ")
+    name, _, place = _body(jaxpr).partition(" at ")
     return {
         "kernel": name,
         "place": re.sub(r".*site-packages/", "", place),

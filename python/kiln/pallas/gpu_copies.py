@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jax._src.pallas.mosaic_gpu.core import MulticastRef
+from jax._src.pallas.mosaic_gpu.core import ClusterRefTransform, MulticastRef
+from jax._src.state.indexing import NDIndexer
 
 from kiln.pallas.gpu_devices import all_devices, elsewhere
 from kiln.pallas.gpu_lower import GpuLowering
-from kiln.pallas.gpu_memory import across, element, part, unflatten
+from kiln.pallas.gpu_memory import across, element, part, peer, unflatten
 from kiln.pallas.lower import Equation, Operand, Ref, rule
+from kiln.pallas.memory import has_arrays, load, store, whole
 
 COMBINES = {"add": "add", "and": "and", "or": "or", "xor": "xor"} | {
     f"{kind}{word}": word for kind in ("", "s", "u") for word in ("min", "max")
@@ -22,6 +24,19 @@ def _when(condition: Any) -> list[str]:
     return [f"when {condition.text}"] if condition is not None else []
 
 
+def _picks(transforms: Sequence[Any]) -> bool:
+    """Whether arrays of indices pick rows."""
+    return any(isinstance(t, NDIndexer) and has_arrays(t) for t in transforms)
+
+
+def _move(low: GpuLowering, source: Any, seen_source: Any, target: Any, seen_target: Any) -> None:
+    """A copy of rows that arrays of indices pick: done when it returns, and told to the other road to memory."""
+    value = load(low, source, seen_source)
+    everywhere = low.full(low.constant(True, np.bool_), value.shape) if _picks(seen_target) else None
+    store(low, target, seen_target, value, everywhere, False)
+    low.writer.line("commit smem")
+
+
 @rule("copy_gmem_to_smem", machine="gpu")
 def lower_to_smem(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
     """To shared memory: ends with an arrival, even where a condition drops the copy, or is awaited by its unit."""
@@ -30,6 +45,11 @@ def lower_to_smem(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
     source, target, *barrier = (leaves.pop(0) for _ in range(2 + params["has_barrier"]))
     trees = [params[f"{name}_transforms_treedef"] for name in ("src", "dst", "barrier")]
     seen_source, seen_target, seen_barrier = unflatten(leaves, *trees)
+    if _picks(seen_source) and condition is None and not params["collective_axes"]:
+        _move(low, source, seen_source, target, seen_target)
+        for ready in barrier:
+            low.writer.line(f"arrive {element(low, ready, seen_barrier)}")
+        return []
     words = [f"copy {part(low, source, seen_source)} -> {part(low, target, seen_target)}"]
     arrival = f"arrive {element(low, barrier[0], seen_barrier)}" if barrier else ""
     words += [arrival] if barrier else []
@@ -58,6 +78,9 @@ def lower_to_gmem(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
     condition = leaves.pop() if params["has_user_predicate"] else None
     source, target = leaves.pop(0), leaves.pop(0)
     seen_source, seen_target = unflatten(leaves, params["src_transforms_treedef"], params["dst_transforms_treedef"])
+    if _picks(seen_target) and condition is None and params["reduction_op"] is None:
+        _move(low, source, seen_source, target, seen_target)
+        return []
     words = []
     if params["reduction_op"] is not None:
         if params["reduction_op"] not in COMBINES:
@@ -89,4 +112,19 @@ def lower_to_tmem(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
     if eqn.params["collective_axis"] is not None:
         words.append(across(low, [eqn.params["collective_axis"]]))
     low.writer.line(" ".join(words))
+    return []
+
+
+@rule("async_store_smem", machine="gpu")
+def lower_store_to_peer(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
+    """A store to the shared memory of another block, which ends with an arrival at that block's barrier."""
+    params, (value, ref, barrier, place, *leaves) = eqn.params, eqn.operands
+    seen, seen_barrier = unflatten(leaves, params["ref_transforms_treedef"], params["barrier_transforms_treedef"])
+    there = ClusterRefTransform((params["cluster_dim"],), (place,))
+    far, transforms = peer(low, ref, [*seen, there])
+    spot = whole(low, far, transforms, "a store to another block through")
+    how = f"atomic {params['atomic']} " if params["atomic"] else ""
+    low.writer.line(f"{how}{spot.text()} = {value.text}")
+    ready, transforms = peer(low, barrier, [*seen_barrier, there])
+    low.writer.line(f"arrive {element(low, ready, transforms)}")
     return []

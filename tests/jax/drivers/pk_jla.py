@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jla import ops
+from jla.ops.mosaic_gpu import scalar_gate
 
 from drivers import Case, driver, normal
 from drivers._hopper import half, pair
@@ -88,3 +89,85 @@ def mamba3_mimo(backward: int) -> Case:
         return lambda q, k, v: ops.linear_attention("mamba3_mimo", q, k, v, impl=impl, **gates)[0]
 
     return pair(mimo("mosaic_gpu"), mimo("reference"), [q, k, v], backward)
+
+
+# ---- what only options or other sizes reach ----
+
+DOCUMENTS = jnp.repeat(jnp.arange(3, dtype=jnp.int32), jnp.array([40, 50, 38]))[None]
+
+
+def _scalar_gate(delta: bool, documents: bool = False, groups: int = 1, **options: Any) -> Any:
+    segments = DOCUMENTS if documents else None
+
+    def kernel(q: Any, k: Any, v: Any) -> Any:
+        gates = (LIGHT["g"], WRITE["beta"] if delta else None)
+        settings = {"scale": None, "initial_state": None, "output_final_state": False, "segment_ids": segments}
+        return scalar_gate.run(q, k, v, *gates, delta=delta, **settings, **options)[0]
+
+    def rule(q: Any, k: Any, v: Any) -> Any:
+        q, k = (jnp.repeat(x, groups, axis=2) for x in (q, k))
+        gates = LIGHT | (WRITE if delta else {})
+        kind = "gated_deltanet" if delta else "simple_gla"
+        return ops.linear_attention(kind, q, k, v, impl="reference", segment_ids=segments, **gates)[0]
+
+    return kernel, rule
+
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "split": {"delta": True, "cp": 2},
+    "split_documents": {"delta": True, "cp": 2, "documents": True},
+    "split_all_chunks": {"delta": True, "cp": 2, "walk": False},
+    "split_light": {"delta": False, "cp": 2},
+    "split_light_documents": {"delta": False, "cp": 2, "documents": True},
+    "factors_stored": {"delta": True, "wy": False},
+    "one_backward": {"delta": True, "fused_bwd": True},
+    "groups": {"delta": False, "groups": 2, "grouped_key_grads": True},
+}
+
+
+@driver(
+    PACKAGE,
+    **{name: {"backward": 0, **options} for name, options in OPTIONS.items()},
+    **{f"{name}_backward": {"backward": 3, **options} for name, options in OPTIONS.items()},
+)
+def scalar_gated(backward: int, **options: Any) -> Case:
+    """The delta rule and plain decay with their sequences in pieces, documents, and other ways back."""
+    heads = H // options.get("groups", 1)
+    inputs = [half(B, T, heads, K), _unit(B, T, heads, K), half(B, T, H, K, seed=2)]
+    return pair(*_scalar_gate(**options), inputs, backward)
+
+
+@driver(PACKAGE, forward={"backward": 0}, backward={"backward": 3})
+def large_heads(backward: int) -> Case:
+    """The delta rule on heads of 256 keys, in blocks of them."""
+    gates = {"g": _decay(B, T, 1), "beta": _gate(B, T, 1)}
+
+    def delta(impl: str) -> Any:
+        return lambda q, k, v: ops.linear_attention("gated_deltanet", q, k, v, impl=impl, **gates)[0]
+
+    inputs = [half(B, T, 1, 256), _unit(B, T, 1, 256), half(B, T, 1, 256, seed=2)]
+    return pair(delta("mosaic_gpu"), delta("reference"), inputs, backward)
+
+
+@driver(PACKAGE, forward={"backward": 0}, backward={"backward": 3})
+def bounded_rwkv7(backward: int) -> Case:
+    """RWKV-7 where the decay is known to be small, in kernels of its own."""
+    gates = {"w": -0.6 * _gate(B, T, H, K), "a": -_unit(B, T, H, K, seed=3), "b": _unit(B, T, H, K, seed=3)}
+
+    def rule(impl: str, **options: Any) -> Any:
+        return lambda q, k, v: ops.linear_attention("rwkv7", q, k, v, impl=impl, **gates, **options)[0]
+
+    inputs = [half(B, T, H, K), _unit(B, T, H, K), half(B, T, H, K, seed=2)]
+    return pair(rule("mosaic_gpu", lower_bound=-0.61), rule("reference"), inputs, backward)
+
+
+@driver(PACKAGE)
+def gla_by_vector_gate() -> Case:
+    """GLA in the kernels of KDA."""
+    inputs = [half(B, T, H, K), _unit(B, T, H, K), half(B, T, H, K, seed=2)]
+
+    def gla(impl: str, **options: Any) -> Any:
+        gates = {"g": KINDS["gla"]["g"], "segment_ids": DOCUMENTS}
+        return lambda q, k, v: ops.linear_attention("gla", q, k, v, impl=impl, **gates, **options)[0]
+
+    return pair(gla("mosaic_gpu", pipeline="vector_gate"), gla("reference"), inputs, 3)
