@@ -133,27 +133,12 @@ static val only_inside(ir_builder *b, const places *at, ir_op *view, const ir_sh
   return mask;
 }
 
-/* Whether a view may reach outside of what it is a view of. */
-static bool reaches_outside(const ir_builder *b, const ir_op *view) {
-  for (uint32_t d = 0; d < view->attrs->index_count; d++) {
-    const ir_index *index = &view->attrs->index[d];
-    const int64_t span = index->point ? 0 : (index->size->value - 1) * index->stride;
-    pass_range start = {0};
-    if (index->operand >= 0)
-      start = pass_range_of(b->kernel, view->operands[index->operand]);
-    else
-      start.low = start.high = index->start->value;
-    if (start.low < 0 || start.high > ir_extent(&view->operands[0]->type, d) - 1 - span) return true;
-  }
-  return false;
-}
-
 /* Which elements of a ref exist; NULL: all of them. */
 static val existing(ir_builder *b, val ref) {
   const ir_shape *shape = &ref->type.shape;
   bool fits = true;
   for (const ir_value *v = ref; v->def && v->def->code == IR_view; v = v->def->operands[0])
-    fits = fits && !reaches_outside(b, v->def);
+    fits = fits && !pass_view_reaches_outside(b->kernel, v->def);
   if (fits) return NULL;
   places at = own_places(b, shape);
   val mask = NULL;

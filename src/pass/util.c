@@ -42,6 +42,20 @@ bool pass_at_edge(const ir_value *ref) {
   return false;
 }
 
+bool pass_view_reaches_outside(const ir_kernel *k, const ir_op *view) {
+  for (uint32_t d = 0; d < view->attrs->index_count; d++) {
+    const ir_index *index = &view->attrs->index[d];
+    const int64_t span = index->point ? 0 : (index->size->value - 1) * index->stride;
+    pass_range start = {0};
+    if (index->operand >= 0)
+      start = pass_range_of(k, view->operands[index->operand]);
+    else
+      start.low = start.high = index->start->value;
+    if (start.low < 0 || start.high > ir_extent(&view->operands[0]->type, d) - 1 - span) return true;
+  }
+  return false;
+}
+
 bool pass_whole_access(const ir_op *op) {
   if (op->code != IR_load && op->code != IR_store) return false;
   if (op->attrs->masked) return false;

@@ -17,6 +17,7 @@ bool pass_read_only(const ir_kernel *k, const ir_value *root);
 
 /* Whether two params may be one memory: the same, or one the other's alias. Scratch shares with nobody. */
 bool pass_share_memory(const ir_kernel *k, const ir_value *root, const ir_value *other);
+bool pass_view_reaches_outside(const ir_kernel *k, const ir_op *view); /* it may, of what it is a view of */
 bool pass_at_edge(const ir_value *ref); /* some view on the way to the root may reach outside: then reads fill */
 
 /* A load or store of all of its ref, unmasked; and the index of one. */

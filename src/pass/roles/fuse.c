@@ -42,6 +42,13 @@ static void erase_barriers(pass_ctx *c) {
   }
 }
 
+/* Views of one unit may be known to stay inside where those of any unit were not. */
+static bool drop_edge(void *user, ir_op *op) {
+  const ir_kernel *k = user;
+  if (op->code == IR_view && op->attrs->edge) op->attrs->edge = pass_view_reaches_outside(k, op);
+  return true;
+}
+
 /* What is written at least: each piece once for each unit that it is run by. */
 static uint64_t least_size(const roles *r) {
   uint64_t size = 0;
@@ -84,6 +91,8 @@ bool pass_fuse_roles(pass_ctx *c) {
   const bool fine = fuse(&r);
   k->units = fine ? STR("fused: what they tell one another is known beforehand, so they are one program") : r.reason;
   k->units_at = r.reason_at;
-  if (fine) erase_barriers(c);
-  return fine;
+  if (!fine) return false;
+  erase_barriers(c);
+  ir_walk(k->body, drop_edge, k);
+  return true;
 }
