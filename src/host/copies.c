@@ -6,8 +6,12 @@
 /* ---- what a copy does ---- */
 
 /* What does not exist reads as zero. */
-void crew_copy_read(const crew_task *task, const crew_part *part, uint8_t *data) {
+void crew_copy_read(const crew_task *task, crew_part *part, uint8_t *data) {
   if (task->direct) return;
+  if (task->op->attrs->combine != IR_COMBINE_SET)
+    crew_check_written(task, &part->from);
+  else if (task->checks)
+    part->unwritten = crew_note_unwritten(&part->from, data + crew_side_bytes(&part->from));
   if (!part->from.box.inside) memset(data, 0, (size_t)crew_side_bytes(&part->from));
   host_box_move(&part->from.box, &part->from.info, data, false);
 }
@@ -29,7 +33,10 @@ void crew_copy_write(const crew_task *task, const crew_part *part, uint8_t *data
     host_box_move(&part->to.box, &part->to.info, data, true);
   else
     crew_side_combine(&part->to, (ir_code)(combine - 1), data, data + crew_side_bytes(&part->to));
-  crew_mark_written(&part->to);
+  if (part->unwritten)
+    crew_carry_unwritten(&part->to, data + crew_side_bytes(&part->to));
+  else
+    crew_mark_written(&part->to);
 }
 
 /* ---- issue ---- */
@@ -72,8 +79,8 @@ static crew_queue_id queue_of(const crew_task *task) {
 
 static bool is_direct(const crew *c, const crew_task *task) {
   const crew_part *part = task->parts;
-  return c->timing == KILN_TIMING_EAGER && task->op->attrs->combine == IR_COMBINE_SET && part->from.box.inside &&
-         part->to.box.inside;
+  return c->timing == KILN_TIMING_EAGER && !task->checks && task->op->attrs->combine == IR_COMBINE_SET &&
+         part->from.box.inside && part->to.box.inside;
 }
 
 host_status crew_copy(host_unit *unit, const host_crew_op *what, const ir_op *op) {
@@ -88,8 +95,10 @@ host_status crew_copy(host_unit *unit, const host_crew_op *what, const ir_op *op
   if (shared != HOST_RUNNING) return shared;
   /* Products read what copies bring to their memory: those go the same way, in order. */
   task.lane = crew_side_space(&part->to) == IR_SPACE_TMEM ? crew_tensor_lane(unit) : UNIT_NONE;
+  task.checks = part->from.block->shadow;
   task.direct = is_direct(unit->member->crew, &task);
-  if (!task.direct) task.bytes = crew_side_bytes(&part->to) * (op->attrs->combine == IR_COMBINE_SET ? 1 : 2);
+  const bool twice = op->attrs->combine != IR_COMBINE_SET || task.checks;
+  if (!task.direct) task.bytes = crew_side_bytes(&part->to) * (twice ? 2 : 1);
   if (crew_issue(unit, &task, queue_of(&task), !op->attrs->open)) return HOST_RUNNING;
   return launch_run_out(unit->member->crew->launch), HOST_FAILED;
 }

@@ -70,13 +70,14 @@ typedef struct crew_element {
 typedef struct crew_side {
   host_box box;
   host_box_info info;
-  uint32_t grain;     /* of its root */
-  alloc_block *block; /* NULL: a tile, or nothing */
+  const host_root *root; /* NULL: a tile, or nothing */
+  alloc_block *block;
 } crew_side;
 
 /* What a task does in one block: most do it in one only. */
 typedef struct crew_part {
   crew_side from, to, right;
+  bool unwritten; /* something of what was read had never been written */
   bool arrives;
   crew_element arrival;
 } crew_part;
@@ -95,6 +96,7 @@ typedef struct crew_task {
   race_op *race;
   uint32_t event; /* in the trace */
   bool accumulates;
+  bool checks;    /* its data have room for what was not written */
   bool direct;    /* a copy that is made in one go: nobody can look between */
   uint32_t whole; /* arrive once so many tasks have been made, in as many blocks; 0: each arrives */
   uint8_t *data;  /* what was read: dense, of `bytes` bytes */
@@ -190,7 +192,6 @@ static inline crew_spot *crew_spot_of(const crew_element *at) {
 crew_side crew_side_of(const host_unit *unit, uint32_t box, alloc_block *block); /* NULL: in the unit's own block */
 ir_space crew_side_space(const crew_side *side);                                 /* REGS without a block */
 uint64_t crew_side_bytes(const crew_side *side);
-void crew_mark_written(const crew_side *side);
 /* A wait of a unit, the user, has covered its copy. */
 void crew_awaited(void *user, const copy *awaited, bool read_only, bool forgotten);
 /* Starts a task; the caller's is copied. `queue` CREW_QUEUES: none; `closes` its group. False when memory is out. */
@@ -204,12 +205,19 @@ void crew_finish_block(crew *c, const alloc_block *block);                      
 void crew_free_tasks(crew *c);
 
 /* copies.c, mma.c: what tasks do; `data` has task->bytes for each part */
-void crew_copy_read(const crew_task *task, const crew_part *part, uint8_t *data);
+void crew_copy_read(const crew_task *task, crew_part *part, uint8_t *data);
 void crew_copy_write(const crew_task *task, const crew_part *part, uint8_t *data);
 void crew_side_combine(const crew_side *to, ir_code combine, uint8_t *data, uint8_t *spare); /* spare: as large */
 void crew_product_read(const crew_task *task, const crew_part *part, uint8_t *data);
 void crew_product_write(const crew_task *task, const crew_part *part, uint8_t *data);
 host_status crew_commit_products(host_unit *unit, const host_crew_op *what, const ir_op *op);
+
+/* crew_shadow.c; without shadows none of them does anything */
+void crew_mark_written(const crew_side *side);
+void crew_check_written(const crew_task *task, const crew_side *side); /* a fault where something is not */
+/* Which elements nothing wrote, a byte each; false, and nothing said, when there are none. Then: the same there. */
+bool crew_note_unwritten(const crew_side *from, uint8_t *unwritten);
+void crew_carry_unwritten(const crew_side *to, uint8_t *unwritten);
 
 /* sync.c and others: the instructions */
 /* An arrival made in the element's block, by a unit or a task; neighbours may be reached. */

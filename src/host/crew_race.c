@@ -115,7 +115,7 @@ static void touch_side(race *r, const crew_task *task, const crew_side *side, ra
   const ir_space space = crew_side_space(side);
   if (space == IR_SPACE_REGS || space == IR_SPACE_ACC || !side->block->client) return;
   const race_access access = {.buffer = side->block->client, .op = task->race, .kind = kind, .site = task->op};
-  touch_box(r, &access, &side->box, &side->info, side->grain);
+  touch_box(r, &access, &side->box, &side->info, side->root->grain);
 }
 
 static void touch_copy(race *r, const crew_task *task, const crew_part *part) {
@@ -150,7 +150,7 @@ void crew_race_issue(crew *c, crew_task *task) {
   race_pipe pipe = {.across = task->op->attrs->across, .type = (uint32_t)sum->info.dtype};
   if (kind == RACE_TASK_MMA) {
     pipe.buffer = sum->block->client;
-    area_of(&sum->box, &sum->info, sum->grain, &pipe.area);
+    area_of(&sum->box, &sum->info, sum->root->grain, &pipe.area);
   }
   const bool piped = kind == RACE_TASK_MMA || kind == RACE_TASK_COPY_TMEM;
   task->race = race_issue(c->race, task->unit->id, kind, task->op, piped ? &pipe : NULL);

@@ -63,6 +63,9 @@ static void read_right(const crew_task *task, const sizes *s, uint8_t *to, uint8
 void crew_product_read(const crew_task *task, const crew_part *part, uint8_t *data) {
   const sizes s = sizes_of(part);
   uint8_t *spare = data + s.left + s.right;
+  crew_check_written(task, &part->from);
+  crew_check_written(task, &part->right);
+  if (task->accumulates) crew_check_written(task, &part->to);
   read_side(&part->from, s.wide, data, spare);
   read_right(task, &s, data + s.left, spare);
 }

@@ -11,7 +11,7 @@ crew_side crew_side_of(const host_unit *unit, uint32_t box, alloc_block *block) 
   const kiln_host_plan *plan = unit->plan;
   const uint32_t root = plan->boxes[box].root;
   crew_side side = {
-      .box = unit->box[box], .info = plan->boxes[box], .grain = plan->roots[root].grain, .block = unit->block[root]};
+      .box = unit->box[box], .info = plan->boxes[box], .root = &plan->roots[root], .block = unit->block[root]};
   if (!block) return side;
   side.block = block;
   side.box.root = block->bytes;
@@ -26,34 +26,9 @@ uint64_t crew_side_bytes(const crew_side *side) {
   return (uint64_t)host_box_count(&side->info) * ir_dtype_bytes(side->info.dtype);
 }
 
-/* All of one row, element by element where they do not lie side by side. */
-static void mark_row(const crew_side *side, int64_t offset) {
-  const uint32_t last = side->info.rank - 1;
-  const int64_t bytes = (int64_t)ir_dtype_bytes(side->info.dtype), stride = side->info.strides[last];
-  const int64_t low = side->box.low[last], count = side->box.high[last] - low;
-  if (stride == bytes) alloc_mark(side->block, (uint64_t)(offset + low * stride), (uint64_t)(count * bytes));
-  for (int64_t i = 0; stride != bytes && i < count; i++)
-    alloc_mark(side->block, (uint64_t)(offset + (low + i) * stride), (uint64_t)bytes);
-}
-
-void crew_mark_written(const crew_side *side) {
-  const uint32_t rank = side->info.rank;
-  int64_t index[KILN_MAX_RANK];
-  if (!side->block || !side->block->shadow) return;
-  const uint64_t run = host_box_run(&side->box, &side->info);
-  if (run > 0) alloc_mark(side->block, (uint64_t)side->box.offset, run);
-  if (run > 0 || rank == 0 || host_box_empty(&side->box, rank)) return;
-  memcpy(index, side->box.low, sizeof index);
-  do {
-    int64_t offset = side->box.offset;
-    for (uint32_t d = 0; d + 1 < rank; d++) offset += index[d] * side->info.strides[d];
-    mark_row(side, offset);
-  } while (host_next_row(&side->box, rank, index));
-}
-
 /* ---- stages ---- */
 
-static void read_part(const crew_task *task, const crew_part *part, uint8_t *data) {
+static void read_part(const crew_task *task, crew_part *part, uint8_t *data) {
   if (task->kind == CREW_COPY)
     crew_copy_read(task, part, data);
   else if (task->kind == CREW_PRODUCT)
@@ -85,7 +60,7 @@ static void arrive(crew *c, const crew_task *task, const crew_part *part) {
 static void advance(crew *c, crew_task *task) {
   const uint64_t each = task->bytes / task->part_count;
   for (uint32_t i = 0; i < task->part_count; i++) {
-    const crew_part *part = &task->parts[i];
+    crew_part *part = &task->parts[i];
     uint8_t *data = task->data ? task->data + i * each : NULL;
     if (task->stage == COPY_STARTED)
       read_part(task, part, data);

@@ -137,6 +137,7 @@ static inline bool alloc_inside(const alloc_block *block, uint64_t offset, uint6
 }
 /* The range must be inside. Without a shadow every byte counts as written. */
 void alloc_mark(alloc_block *block, uint64_t offset, uint64_t size);
+void alloc_unmark(alloc_block *block, uint64_t offset, uint64_t size);
 bool alloc_first_unwritten(const alloc_block *block, uint64_t offset, uint64_t size, uint64_t *where);
 
 /* Items are the released ones, if recorded. Valid until the heap is used again. */

@@ -322,6 +322,11 @@ void alloc_mark(alloc_block *block, uint64_t offset, uint64_t size) {
   for (at += (end - at) / 8 * 8; at < end; at++) block->shadow[at / 8] |= (uint8_t)(1u << (at % 8));
 }
 
+void alloc_unmark(alloc_block *block, uint64_t offset, uint64_t size) {
+  for (uint64_t at = offset; block->shadow && at < offset + size; at++)
+    block->shadow[at / 8] &= (uint8_t) ~(1u << (at % 8));
+}
+
 /* Of the 64 bytes from `at` on. */
 static bool all_written(const alloc_block *block, uint64_t at, uint64_t end) {
   uint64_t bits;
