@@ -53,6 +53,42 @@ typedef struct kiln_host_usage {
 KILN_API kiln_host_usage kiln_host_plan_usage(const kiln_host_plan *plan);
 KILN_API void kiln_host_plan_destroy(kiln_host_plan *plan);
 
+/* ---- schedules ---- */
+
+/* What one unit does, or a copy or product in flight, before another goes on. */
+typedef struct kiln_step {
+  kiln_str who, does;
+  kiln_place place; /* of the statement; line 0: the end */
+} kiln_step;
+
+/* A schedule, and the fault that it shows: the shortest that was found. */
+typedef struct kiln_schedule {
+  const char *fault; /* its name, as in kiln_diag; NULL: none */
+  kiln_str choices;  /* for kiln_host_replay */
+  const kiln_step *steps;
+  size_t step_count; /* up to the fault */
+  uint32_t switches; /* how often somebody else goes on */
+} kiln_schedule;
+
+typedef struct kiln_exploration {
+  uint64_t schedules; /* different ones that were run: no two differ by the order of independent steps alone */
+  uint64_t open;      /* choices that were found and not tried */
+  uint32_t longest;   /* steps of the longest */
+  bool complete;      /* there are no others */
+  bool too_long;      /* given up: a schedule has too many steps */
+  const kiln_schedule *found;
+  size_t found_count;
+} kiln_exploration;
+
+/* Runs a plan that checks by all schedules, or by `limit` of them. Faults are reported once each, from a schedule made
+ * short. A kernel whose units do not order themselves runs once. What `out` points to lives until the plan's next
+ * exploration or replay. */
+KILN_API kiln_result kiln_host_explore(kiln_host_plan *plan, const kiln_array *arrays, size_t array_count,
+                                       uint64_t limit, kiln_exploration *out);
+/* Runs once more by a schedule. KILN_ERROR_INVALID without a diagnostic: `choices` is not written like one. */
+KILN_API kiln_result kiln_host_replay(kiln_host_plan *plan, const kiln_array *arrays, size_t array_count,
+                                      kiln_str choices, kiln_schedule *out);
+
 #ifdef __cplusplus
 }
 #endif

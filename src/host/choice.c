@@ -5,14 +5,16 @@ static bool meet(const choice_touch *a, const choice_touch *b) { return a->begin
 
 static bool waits_for_count(choice_kind kind) { return kind == CHOICE_TAKE || kind == CHOICE_KEEP; }
 
-/* Arrivals of one phase count alike, whoever comes first; a wait needs those of its phase, and would be left behind by
- * those of the next. */
+/* Arrivals of one phase count alike, whoever comes first; a wait needs those of its phase. That it would be left behind
+ * by the last one of the next is looked for by choice_leaves_behind. */
 static choice_relation relate_at_barrier(const choice_touch *first, const choice_touch *second) {
   const bool arrives = first->kind == CHOICE_ARRIVE, then_arrives = second->kind == CHOICE_ARRIVE;
   if (!arrives && !then_arrives) return CHOICE_APART;
   if (arrives && then_arrives) return first->begin == second->begin ? CHOICE_APART : CHOICE_RACING;
-  if (second->kind == CHOICE_OBSERVE) return first->begin > second->begin ? CHOICE_RACING : CHOICE_BOUND;
-  return CHOICE_RACING;
+  if (first->kind == CHOICE_OBSERVE) return CHOICE_APART;
+  if (second->kind == CHOICE_TEST || first->kind == CHOICE_TEST) return CHOICE_RACING;
+  if (first->begin <= second->begin) return CHOICE_BOUND;
+  return first->last ? CHOICE_RACING : CHOICE_APART;
 }
 
 /* A wait that could be made needs no later signal, and those that it takes it must have. */
@@ -63,11 +65,24 @@ bool choice_robs(const choice_step *first, const choice_step *second) {
   return false;
 }
 
+bool choice_leaves_behind(const choice_touch *arrival, const choice_touch *wait) {
+  return arrival->kind == CHOICE_ARRIVE && wait->kind == CHOICE_OBSERVE && arrival->object == wait->object &&
+         arrival->begin > wait->begin;
+}
+
+bool choice_same_phase(const choice_touch *arrival, const choice_step *step) {
+  for (uint32_t i = 0; i < step->count; i++)
+    if (step->touches[i].kind == CHOICE_ARRIVE && step->touches[i].object == arrival->object &&
+        step->touches[i].begin == arrival->begin)
+      return true;
+  return false;
+}
+
 bool choice_keeps(const choice_step *made, const choice_step *put_off) {
   for (uint32_t i = 0; i < made->count; i++)
     for (uint32_t k = 0; k < put_off->count; k++) {
       const choice_touch *now = &made->touches[i], *later = &put_off->touches[k];
-      if (relate(now, later) != CHOICE_APART) return false;
+      if (relate(now, later) != CHOICE_APART || choice_leaves_behind(later, now)) return false;
       if (now->kind == CHOICE_ARRIVE && later->kind == CHOICE_ARRIVE && now->object == later->object && now->last)
         return false; /* it would count for the next phase */
     }

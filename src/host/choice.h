@@ -16,8 +16,13 @@ typedef enum choice_kind {
   CHOICE_KINDS
 } choice_kind;
 
-typedef uint64_t choice_who; /* the same in every run */
+typedef uint64_t choice_who; /* the same in every run: a unit's number, one of its tasks, or a lane of tasks */
 #define CHOICE_NONE UINT64_MAX
+#define CHOICE_TASK (UINT64_C(1) << 62)
+#define CHOICE_LANE (UINT64_C(1) << 61)
+static inline choice_who choice_task(uint32_t unit, uint32_t serial) {
+  return CHOICE_TASK | (uint64_t)unit << 24 | (serial & 0xffffff);
+}
 
 typedef struct choice_touch {
   choice_kind kind;
@@ -30,6 +35,7 @@ typedef struct choice_step {
   choice_who who;
   const choice_touch *touches;
   uint32_t count;
+  const void *site; /* what it executes, to the client; may be NULL */
 } choice_step;
 
 /* How two steps of one run are related, the first before the second. */
@@ -42,6 +48,10 @@ choice_relation choice_relate(const choice_step *first, const choice_step *secon
 
 /* Whether the first took some of the count that the second waits for, which then may have been left waiting. */
 bool choice_robs(const choice_step *first, const choice_step *second);
+
+/* Whether an arrival is at a later phase than the wait: with the last one before it, the wait is too late. */
+bool choice_leaves_behind(const choice_touch *arrival, const choice_touch *wait);
+bool choice_same_phase(const choice_touch *arrival, const choice_step *step); /* it arrives there, too */
 
 /* Whether of two steps that both come next, the one that is put off stays what it is when the other is made. */
 bool choice_keeps(const choice_step *made, const choice_step *put_off);

@@ -195,10 +195,7 @@ static void count_idle(crew *c, const host_unit *unit) {
   if (c->idle > IDLE_MOST) launch_stop_livelock(c->launch, unit, unit->steps);
 }
 
-static void run_unit(crew *c, host_unit *unit) {
-  const uint64_t before = unit->steps;
-  const host_status status = host_unit_go(unit, slice(c));
-  if (launch_count_steps(c->launch, unit, unit->steps - before)) return;
+void crew_follow(crew *c, host_unit *unit, host_status status) {
   switch (status) {
     case HOST_DONE: end_unit(c, unit); break;
     case HOST_FAILED: c->launch->stop = true; break;
@@ -208,7 +205,13 @@ static void run_unit(crew *c, host_unit *unit) {
   }
 }
 
-static void run_units(crew *c) {
+static void run_unit(crew *c, host_unit *unit) {
+  const uint64_t before = unit->steps;
+  const host_status status = host_unit_go(unit, slice(c));
+  if (!launch_count_steps(c->launch, unit, unit->steps - before)) crew_follow(c, unit, status);
+}
+
+static void run_queued(crew *c) {
   for (;;) {
     host_unit *unit = sched_take(&c->queue);
     if (unit)
@@ -218,14 +221,14 @@ static void run_units(crew *c) {
     crew_pass_time(c);
     if (c->launch->stop) return;
   }
-  if (c->alive == 0 || c->launch->stop) return;
-  if (c->plan->trace) trace_stuck(c);
-  crew_report_deadlock(c);
 }
 
 void crew_run_clusters(crew *c, uint64_t begin, uint64_t end, uint32_t at_first) {
   c->next = begin;
   c->end = end;
   for (uint32_t i = 0; i < at_first; i++) join_cluster(c);
-  run_units(c);
+  (c->by ? crew_run_chosen : run_queued)(c);
+  if (c->alive == 0 || c->launch->stop) return;
+  if (c->plan->trace) trace_stuck(c);
+  crew_report_deadlock(c);
 }

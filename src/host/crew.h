@@ -12,6 +12,7 @@
 #ifndef KILN_SRC_HOST_CREW_H
 #define KILN_SRC_HOST_CREW_H
 
+#include "host/choice.h"
 #include "host/host.h"
 #include "host/launch.h"
 #include "host/sched.h"
@@ -49,6 +50,7 @@ typedef struct crew_spot {
 /* The barriers or semaphores of one scratch. A barrier of a cluster is one array per block, block by block. */
 typedef struct crew_sync {
   struct crew_sync *next; /* of all that are alive */
+  uint64_t name;          /* the same in every run */
   const host_root *root;
   uint64_t count; /* of one block's */
   uint32_t blocks;
@@ -86,6 +88,7 @@ typedef enum crew_task_kind { CREW_COPY, CREW_PRODUCT, CREW_ARRIVAL } crew_task_
 
 typedef struct crew_task {
   struct crew_task *next; /* in order of issue */
+  choice_who name;        /* of the task alone */
   crew_task_kind kind;
   copy_stage stage;
   host_unit *unit; /* that issued it */
@@ -129,6 +132,9 @@ typedef struct crew_member {
   host_unit **parts; /* of a split; kept for the next one */
   uint32_t part_count, parts_left;
   bool split;
+  uint32_t issued;   /* tasks, in all */
+  uint64_t asked_at; /* of the crew's moves: when it last asked in vain, plus 1 */
+  uint32_t asked;    /* so often since anybody else moved on */
 } crew_member;
 
 typedef struct crew {
@@ -151,6 +157,11 @@ typedef struct crew {
   uint64_t room_bytes;
   race *race; /* NULL unless checking */
   bool tells; /* progress: the caller's thread alone */
+
+  const chooser *by;     /* who chooses each step; NULL: the queue */
+  choice_touch *touches; /* of the present step */
+  uint32_t touch_count, touch_capacity;
+  uint64_t moves; /* steps that were not in vain */
 } crew;
 
 /* crew_launch.c */
@@ -165,12 +176,22 @@ void crew_free_member(crew *c, host_unit *unit);                                
 void crew_begin(host_unit *unit);                                                 /* it may run */
 void crew_stand(host_unit *unit, crew_line *line, const ir_op *op);               /* it waits there */
 void crew_wake(crew *c, crew_line *line);                                         /* all who do go on */
+void crew_follow(crew *c, host_unit *unit, host_status status);                   /* what its last step came to */
+
+/* crew_choose.c: runs whose every step is chosen from outside */
+void crew_run_chosen(crew *c);
+/* The present step does so to an object. Nothing is done unless somebody chooses. */
+void crew_tell(crew *c, choice_touch touch);
+uint64_t crew_object(uint64_t a, uint64_t b); /* one name of two */
+uint64_t crew_element_name(const crew_element *at);
+uint64_t crew_block_name(const alloc_block *block);
 
 /* crew_memory.c */
 host_status crew_acquire(host_unit *unit, uint32_t which);
 void crew_release(host_unit *unit, uint32_t which); /* what a cluster shares stays until all of it has ended */
 void crew_release_all(host_unit *unit);
 void crew_free_syncs(crew *c, bool finish); /* finish: what the end of their lives finds is told */
+bool crew_locate(const host_unit *unit, uint32_t box, crew_element *out);          /* false: there is no such element */
 bool crew_find(host_unit *unit, uint32_t box, const ir_op *op, crew_element *out); /* false after a fault */
 uint32_t crew_block_index(const host_unit *unit); /* the place of the unit's block in its cluster */
 bool crew_same_but(const crew *c, uint32_t block, uint32_t other, uint32_t axes); /* they differ on those alone */
@@ -200,8 +221,10 @@ unit_id crew_tensor_lane(const host_unit *unit); /* all that goes through a clus
 bool crew_advance_any(crew *c);                  /* false: nothing is in flight */
 void crew_pass_time(crew *c);                    /* something in flight may move on now */
 void crew_finish_task(crew *c, copy_queue *queue, uint64_t id, copy_stage stage); /* as far as that stage */
-void crew_finish_unit(crew *c, const host_unit *unit);                            /* all that it has in flight */
-void crew_finish_block(crew *c, const alloc_block *block);                        /* all that works on it */
+choice_who crew_task_who(const crew_task *task);              /* makes its steps: its lane, or it alone */
+void crew_finish(crew *c, crew_task *task, copy_stage stage); /* that one, as far */
+void crew_finish_unit(crew *c, const host_unit *unit);        /* all that it has in flight */
+void crew_finish_block(crew *c, const alloc_block *block);    /* all that works on it */
 void crew_free_tasks(crew *c);
 
 /* copies.c, mma.c: what tasks do; `data` has task->bytes for each part */
@@ -225,6 +248,7 @@ sync_result crew_arrive_at(crew *c, const crew_element *at, unit_id unit, race_o
 host_status crew_split(host_unit *unit, uint32_t begin, const host_instr *instr); /* warps.c */
 void crew_join(host_unit *part);                                                  /* it has ended */
 host_status crew_step(host_unit *unit, const host_instr *instr);
+bool crew_would_wait(const host_unit *unit, const host_instr *instr); /* whether a wait would block now */
 #define CREW_OP(id, function) host_status function(host_unit *unit, const host_crew_op *what, const ir_op *op);
 #include "host/host_ops.def"
 

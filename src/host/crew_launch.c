@@ -34,9 +34,11 @@ static bool open_crew(crew *c, launch *l) {
   c->clusters = m->count[CREW_CLUSTER];
   c->cluster_units = m->count[CREW_THREAD] / m->count[CREW_CLUSTER];
   c->heap = alloc_heap_create(c->mem, m, &desc);
-  sched_queue_init(&c->queue, c->mem, plan->order, plan->seed, name_of);
+  sched_queue_init(&c->queue, c->mem, plan->by ? KILN_ORDER_ROUND_ROBIN : plan->order, plan->seed, name_of);
   crew_race_open(c);
+  c->by = plan->by;
   c->timing = plan->check ? sched_timing_of(plan->timing, plan->seed) : KILN_TIMING_EAGER;
+  if (c->by) c->timing = KILN_TIMING_LATE; /* what is in flight is chosen too */
   return c->heap;
 }
 
@@ -59,6 +61,7 @@ static void close_crew(crew *c) {
   }
   mem_free(c->mem, c->place, c->places * sizeof(crew_cluster *));
   sched_queue_free(&c->queue);
+  mem_free(c->mem, c->touches, c->touch_capacity * sizeof *c->touches);
   alloc_heap_destroy(c->heap);
 }
 
@@ -118,7 +121,7 @@ static void run_alone(launch *l) {
   if (!open_crew(&c, l)) launch_run_out(l);
   if (c.heap) {
     c.tells = true;
-    crew_run_clusters(&c, 0, c.clusters, ALIVE_AT_FIRST);
+    crew_run_clusters(&c, 0, c.clusters, c.by ? (uint32_t)c.clusters : ALIVE_AT_FIRST);
   }
   close_crew(&c);
 }
@@ -126,8 +129,8 @@ static void run_alone(launch *l) {
 void crew_run(launch *l) {
   const kiln_host_plan *plan = l->plan;
   crew_set set = {.launch = l};
-  if (plan->check || plan->points < 2 || plan->context->threads < 2 || plan->machine.count[CREW_DEVICE] > 1 ||
-      !ir_walk(plan->kernel->body, stays_apart, NULL))
+  if (plan->check || plan->by || plan->points < 2 || plan->context->threads < 2 ||
+      plan->machine.count[CREW_DEVICE] > 1 || !ir_walk(plan->kernel->body, stays_apart, NULL))
     run_alone(l);
   else if (!run_on_threads(&set))
     launch_run_out(l);

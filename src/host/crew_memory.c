@@ -59,10 +59,14 @@ static void free_sync(crew *c, crew_sync *sync) {
   mem_free(c->mem, sync, sizeof *sync);
 }
 
-static crew_sync *make_sync(crew *c, const host_root *root) {
+static crew_sync *make_sync(crew *c, const host_root *root, const alloc_block *block) {
   crew_sync *sync = mem_calloc(c->mem, 1, sizeof *sync);
   if (!sync) return NULL;
-  *sync = (crew_sync){.next = c->syncs, .root = root, .count = root->bytes / CREW_SYNC_BYTES, .blocks = 1};
+  *sync = (crew_sync){.next = c->syncs,
+                      .name = crew_block_name(block),
+                      .root = root,
+                      .count = root->bytes / CREW_SYNC_BYTES,
+                      .blocks = 1};
   c->syncs = sync;
   const int64_t dims[] = {(int64_t)sync->count};
   bool made = root->kind == IR_BARRIER ? make_barriers(c, sync)
@@ -98,7 +102,7 @@ void crew_free_syncs(crew *c, bool finish) {
 /* What the first sharer finds: accumulators are zero. */
 static bool furnish(crew *c, alloc_block *block, const host_root *root) {
   crew_race_begin(c, block, root);
-  if (root->kind != IR_REF) return (block->client = make_sync(c, root)) != NULL;
+  if (root->kind != IR_REF) return (block->client = make_sync(c, root, block)) != NULL;
   if (space_info_of(root->space)->named == IR_SPACE_ACC && root->bytes > 0)
     memset(block->bytes, 0, (size_t)root->bytes);
   return true;
@@ -139,7 +143,10 @@ host_status crew_acquire(host_unit *unit, uint32_t which) {
   if (result == ALLOC_OVER_TOTAL) return launch_pass_limit(c->launch, root->made_by->loc, NULL), HOST_FAILED;
   if (result != ALLOC_OK || (block->acquired == 1 && !furnish(c, block, root)))
     return launch_run_out(c->launch), HOST_FAILED;
-  if (block->acquired == 1) crew_wake(c, &c->for_memory);
+  if (block->acquired == 1) {
+    crew_tell(c, (choice_touch){.kind = CHOICE_MAKE, .object = crew_block_name(block)});
+    crew_wake(c, &c->for_memory);
+  }
   host_bind_root(unit, which, block);
   return HOST_RUNNING;
 }
@@ -194,7 +201,9 @@ alloc_block *crew_peer_block(const host_unit *unit, uint32_t root, uint32_t bloc
   alloc_key key = unit->block[root]->item.key;
   if (unit_depth(m, key.owner) != CREW_BLOCK) return unit->block[root];
   key.owner = unit_child(m, unit_parent(m, key.owner), block);
-  return alloc_find(unit->heap, key);
+  alloc_block *there = alloc_find(unit->heap, key);
+  if (there) crew_tell(unit->member->crew, (choice_touch){.kind = CHOICE_NEED, .object = crew_block_name(there)});
+  return there;
 }
 
 /* Whoever asked for it may have given it back already: no other will come. */
@@ -244,15 +253,18 @@ host_status crew_peer(host_unit *unit, const host_crew_op *what, const ir_op *op
 
 /* ---- finding ---- */
 
-bool crew_find(host_unit *unit, uint32_t box, const ir_op *op, crew_element *out) {
+bool crew_locate(const host_unit *unit, uint32_t box, crew_element *out) {
   const host_box *at = &unit->box[box];
   const uint32_t root = unit->plan->boxes[box].root;
-  if (!at->inside || !unit->block[root]) {
-    crew_report_outside(unit, root, op);
-    return false;
-  }
+  if (!at->inside || !unit->block[root]) return false;
   out->sync = unit->block[root]->client;
   out->index = (uint64_t)at->offset / CREW_SYNC_BYTES;
   out->block = out->sync->blocks == 1 ? 0 : crew_block_index(unit);
   return true;
+}
+
+bool crew_find(host_unit *unit, uint32_t box, const ir_op *op, crew_element *out) {
+  if (crew_locate(unit, box, out)) return true;
+  crew_report_outside(unit, unit->plan->boxes[box].root, op);
+  return false;
 }

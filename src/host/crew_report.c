@@ -17,13 +17,8 @@ kiln_str report_unit(report *r, const host_unit *unit) {
 }
 
 kiln_str report_id(report *r, unit_id id) {
-  const kiln_host_plan *plan = r->crew->plan;
-  const unit_id thread = unit_above(&plan->machine, id, CREW_THREAD);
   text t = text_new(&r->arena);
-  const bool any = host_name_places(&t, plan, thread, HOST_PLACES_ALL, "unit (");
-  if (!any) text_add(&t, STR("the only unit"));
-  if (thread != id) text_format(&t, any ? ", warp %u" : " (warp %u", unit_index(&plan->machine, id));
-  if (any || thread != id) text_char(&t, ')');
+  host_name_unit(&t, r->crew->plan, id);
   return text_str(&t);
 }
 

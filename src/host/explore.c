@@ -192,6 +192,26 @@ static void find_robbers(search *s, const choice_step *waits) {
     if (!leads_to(s, i, own) && choice_robs(&s->nodes[i].step, waits)) put_in_front(s, i, waits->who, own);
 }
 
+/* Whether one of the arrivals of the phase that the newest step completes had to come behind step `wait`. */
+static bool holds_phase(const search *s, const choice_touch *last, uint32_t wait) {
+  for (uint32_t i = wait + 1; i <= s->depth; i++)
+    if (comes_before(&s->nodes[i], wait) && choice_same_phase(last, &s->nodes[i].step)) return true;
+  return false;
+}
+
+/* The newest step completes phases: could that have been before those came who waited for the phase before? */
+static void find_left_behind(search *s) {
+  const choice_step *step = &s->nodes[s->depth].step;
+  for (uint32_t k = 0; k < step->count; k++)
+    for (uint32_t i = s->depth; step->touches[k].last && i-- > 0;) {
+      const choice_step *wait = &s->nodes[i].step;
+      bool behind = false;
+      for (uint32_t t = 0; t < wait->count; t++)
+        behind = behind || choice_leaves_behind(&step->touches[k], &wait->touches[t]);
+      if (behind && !holds_phase(s, &step->touches[k], i)) reverse(s, i, s->depth);
+    }
+}
+
 /* ---- the chooser ---- */
 
 static bool open_node(search *s, const choice_who *ready, uint32_t count) {
@@ -204,7 +224,7 @@ static bool open_node(search *s, const choice_who *ready, uint32_t count) {
   const node *before = s->depth > 0 ? n - 1 : NULL;
   for (uint32_t i = 0; before && i < before->asleep_count; i++) {
     const sleeper *one = &before->asleep[i];
-    const choice_step step = {one->who, one->touches, one->count};
+    const choice_step step = {one->who, one->touches, one->count, NULL};
     if (choice_keeps(&before->step, &step)) put_asleep(s, n, &step);
   }
   return !s->result.failed;
@@ -242,9 +262,10 @@ static void made(void *user, const choice_step *step, bool faulty) {
   const bool is_new = s->depth + 1 >= s->fixed;
   if (is_new && reserve(s, &n->touches, &n->touch_capacity, step->count, sizeof *n->touches)) {
     if (step->count > 0) memcpy(n->touches, step->touches, step->count * sizeof *n->touches);
-    n->step = (choice_step){step->who, n->touches, step->count};
+    n->step = (choice_step){step->who, n->touches, step->count, NULL};
     find_races(s, s->depth);
     find_robbers(s, &n->step);
+    find_left_behind(s);
   }
   s->depth++;
 }

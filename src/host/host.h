@@ -341,6 +341,8 @@ struct kiln_host_plan {
   uint64_t seed, step_limit, memory_limit;
   kiln_order order;
   kiln_timing timing;
+  const struct chooser *by; /* of each step of a launch; NULL: the seed chooses */
+  arena explored;           /* what the last exploration tells */
   void (*progress)(void *user, double fraction);
   void *progress_user;
   void (*print)(void *user, const char *line, size_t size);
@@ -548,6 +550,7 @@ typedef enum host_places { HOST_PLACES_ALL, HOST_PLACES_BLOCK, HOST_PLACES_THREA
 /* "g 0, c 1, t 0", behind `before`: a thread's places on the axes of grid and teams, or those of its block, or those in
  * its block. False, and nothing written, when there are no such axes. */
 bool host_name_places(text *t, const kiln_host_plan *plan, unit_id thread, host_places which, const char *before);
+void host_name_unit(text *t, const kiln_host_plan *plan, unit_id id); /* unit (g 0, c 1, t 0, warp 2) */
 void host_name_element(text *t, const kiln_host_plan *plan, const host_root *root, uint64_t element); /* full[1, 2] */
 
 /* flatten.c: fills code, slots, boxes, roots; leaves by the arena's guard when memory is out. False after diagnostics.

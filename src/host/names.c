@@ -34,3 +34,11 @@ bool host_name_places(text *t, const kiln_host_plan *plan, unit_id id, host_plac
   }
   return between != before;
 }
+
+void host_name_unit(text *t, const kiln_host_plan *plan, unit_id id) {
+  const unit_id thread = unit_above(&plan->machine, id, CREW_THREAD);
+  const bool any = host_name_places(t, plan, thread, HOST_PLACES_ALL, "unit (");
+  if (!any) text_add(t, STR("the only unit"));
+  if (thread != id) text_format(t, any ? ", warp %u" : " (warp %u", unit_index(&plan->machine, id));
+  if (any || thread != id) text_char(t, ')');
+}

@@ -73,6 +73,7 @@ kiln_result kiln_host_prepare(kiln_context *context, const kiln_kernel *kernel, 
   if (!plan) return out_of_memory(context);
   plan->context = context;
   arena_init(&plan->arena, context->mem, 0);
+  arena_init(&plan->explored, context->mem, 0);
   apply_desc(plan, desc);
   kiln_result result = compile(plan, kernel, desc, arrays, array_count);
   if (result == KILN_OK)
@@ -92,6 +93,7 @@ void kiln_host_plan_destroy(kiln_host_plan *plan) {
   if (plan->block) mem_free(m, plan->block, (plan->kernel->param_count + 1) * sizeof(alloc_block *));
   mem_free(m, plan->workers, plan->worker_room * sizeof *plan->workers);
   if (plan->module) ir_module_destroy(plan->module);
+  arena_finish(&plan->explored);
   arena_finish(&plan->arena);
   mem_free(m, plan, sizeof *plan);
 }

@@ -57,6 +57,22 @@ static void arrive(crew *c, const crew_task *task, const crew_part *part) {
     c->launch->stop = true;
 }
 
+choice_who crew_task_who(const crew_task *task) {
+  return task->lane == UNIT_NONE ? task->name : CHOICE_LANE | task->lane;
+}
+
+/* What others may learn from a task that moves on. */
+static void tell(crew *c, const crew_task *task) {
+  const bool combines = task->kind == CREW_COPY && task->op->attrs->combine != IR_COMBINE_SET;
+  crew_tell(c, (choice_touch){.kind = CHOICE_NEED, .object = task->name});
+  if (task->lane != UNIT_NONE) {
+    const uint64_t next = crew_object(task->lane, CHOICE_NEED);
+    crew_tell(c, (choice_touch){.kind = CHOICE_NEED, .object = next});
+    crew_tell(c, (choice_touch){.kind = CHOICE_MAKE, .object = next});
+  }
+  if (combines) crew_tell(c, (choice_touch){.kind = CHOICE_ATOMIC, .object = crew_block_name(task->one.to.block)});
+}
+
 static void advance(crew *c, crew_task *task) {
   const uint64_t each = task->bytes / task->part_count;
   for (uint32_t i = 0; i < task->part_count; i++) {
@@ -68,6 +84,7 @@ static void advance(crew *c, crew_task *task) {
       write_part(task, part, data);
   }
   task->stage = task->stage == COPY_STARTED ? COPY_READ : COPY_WRITTEN;
+  if (c->by) tell(c, task);
   if (task->queue) copy_advance(task->queue, task->id, task->stage);
   for (uint32_t i = 0; task->stage == COPY_WRITTEN && i < task->part_count; i++)
     if (task->parts[i].arrives) arrive(c, task, &task->parts[i]);
@@ -106,7 +123,7 @@ static crew_task *head_of(const crew *c, crew_task *task) {
   return head;
 }
 
-static void finish(crew *c, crew_task *task, copy_stage stage) {
+void crew_finish(crew *c, crew_task *task, copy_stage stage) {
   for (bool done = false; !done;) {
     crew_task *head = head_of(c, task);
     done = head == task && task->stage + 1u >= stage;
@@ -132,7 +149,7 @@ void crew_pass_time(crew *c) {
 void crew_finish_task(crew *c, copy_queue *queue, uint64_t id, copy_stage stage) {
   for (crew_task *task = c->tasks; task; task = task->next)
     if (task->queue == queue && task->id == id) {
-      finish(c, task, stage);
+      crew_finish(c, task, stage);
       return;
     }
 }
@@ -151,7 +168,7 @@ static void finish_all(crew *c, const host_unit *unit, const alloc_block *block)
   for (crew_task *task = c->tasks, *next; task; task = next) {
     next = task->next;
     if (unit ? task->unit != unit : !works_on(task, block)) continue;
-    finish(c, task, COPY_WRITTEN);
+    crew_finish(c, task, COPY_WRITTEN);
     next = c->tasks;
   }
 }
@@ -211,10 +228,20 @@ static bool list_task(crew *c, const crew_task *task) {
   return true;
 }
 
+/* Tasks of a lane come in the order of their issue, the others by themselves. */
+static void name_task(crew *c, crew_task *task) {
+  if (!c->by) return;
+  task->name = choice_task(task->unit->id, ++task->unit->member->issued);
+  if (task->lane != UNIT_NONE)
+    crew_tell(c, (choice_touch){.kind = CHOICE_QUEUE, .object = crew_object(task->lane, CHOICE_QUEUE)});
+  crew_tell(c, (choice_touch){.kind = CHOICE_MAKE, .object = task->name});
+}
+
 bool crew_issue(host_unit *unit, crew_task *task, crew_queue_id queue, bool closes) {
   crew *c = unit->member->crew;
   task->unit = unit;
   task->stage = COPY_STARTED;
+  name_task(c, task);
   task->queue = queue == CREW_QUEUES ? NULL : &unit->member->queues[queue];
   crew_race_issue(c, task);
   if (c->plan->trace) task->event = trace_issue(c->plan->trace, task);

@@ -38,9 +38,13 @@ host_status crew_split(host_unit *unit, uint32_t begin, const host_instr *instr)
   crew_member *member = unit->member;
   const host_crew_op *what = instr->detail;
   const uint32_t count = unit->plan->machine.size[CREW_WARP];
-  if (member->split) return member->split = false, HOST_RUNNING;
+  if (member->split) {
+    crew_tell(member->crew, (choice_touch){.kind = CHOICE_NEED, .object = crew_object(unit->id, CHOICE_MAKE)});
+    return member->split = false, HOST_RUNNING;
+  }
   if (!make_parts(member->crew, member, count)) return launch_run_out(member->crew->launch), HOST_FAILED;
   member->split = true;
+  crew_tell(member->crew, (choice_touch){.kind = CHOICE_MAKE, .object = crew_object(unit->id, CHOICE_NEED)});
   member->parts_left = count;
   member->waits_at = instr->source;
   for (uint32_t i = 0; i < count; i++) become_part(member->parts[i], unit, i, begin, what->out);
@@ -71,6 +75,7 @@ static void hand_over(crew *c, copy_queue *from, copy_queue *to) {
 void crew_join(host_unit *part) {
   host_unit *whole = part->member->whole;
   crew *c = part->member->crew;
+  crew_tell(c, (choice_touch){.kind = CHOICE_MAKE, .object = crew_object(whole->id, CHOICE_MAKE)});
   for (uint32_t q = 0; q < CREW_QUEUES; q++) hand_over(c, &part->member->queues[q], &whole->member->queues[q]);
   for (crew_task *task = c->tasks; task; task = task->next)
     if (task->unit == part) task->unit = whole;

@@ -111,6 +111,12 @@ sync_result barrier_wait(barrier *b, mem m, const machine *on, unit_id waiter) {
   return observe(b, m, on, waiter, observed + 1);
 }
 
+bool barrier_would_block(const barrier *b, const machine *on, unit_id waiter) {
+  bool known;
+  uint64_t observed = 0;
+  return observed_by(b, on, waiter, &known, &observed).state == SYNC_READY && observed == b->phase;
+}
+
 sync_result barrier_wait_parity(const barrier *b, uint32_t parity) {
   return (b->phase & 1) != (parity & 1) ? sync_ready() : sync_blocked(b->arrived, b->expected);
 }

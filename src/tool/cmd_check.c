@@ -3,16 +3,18 @@
 #include "tool/pictures.h"
 #include "tool/report.h"
 
-#define SCHEDULES_BY_DEFAULT 4
+enum { SCHEDULES_BY_DEFAULT = 4, LIMIT_BY_DEFAULT = 10000, STATEMENT_MOST = 48 };
 
 typedef struct check_wish {
   run_wish first; /* its seed is the first order's */
   uint64_t schedules;
   pictures drawn;
+  uint64_t limit; /* of schedules that are explored; 0: none are */
+  const char *choices;
 } check_wish;
 
 /* Runs with the seeds seed, seed + 1, .. until one finds a fault; each on data as given. */
-static kiln_result run_schedules(job *j, const check_wish *wish, outcome *o) {
+static kiln_result run_seeds(job *j, const check_wish *wish, outcome *o) {
   for (uint64_t i = 0; i < wish->schedules; i++) {
     run_wish one = wish->first;
     one.seed += i;
@@ -25,23 +27,81 @@ static kiln_result run_schedules(job *j, const check_wish *wish, outcome *o) {
   return KILN_OK;
 }
 
-static void print_verdict(tool *t, const job *j, exit_code code, const check_wish *wish) {
-  if (code != EXIT_FINE && code != EXIT_FAULT) return;
+static kiln_result run_wished(job *j, const check_wish *wish, outcome *o, kiln_exploration *explored) {
+  if (wish->limit > 0) return execute_explore(j, &wish->first, wish->limit, j->arrays, o, explored);
+  if (!wish->choices) return run_seeds(j, wish, o);
+  const size_t before = kiln_diag_count(j->tool->context);
+  kiln_result result = execute_replay(j, &wish->first, wish->choices, j->arrays, o, explored);
+  if (result == KILN_ERROR_INVALID && kiln_diag_count(j->tool->context) == before)
+    TOOL_REPORT(j->tool, DIAG_option_not_a_choice, NULL, j->tool->command->name, "--replay", wish->choices,
+                "what a report gave, as in 3x2,4,3.1");
+  return result;
+}
+
+/* ---- what is said ---- */
+
+static const char *plural(uint64_t count) { return count == 1 ? "" : "s"; }
+
+static void print_faults(tool *t, kiln_str kernel) {
   size_t faults = 0;
   for (size_t i = 0; i < kiln_diag_count(t->context); i++)
     faults += kiln_diag_get(t->context, i)->severity == KILN_FAULT;
-  printf("%.*s: ", STR_FMT(j->subject.kernel->name));
-  if (code == EXIT_FINE)
-    printf("no fault found in %llu schedule%s (seeds from %llu)\n", (unsigned long long)wish->schedules,
-           wish->schedules == 1 ? "" : "s", (unsigned long long)wish->first.seed);
-  else
-    printf("%zu fault%s found\n", faults, faults == 1 ? "" : "s");
+  if (faults > 0) printf("%.*s: %zu fault%s found\n", STR_FMT(kernel), faults, plural(faults));
 }
+
+/* Steps of one unit in a row are one paragraph. */
+static void print_schedule(tool *t, const kiln_schedule *s) {
+  static const char *const titles[] = {">step", "who", ">line", "statement", "what it does"};
+  table rows = TABLE_NEW(&t->arena, titles);
+  for (size_t i = 0; i < s->step_count; i++) {
+    const kiln_step *step = &s->steps[i];
+    const bool again = i > 0 && str_equal(step->who, s->steps[i - 1].who);
+    table_cell(&rows, "%zu", i + 1);
+    table_cell(&rows, "%.*s", again ? 0 : (int)step->who.size, step->who.data);
+    table_str(&rows, step->place.line ? str_format(&t->arena, "%u", step->place.line) : (kiln_str){0});
+    const kiln_str words = step->place.label;
+    table_cell(&rows, "%.*s", (int)(words.size < STATEMENT_MOST ? words.size : STATEMENT_MOST),
+               words.data ? words.data : "");
+    table_cell(&rows, "%.*s", STR_FMT(step->does));
+  }
+  printf("%s after %zu step%s, with %u switch%s of unit: --replay %.*s\n", s->fault ? s->fault : "no fault",
+         s->step_count, plural(s->step_count), s->switches, s->switches == 1 ? "" : "es", STR_FMT(s->choices));
+  tool_print_table(&rows);
+}
+
+static void print_explored(kiln_str kernel, const kiln_exploration *e) {
+  printf("%.*s: ", STR_FMT(kernel));
+  if (e->too_long)
+    printf("too long to explore\n");
+  else if (!e->complete && e->open == 0)
+    printf("its units do not order themselves: there is one schedule\n");
+  else if (e->complete)
+    printf("explored all %llu schedule%s\n", (unsigned long long)e->schedules, plural(e->schedules));
+  else
+    printf("explored %llu of at least %llu schedules; stopped at the limit\n", (unsigned long long)e->schedules,
+           (unsigned long long)e->schedules + e->open);
+}
+
+static void print_verdict(tool *t, const job *j, exit_code code, const check_wish *wish, const kiln_exploration *e) {
+  const kiln_str kernel = j->subject.kernel ? j->subject.kernel->name : (kiln_str){0};
+  if (code != EXIT_FINE && code != EXIT_FAULT) return;
+  for (size_t i = 0; i < e->found_count; i++) print_schedule(t, &e->found[i]);
+  if (wish->limit > 0) print_explored(kernel, e);
+  print_faults(t, kernel);
+  if (code == EXIT_FINE && wish->limit == 0 && !wish->choices)
+    printf("%.*s: no fault found in %llu schedule%s (seeds from %llu)\n", STR_FMT(kernel),
+           (unsigned long long)wish->schedules, plural(wish->schedules), (unsigned long long)wish->first.seed);
+}
+
+/* ---- the command ---- */
 
 static bool read_wish(tool *t, check_wish *wish) {
   wish->first.check = true;
+  wish->choices = args_value(t, "--replay");
   return execute_read_memory(t, &wish->first) && args_number(t, "--seed", 0, UINT64_MAX, 0, &wish->first.seed) &&
          args_number(t, "--schedules", 1, UINT32_MAX, SCHEDULES_BY_DEFAULT, &wish->schedules) &&
+         args_number(t, "--exhaustive", 1, UINT64_MAX, args_has(t, "--exhaustive") ? LIMIT_BY_DEFAULT : 0,
+                     &wish->limit) &&
          args_choice(t, "--schedule", sched_orders, SCHED_ORDERS, &wish->first.order) &&
          args_choice(t, "--copies", sched_timings, SCHED_TIMINGS, &wish->first.timing);
 }
@@ -51,17 +111,18 @@ static exit_code run(tool *t) {
   if (!read_wish(t, &wish)) return EXIT_USAGE;
   job j;
   outcome o = {.device = STR("host")};
+  kiln_exploration explored = {0};
   kiln_result result = job_open(t, MISSING_GENERATED, &j);
   if (result == KILN_OK) result = pictures_open(t, &wish.drawn);
   if (wish.drawn.wanted) wish.first.pictures = &wish.drawn;
-  if (result == KILN_OK) result = run_schedules(&j, &wish, &o);
+  if (result == KILN_OK) result = run_wished(&j, &wish, &o, &explored);
   pictures_close(&wish.drawn);
   exit_code code = exit_code_of(result);
-  report r = {&j, o.device, code, o.ms, o.usage, NULL, 0};
+  report r = {&j, o.device, code, o.ms, o.usage, NULL, 0, wish.limit > 0 || wish.choices ? &explored : NULL};
   if (args_has(t, "--json"))
     report_json(&r);
   else
-    print_verdict(t, &j, code, &wish);
+    print_verdict(t, &j, code, &wish, &explored);
   job_close(&j);
   return code;
 }
@@ -72,6 +133,8 @@ static const option options[] = {
     {"--seed", 0, OPTION_VALUE, false, "N", "of the first order (default 0); a fault tells the seed that replays it"},
     {"--schedule", 0, OPTION_VALUE, false, "NAME", "the order of units, from the table below (default by-seed)"},
     {"--copies", 0, OPTION_VALUE, false, "NAME", "when copies move on, from the table below (default by-seed)"},
+    {"--exhaustive", 0, OPTION_MAYBE, false, "LIMIT", "all schedules, so many of them at most (10000)"},
+    {"--replay", 0, OPTION_VALUE, false, "CHOICES", "the schedule that a report of --exhaustive gives"},
     SET_OPTION,
     MEMORY_OPTION,
     {"--trace", 0, OPTION_VALUE, false, "OUT.json", "what every unit did, in simulated time, for ui.perfetto.dev"},

@@ -175,7 +175,7 @@ static exit_code run(tool *t) {
   exit_code code = exit_code_of(run_job(t, &s, on));
   kiln_str device = s.outcomes.count == 1 && strcmp(on, "all") != 0 ? s.outcomes.data[0].device : str_from(on);
   const outcome first = s.outcomes.count > 0 ? s.outcomes.data[0] : (outcome){0};
-  report r = {&s.job, device, code, first.ms, first.usage, s.outcomes.data, s.outcomes.count};
+  report r = {&s.job, device, code, first.ms, first.usage, s.outcomes.data, s.outcomes.count, NULL};
   if (args_has(t, "--json"))
     report_json(&r);
   else

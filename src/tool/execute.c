@@ -52,8 +52,7 @@ void execute_print(void *user, const char *line, size_t size) {
     tool_print((kiln_str){line, size});
 }
 
-kiln_result execute_host(job *j, const run_wish *wish, kiln_array *arrays, outcome *o) {
-  progress line = progress_start(wish->check ? "checking on the host" : "running on the host");
+static kiln_result prepare(job *j, const run_wish *wish, progress *line, kiln_array *arrays, kiln_host_plan **out) {
   const subject *s = &j->subject;
   kiln_host_desc desc = {.sizes = s->sizes,
                          .size_count = s->size_count,
@@ -63,11 +62,16 @@ kiln_result execute_host(job *j, const run_wish *wish, kiln_array *arrays, outco
                          .order = (kiln_order)wish->order,
                          .timing = (kiln_timing)wish->timing,
                          .progress = progress_show,
-                         .progress_user = &line,
+                         .progress_user = line,
                          .print = execute_print,
                          .print_user = j->tool};
+  return kiln_host_prepare(j->tool->context, s->kernel, &desc, arrays, j->count, out);
+}
+
+kiln_result execute_host(job *j, const run_wish *wish, kiln_array *arrays, outcome *o) {
+  progress line = progress_start(wish->check ? "checking on the host" : "running on the host");
   kiln_host_plan *plan;
-  kiln_result result = kiln_host_prepare(j->tool->context, s->kernel, &desc, arrays, j->count, &plan);
+  kiln_result result = prepare(j, wish, &line, arrays, &plan);
   if (result != KILN_OK) return result;
   progress_part(&line, 0, wish->repeats + 1);
   if (wish->pictures) host_trace_attach(plan, wish->pictures->trace);
@@ -80,4 +84,70 @@ kiln_result execute_host(job *j, const run_wish *wish, kiln_array *arrays, outco
   if (wish->pictures) result = pictures_keep(wish->pictures, result);
   kiln_host_plan_destroy(plan);
   return result;
+}
+
+/* ---- schedules ---- */
+
+static kiln_schedule copy_schedule(arena *a, const kiln_schedule *from) {
+  kiln_schedule copy = *from;
+  kiln_step *steps = ARENA_ARRAY(a, kiln_step, from->step_count);
+  copy.choices = str_copy(a, from->choices);
+  for (size_t i = 0; i < from->step_count; i++) {
+    steps[i] = from->steps[i];
+    steps[i].who = str_copy(a, from->steps[i].who);
+    steps[i].does = str_copy(a, from->steps[i].does);
+    steps[i].place.label = str_copy(a, from->steps[i].place.label);
+  }
+  copy.steps = steps;
+  return copy;
+}
+
+static void copy_found(arena *a, const kiln_exploration *from, kiln_exploration *out) {
+  kiln_schedule *found = ARENA_ARRAY(a, kiln_schedule, from->found_count);
+  for (size_t i = 0; i < from->found_count; i++) found[i] = copy_schedule(a, &from->found[i]);
+  *out = *from;
+  out->found = found;
+}
+
+static kiln_result run_schedules(job *j, kiln_host_plan *plan, uint64_t limit, const char *choices, kiln_array *arrays,
+                                 kiln_exploration *out) {
+  kiln_exploration told = {.schedules = 1};
+  kiln_schedule one;
+  kiln_result result;
+  if (choices) {
+    result = kiln_host_replay(plan, arrays, j->count, str_from(choices), &one);
+    told.found = &one;
+    told.found_count = 1;
+  } else {
+    result = kiln_host_explore(plan, arrays, j->count, limit, &told);
+  }
+  copy_found(&j->tool->arena, &told, out);
+  return result;
+}
+
+static kiln_result execute_schedules(job *j, const run_wish *wish, uint64_t limit, const char *choices,
+                                     kiln_array *arrays, outcome *o, kiln_exploration *out) {
+  progress line = progress_start("checking schedules on the host");
+  kiln_host_plan *plan;
+  kiln_result result = prepare(j, wish, &line, arrays, &plan);
+  if (result != KILN_OK) return result;
+  const uint64_t start = clock_ns();
+  if (wish->pictures && choices) host_trace_attach(plan, wish->pictures->trace);
+  result = run_schedules(j, plan, limit, choices, arrays, out);
+  o->ms = milliseconds_since(start);
+  o->usage = kiln_host_plan_usage(plan);
+  progress_end(&line);
+  if (wish->pictures && choices) result = pictures_keep(wish->pictures, result);
+  kiln_host_plan_destroy(plan);
+  return result;
+}
+
+kiln_result execute_explore(job *j, const run_wish *wish, uint64_t limit, kiln_array *arrays, outcome *o,
+                            kiln_exploration *out) {
+  return execute_schedules(j, wish, limit, NULL, arrays, o, out);
+}
+
+kiln_result execute_replay(job *j, const run_wish *wish, const char *choices, kiln_array *arrays, outcome *o,
+                           kiln_exploration *out) {
+  return execute_schedules(j, wish, 0, choices, arrays, o, out);
 }

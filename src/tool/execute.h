@@ -27,4 +27,11 @@ void execute_print(void *user, const char *line, size_t size); /* a line that a 
  * median of the timed ones. */
 kiln_result execute_host(job *j, const run_wish *wish, kiln_array *arrays, outcome *o);
 
+/* Checks by all schedules, `limit` of them at most; or by one that is written down. What `out` points to belongs to the
+ * tool's arena. */
+kiln_result execute_explore(job *j, const run_wish *wish, uint64_t limit, kiln_array *arrays, outcome *o,
+                            kiln_exploration *out);
+kiln_result execute_replay(job *j, const run_wish *wish, const char *choices, kiln_array *arrays, outcome *o,
+                           kiln_exploration *out);
+
 #endif

@@ -121,6 +121,25 @@ static void add_usage(json *j, const kiln_host_usage *usage) {
   json_u64(j, "shadow_bytes", usage->shadow_bytes);
 }
 
+static void add_explored(json *j, const kiln_exploration *e) {
+  json_object(j, "explored");
+  json_u64(j, "schedules", e->schedules);
+  json_u64(j, "open", e->open);
+  json_bool(j, "complete", e->complete);
+  json_bool(j, "too_long", e->too_long);
+  json_array(j, "found");
+  for (size_t i = 0; i < e->found_count; i++) {
+    json_object(j, NULL);
+    json_text(j, "fault", e->found[i].fault ? e->found[i].fault : "");
+    json_str(j, "replay", e->found[i].choices);
+    json_u64(j, "steps", e->found[i].step_count);
+    json_u64(j, "switches", e->found[i].switches);
+    json_object_end(j);
+  }
+  json_array_end(j);
+  json_object_end(j);
+}
+
 void report_json(const report *r) {
   text out = text_new(&r->job->tool->arena);
   json j = {.out = &out};
@@ -138,6 +157,7 @@ void report_json(const report *r) {
   add_diags(&j, "faults", context, KILN_FAULT);
   add_diags(&j, "errors", context, KILN_ERROR);
   if (r->outcome_count > 1) add_devices(&j, r);
+  if (r->explored) add_explored(&j, r->explored);
   json_object_end(&j);
   json_end(&j);
   tool_print(text_str(&out));

@@ -24,6 +24,7 @@ typedef struct report {
   kiln_host_usage usage;
   const outcome *outcomes; /* the first one's arrays are the job's */
   size_t outcome_count;
+  const kiln_exploration *explored; /* NULL: schedules were not */
 } report;
 
 void report_print(const report *r);

@@ -149,7 +149,7 @@ static void tell_stuck(const ends *e, const chooser *by) {
     const op *o = next_op(e->program, &e->state, u);
     if (!o || o->kind != OP_TAKE) continue;
     const choice_touch wish = {.kind = CHOICE_TAKE, .object = BARRIERS + o->object, .begin = 0, .end = UINT64_MAX};
-    by->stuck(by->user, &(choice_step){u, &wish, 1});
+    by->stuck(by->user, &(choice_step){u, &wish, 1, NULL});
   }
 }
 
@@ -165,7 +165,7 @@ static bool run_once(void *user, const chooser *by) {
     const choice_who who = by->choose(by->user, ready, count);
     if (who == CHOICE_NONE) break;
     const choice_touch touch = step(e->program, &e->state, (uint32_t)who);
-    by->made(by->user, &(choice_step){who, &touch, 1}, false);
+    by->made(by->user, &(choice_step){who, &touch, 1, NULL}, false);
   }
   tell_stuck(e, by);
   return true;
