@@ -45,35 +45,6 @@ static void add(line *to, const char *format, ...) {
   if (to->size >= TEXT_MOST) to->size = TEXT_MOST - 1;
 }
 
-/* " (c 1, t 0)": its places in the teams of its crew */
-static void add_teams(line *words, const host_unit *unit) {
-  const ir_kernel *k = unit->plan->kernel;
-  for (uint32_t i = 0; i < k->team_count; i++)
-    add(words, "%s%.*s %d", i ? ", " : " unit (", STR_FMT(k->teams[i].name),
-        (int)host_cell(unit, unit->plan->team_slots[i]));
-  const machine *m = &unit->plan->machine;
-  const bool part = k->team_count > 0 && unit_depth(m, unit->id) > CREW_THREAD;
-  if (part) add(words, ", warp %u", unit_index(m, unit->id));
-  if (k->team_count > 0) add(words, ")");
-}
-
-/* "block 3 (i 1, j 1) unit (t 0) step (k 5)" */
-void host_describe_unit(const host_unit *unit, char *out, size_t size) {
-  const kiln_host_plan *plan = unit->plan;
-  line words = {.size = 0};
-  add(&words, "block %llu", (unsigned long long)unit->step.flat);
-  for (uint32_t a = 0; a < plan->kernel->axis_count; a++)
-    add(&words, "%s%.*s %d", a ? ", " : " (", STR_FMT(plan->kernel->axes[a].name),
-        (int)host_cell(unit, plan->axis_slots[a]));
-  if (plan->kernel->axis_count > 0) add(&words, ")");
-  add_teams(&words, unit);
-  for (uint32_t s = 0; s < plan->step_count; s++)
-    add(&words, "%s%.*s %d", s ? ", " : " step (", STR_FMT(plan->steps[s].name),
-        (int)host_cell(unit, plan->steps[s].slot));
-  if (plan->step_count > 0) add(&words, ")");
-  memcpy(out, words.text, words.size < size ? words.size + 1 : size);
-}
-
 static bool already_reported(host_faults *faults, const ir_op *op) {
   for (size_t i = 0; i < faults->count && i < REPORTS_MOST; i++)
     if (faults->reported[i] == op) return true;

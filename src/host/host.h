@@ -550,7 +550,8 @@ typedef enum host_places { HOST_PLACES_ALL, HOST_PLACES_BLOCK, HOST_PLACES_THREA
 /* "g 0, c 1, t 0", behind `before`: a thread's places on the axes of grid and teams, or those of its block, or those in
  * its block. False, and nothing written, when there are no such axes. */
 bool host_name_places(text *t, const kiln_host_plan *plan, unit_id thread, host_places which, const char *before);
-void host_name_unit(text *t, const kiln_host_plan *plan, unit_id id); /* unit (g 0, c 1, t 0, warp 2) */
+void host_name_unit(text *t, const kiln_host_plan *plan, unit_id id);   /* unit (g 0, c 1, t 0, warp 2) */
+void host_describe_unit(const host_unit *unit, char *out, size_t size); /* empty when memory is out */
 void host_name_element(text *t, const kiln_host_plan *plan, const host_root *root, uint64_t element); /* full[1, 2] */
 
 /* flatten.c: fills code, slots, boxes, roots; leaves by the arena's guard when memory is out. False after diagnostics.
@@ -561,7 +562,6 @@ bool host_flatten(kiln_host_plan *plan);
 host_faults *host_faults_create(const kiln_host_plan *plan);
 void host_faults_destroy(host_faults *faults);
 size_t host_faults_count(const host_faults *faults);
-void host_describe_unit(const host_unit *unit, char *out, size_t size);
 /* An access to one element of a box, by its index, that is a fault. */
 void host_fault(host_unit *unit, diag_id id, uint32_t box, const int64_t *index, uint32_t rank, const ir_op *op);
 alloc_block *host_block_of(const host_unit *unit, uint32_t box); /* the memory that a box is part of */

@@ -48,22 +48,13 @@ ir_said *ir_log_values(arena *a, const ir_told *told, const uint32_t *words) {
   return values;
 }
 
-/* The indices of the axes of one kind, after `before` if there are any. */
-static void write_axes(text *t, const ir_log *log, const uint32_t *indices, bool parallel, const char *before) {
-  bool any = false;
-  for (uint32_t i = 0; i < log->axis_count; i++) {
-    if (log->axes[i].parallel != parallel) continue;
-    text_format(t, "%s%.*s %d", any ? ", " : before, STR_FMT(log->axes[i].name), (int)indices[i]);
-    any = true;
-  }
-  if (any) text_char(t, ')');
-}
-
 void ir_log_step(text *t, const ir_log *log, const uint32_t *indices) {
+  ir_place *places = ARENA_ARRAY(t->arena, ir_place, log->axis_count + 1);
   uint64_t flat = 0;
-  for (uint32_t i = 0; i < log->axis_count; i++)
-    if (log->axes[i].parallel) flat = flat * (uint64_t)log->axes[i].extent + indices[i];
-  text_format(t, "block %llu", (unsigned long long)flat);
-  write_axes(t, log, indices, true, " (");
-  write_axes(t, log, indices, false, " step (");
+  for (uint32_t i = 0; i < log->axis_count; i++) {
+    const ir_log_axis *axis = &log->axes[i];
+    if (axis->parallel) flat = flat * (uint64_t)axis->extent + indices[i];
+    places[i] = (ir_place){axis->parallel ? IR_AXIS_GRID : IR_AXIS_STEPS, axis->name, (int32_t)indices[i]};
+  }
+  ir_say_places(t, flat, places, log->axis_count);
 }

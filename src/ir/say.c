@@ -144,3 +144,22 @@ void ir_say(text *t, kiln_str words, const ir_said *values, uint32_t count) {
   }
   text_char(t, '\n');
 }
+
+/* ---- places ---- */
+
+static void say_kind(text *t, ir_axis_kind kind, const char *before, const ir_place *places, uint32_t count) {
+  const char *between = before;
+  for (uint32_t i = 0; i < count; i++) {
+    if (places[i].kind != kind) continue;
+    text_format(t, "%s%.*s %lld", between, STR_FMT(places[i].name), (long long)places[i].at);
+    between = ", ";
+  }
+  if (between != before) text_char(t, ')');
+}
+
+void ir_say_places(text *t, uint64_t block, const ir_place *places, uint32_t count) {
+  text_format(t, "block %llu", (unsigned long long)block);
+  say_kind(t, IR_AXIS_GRID, " (", places, count);
+  say_kind(t, IR_AXIS_UNITS, " unit (", places, count);
+  say_kind(t, IR_AXIS_STEPS, " step (", places, count);
+}

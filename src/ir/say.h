@@ -19,4 +19,14 @@ int64_t ir_said_count(const ir_said *value);
  * written as NumPy writes them. */
 void ir_say(text *t, kiln_str words, const ir_said *values, uint32_t count);
 
+/* A place on an axis: of the parallel grid, of the units of its block, or of the steps that a unit walks. */
+typedef enum ir_axis_kind { IR_AXIS_GRID, IR_AXIS_UNITS, IR_AXIS_STEPS } ir_axis_kind;
+typedef struct ir_place {
+  ir_axis_kind kind;
+  kiln_str name;
+  int64_t at;
+} ir_place;
+/* "block 3 (i 1, j 1) unit (t 0) step (k 5)": who did something, as faults and logs name it. */
+void ir_say_places(text *t, uint64_t block, const ir_place *places, uint32_t count);
+
 #endif
