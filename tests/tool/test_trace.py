@@ -2,10 +2,14 @@
 import json
 import pathlib
 import re
+import sys
 import unittest
 import xml.etree.ElementTree
 
 from command import CommandTest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "race"))
+import suite  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 EXAMPLES = HERE.parents[1] / "examples"
@@ -194,6 +198,26 @@ class Trace(CommandTest):
             words = [node.text for node in root.iter("{http://www.w3.org/2000/svg}text")]
             self.assertIn("busy", words)
             self.assertEqual(any(word.startswith("1 \N{MIDDLE DOT} ") for word in words), code == 3)
+
+    def test_every_kind_of_kernel(self):
+        """Some of the labelled suite's: whatever its fault, the trace is well formed and has it."""
+        for path in sorted((HERE.parent / "race").glob("*.kiln")):
+            for case in suite.cases_of(path, with_mutants=False)[::7]:
+                fault = case.fault.split("|")[0]
+                trace = self.trace(case.text, *suite.inputs(case.text), code=3 if fault else 0)
+                marks = {e["name"] for e in trace["traceEvents"] if e["ph"] == "i"}
+                self.assertEqual(bool(marks), bool(fault), case.name)
+
+    def test_explored_schedules_are_drawn(self):
+        """The schedule that is drawn is the one that the report replays."""
+        file, out = self.write("race.kiln", (EXAMPLES / "faults" / "race.kiln").read_text()), self.path("out.json")
+        said, err = self.kiln("check", file, "--exhaustive", "--trace", out, code=3)
+        self.assertEqual(err.count("fault["), 1, err)
+        explored = pathlib.Path(out).read_text()
+        self.assertEqual(explored.count('"ph": "i"'), 1)
+        choices = re.search(r"--replay (\S+)", said)[1]
+        self.kiln("check", file, "--replay", choices, "--trace", out, code=3)
+        self.assertEqual(pathlib.Path(out).read_text(), explored)
 
     def test_files_that_cannot_be_written(self):
         file = self.write("kernel.kiln", STEPS)
