@@ -71,11 +71,13 @@ typedef struct kiln_schedule {
 } kiln_schedule;
 
 typedef struct kiln_exploration {
-  uint64_t schedules; /* different ones that were run: no two differ by the order of independent steps alone */
-  uint64_t open;      /* choices that were found and not tried */
-  uint32_t longest;   /* steps of the longest */
-  bool complete;      /* there are no others */
-  bool too_long;      /* given up: a schedule has too many steps */
+  uint64_t schedules;   /* different ones that were run: no two differ by the order of independent steps alone */
+  uint64_t open;        /* choices that were found and not tried */
+  uint32_t longest;     /* steps of the longest */
+  bool complete;        /* there are no others */
+  bool too_long;        /* given up: a schedule has too many steps */
+  kiln_place either[2]; /* of two steps that may come in either order, where there are such; else lines 0 */
+  kiln_place on_data;   /* where the order of units depends on data; line 0: it does not */
   const kiln_schedule *found;
   size_t found_count;
 } kiln_exploration;

@@ -249,7 +249,7 @@ static void tell_stuck(crew *c) {
     if (!crew_locate(unit, ((const host_crew_op *)instr->detail)->sync, &at) || at.sync->root->kind == IR_BARRIER)
       continue;
     const choice_touch wish = {.kind = CHOICE_TAKE, .object = crew_element_name(&at), .end = UINT64_MAX};
-    c->by->stuck(c->by->user, &(choice_step){unit->id, &wish, 1, NULL});
+    c->by->stuck(c->by->user, &(choice_step){unit->id, &wish, 1, instr->source});
   }
 }
 

@@ -132,10 +132,17 @@ static bool may_begin(const search *s, uint32_t at, uint32_t step) {
   return true;
 }
 
+static void note_either(search *s, const choice_step *first, const choice_step *second) {
+  if (s->result.either[0]) return;
+  s->result.either[0] = first->site;
+  s->result.either[1] = second->site;
+}
+
 /* Step `late` could have come before step `early`: it, or whoever leads to it, is to be tried there, unless one of
  * those is already. */
 static void reverse(search *s, uint32_t early, uint32_t late) {
   choice_who first = CHOICE_NONE;
+  note_either(s, &s->nodes[early].step, &s->nodes[late].step);
   for (uint32_t k = early + 1; k <= late; k++) {
     if (k < late && comes_before(&s->nodes[k], early)) continue;
     if (!may_begin(s, early, k)) continue;
@@ -189,7 +196,10 @@ static void put_in_front(search *s, uint32_t at, choice_who who, uint32_t own) {
 static void find_robbers(search *s, const choice_step *waits) {
   const uint32_t own = last_of(s, waits->who);
   for (uint32_t i = 0; i < s->depth; i++)
-    if (!leads_to(s, i, own) && choice_robs(&s->nodes[i].step, waits)) put_in_front(s, i, waits->who, own);
+    if (!leads_to(s, i, own) && choice_robs(&s->nodes[i].step, waits)) {
+      note_either(s, &s->nodes[i].step, waits);
+      put_in_front(s, i, waits->who, own);
+    }
 }
 
 /* Whether one of the arrivals of the phase that the newest step completes had to come behind step `wait`. */
@@ -262,7 +272,7 @@ static void made(void *user, const choice_step *step, bool faulty) {
   const bool is_new = s->depth + 1 >= s->fixed;
   if (is_new && reserve(s, &n->touches, &n->touch_capacity, step->count, sizeof *n->touches)) {
     if (step->count > 0) memcpy(n->touches, step->touches, step->count * sizeof *n->touches);
-    n->step = (choice_step){step->who, n->touches, step->count, NULL};
+    n->step = (choice_step){step->who, n->touches, step->count, step->site};
     find_races(s, s->depth);
     find_robbers(s, &n->step);
     find_left_behind(s);

@@ -24,6 +24,7 @@ typedef struct explore_result {
   uint64_t cut;          /* runs given up, as they went where others had been */
   uint64_t open;         /* choices that were found and not tried */
   uint32_t longest;      /* steps of the longest */
+  const void *either[2]; /* sites of the first two steps that were found to come in either order; NULL: none */
   bool complete;         /* there are no others */
   bool too_long, failed; /* a run passed the limit of steps; memory is out or it could not be run */
 } explore_result;

@@ -5,6 +5,7 @@
 #include "host/crew.h"
 #include "host/explore.h"
 #include "host/guide.h"
+#include "pass/sync_data.h"
 
 enum {
   FOUND_MOST = 8,      /* different faults */
@@ -230,7 +231,12 @@ static bool search(exploring *e, uint64_t limit, kiln_exploration *out) {
                             .longest = result.longest,
                             .complete = result.complete,
                             .too_long = result.too_long};
-  bool fine = !result.failed;
+  for (uint32_t i = 0; i < 2 && result.either[0] && result.either[1]; i++)
+    out->either[i] = loc_place(((const ir_op *)result.either[i])->loc, (kiln_str){0});
+  bool known;
+  const ir_op *on_data = pass_sync_on_data(e->plan->kernel, e->plan->context->mem, &known);
+  if (on_data) out->on_data = loc_place(on_data->loc, (kiln_str){0});
+  bool fine = !result.failed && known;
   for (uint32_t i = 0; fine && i < e->found_count; i++) {
     e->wanted = &e->found[i];
     fine = guide_shrink(&e->found[i].guide, shows_wanted, e, SHRINK_MOST);

@@ -11,25 +11,39 @@ typedef struct check_wish {
   pictures drawn;
   uint64_t limit; /* of schedules that are explored; 0: none are */
   const char *choices;
+  bool may_stop; /* behind the first, where that is enough */
+  uint64_t last; /* seed that was run */
 } check_wish;
 
-/* Runs with the seeds seed, seed + 1, .. until one finds a fault; each on data as given. */
-static kiln_result run_seeds(job *j, const check_wish *wish, outcome *o) {
-  for (uint64_t i = 0; i < wish->schedules; i++) {
+/* Whether the first schedule stands for all: none of its steps could have come in another order. */
+static kiln_result try_one(job *j, const check_wish *wish, outcome *o, kiln_exploration *explored) {
+  kiln_array *arrays = job_copy_arrays(j);
+  if (!arrays) return KILN_ERROR_MEMORY;
+  kiln_result result = execute_explore(j, &wish->first, 1, arrays, o, explored);
+  job_free_arrays(j, arrays);
+  return result;
+}
+
+/* Runs with the seeds seed, seed + 1, .. until one finds a fault, each on data as given; or the first alone, where that
+ * is enough. */
+static kiln_result run_seeds(job *j, check_wish *wish, outcome *o, kiln_exploration *explored) {
+  for (uint64_t i = 0; i < wish->schedules && !explored->complete; i++) {
     run_wish one = wish->first;
     one.seed += i;
+    wish->last = one.seed;
     kiln_array *arrays = job_copy_arrays(j);
     if (!arrays) return KILN_ERROR_MEMORY;
     o->result = execute_host(j, &one, arrays, o);
     job_free_arrays(j, arrays);
+    if (o->result == KILN_OK && i == 0 && wish->may_stop) o->result = try_one(j, wish, o, explored);
     if (o->result != KILN_OK) return o->result;
   }
   return KILN_OK;
 }
 
-static kiln_result run_wished(job *j, const check_wish *wish, outcome *o, kiln_exploration *explored) {
+static kiln_result run_wished(job *j, check_wish *wish, outcome *o, kiln_exploration *explored) {
   if (wish->limit > 0) return execute_explore(j, &wish->first, wish->limit, j->arrays, o, explored);
-  if (!wish->choices) return run_seeds(j, wish, o);
+  if (!wish->choices) return run_seeds(j, wish, o, explored);
   const size_t before = kiln_diag_count(j->tool->context);
   kiln_result result = execute_replay(j, &wish->first, wish->choices, j->arrays, o, explored);
   if (result == KILN_ERROR_INVALID && kiln_diag_count(j->tool->context) == before)
@@ -69,8 +83,7 @@ static void print_schedule(tool *t, const kiln_schedule *s) {
   tool_print_table(&rows);
 }
 
-static void print_explored(kiln_str kernel, const kiln_exploration *e) {
-  printf("%.*s: ", STR_FMT(kernel));
+static void print_explored(const kiln_exploration *e) {
   if (e->too_long)
     printf("too long to explore\n");
   else if (!e->complete && e->open == 0)
@@ -82,15 +95,39 @@ static void print_explored(kiln_str kernel, const kiln_exploration *e) {
            (unsigned long long)e->schedules + e->open);
 }
 
+/* Whether one schedule is enough, and if not why. */
+static void print_enough(kiln_str kernel, const kiln_exploration *e) {
+  const bool one = e->complete && e->schedules == 1;
+  if (!one && e->either[0].line == 0) return;
+  printf("%.*s: ", STR_FMT(kernel));
+  if (!one)
+    printf("one schedule is not enough: what lines %u and %u do may come in either order\n", e->either[0].line,
+           e->either[1].line);
+  else if (e->on_data.line > 0)
+    printf("one schedule is enough for this data; in line %u data decides how units order themselves\n",
+           e->on_data.line);
+  else
+    printf("one schedule is enough: synchronisation depends neither on timing nor on data\n");
+}
+
+static void print_no_fault(const check_wish *wish, const kiln_exploration *e) {
+  const uint64_t schedules = e->complete ? 1 : wish->schedules;
+  printf("no fault found in %llu schedule%s (seeds from %llu)\n", (unsigned long long)schedules, plural(schedules),
+         (unsigned long long)wish->first.seed);
+}
+
 static void print_verdict(tool *t, const job *j, exit_code code, const check_wish *wish, const kiln_exploration *e) {
   const kiln_str kernel = j->subject.kernel ? j->subject.kernel->name : (kiln_str){0};
   if (code != EXIT_FINE && code != EXIT_FAULT) return;
   for (size_t i = 0; i < e->found_count; i++) print_schedule(t, &e->found[i]);
-  if (wish->limit > 0) print_explored(kernel, e);
+  print_enough(kernel, e);
+  const bool by_seeds = wish->limit == 0 && !wish->choices;
+  if (wish->limit > 0 || (by_seeds && code == EXIT_FINE)) printf("%.*s: ", STR_FMT(kernel));
+  if (wish->limit > 0) print_explored(e);
+  if (by_seeds && code == EXIT_FINE) print_no_fault(wish, e);
   print_faults(t, kernel);
-  if (code == EXIT_FINE && wish->limit == 0 && !wish->choices)
-    printf("%.*s: no fault found in %llu schedule%s (seeds from %llu)\n", STR_FMT(kernel),
-           (unsigned long long)wish->schedules, plural(wish->schedules), (unsigned long long)wish->first.seed);
+  if (by_seeds && code == EXIT_FAULT && e->found_count == 0)
+    printf("kiln check %s --seed %llu --schedules 1 replays it\n", t->operands.data[0], (unsigned long long)wish->last);
 }
 
 /* ---- the command ---- */
@@ -98,6 +135,8 @@ static void print_verdict(tool *t, const job *j, exit_code code, const check_wis
 static bool read_wish(tool *t, check_wish *wish) {
   wish->first.check = true;
   wish->choices = args_value(t, "--replay");
+  wish->may_stop = !args_has(t, "--schedules") && !args_has(t, "--seed") && !args_has(t, "--schedule") &&
+                   !args_has(t, "--copies") && !args_has(t, "--trace") && !args_has(t, "--svg");
   return execute_read_memory(t, &wish->first) && args_number(t, "--seed", 0, UINT64_MAX, 0, &wish->first.seed) &&
          args_number(t, "--schedules", 1, UINT32_MAX, SCHEDULES_BY_DEFAULT, &wish->schedules) &&
          args_number(t, "--exhaustive", 1, UINT64_MAX, args_has(t, "--exhaustive") ? LIMIT_BY_DEFAULT : 0,
@@ -118,7 +157,8 @@ static exit_code run(tool *t) {
   if (result == KILN_OK) result = run_wished(&j, &wish, &o, &explored);
   pictures_close(&wish.drawn);
   exit_code code = exit_code_of(result);
-  report r = {&j, o.device, code, o.ms, o.usage, NULL, 0, wish.limit > 0 || wish.choices ? &explored : NULL};
+  report r = {&j,      o.device, code, o.ms,
+              o.usage, NULL,     0,    wish.limit > 0 || wish.choices || explored.schedules > 0 ? &explored : NULL};
   if (args_has(t, "--json"))
     report_json(&r);
   else

@@ -18,6 +18,8 @@ be found, or stand in mutants.txt with the reason why it changes nothing.
 
 With --exhaustive every label is confirmed by all schedules of its kernel, so many of them at most: a correct kernel has
 no fault in any, a faulty one in some. Kernels with more schedules are counted as too big.
+
+With --bits every correct kernel is run with so many seeds, checkers on and off: all outputs must have the same bits.
 """
 
 from __future__ import annotations
@@ -192,6 +194,33 @@ def run(kiln: str, case: Case, limit: int) -> tuple[Case, str, str]:
     return case, judge(case, json.loads(done.stdout), limit > 0), said
 
 
+def outputs(text: str) -> list[str]:
+    """The names of all that the kernel writes."""
+    head = text[text.index(" -> (") : text.index("{")]
+    return re.findall(r"(\w+): \w+", head)
+
+
+def same_bits(kiln: str, case: Case, seeds: int) -> tuple[Case, str, str]:
+    """What differs between runs with these seeds, with checkers and without."""
+    first: list[bytes] = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / f"{case.name}.kiln"
+        path.write_text(case.text)
+        files = [pathlib.Path(folder) / f"{name}.npy" for name in outputs(case.text)]
+        for run_index in range(2 * seeds):
+            checks = ["--check"] if run_index % 2 else []
+            command = [kiln, "run", str(path), *inputs(case.text), f"--seed={run_index // 2}", *checks]
+            command += [word for file in files for word in ("-o", f"{file.stem}={file}")]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+            if done.returncode != 0:
+                return case, f"ended with {done.returncode}", done.stdout + done.stderr
+            bits = [file.read_bytes() for file in files]
+            if bits != (first or bits):
+                return case, f"other bits with seed {run_index // 2} {' '.join(checks)}", ""
+            first = bits
+    return case, "", ""
+
+
 def main() -> None:
     """Every case; the last line counts them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -201,12 +230,21 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time")
     parser.add_argument("--mutants", action="store_true", help="also delete every statement that orders units")
     parser.add_argument("--exhaustive", type=int, default=0, metavar="LIMIT", help="confirm by all schedules")
+    parser.add_argument("--bits", type=int, default=0, metavar="SEEDS", help="compare outputs of so many seeds")
     options = parser.parse_args()
     cases = [case for path in sorted(HERE.glob("*.kiln")) for case in cases_of(path, options.mutants)]
     cases = [case for case in cases if options.only in case.name]
+    if options.bits:
+        cases = [case for case in cases if not case.fault]
     wrong = too_big = 0
+
+    def judged(case: Case) -> tuple[Case, str, str]:
+        if options.bits:
+            return same_bits(options.kiln, case, options.bits)
+        return run(options.kiln, case, options.exhaustive)
+
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        for case, problem, said in pool.map(lambda one: run(options.kiln, one, options.exhaustive), cases):
+        for case, problem, said in pool.map(judged, cases):
             if not problem:
                 continue
             if problem == TOO_BIG:

@@ -2,6 +2,7 @@
 import json
 import os
 import pty
+import re
 import select
 import struct
 import subprocess
@@ -258,6 +259,26 @@ class Output(CommandTest):
         self.assertNotIn("saved", self.kiln(*words, code=1)[0])
 
 
+HANDOFF = """kernel f(x: f32[4]) -> (y: f32[4]) {
+  machine gpu  threads t: 2
+  scratch s: f32[4]
+  scratch full: barrier
+  when t == 0 { s[...] = x[...]  arrive full }
+  when t == 1 { wait full  y[...] = s[...] }
+}
+"""
+# Two threads take from one count; with less than 3 one of them goes without.
+THIEVES = """kernel f(x: f32[3]) -> (y: f32[3]) {
+  machine gpu  threads t: 3
+  scratch n: semaphore
+  y[t] = x[t]
+  when t == 0 { signal n by 3 }
+  when t == 1 { wait n by 1 }
+  when t == 2 { wait n by 2 }
+}
+"""
+
+
 class Checks(CommandTest):
     def at(self, value):
         numpy.save(self.path("at.npy"), numpy.array([value], "<i4"))
@@ -307,6 +328,41 @@ class Checks(CommandTest):
                 self.kiln("check", *self.at(4), "--schedule", order, "--copies", copies)
                 self.kiln("check", *self.at(5), "--schedule", order, "--copies", copies, code=3)
         self.fails(2, "option_not_a_choice", "check", *self.at(4), "--schedule", "pcb")
+
+    def test_one_schedule_is_enough(self):
+        out, _ = self.kiln("check", self.write("f.kiln", HANDOFF), "x=iota")
+        self.assertIn("one schedule is enough: synchronisation depends neither on timing nor on data", out)
+        self.assertIn("no fault found in 1 schedule", out)
+
+    def test_one_schedule_is_enough_for_this_data(self):
+        by_data = HANDOFF.replace("t == 0 {", "t == 0 { for k in 0 .. i32(x[0]) + 1 {").replace("arrive full }", "arrive full } }")
+        out, _ = self.kiln("check", self.write("f.kiln", by_data), "x=zeros")
+        self.assertIn("one schedule is enough for this data; in line 5 data decides", out)
+
+    def test_all_schedules(self):
+        file = self.write("f.kiln", THIEVES)
+        out, _ = self.kiln("check", file, "--exhaustive")
+        self.assertIn("one schedule is not enough: what lines 6 and 7 do may come in either order", out)
+        self.assertIn("explored all 2 schedules", out)
+        out, _ = self.kiln("check", file, "--exhaustive=1")
+        self.assertIn("explored 1 of at least 2 schedules; stopped at the limit", out)
+
+    def test_a_schedule_is_replayed(self):
+        file = self.write("f.kiln", THIEVES.replace("by 3 ", "by 2 "))
+        out, err = self.kiln("check", file, "--exhaustive", code=3)
+        self.assertIn("explored all 2 schedules", out)
+        choices = re.findall(r"^deadlock after \d+ steps?, with \d+ switch.* of unit: --replay (\S+)$", out, re.MULTILINE)
+        self.assertEqual(len(choices), 2)  # one for each thread that may go without
+        for one in choices:
+            again, said = self.kiln("check", file, "--replay", one, code=3)
+            self.assertIn("fault[5002 deadlock]", said)
+            self.assertIn(said, err)
+            self.assertIn("takes from a semaphore", again)
+        self.fails(1, "option_not_a_choice", "check", file, "--replay", "3x")
+
+    def test_schedules_in_json(self):
+        answer = self.json("check", self.write("f.kiln", THIEVES), "--exhaustive")
+        self.assertEqual((answer["explored"]["schedules"], answer["explored"]["complete"]), (2, True))
 
     def test_checks_run_on_the_host_alone(self):
         self.fails(1, "check_needs_host", "run", "--check", "--on", "vulkan", *self.at(0))
