@@ -19,10 +19,18 @@ typedef struct kiln_profile {
   uint64_t max_buffer_range;    /* 128 MiB */
   bool f64, i64;                /* 64-bit arithmetic */
   bool serial_subgroups; /* subgroups of a workgroup run one after the other (CPU drivers): no shared-memory staging */
+  bool lock_step; /* where subgroups go different ways a barrier of one orders memory only: its lanes are together */
 } kiln_profile;
 
 /* A named profile: "baseline", "swiftshader", "lavapipe4", "lavapipe8", "lavapipe16", "gpu32", "gpu64". */
 KILN_API kiln_result kiln_profile_find(kiln_str name, kiln_profile *out);
+
+/* How units that wait for one another become a program that never waits. */
+typedef enum kiln_units {
+  KILN_UNITS_AUTO,  /* fused where that goes, else phased */
+  KILN_UNITS_FUSED, /* one program: who waits for whom must be known beforehand */
+  KILN_UNITS_PHASED /* roles, each on a subgroup, that take turns */
+} kiln_units;
 
 typedef struct kiln_compile_desc {
   const kiln_size *sizes; /* every symbolic size */
@@ -30,6 +38,7 @@ typedef struct kiln_compile_desc {
   kiln_profile profile;
   bool validate;      /* run spirv-val; always on in debug builds */
   bool no_debug_info; /* leave out names and source lines */
+  kiln_units units;
 } kiln_compile_desc;
 
 /* One storage buffer of the module: descriptor set 0, binding = its index. */

@@ -170,6 +170,7 @@ class Profile(ctypes.Structure):
         ("f64", c_bool),
         ("i64", c_bool),
         ("serial_subgroups", c_bool),
+        ("lock_step", c_bool),
     ]
 
 

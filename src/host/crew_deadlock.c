@@ -1,5 +1,6 @@
 /* The report of a deadlock: who waits for what, who could still have helped, and who has ended. */
 #include "host/crew_report.h"
+#include "ir/say.h"
 
 enum { WAITS_MOST = 4 }; /* places of waiting that are told of */
 
@@ -152,10 +153,11 @@ static kiln_str describe_wait(report *r, const host_unit *unit, uint32_t units) 
   host_name_element(&t, r->crew->plan, at->sync->root, at->index);
   if (at->sync->root->kind == IR_BARRIER) {
     const barrier *b = crew_barrier(at);
-    text_format(&t, ": phase %llu has %u of %u arrivals", (unsigned long long)b->phase, b->arrived, b->expected);
+    ir_say_wait(&t, IR_BARRIER, b->phase, b->arrived, b->expected);
   } else {
     const host_crew_op *what = r->crew->plan->code[unit->pc].detail;
-    text_format(&t, ": the count is %u of %d", semaphore_read(crew_semaphore(at)), (int)host_cell(unit, what->amount));
+    const int32_t amount = (int32_t)host_cell(unit, what->amount);
+    ir_say_wait(&t, IR_SEMAPHORE, 0, semaphore_read(crew_semaphore(at)), (uint32_t)amount);
   }
   return text_str(&t);
 }

@@ -6,12 +6,7 @@
 
 void host_name_element(text *t, const kiln_host_plan *plan, const host_root *root, uint64_t element) {
   const host_box_info *whole = &plan->boxes[root->box];
-  int64_t index[KILN_MAX_RANK];
-  text_add(t, root->name);
-  for (uint32_t d = whole->rank; d-- > 0; element /= (uint64_t)whole->dims[d])
-    index[d] = (int64_t)(element % (uint64_t)whole->dims[d]);
-  for (uint32_t d = 0; d < whole->rank; d++) text_format(t, "%s%lld", d ? ", " : "[", (long long)index[d]);
-  if (whole->rank > 0) text_char(t, ']');
+  ir_say_element(t, root->name, whole->rank, whole->dims, element);
 }
 
 static const char *next(const char **between) {

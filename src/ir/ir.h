@@ -282,6 +282,7 @@ typedef struct ir_attrs {
   bool sources;        /* await: it is enough that the sources have been read */
   bool arrives, guarded, accumulates; /* copy, commit, mma: operands behind the refs */
   int32_t grid_axis;                  /* for: the grid axis it came from, +1; 0: none */
+  bool roles;                         /* for: its trips may run side by side, and meet at its end */
   int64_t offset;                     /* scratch: placed by place_memory; -1 before */
   uint64_t bits;                      /* full */
   ir_dim dim;                         /* size */

@@ -12,10 +12,16 @@ static void copy_told(arena *a, const ir_told *from, const source *places, ir_to
   to->words = str_copy(a, from->words);
   to->values = arena_copy(a, from->values, (from->count + 1) * sizeof *from->values);
   if (places && to->loc.source) to->loc.source = places;
+  if (!from->wait) return;
+  to->wait = arena_copy(a, from->wait, sizeof *from->wait);
+  to->wait->unit = str_copy(a, from->wait->unit);
+  for (uint32_t i = 0; places && i < to->wait->helper_count; i++)
+    if (to->wait->helpers[i].source) to->wait->helpers[i].source = places;
 }
 
 const ir_log *ir_log_copy(arena *a, const ir_log *log, const source *places) {
   ir_log *copy = arena_copy(a, log, sizeof *log);
+  copy->kernel = str_copy(a, log->kernel);
   copy->axes = ARENA_ARRAY(a, ir_log_axis, log->axis_count + 1);
   copy->told = ARENA_ARRAY(a, ir_told, log->told_count + 1);
   for (uint32_t i = 0; i < log->axis_count; i++) {

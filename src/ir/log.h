@@ -8,9 +8,21 @@
 
 #include "ir/say.h"
 
-/* A `print` or `check` of the kernel. */
+/* Where a role waits for ever: its values are the element's number, what the role was told there so far, and what it
+ * waits for. */
+typedef struct ir_log_wait {
+  kiln_str unit;
+  ir_kind kind; /* of what it waits for, whose name is the record's words */
+  uint32_t rank;
+  int64_t dims[KILN_MAX_RANK];
+  uint32_t helper_count;
+  loc helpers[4]; /* where others could let it go on */
+} ir_log_wait;
+
+/* A `print` or `check` of the kernel, or a role's wait. */
 typedef struct ir_told {
   bool check;
+  ir_log_wait *wait; /* NULL: none */
   kiln_str words;
   loc loc;
   uint32_t count;
@@ -30,7 +42,12 @@ typedef struct kiln_log {
   uint32_t axis_count, told_count;
   ir_log_axis *axes;
   ir_told *told;
+  kiln_str kernel;
+  uint32_t roles; /* of a cluster, where roles take steps in rounds; else 0 */
 } ir_log;
+
+/* Word 1 of row 0: the host asks kernels of roles to stop. */
+enum { IR_LOG_STOP = 1 };
 
 uint32_t ir_log_words(const ir_said *value); /* that a value takes in a record */
 /* A copy that needs nothing of the original; its places point into `places`, or stay when that is NULL. */

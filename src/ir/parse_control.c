@@ -97,9 +97,9 @@ static bool bind_carried(parser *p, ir_region *region, const carried *c) {
 
 static bool finish(parser *p, ir_code code, ir_value *const *operands, uint32_t operand_count,
                    ir_region *const *regions, uint32_t region_count, const yields *y, loc at, operand_list *results) {
-  ir_attrs attrs = {0};
   p->b.loc = at;
-  ir_op *op = ir_make_control(&p->b, code, operands, operand_count, regions, region_count, y->types, y->count, &attrs);
+  ir_op *op =
+      ir_make_control(&p->b, code, operands, operand_count, regions, region_count, y->types, y->count, &(ir_attrs){0});
   for (uint32_t i = 0; i < op->result_count; i++) VEC_PUSH(p->scratch, results, operand_value(op->results[i], at));
   return true;
 }
@@ -128,9 +128,10 @@ static bool parse_for(parser *p, loc at, operand_list *results) {
   const token *t = parse_name(p, "a name");
   ir_type index = ir_tile_type(IR_I32, NULL);
   if (!t || !(parse_accept_word(p, "in") || parse_expected(p, "`in`")) || !(bounds[0] = parse_bound(p, "the begin")) ||
-      !parse_expect(p, SIGN_RANGE) || !(bounds[1] = parse_bound(p, "the end")) || !(bounds[2] = parse_step(p)) ||
-      !parse_with(p, &c))
+      !parse_expect(p, SIGN_RANGE) || !(bounds[1] = parse_bound(p, "the end")) || !(bounds[2] = parse_step(p)))
     return false;
+  const bool roles = parse_accept_word(p, "roles");
+  if (!parse_with(p, &c)) return false;
   ir_value **operands = ARENA_ARRAY(p->scratch, ir_value *, 3 + c.inits.count);
   for (size_t i = 0; i < 3 + c.inits.count; i++) operands[i] = i < 3 ? bounds[i] : c.inits.data[i - 3];
   ir_region *body = ir_region_new(&p->b, NULL);
@@ -139,7 +140,9 @@ static bool parse_for(parser *p, loc at, operand_list *results) {
   bool ok = scope_add(p, parse_text(p, t), parse_loc(p, t), operand_value(i, parse_loc(p, t))) &&
             bind_carried(p, body, &c) && parse_block(p, body, &c.yields);
   scope_close(p);
-  return ok && finish(p, IR_for, operands, 3 + (uint32_t)c.inits.count, &body, 1, &c.yields, at, results);
+  if (!ok || !finish(p, IR_for, operands, 3 + (uint32_t)c.inits.count, &body, 1, &c.yields, at, results)) return false;
+  body->owner->attrs->roles = roles;
+  return true;
 }
 
 /* ---- while ---- */

@@ -420,6 +420,7 @@ static void print_for(printer *p, const ir_op *op) {
     print_weak(p, op->operands[2]);
   }
   put(p, " ");
+  if (op->attrs && op->attrs->roles) put(p, "roles ");
   print_with(p, op->regions[0], 1, op->operands + 3);
   print_block(p, op->regions[0]);
 }

@@ -163,3 +163,21 @@ void ir_say_places(text *t, uint64_t block, const ir_place *places, uint32_t cou
   say_kind(t, IR_AXIS_UNITS, " unit (", places, count);
   say_kind(t, IR_AXIS_STEPS, " step (", places, count);
 }
+
+/* ---- waits ---- */
+
+void ir_say_element(text *t, kiln_str name, uint32_t rank, const int64_t *dims, uint64_t element) {
+  int64_t index[KILN_MAX_RANK];
+  text_add(t, name);
+  for (uint32_t d = rank; d-- > 0; element /= (uint64_t)dims[d]) index[d] = (int64_t)(element % (uint64_t)dims[d]);
+  for (uint32_t d = 0; d < rank; d++) text_format(t, "%s%lld", d ? ", " : "[", (long long)index[d]);
+  if (rank > 0) text_char(t, ']');
+}
+
+void ir_say_wait(text *t, ir_kind kind, uint64_t phase, uint64_t have, uint64_t need) {
+  if (kind == IR_BARRIER)
+    text_format(t, ": phase %llu has %llu of %llu arrivals", (unsigned long long)phase, (unsigned long long)have,
+                (unsigned long long)need);
+  else
+    text_format(t, ": the count is %llu of %llu", (unsigned long long)have, (unsigned long long)need);
+}

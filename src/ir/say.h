@@ -28,5 +28,9 @@ typedef struct ir_place {
 } ir_place;
 /* "block 3 (i 1, j 1) unit (t 0) step (k 5)": who did something, as faults and logs name it. */
 void ir_say_places(text *t, uint64_t block, const ir_place *places, uint32_t count);
+/* "full[1, 2]": the element of that number, row-major. */
+void ir_say_element(text *t, kiln_str name, uint32_t rank, const int64_t *dims, uint64_t element);
+/* ": phase 2 has 0 of 1 arrivals", of a semaphore ": the count is 0 of 1": how what is waited for stands. */
+void ir_say_wait(text *t, ir_kind kind, uint64_t phase, uint64_t have, uint64_t need);
 
 #endif

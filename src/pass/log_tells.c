@@ -10,8 +10,7 @@
  *
  * A row that the log does not have is outside of it, so what goes there is dropped. Runs first, while all axes of the
  * grid have their indices. */
-#include "ir/log.h"
-#include "pass/expand.h"
+#include "pass/tell.h"
 #include "pass/util.h"
 
 enum {
@@ -31,45 +30,63 @@ static ir_told told_of(arena *a, const ir_op *op) {
   return told;
 }
 
-static uint32_t width_of(const ir_told *told, uint32_t axes) {
-  uint32_t width = 1 + axes;
+static uint32_t width_of(const ir_log *log, const ir_told *told) {
+  uint32_t width = 1 + log->axis_count;
   for (uint32_t i = 0; i < told->count; i++) width += ir_log_words(&told->values[i]);
   return width;
 }
 
-static ir_log *plan_log(const pass_ctx *c, const pass_ops *ops) {
-  const ir_kernel *k = c->kernel;
+static ir_log *new_log(const ir_kernel *k) {
   arena *a = &k->module->arena;
   ir_log *log = ARENA_NEW(a, ir_log);
-  *log = (ir_log){.param = k->param_count, .axis_count = k->axis_count, .told_count = (uint32_t)ops->count};
+  *log = (ir_log){.param = k->param_count, .axis_count = k->axis_count, .width = IR_LOG_STOP + 1, .kernel = k->name};
   log->axes = ARENA_ARRAY(a, ir_log_axis, k->axis_count + 1);
-  log->told = ARENA_ARRAY(a, ir_told, ops->count + 1);
   for (uint32_t i = 0; i < k->axis_count; i++) {
     const ir_axis *axis = &k->axes[i];
     log->axes[i] = (ir_log_axis){axis->name, axis->parallel, axis->bound ? 0 : axis->extent->value};
   }
-  for (uint32_t i = 0; i < log->told_count; i++) {
-    log->told[i] = told_of(a, ops->data[i]);
-    const uint32_t width = width_of(&log->told[i], k->axis_count);
-    if (width > log->width) log->width = width;
-  }
-  const uint32_t rows = LOG_WORDS / log->width;
-  log->rows = 1 + (rows < LOG_ROWS ? LOG_ROWS : rows);
   return log;
 }
 
-static val add_param(pass_ctx *c, const ir_log *log) {
+static void add_param(pass_ctx *c) {
   ir_kernel *k = c->kernel;
   ir_builder b = {.module = k->module, .kernel = k, .diags = c->diags, .loc = k->loc};
-  const ir_shape shape = {.rank = 2, .dims = {ir_dim_const(k->module, log->rows), ir_dim_const(k->module, log->width)}};
+  const ir_shape none = {.rank = 2};
   ir_param *params = ARENA_ARRAY(&k->module->arena, ir_param, k->param_count + 1);
   for (uint32_t i = 0; i < k->param_count; i++) params[i] = k->params[i];
   ir_param *added = &params[k->param_count];
   *added = (ir_param){.name = STR("log"), .direction = KILN_OUT, .alias = -1, .loc = k->loc};
-  added->ref = ir_free_value(&b, ir_ref_type(IR_U32, IR_SPACE_GMEM, &shape), added->name);
+  added->ref = ir_free_value(&b, ir_ref_type(IR_U32, IR_SPACE_GMEM, &none), added->name);
   k->params = params;
   k->param_count++;
-  return added->ref;
+}
+
+static void list_told(arena *a, ir_log *log, const ir_told *more, uint32_t count) {
+  ir_told *all = ARENA_ARRAY(a, ir_told, log->told_count + count + 1);
+  for (uint32_t i = 0; i < log->told_count; i++) all[i] = log->told[i];
+  for (uint32_t i = 0; i < count; i++) {
+    all[log->told_count + i] = more[i];
+    const uint32_t width = width_of(log, &more[i]);
+    if (width > log->width) log->width = width;
+  }
+  log->told = all;
+  log->told_count += count;
+}
+
+val tell_log(pass_ctx *c, const ir_told *more, uint32_t count, uint32_t roles) {
+  ir_kernel *k = c->kernel;
+  arena *a = &k->module->arena;
+  ir_log *log = k->log ? arena_copy(a, k->log, sizeof *k->log) : new_log(k);
+  if (!k->log) add_param(c);
+  list_told(a, log, more, count);
+  if (roles) log->roles = roles;
+  const uint32_t rows = LOG_WORDS / log->width;
+  log->rows = 1 + (rows < LOG_ROWS ? LOG_ROWS : rows);
+  val ref = k->params[log->param].ref;
+  ref->type.shape.dims[0] = ir_dim_const(k->module, log->rows);
+  ref->type.shape.dims[1] = ir_dim_const(k->module, log->width);
+  k->log = log;
+  return ref;
 }
 
 /* ---- records ---- */
@@ -110,38 +127,52 @@ static val words_of(ir_builder *b, val v) {
   return whole ? in_a_row(b, expand_bitcast(b, v, IR_U32)) : ir_convert(b, v, IR_U32);
 }
 
-static void write_record(ir_builder *b, val log, uint32_t number, const ir_op *op, const ir_told *told) {
-  const ir_kernel *k = b->kernel;
+/* The index of an axis of the log: 0 where the kernel no longer has it. */
+static val index_of(ir_builder *b, const ir_log_axis *axis) {
+  for (uint32_t i = 0; i < b->kernel->axis_count; i++)
+    if (str_equal(b->kernel->axes[i].name, axis->name)) return b->kernel->axes[i].index;
+  return ir_scalar_i32(b, 0);
+}
+
+void tell_record(ir_builder *b, val number, val const *values, uint32_t count) {
+  const ir_log *log = b->kernel->log;
+  val ref = b->kernel->params[log->param].ref;
   const ir_attrs first = {.index_count = 2, .index = {point_at(b, -1, 0), point_at(b, -1, 0)}, .combine = 1 + IR_add};
-  val before = ir_make1(b, IR_atomic, (val[]){log, ir_full(b, IR_U32, NULL, 1)}, 2, &first);
-  record r = {.b = b, .log = log, .row = ir_map2(b, IR_add, ir_convert(b, before, IR_I32), ir_scalar_i32(b, 1))};
-  put(&r, ir_full(b, IR_U32, NULL, number));
-  for (uint32_t i = 0; i < k->axis_count; i++) put(&r, ir_convert(b, k->axes[i].index, IR_U32));
-  for (uint32_t i = 0; i < told->count; i++)
-    if (ir_count(&op->operands[i]->type) > 0) put(&r, words_of(b, op->operands[i]));
+  val before = ir_make1(b, IR_atomic, (val[]){ref, ir_full(b, IR_U32, NULL, 1)}, 2, &first);
+  record r = {.b = b, .log = ref, .row = ir_map2(b, IR_add, ir_convert(b, before, IR_I32), ir_scalar_i32(b, 1))};
+  put(&r, number);
+  for (uint32_t i = 0; i < log->axis_count; i++) put(&r, ir_convert(b, index_of(b, &log->axes[i]), IR_U32));
+  for (uint32_t i = 0; i < count; i++)
+    if (ir_count(&values[i]->type) > 0) put(&r, words_of(b, values[i]));
 }
 
 /* A check tells when its condition is false. */
-static void write_when_false(ir_builder *b, val log, uint32_t number, const ir_op *op, const ir_told *told) {
-  val failed = ir_map1(b, IR_not, op->operands[0]);
+static void write_when_false(ir_builder *b, val number, val condition) {
+  val failed = ir_map1(b, IR_not, condition);
   ir_region *regions[] = {ir_region_new(b, NULL), ir_region_new(b, NULL)};
   ir_builder within = *b;
   within.region = regions[0];
   within.before = NULL;
-  write_record(&within, log, number, op, told);
+  tell_record(&within, number, NULL, 0);
   ir_make_control(b, IR_when, &failed, 1, regions, 2, NULL, 0, NULL);
 }
 
 bool pass_log_tells(pass_ctx *c) {
   const pass_ops ops = pass_collect(c, tells);
   if (ops.count == 0) return false;
-  ir_log *log = plan_log(c, &ops);
-  val ref = add_param(c, log);
-  for (uint32_t i = 0; i < log->told_count; i++) {
-    ir_builder b = pass_before(c, ops.data[i]);
-    (log->told[i].check ? write_when_false : write_record)(&b, ref, i, ops.data[i], &log->told[i]);
-    ir_erase(ops.data[i]);
+  arena *a = &c->kernel->module->arena;
+  ir_told *told = ARENA_ARRAY(a, ir_told, ops.count);
+  for (size_t i = 0; i < ops.count; i++) told[i] = told_of(a, ops.data[i]);
+  tell_log(c, told, (uint32_t)ops.count, 0);
+  for (uint32_t i = 0; i < ops.count; i++) {
+    ir_op *op = ops.data[i];
+    ir_builder b = pass_before(c, op);
+    val number = ir_full(&b, IR_U32, NULL, i);
+    if (told[i].check)
+      write_when_false(&b, number, op->operands[0]);
+    else
+      tell_record(&b, number, op->operands, told[i].count);
+    ir_erase(op);
   }
-  c->kernel->log = log;
   return true;
 }

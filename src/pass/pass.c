@@ -49,7 +49,7 @@ static bool refuse_op(void *user, ir_op *op) {
 
 /* Devices run one unit: what is left of others behind the passes that make one of many is refused. */
 static bool can_run(pass_ctx *c, pass_id after) {
-  if (after != PASS_fuse_roles) return true;
+  if (after != PASS_phase_roles) return true;
   if (!ir_walk(c->kernel->body, refuse_op, c)) return false;
   if (c->kernel->team_count == 0 || c->target->kind == P_HOST) return true;
   const ir_team *team = &c->kernel->teams[0];

@@ -4,6 +4,7 @@
 #define KILN_SRC_PASS_PASS_H
 
 #include "ir/ir.h"
+#include "kiln/spirv.h"
 
 /* Where a pass is good for; CREW: also for kernels whose units order themselves, so that memory changes meanwhile. */
 enum { P_HOST = 1, P_SPIRV = 2, P_CREW = 4 };
@@ -21,6 +22,7 @@ typedef struct pass_target {
   uint32_t lanes;         /* SPIRV: invocations of a unit (its subgroup) */
   uint32_t shared_memory; /* SPIRV: bytes */
   bool check;             /* HOST: keep every access to memory as written, for a checker to see */
+  kiln_units units;       /* SPIRV: how several become one */
 } pass_target;
 
 typedef struct pass_ctx {

@@ -12,10 +12,15 @@
  * - A variable read before it is written has the fill value, which is what fresh scratch holds.
  * - Scratch written in the condition of a `while` stays: conditions hand on nothing but their answer.
  * - Scratch that nobody reads goes, with everything that writes it.
+ * - Where roles run side by side only what is one role's own is a variable of its, and only while it is small: it goes
+ *   around with every step that the role takes.
  * - When a checker runs, everything stays: it wants to see the reads and writes. */
 #include "pass/util.h"
 
-enum { MAX_VARIABLES = 1024 }; /* bounds the work on hostile kernels; what is over stays scratch */
+enum {
+  MAX_VARIABLES = 1024, /* bounds the work on hostile kernels; what is over stays scratch */
+  ROLE_ELEMENTS = 32    /* a lane: of a variable of a role's */
+};
 
 typedef struct promotion {
   ir_builder b;
@@ -25,6 +30,7 @@ typedef struct promotion {
   uint32_t *whole_uses;  /* by value id: whole, unmasked accesses */
   bool *in_condition;    /* by value id: written in a condition */
   uint32_t variables;
+  int64_t most;       /* elements of a variable; 0: no limit */
   ir_value **current; /* by variable */
   kiln_str *names;    /* by variable */
   pass_renames renames;
@@ -47,10 +53,16 @@ static bool note_use(void *user, ir_op *op) {
   return true;
 }
 
+static bool is_too_wide(const promotion *p, const ir_value *ref) {
+  const bool own = ref->type.space == IR_SPACE_REGS || ref->type.space == IR_SPACE_ACC;
+  return p->most && (!own || ir_count(&ref->type) > p->most);
+}
+
 static bool name_variable(void *user, ir_op *op) {
   promotion *p = user;
   if (op->code != IR_scratch || p->variables == MAX_VARIABLES) return true;
   const ir_value *ref = op->results[0];
+  if (is_too_wide(p, ref)) return true;
   if (p->whole_uses[ref->id] == ref->uses && !p->in_condition[ref->id]) p->variable_of[ref->id] = ++p->variables;
   return true;
 }
@@ -246,6 +258,7 @@ bool pass_promote_scratch(pass_ctx *c) {
   if (c->target->check) return false;
   bool changed = drop_unread(k);
   promotion p = {.b = {.module = k->module, .kernel = k, .diags = c->diags}, .arena = a};
+  if (pass_has_roles(k)) p.most = ROLE_ELEMENTS * (c->target->lanes ? c->target->lanes : 1);
   p.value_count = k->value_count;
   p.renames.arena = a;
   p.variable_of = ARENA_ARRAY(a, uint32_t, k->value_count + 1);

@@ -341,6 +341,6 @@ static void settle_region(settling *s, ir_region *region) {
 
 bool pass_settle_ends(pass_ctx *c) {
   settling s = {c, false};
-  if (!c->target->check) settle_region(&s, c->kernel->body);
+  if (!c->target->check && !pass_has_roles(c->kernel)) settle_region(&s, c->kernel->body);
   return s.changed;
 }

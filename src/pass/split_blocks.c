@@ -345,6 +345,7 @@ static void choose_all_parts(split *s) {
 }
 
 bool pass_split_blocks(pass_ctx *c) {
+  if (pass_has_roles(c->kernel)) return false;
   arena *a = &c->kernel->module->arena;
   if (c->target->kind == P_HOST && c->target->check) return false;
   ir_walk(c->kernel->body, copy_for_user, c);

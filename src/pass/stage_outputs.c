@@ -97,6 +97,6 @@ static void stage_region(staging *s, ir_region *region) {
 
 bool pass_stage_outputs(pass_ctx *c) {
   staging s = {c, false};
-  if (!c->target->check) stage_region(&s, c->kernel->body);
+  if (!c->target->check && !pass_has_roles(c->kernel)) stage_region(&s, c->kernel->body);
   return s.changed;
 }

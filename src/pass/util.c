@@ -16,6 +16,13 @@ bool pass_integer(const ir_value *v, int64_t *out) {
   return true;
 }
 
+static bool has_no_roles(void *user, ir_op *op) {
+  (void)user;
+  return op->code != IR_for || !op->attrs || !op->attrs->roles;
+}
+
+bool pass_has_roles(ir_kernel *k) { return !ir_walk(k->body, has_no_roles, NULL); }
+
 const ir_param *pass_param_of(const ir_kernel *k, const ir_value *root) {
   for (uint32_t i = 0; i < k->param_count; i++)
     if (k->params[i].ref == root) return &k->params[i];

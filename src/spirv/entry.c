@@ -1,6 +1,7 @@
 /* The module around a kernel: builtins, buffers, the number of the unit and its place in the grid, and the counts that
  * are only known when all is written. */
 #include "model/step.h"
+#include "pass/util.h"
 #include "spirv/lower.h"
 
 _Noreturn void spv_give_up(spv_lower *low) {
@@ -163,14 +164,16 @@ static void write_body(spv_lower *low, const step_grid *grid, uint64_t unit_coun
   spv_code *c = &low->code;
   spv_id push = push_variable(low);
   spv_id workgroup = builtin(low, SpvBuiltInWorkgroupId, spv_type_vector(c->m, c->u32, 3));
-  spv_id subgroup = builtin(low, SpvBuiltInSubgroupId, c->u32);
+  spv_id subgroup = low->subgroup = builtin(low, SpvBuiltInSubgroupId, c->u32);
   low->lane = builtin(low, SpvBuiltInSubgroupLocalInvocationId, c->u32);
   c->lanes = low->lanes;
   spv_set_lane(c, low->lane);
   low->workgroup = spv_extract(c, c->u32, workgroup, 0);
   spv_id first = push_constant(low, push, 0), end = push_constant(low, push, 1);
   spv_id before = spv_op2(c, SpvOpIMul, c->u32, low->workgroup, units_per_workgroup);
-  spv_id unit = spv_op2(c, SpvOpIAdd, c->u32, spv_op2(c, SpvOpIAdd, c->u32, first, before), subgroup);
+  spv_id unit = spv_op2(c, SpvOpIAdd, c->u32, first, before);
+  if (low->subgroups == 1) unit = spv_op2(c, SpvOpIAdd, c->u32, unit, subgroup);
+  if (low->subgroups > 1) spv_range(c, subgroup, 0, low->subgroups - 1, 1);
   spv_if branch = spv_code_if(c, spv_op2(c, SpvOpULessThan, c->boolean, unit, end));
   spv_range(c, unit, 0, unit_count ? (int64_t)unit_count - 1 : 0, 1);
   set_axes(low, grid, unit);
@@ -192,7 +195,7 @@ static uint32_t choose_units(const spv_lower *low, uint64_t unit_count) {
 
 static void finish(spv_lower *low, spv_entry_info *info, spv_id units_per_workgroup) {
   info->units_per_workgroup = choose_units(low, info->unit_count);
-  info->workgroup_size = info->units_per_workgroup * low->lanes;
+  info->workgroup_size = info->units_per_workgroup * low->subgroups * low->lanes;
   define_late(low, units_per_workgroup, info->units_per_workgroup);
   define_shared(low);
   if (!low->slab) return;
@@ -204,6 +207,18 @@ static void finish(spv_lower *low, spv_entry_info *info, spv_id units_per_workgr
   info->slab_bytes = slice * info->max_workgroups;
 }
 
+/* As many subgroups as there are roles, or as a workgroup may have: they take turns then. */
+static bool count_roles(void *user, ir_op *op) {
+  spv_lower *low = user;
+  int64_t roles;
+  if (op->code != IR_for || !op->attrs || !op->attrs->roles || !pass_integer(op->operands[1], &roles)) return true;
+  const uint32_t most = low->profile.max_workgroup_size / low->lanes;
+  const uint32_t wanted = roles < most ? (uint32_t)roles : most;
+  if (low->subgroups < wanted) low->subgroups = wanted;
+  low->exchanges = low->exchanges || wanted > 1;
+  return true;
+}
+
 spv_entry_info spv_lower_kernel(spv_lower *low) {
   spv_module *m = &low->module;
   const step_grid grid = step_grid_of(low->kernel);
@@ -211,6 +226,8 @@ spv_entry_info spv_lower_kernel(spv_lower *low) {
   spv_capability(m, SpvCapabilityGroupNonUniform);
   spv_id none = spv_type_void(m), units_per_workgroup = spv_new(m);
   declare_params(low);
+  low->subgroups = 1;
+  ir_walk(low->kernel->body, count_roles, low);
   ir_walk(low->kernel->body, declare_scratch, low);
   spv_place_values(low);
   low->one_copy |= info.unit_count < SPV_COPIED_UNITS;

@@ -69,6 +69,7 @@ enum {
   SPV_KEEP = 32,       /* kept from one root to the next */
   SPV_ACCUMULATE = 64  /* carried by loops, accumulated in dots */
 };
+enum { SPV_MOST_CARRIED = 1024 }; /* values of one loop or choice */
 
 /* When the body is written for interior and edge blocks apart: not for few units, nor for much code. */
 enum { SPV_COPIED_UNITS = 64, SPV_COPIED_WORDS = 12000 };
@@ -81,11 +82,13 @@ typedef struct spv_lower {
   const ir_kernel *kernel;
   kiln_profile profile;
   uint32_t lanes, lane_bits;
-  spv_id lane, workgroup; /* ids of the builtins' values */
-  spv_home *homes;        /* by value id */
-  uint32_t *memory_of;    /* by value id of params and scratch refs: index + 1 */
-  uint32_t *seen, walk;   /* by value id: visited in the present walk over operands */
-  uint32_t cost;          /* of the present walk */
+  uint32_t subgroups;               /* of a unit: 1, or one for each of its roles, or fewer that share them */
+  bool in_role;                     /* the others are elsewhere: lanes of one subgroup only can meet */
+  spv_id lane, subgroup, workgroup; /* ids of the builtins' values */
+  spv_home *homes;                  /* by value id */
+  uint32_t *memory_of;              /* by value id of params and scratch refs: index + 1 */
+  uint32_t *seen, walk;             /* by value id: visited in the present walk over operands */
+  uint32_t cost;                    /* of the present walk */
   VEC(spv_memory) memories;
   uint32_t shared_words, slab_words;    /* scratch first, as placed, then kept tiles */
   uint32_t placed_words;                /* of scratch, in shared memory */

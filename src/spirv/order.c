@@ -2,12 +2,20 @@
  * still have to read is written. Everything is decided at the start of a root, outside of its loops. */
 #include "spirv/lower.h"
 
-void spv_barrier(spv_lower *low) {
+/* Lanes of one role meet by themselves. Where they run in lock step they always have: only memory is to be ordered. */
+static void meet(spv_lower *low) {
   spv_code *c = &low->code;
-  spv_id scope = spv_int(c, SpvScopeWorkgroup);
-  uint32_t semantics = SpvMemorySemanticsAcquireReleaseMask | SpvMemorySemanticsUniformMemoryMask |
-                       SpvMemorySemanticsWorkgroupMemoryMask;
-  SPV_DO(c->m, SpvOpControlBarrier, scope, scope, spv_int(c, semantics));
+  spv_id scope = spv_int(c, low->in_role ? SpvScopeSubgroup : SpvScopeWorkgroup);
+  spv_id semantics = spv_int(c, SpvMemorySemanticsAcquireReleaseMask | SpvMemorySemanticsUniformMemoryMask |
+                                    SpvMemorySemanticsWorkgroupMemoryMask);
+  if (low->in_role && low->profile.lock_step)
+    SPV_DO(c->m, SpvOpMemoryBarrier, scope, semantics);
+  else
+    SPV_DO(c->m, SpvOpControlBarrier, scope, scope, semantics);
+}
+
+void spv_barrier(spv_lower *low) {
+  meet(low);
   low->exchanges = true;
   for (size_t i = 0; i < low->memories.count; i++) {
     spv_memory *memory = &low->memories.data[i];

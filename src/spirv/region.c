@@ -5,10 +5,10 @@
 /* Values that leave a region: where they live, and their registers. */
 typedef struct carried {
   uint32_t count; /* values */
-  const ir_type *types[64];
-  spv_points points[64];
-  uint32_t memories[64]; /* + 1 */
-  spv_carry flat;        /* all registers, value after value */
+  const ir_type **types;
+  spv_points *points;
+  uint32_t *memories; /* + 1 */
+  spv_carry flat;     /* all registers, value after value */
 } carried;
 
 static void op(spv_lower *low, const ir_op *of);
@@ -46,12 +46,15 @@ static void enter_loop(spv_lower *low, const ir_op *loop) {
 /* ---- carried values ---- */
 
 static void plan_carried(spv_lower *low, carried *all, ir_value *const *values, uint32_t count, loc at) {
-  if (count > 64) {
-    diag_report(low->diags, DIAG_spirv_too_many_results, at, (long long)count, 64LL);
+  if (count > SPV_MOST_CARRIED) {
+    diag_report(low->diags, DIAG_spirv_too_many_results, at, (long long)count, (long long)SPV_MOST_CARRIED);
     spv_give_up(low);
   }
   spv_ids types = {0};
   *all = (carried){.count = count};
+  all->types = ARENA_ARRAY(low->arena, const ir_type *, count + 1);
+  all->points = ARENA_ARRAY(low->arena, spv_points, count + 1);
+  all->memories = ARENA_ARRAY(low->arena, uint32_t, count + 1);
   for (uint32_t i = 0; i < count; i++) {
     const ir_type *type = all->types[i] = &values[i]->type;
     if (spv_register_count(low, type) > SPV_ACCUMULATE) {
@@ -148,11 +151,10 @@ static spv_id advance(spv_lower *low, spv_id i, spv_id step, spv_id end) {
   return spv_op2(c, SpvOpIAdd, c->u32, i, spv_glsl2(c, GLSLstd450UMin, c->u32, left, step));
 }
 
-static void emit_for(spv_lower *low, const ir_op *of) {
+static void emit_loop(spv_lower *low, const ir_op *of, spv_id begin, spv_id step) {
   spv_code *c = &low->code;
   open_loop l = {.op = of, .lead = 1};
-  spv_id begin = spv_eval_scalar(low, of->operands[0]), end = spv_eval_scalar(low, of->operands[1]);
-  spv_id step = spv_eval_scalar(low, of->operands[2]);
+  spv_id end = spv_eval_scalar(low, of->operands[1]);
   open(low, &l, of->operands + 3, of->operand_count - 3);
   spv_id i = l.phis[0] = spv_code_phi(c, &l.loop, c->u32, begin);
   const spv_fact first = *spv_fact_of(c, begin), limit = *spv_fact_of(c, end), by = *spv_fact_of(c, step);
@@ -166,6 +168,22 @@ static void emit_for(spv_lower *low, const ir_op *of) {
   spv_region(low, body);
   l.next[0] = advance(low, i, step, end);
   close(low, &l, body);
+}
+
+/* Roles that run side by side: each subgroup has its trips, and all meet at the end. What the loop carries is each
+ * subgroup's own. */
+static void emit_roles(spv_lower *low, const ir_op *of) {
+  low->in_role = true;
+  emit_loop(low, of, low->subgroup, spv_int(&low->code, low->subgroups));
+  low->in_role = false;
+  spv_barrier(low);
+}
+
+static void emit_for(spv_lower *low, const ir_op *of) {
+  if (of->attrs && of->attrs->roles && low->subgroups > 1)
+    emit_roles(low, of);
+  else
+    emit_loop(low, of, spv_eval_scalar(low, of->operands[0]), spv_eval_scalar(low, of->operands[2]));
 }
 
 static void emit_while(spv_lower *low, const ir_op *of) {

@@ -66,7 +66,8 @@ static exit_code run(tool *t) {
 }
 
 static const option options[] = {
-    KERNEL_OPTION, {"--after", 0, OPTION_VALUE, false, "PASS", "print only what this pass leaves"},     FOR_OPTION,
+    KERNEL_OPTION, {"--after", 0, OPTION_VALUE, false, "PASS", "print only what this pass leaves"},
+    FOR_OPTION,    UNITS_OPTION,
     SET_OPTION,    {"--list", 0, OPTION_FLAG, false, "", "name the passes in order, and nothing else"},
 };
 

@@ -50,6 +50,7 @@ static exit_code run(tool *t) { return exit_code_of(make_and_show(t)); }
 static const option options[] = {
     KERNEL_OPTION,
     FOR_OPTION,
+    UNITS_OPTION,
     SET_OPTION,
     {"--svg", 0, OPTION_VALUE, false, "OUT.svg", "draw it as well"},
 };

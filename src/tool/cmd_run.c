@@ -189,6 +189,7 @@ static const option options[] = {
     {"--on", 0, OPTION_VALUE, false, "DEV", "host (default), vulkan, vulkan:INDEX, vulkan:NAME, or all"},
     {"--check", 0, OPTION_FLAG, false, "", "look for faults while running (host only)"},
     {"--seed", 0, OPTION_VALUE, false, "N", "order of units that are free to run (default 0)"},
+    UNITS_OPTION,
     SET_OPTION,
     MEMORY_OPTION,
     OUTPUT_OPTION,

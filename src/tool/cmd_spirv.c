@@ -55,6 +55,7 @@ static const option options[] = {
     KERNEL_OPTION,
     {"--for", 0, OPTION_VALUE, false, "TARGET",
      "a profile such as gpu32 (default baseline), or a device such as vulkan"},
+    UNITS_OPTION,
     SET_OPTION,
     {"--output", 'o', OPTION_VALUE, false, "OUT.spv", "write the module"},
     {"--text", 0, OPTION_FLAG, false, "", "print the disassembly (default)"},

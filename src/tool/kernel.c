@@ -96,3 +96,13 @@ void subject_close(subject *s) { kiln_module_destroy(s->module); }
 kiln_result subject_bind(tool *t, const subject *s, ir_module **out) {
   return ir_bind(t->context, s->kernel, s->sizes, s->size_count, NULL, 0, out);
 }
+
+bool units_option(tool *t, kiln_units *out) {
+  static const sched_row rows[] = {[KILN_UNITS_AUTO] = {.name = "auto"},
+                                   [KILN_UNITS_FUSED] = {.name = "fused"},
+                                   [KILN_UNITS_PHASED] = {.name = "phased"}};
+  uint32_t which = KILN_UNITS_AUTO;
+  const bool fine = args_choice(t, "--units", rows, sizeof rows / sizeof *rows, &which);
+  *out = (kiln_units)which;
+  return fine;
+}

@@ -3,6 +3,7 @@
 #define KILN_SRC_TOOL_KERNEL_H
 
 #include "ir/ir.h"
+#include "kiln/spirv.h"
 #include "tool/tool.h"
 
 typedef struct subject {
@@ -18,6 +19,13 @@ typedef struct subject {
   { "--memory", 0, OPTION_VALUE, false, "MIB", "most memory of all that runs at a time on the host (default 16384)" }
 #define SET_OPTION \
   { "--set", 0, OPTION_VALUE, true, "M=4096", "a symbolic size" }
+
+#define UNITS_OPTION                                                                                               \
+  {                                                                                                                \
+    "--units", 0, OPTION_VALUE, false, "HOW",                                                                      \
+        "what devices make of units that wait for one another: fused, phased, or auto (default: fused if it goes)" \
+  }
+bool units_option(tool *t, kiln_units *out); /* false after a diagnostic */
 
 /* Reads and parses operand 0; `*out` is NULL after a failure. */
 kiln_result module_load(tool *t, kiln_module **out);

@@ -14,7 +14,7 @@ kiln_result pipeline_target(tool *t, pass_target *out, kiln_profile *profile) {
   kiln_result result = device_profile(t, written, profile);
   if (result == KILN_OK)
     *out = (pass_target){.kind = P_SPIRV, .lanes = profile->subgroup_size, .shared_memory = profile->shared_memory};
-  return result;
+  return result != KILN_OK || units_option(t, &out->units) ? result : KILN_ERROR_INVALID;
 }
 
 kiln_result pipeline_run(tool *t, const subject *s, const pass_target *target, pass_id last, pass_dump_fn dump,

@@ -2,7 +2,10 @@
 #include <stdlib.h>
 
 #include "ir/log.h"
+#include "ir/say.h"
 #include "vulkan/vulkan.h"
+
+enum { NOTES_MOST = 8 };
 
 /* A record, and what orders it. */
 typedef struct record {
@@ -63,14 +66,58 @@ static void report_check(reading *r, const ir_told *told, const uint32_t *row) {
   diag_report_with(r->launch->device->context->diags, DIAG_check_failed, told->loc, &extra, STR_FMT(told->words));
 }
 
+/* "unit (t 1) waits for full[2]: phase 0 has 0 of 1 arrivals", and where help could come from. */
+static void note_wait(reading *r, kiln_place *notes, size_t *count, const ir_told *told, const uint32_t *row) {
+  const uint32_t *values = row + 1 + r->launch->log->axis_count, element = values[0], have = values[1],
+                 need = values[2];
+  const ir_log_wait *wait = told->wait;
+  const bool barrier = wait->kind == IR_BARRIER && need > 0;
+  text t = text_new(&r->arena);
+  ir_log_step(&t, r->launch->log, row + 1);
+  text_format(&t, "%.*s waits for ", STR_FMT(wait->unit));
+  ir_say_element(&t, told->words, wait->rank, wait->dims, element);
+  ir_say_wait(&t, wait->kind, barrier ? have / need : 0, barrier ? have % need : have, need);
+  notes[(*count)++] = loc_place(told->loc, text_str(&t));
+  const kiln_str help =
+      str_format(&r->arena, "%s %.*s here", barrier ? "arrivals at" : "signals of", STR_FMT(told->words));
+  for (uint32_t i = 0; i < wait->helper_count && *count < NOTES_MOST; i++)
+    notes[(*count)++] = loc_place(wait->helpers[i], help);
+}
+
+/* Roles that wait for ever: each place once, with the first that waits there. */
+static bool tell_deadlock(reading *r) {
+  const ir_log *log = r->launch->log;
+  kiln_place notes[NOTES_MOST];
+  size_t count = 0, waiting = 0;
+  const ir_told *seen[NOTES_MOST] = {0};
+  uint32_t places = 0;
+  for (uint64_t i = 0; i < r->kept; i++) {
+    const uint32_t *row = r->records[i].row;
+    const ir_told *told = row[0] < log->told_count ? &log->told[row[0]] : NULL;
+    if (!told || !told->wait) continue;
+    waiting++;
+    bool known = count >= NOTES_MOST || places == NOTES_MOST;
+    for (uint32_t s = 0; s < places; s++) known = known || seen[s]->loc.offset == told->loc.offset;
+    if (known) continue;
+    seen[places++] = told;
+    note_wait(r, notes, &count, told, row);
+  }
+  if (waiting == 0) return false;
+  const diag_extra extra = {.notes = notes, .note_count = count};
+  diag_report_with(r->launch->device->context->diags, DIAG_deadlock, seen[0]->loc, &extra, (unsigned long long)waiting,
+                   (unsigned long long)log->roles * r->launch->unit_count, STR_FMT(log->kernel));
+  return true;
+}
+
 /* The first check of a launch that failed is told of. True: there is one. */
 static bool tell_records(reading *r) {
   const ir_log *log = r->launch->log;
-  bool failed = false;
+  bool failed = tell_deadlock(r);
   for (uint64_t i = 0; i < r->kept; i++) {
     const uint32_t *row = r->records[i].row;
     if (row[0] >= log->told_count) continue;
     const ir_told *told = &log->told[row[0]];
+    if (told->wait) continue;
     if (!told->check)
       print_record(r, told, row);
     else if (!failed)
@@ -85,7 +132,7 @@ static bool tell_lost(const reading *r) {
   const ir_log *log = r->launch->log;
   bool checks = false;
   if (r->told == r->kept) return false;
-  for (uint32_t i = 0; i < log->told_count; i++) checks |= log->told[i].check;
+  for (uint32_t i = 0; i < log->told_count; i++) checks |= log->told[i].check || log->told[i].wait;
   diag_report(r->launch->device->context->diags, checks ? DIAG_log_lost_checks : DIAG_log_full, (loc){0},
               (unsigned long long)(r->told - r->kept), (unsigned long long)r->told);
   return checks;

@@ -86,7 +86,7 @@ static bool fuse(roles *r) {
 
 bool pass_fuse_roles(pass_ctx *c) {
   ir_kernel *k = c->kernel;
-  if (!ir_is_crew(k)) return false;
+  if (!ir_is_crew(k) || c->target->units == KILN_UNITS_PHASED) return false;
   roles r = {.c = c, .kernel = k, .arena = &k->module->arena};
   const bool fine = fuse(&r);
   k->units = fine ? STR("fused: what they tell one another is known beforehand, so they are one program") : r.reason;

@@ -1,0 +1,318 @@
+/* phase_roles: units that wait for one another become roles that take steps in rounds (phase.h).
+ *
+ *   machine gpu                            scratch told: i32[3, 1] in smem
+ *   threads t: 2                           while some role moved and some is not at its end {
+ *   scratch full: barrier                    for r in 0 .. 2 roles { switch r {
+ *   when t == 0 { .. arrive full }             case 0 { hear, then step until blocked, then say so }
+ *   when t == 1 { wait full .. }               case 1 { .. }
+ *                                            } }
+ *                                          }
+ *
+ * - The trips of a `roles` loop may run side by side, and meet at its end; one after the other they do the same. So the
+ *   host runs this text as any other.
+ * - Nothing waits: a role that cannot go on ends its part of the round. A round in which nobody moved would be followed
+ *   by others like it: all that are not at their end wait for ever, and the rounds end. */
+#include "pass/roles/phase.h"
+
+/* ---- small ---- */
+
+ir_shape phase_shape(const phasing *p, uint32_t rank, int64_t first, int64_t second) {
+  ir_module *m = p->c->kernel->module;
+  return (ir_shape){.rank = rank, .dims = {ir_dim_const(m, first), ir_dim_const(m, second)}};
+}
+
+val phase_scratch(phasing *p, ir_dtype dtype, ir_space space, const ir_shape *shape, kiln_str name) {
+  ir_attrs attrs = {.type = dtype, .space = space, .kind = IR_REF, .offset = -1};
+  if (shape) attrs.shape = *shape;
+  val ref = ir_make1(&p->top, IR_scratch, NULL, 0, &attrs);
+  ref->name = name;
+  return ref;
+}
+
+val phase_load(ir_builder *b, val ref) {
+  const ir_attrs attrs = pass_whole_index(b, &ref->type.shape);
+  return ir_make1(b, IR_load, &ref, 1, &attrs);
+}
+
+void phase_store(ir_builder *b, val ref, val v) {
+  const ir_attrs attrs = pass_whole_index(b, &ref->type.shape);
+  ir_make(b, IR_store, (val[]){ref, v}, 2, &attrs);
+}
+
+static ir_attrs point(ir_builder *b, int32_t operand) {
+  return (ir_attrs){.index_count = 1,
+                    .index = {{.point = true, .operand = operand, .start = ir_dim_const(b->module, 0), .stride = 1}}};
+}
+
+/* ---- rounds ---- */
+
+/* One region a role, in a switch by its number: the trips of a loop that may run side by side. */
+static void for_each_role(phasing *p, ir_builder *b, ir_region **regions) {
+  ir_region *body = ir_region_new(b, NULL);
+  val number = ir_region_arg(b, body, pass_i32(), STR("role"));
+  val bounds[] = {ir_scalar_i32(b, 0), ir_scalar_i32(b, p->role_count), ir_scalar_i32(b, 1)};
+  ir_make_control(b, IR_for, bounds, 3, &body, 1, NULL, 0, &(ir_attrs){.roles = true});
+  ir_builder within = *b;
+  within.region = body;
+  within.before = NULL;
+  ir_make_control(&within, IR_switch, &number, 1, regions, p->role_count, NULL, 0, NULL);
+}
+
+static ir_builder in_region(const phasing *p, ir_region *region) {
+  ir_builder b = p->top;
+  b.region = region;
+  b.before = NULL;
+  return b;
+}
+
+static void clear(ir_builder *b, val ref, val row) {
+  ir_attrs attrs = {.index_count = ref->type.shape.rank, .index = {point(b, 2).index[0]}};
+  ir_shape line = ref->type.shape;
+  for (uint32_t d = 1; d < line.rank; d++)
+    attrs.index[d] = (ir_index){.operand = -1, .start = ir_dim_const(b->module, 0), .size = line.dims[d], .stride = 1};
+  for (uint32_t d = 1; d < line.rank; d++) line.dims[d - 1] = line.dims[d];
+  line.rank--;
+  ir_make(b, IR_store, (val[]){ref, ir_full(b, IR_I32, &line, 0), row}, 3, &attrs);
+}
+
+static void clear_all(phasing *p, ir_builder *b, val row) {
+  for (size_t i = 0; i < p->tallies.count; i++) clear(b, p->tallies.data[i].told, row);
+  clear(b, p->flags, row);
+}
+
+/* Whether the host asks to stop, as the first role sees it. */
+static val stop_asked(phasing *p, ir_builder *b) {
+  val ref = p->c->kernel->params[p->c->kernel->log->param].ref;
+  ir_attrs attrs = {.index_count = 2, .index = {point(b, -1).index[0], point(b, -1).index[0]}, .combine = 1 + IR_or};
+  attrs.index[1].start = ir_dim_const(b->module, IR_LOG_STOP);
+  val asked = ir_make1(b, IR_atomic, (val[]){ref, ir_full(b, IR_U32, NULL, 0)}, 2, &attrs);
+  return ir_map2(b, IR_ne, asked, ir_full(b, IR_U32, NULL, 0));
+}
+
+/* flags[slot] += (is not at its end) + PHASE_MOVED * (moved) + PHASE_STOP * (is to stop) */
+static void say(phasing *p, const role *r, ir_builder *b) {
+  val zero = ir_scalar_i32(b, 0);
+  val alive = ir_map2(b, IR_ne, phase_load(b, r->state), ir_scalar_i32(b, r->end));
+  val lives = ir_map3(b, IR_select, alive, ir_scalar_i32(b, 1), zero);
+  val moved = ir_map3(b, IR_select, phase_load(b, r->moved), ir_scalar_i32(b, PHASE_MOVED), zero);
+  val all = ir_map2(b, IR_add, lives, moved);
+  if (r == p->roles)
+    all = ir_map2(b, IR_add, all, ir_map3(b, IR_select, stop_asked(p, b), ir_scalar_i32(b, PHASE_STOP), zero));
+  ir_attrs attrs = point(b, 2);
+  attrs.combine = 1 + IR_add;
+  ir_make(b, IR_atomic, (val[]){p->flags, all, p->slot}, 3, &attrs);
+}
+
+static void write_role(phasing *p, role *r, ir_region *region) {
+  ir_builder b = in_region(p, region);
+  if (r == p->roles) clear_all(p, &b, p->after);
+  steps_write(p, r, region);
+  say(p, r, &b);
+}
+
+/* Before the first round: every role forgets, the first also for all. */
+static void write_beginning(phasing *p, ir_builder *b) {
+  ir_region **regions = ARENA_ARRAY(p->arena, ir_region *, p->role_count);
+  for (uint32_t i = 0; i < p->role_count; i++) {
+    role *r = &p->roles[i];
+    regions[i] = ir_region_new(b, NULL);
+    ir_builder within = in_region(p, regions[i]);
+    for (uint32_t row = 0; i == 0 && row < PHASE_ROWS; row++) clear_all(p, &within, ir_scalar_i32(&within, row));
+    for (size_t k = 0; k < r->remembers.count; k++) {
+      val ref = r->remembers.data[k];
+      phase_store(&within, ref, ir_full(&within, ref->type.dtype, &ref->type.shape, 0));
+    }
+  }
+  for_each_role(p, b, regions);
+}
+
+static val next_row(ir_builder *b, val row) {
+  val last = ir_map2(b, IR_eq, row, ir_scalar_i32(b, PHASE_ROWS - 1)), one = ir_scalar_i32(b, 1);
+  return ir_map3(b, IR_select, last, ir_scalar_i32(b, 0), ir_map2(b, IR_add, row, one));
+}
+
+/* Some role lives, some has moved, and nobody asks to stop. */
+static void write_condition(phasing *p, ir_region *region) {
+  ir_builder b = in_region(p, region);
+  ir_region_arg(&b, region, pass_i32(), STR("slot"));
+  val flags = ir_region_arg(&b, region, pass_i32(), STR("flags"));
+  val moved = ir_map2(&b, IR_ge, flags, ir_scalar_i32(&b, PHASE_MOVED));
+  val living = ir_map2(&b, IR_and, flags, ir_scalar_i32(&b, PHASE_MOVED - 1));
+  val asked = ir_map2(&b, IR_lt, flags, ir_scalar_i32(&b, PHASE_STOP));
+  val goes_on = ir_map2(&b, IR_and, moved, ir_map2(&b, IR_ne, living, ir_scalar_i32(&b, 0)));
+  goes_on = ir_map2(&b, IR_and, goes_on, asked);
+  ir_yield(&b, &goes_on, 1);
+}
+
+/* The flags of the last round. */
+static val write_rounds(phasing *p, ir_builder *b) {
+  ir_region *regions[] = {ir_region_new(b, NULL), ir_region_new(b, NULL)};
+  ir_region **cases = ARENA_ARRAY(p->arena, ir_region *, p->role_count);
+  write_condition(p, regions[0]);
+  ir_builder within = in_region(p, regions[1]);
+  p->slot = ir_region_arg(b, regions[1], pass_i32(), STR("slot"));
+  ir_region_arg(b, regions[1], pass_i32(), STR("flags"));
+  p->after = next_row(&within, p->slot);
+  p->before = next_row(&within, p->after);
+  for (uint32_t i = 0; i < p->role_count; i++) {
+    cases[i] = ir_region_new(b, NULL);
+    write_role(p, &p->roles[i], cases[i]);
+  }
+  write_beginning(p, b);
+  for_each_role(p, &within, cases);
+  const ir_attrs here = point(&within, 1);
+  val said = ir_make1(&within, IR_load, (val[]){p->flags, p->slot}, 2, &here);
+  ir_yield(&within, (val[]){p->after, said}, 2);
+  val inits[] = {ir_scalar_i32(b, 0), ir_scalar_i32(b, PHASE_MOVED + 1)};
+  const ir_type types[] = {pass_i32(), pass_i32()};
+  return ir_make_control(b, IR_while, inits, 2, regions, 2, types, 2, &(ir_attrs){0})->results[1];
+}
+
+/* ---- what is left waiting ---- */
+
+/* " unit (c 0, t 1)" */
+static kiln_str unit_name(const phasing *p, const role *r) {
+  const ir_kernel *k = p->c->kernel;
+  uint32_t block = r->block, thread = r->thread;
+  text words = text_new(p->arena);
+  int64_t at[KILN_MAX_RANK * IR_TEAM_COUNT] = {0};
+  for (uint32_t i = k->team_count; i-- > 0;) {
+    uint32_t *number = k->teams[i].level == IR_TEAM_THREADS ? &thread : &block;
+    const uint32_t extent = (uint32_t)k->teams[i].extent->value;
+    if (k->teams[i].level == IR_TEAM_DEVICES) continue;
+    at[i] = *number % extent;
+    *number /= extent;
+  }
+  for (uint32_t i = 0; i < k->team_count; i++)
+    text_format(&words, "%s%.*s %d", i ? ", " : " unit (", STR_FMT(k->teams[i].name), (int)at[i]);
+  if (k->team_count) text_char(&words, ')');
+  return text_str(&words);
+}
+
+typedef struct helpers {
+  ir_log_wait *wait;
+  const ir_value *made;
+} helpers;
+
+static const ir_value *sync_of(const ir_op *op) {
+  for (uint32_t i = 0; i < op->operand_count; i++)
+    if (op->operands[i]->type.kind == IR_BARRIER || op->operands[i]->type.kind == IR_SEMAPHORE) return op->operands[i];
+  return NULL;
+}
+
+/* The array that a barrier or semaphore is an element of, here or in another block. */
+static const ir_value *array_of(const ir_value *ref) {
+  while (ref->def->code != IR_scratch) ref = ref->def->operands[0];
+  return ref;
+}
+
+static bool note_helper(void *user, ir_op *op) {
+  helpers *h = user;
+  const ir_value *sync = op->code == IR_arrive || op->code == IR_signal ? sync_of(op) : NULL;
+  if (sync && array_of(sync) == h->made && h->wait->helper_count < sizeof h->wait->helpers / sizeof *h->wait->helpers)
+    h->wait->helpers[h->wait->helper_count++] = op->loc;
+  return true;
+}
+
+static ir_told told_of(phasing *p, const role *r, const ir_op *op) {
+  const ir_value *made = p->made_by[array_of(sync_of(op))->id];
+  ir_log_wait *wait = ARENA_NEW(p->arena, ir_log_wait);
+  *wait = (ir_log_wait){.unit = unit_name(p, r), .kind = made->type.kind, .rank = made->type.shape.rank};
+  for (uint32_t d = 0; d < wait->rank; d++) wait->dims[d] = ir_extent(&made->type, d);
+  ir_walk(p->c->kernel->body, note_helper, &(helpers){wait, made});
+  ir_told told = {.words = made->name, .loc = op->loc, .wait = wait, .count = 3};
+  const ir_type number = pass_i32();
+  told.values = ARENA_ARRAY(p->arena, ir_said, told.count);
+  for (uint32_t i = 0; i < told.count; i++) told.values[i] = ir_said_of(&number);
+  return told;
+}
+
+/* A role that is not at its end when the rounds are, though nobody asked to stop, tells where it waits. */
+static void write_reports(phasing *p, ir_builder *b, val flags) {
+  ir_region **regions = ARENA_ARRAY(p->arena, ir_region *, p->role_count);
+  ir_region *sides[] = {ir_region_new(b, NULL), ir_region_new(b, NULL)};
+  val waits = ir_map2(b, IR_ne, flags, ir_scalar_i32(b, 0));
+  waits = ir_map2(b, IR_and, waits, ir_map2(b, IR_lt, flags, ir_scalar_i32(b, PHASE_MOVED)));
+  for (uint32_t i = 0; i < p->role_count; i++) {
+    const role *r = &p->roles[i];
+    const uint32_t first = p->c->kernel->log->told_count, count = (uint32_t)r->steps->waits.count;
+    ir_told *told = ARENA_ARRAY(p->arena, ir_told, count + 1);
+    for (uint32_t k = 0; k < count; k++) told[k] = told_of(p, r, r->steps->waits.data[k].op);
+    tell_log(p->c, told, count, 0);
+    steps_report(r->steps, regions[i] = ir_region_new(b, NULL), first);
+  }
+  ir_builder within = in_region(p, sides[0]);
+  for_each_role(p, &within, regions);
+  ir_make_control(b, IR_when, &waits, 1, sides, 2, NULL, 0, NULL);
+}
+
+/* ---- the pass ---- */
+
+static val own(phasing *p, role *r, ir_dtype dtype, kiln_str name) {
+  val ref = phase_scratch(p, dtype, IR_SPACE_REGS, NULL, name);
+  VEC_PUSH(p->arena, &r->remembers, ref);
+  return ref;
+}
+
+static void erase_all(ir_region *region) {
+  while (region->last) ir_erase(region->last);
+}
+
+/* Why there can be no rounds, and where; NULL: there can. */
+static const char *obstacle(const ir_op *op) {
+  const ir_op_info *info = ir_op_get(op->code);
+  if (op->code == IR_scratch && op->attrs->kind == IR_SEMAPHORE && op->attrs->space == IR_SPACE_GMEM)
+    return "clusters wait for one another";
+  if (op->code == IR_warps) return "a thread splits into warps";
+  return info->effects & E_SYNC && info->effects & E_WRITES ? "something is started and awaited" : NULL;
+}
+
+bool phase_decline(const phasing *p, loc at, const char *why) {
+  ir_kernel *k = p->c->kernel;
+  k->units =
+      str_format(p->arena, "%.*s%sroles cannot take turns: %s", STR_FMT(k->units), k->units.size ? "; " : "", why);
+  k->units_at = at;
+  return false;
+}
+
+static bool find_obstacle(void *user, ir_op *op) {
+  const phasing *p = user;
+  const char *why = obstacle(op);
+  return !why || phase_decline(p, op->loc, why);
+}
+
+static bool has_devices(const ir_kernel *k) {
+  for (uint32_t i = 0; i < k->team_count; i++)
+    if (k->teams[i].level == IR_TEAM_DEVICES && k->teams[i].extent->value > 1) return true;
+  return false;
+}
+
+bool pass_phase_roles(pass_ctx *c) {
+  ir_kernel *k = c->kernel;
+  phasing p = {.c = c, .arena = &k->module->arena};
+  if (!ir_is_crew(k) || c->target->units == KILN_UNITS_FUSED) return false;
+  if (has_devices(k)) return phase_decline(&p, k->loc, "there are several devices");
+  if (!ir_walk(k->body, find_obstacle, &p)) return false;
+  ir_region *before = k->body;
+  p.top = (ir_builder){.module = k->module, .kernel = k, .diags = c->diags, .loc = k->loc};
+  ir_region *body = p.top.region = ir_region_new(&p.top, NULL);
+  const ir_shape rows = phase_shape(&p, 1, PHASE_ROWS, 0);
+  p.flags = phase_scratch(&p, IR_I32, IR_SPACE_SMEM, &rows, STR("flags"));
+  if (!phase_split(&p)) return false;
+  for (uint32_t i = 0; i < p.role_count; i++) {
+    role *r = &p.roles[i];
+    r->state = own(&p, r, IR_I32, STR("state"));
+    r->blocked = own(&p, r, IR_BOOL, STR("blocked"));
+    r->moved = own(&p, r, IR_BOOL, STR("moved"));
+  }
+  ir_builder rest = p.top;
+  ir_builder *b = &rest;
+  tell_log(c, NULL, 0, p.role_count);
+  write_reports(&p, b, write_rounds(&p, b));
+  for (uint32_t i = 0; i < p.role_count; i++) erase_all(p.roles[i].text);
+  erase_all(before);
+  k->body = body;
+  k->team_count = 0;
+  k->units = str_format(p.arena, "phased: roles take turns%s%.*s", k->units.size ? ", as " : "", STR_FMT(k->units));
+  return true;
+}

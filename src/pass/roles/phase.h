@@ -1,0 +1,110 @@
+/* Private to phase_roles: roles as machines that take steps.
+ *
+ * A *role* is one unit of a cluster: a thread of one of its blocks. Its text is the kernel's with its own place in all
+ * teams; `steps.c` cuts it at every wait into *states*. All roles run in *rounds*: each steps from the wait it stands
+ * at to the next one that is not over yet, and at the end of the round all meet.
+ *
+ * A *tally* is one block's barrier or semaphore array as counters. What is told (arrivals, signals) goes to the round's
+ * own row of `told`, and is heard by everybody in the next round: nobody looks at what others write meanwhile, so a
+ * round comes out the same in whatever order its roles run. Rows are three, as one is written, one read and one
+ * cleared. */
+#ifndef KILN_SRC_PASS_ROLES_PHASE_H
+#define KILN_SRC_PASS_ROLES_PHASE_H
+
+#include "pass/tell.h"
+#include "pass/util.h"
+
+enum {
+  PHASE_ROWS = 3,
+  PHASE_MOVED = 1 << 16, /* what `flags` counts: roles that are not at their end, from here those that moved, */
+  PHASE_STOP = 1 << 28   /* and whether the host asks to stop */
+};
+
+typedef struct tally {
+  const ir_value *made; /* the array in the kernel's text */
+  uint32_t block;
+  int64_t count; /* elements */
+  int64_t need;  /* arrivals of a phase; 0: a semaphore */
+  val told;      /* i32[PHASE_ROWS, count], shared */
+} tally;
+
+typedef struct role {
+  uint32_t block, thread;
+  ir_region *text;
+  val state, blocked, moved; /* scratch of its own, as all that it remembers */
+  val *heard, *taken;        /* by tally: i32[count], what it was told in all, and waited for; NULL: it does not ask */
+  uint32_t end;              /* its last state */
+  struct steps *steps;
+  VEC(val) remembers; /* scratch that is zero before the first round */
+} role;
+
+typedef struct phasing {
+  pass_ctx *c;
+  arena *arena;
+  ir_builder top; /* in front of the rounds: what all roles share */
+  uint32_t blocks, threads;
+  role *roles;
+  uint32_t role_count;
+  VEC(tally) tallies;
+  const ir_value **made_by; /* by value id in a role's text: the kernel's scratch that it stands for */
+  val flags;                /* i32[PHASE_ROWS] */
+  val slot, before, after;  /* rows: this round's, the one heard now, the one to clear */
+} phasing;
+
+/* split.c: the texts of the roles; false after a diagnostic */
+bool phase_split(phasing *p);
+bool phase_peer_block(const phasing *p, const ir_op *peer, uint32_t *out); /* false: not known */
+uint32_t phase_blocks_reached(const phasing *p, const ir_value *made, uint32_t from, uint32_t *out);
+
+/* tally.c */
+void phase_add_tallies(phasing *p, const ir_op *scratch);
+tally *phase_tally(phasing *p, const ir_value *made, uint32_t block);
+
+/* steps.c. A text is walked twice: to see which values are needed in another state than they are made in, and to write
+ * the states. */
+typedef struct role_wait {
+  uint32_t state;
+  const ir_op *op;
+} role_wait;
+
+typedef struct steps {
+  phasing *p;
+  role *r;
+  ir_builder b;
+  bool looks;           /* the first walk: nothing is written */
+  uint32_t state, made; /* the present one; so many have begun */
+  uint32_t *home;       /* by value id: the state that makes it, + 1 */
+  uint32_t *again;      /* by value id: the last state that makes it again, + 1 */
+  val *keep;            /* by value id: scratch for what other states need */
+  bool *kept;
+  val *now;       /* by value id: what stands for it at this place */
+  VEC(val) known; /* those in `now` */
+  VEC(ir_region *) cases;
+  VEC(role_wait) waits;
+} steps;
+void steps_write(phasing *p, role *r, ir_region *region); /* what the role does in a round, at the end of a region */
+val steps_read(steps *s, val v);                          /* NULL while it looks */
+/* What the role says at the end of a region, once the rounds have ended and it has not: where it waits. The first of
+ * its waits has this number in the log. */
+void steps_report(steps *s, ir_region *region, uint32_t first);
+
+/* The element that a ref of a role's text names; its number is made at the builder's place. */
+typedef struct tally_spot {
+  tally *tally;
+  val element;
+} tally_spot;
+bool tally_find(steps *s, const ir_op *op, tally_spot *out);
+void tally_tell(steps *s, const ir_op *op);
+val tally_ask(steps *s, const ir_op *op, const tally_spot *spot, val *amount); /* how many there are for this role */
+void tally_take(steps *s, const tally_spot *spot, val amount);
+val tally_heard(steps *s, const tally_spot *spot);
+void tally_hear(phasing *p, role *r, ir_builder *b); /* at the start of a round */
+
+/* phase.c */
+bool phase_decline(const phasing *p, loc at, const char *why); /* false */
+val phase_scratch(phasing *p, ir_dtype dtype, ir_space space, const ir_shape *shape, kiln_str name);
+ir_shape phase_shape(const phasing *p, uint32_t rank, int64_t first, int64_t second);
+val phase_load(ir_builder *b, val ref); /* all of it */
+void phase_store(ir_builder *b, val ref, val v);
+
+#endif

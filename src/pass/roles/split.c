@@ -1,0 +1,196 @@
+/* The text of every role: the kernel's with the role's place in all teams as numbers, folded, so that what is another
+ * role's is gone. Memory becomes what it stands for: one scratch a block where the block's threads share it, one a role
+ * where they do not; a peer is the other block's. */
+#include "pass/roles/phase.h"
+
+/* ---- places ---- */
+
+static void coordinates(const ir_kernel *k, ir_team_level level, uint32_t number, int64_t *out) {
+  for (uint32_t i = k->team_count; i-- > 0;) {
+    if (k->teams[i].level != level) continue;
+    const int64_t extent = k->teams[i].extent->value;
+    out[i] = number % extent;
+    number /= (uint32_t)extent;
+  }
+}
+
+static uint32_t units_of(const ir_kernel *k, ir_team_level level) {
+  uint32_t count = 1;
+  for (uint32_t i = 0; i < k->team_count; i++)
+    if (k->teams[i].level == level) count *= (uint32_t)k->teams[i].extent->value;
+  return count;
+}
+
+/* Whether an arrival of block `from` reaches block `to`: those that differ in at most one of the barrier's axes, and
+ * none of the others. */
+static bool reaches(const ir_kernel *k, const ir_attrs *barrier, uint32_t from, uint32_t to) {
+  int64_t here[KILN_MAX_RANK * IR_TEAM_COUNT] = {0}, there[KILN_MAX_RANK * IR_TEAM_COUNT] = {0};
+  uint32_t differing = 0, axis = 0;
+  coordinates(k, IR_TEAM_CLUSTER, from, here);
+  coordinates(k, IR_TEAM_CLUSTER, to, there);
+  for (uint32_t i = 0; i < k->team_count; i++) {
+    if (k->teams[i].level != IR_TEAM_CLUSTER) continue;
+    const bool shared = barrier->across >> axis++ & 1;
+    if (shared && barrier->leader && there[i] != 0) return false;
+    if (here[i] == there[i]) continue;
+    if (!shared) return false;
+    differing++;
+  }
+  return differing <= 1;
+}
+
+uint32_t phase_blocks_reached(const phasing *p, const ir_value *made, uint32_t from, uint32_t *out) {
+  uint32_t count = 0;
+  for (uint32_t to = 0; to < p->blocks; to++)
+    if (reaches(p->c->kernel, made->def->attrs, from, to)) out[count++] = to;
+  return count;
+}
+
+/* ---- texts ---- */
+
+static void fold_text(pass_ctx *c, ir_region *region) {
+  ir_region *body = c->kernel->body;
+  c->kernel->body = region;
+  pass_fold(c);
+  c->kernel->body = body;
+}
+
+typedef struct naming {
+  phasing *p;
+  val *copies; /* by value id of the kernel's text */
+} naming;
+
+static bool name_scratch(void *user, ir_op *op) {
+  naming *n = user;
+  if (op->code == IR_scratch) n->p->made_by[n->copies[op->results[0]->id]->id] = op->results[0];
+  return true;
+}
+
+static void write_text(phasing *p, role *r, val *copies) {
+  const ir_kernel *k = p->c->kernel;
+  int64_t place[KILN_MAX_RANK * IR_TEAM_COUNT] = {0};
+  ir_builder b = p->top;
+  coordinates(k, IR_TEAM_CLUSTER, r->block, place);
+  coordinates(k, IR_TEAM_THREADS, r->thread, place);
+  b.region = r->text = ir_region_new(&b, NULL);
+  b.before = NULL;
+  for (uint32_t i = 0; i < k->team_count; i++) copies[k->teams[i].index->id] = ir_scalar_i32(&b, place[i]);
+  ir_clone_region(&b, k->body, copies);
+}
+
+/* ---- memory ---- */
+
+/* A memory of the kernel's text, and what stands for it in each block, or in each role. */
+typedef struct room {
+  const ir_value *made;
+  val *of; /* by block, by role when it is a thread's own */
+} room;
+
+typedef struct rooms {
+  phasing *p;
+  const role *role;
+  VEC(room) all;
+} rooms;
+
+static bool is_own(const ir_value *scratch) {
+  const ir_space space = scratch->def->attrs->space;
+  return space == IR_SPACE_ACC || space == IR_SPACE_REGS;
+}
+
+static val room_for(rooms *s, const ir_value *made, uint32_t block) {
+  phasing *p = s->p;
+  const bool own = is_own(made);
+  const uint32_t which = own ? (uint32_t)(s->role - p->roles) : block;
+  room *found = NULL;
+  for (size_t i = 0; i < s->all.count && !found; i++)
+    if (s->all.data[i].made == made) found = &s->all.data[i];
+  if (!found) {
+    VEC_PUSH(p->arena, &s->all, (room){made, ARENA_ARRAY(p->arena, val, own ? p->role_count : p->blocks)});
+    found = &s->all.data[s->all.count - 1];
+  }
+  if (!found->of[which]) {
+    ir_attrs attrs = *made->def->attrs;
+    found->of[which] = ir_make1(&p->top, IR_scratch, NULL, 0, &attrs);
+    found->of[which]->name = made->name;
+  }
+  return found->of[which];
+}
+
+static bool is_memory(const ir_value *v) { return v->type.kind == IR_REF; }
+
+static void stand_for(ir_region *within, ir_op *op, val by) {
+  pass_replace_within(within, op->results[0], by);
+  ir_erase(op);
+}
+
+bool phase_peer_block(const phasing *p, const ir_op *peer, uint32_t *out) {
+  const ir_kernel *k = p->c->kernel;
+  uint32_t axis = 0, block = 0;
+  int64_t at;
+  for (uint32_t i = 0; i < k->team_count; i++) {
+    if (k->teams[i].level != IR_TEAM_CLUSTER) continue;
+    if (!pass_integer(peer->operands[1 + axis++], &at)) return false;
+    if (at < 0 || at >= k->teams[i].extent->value) return false;
+    block = block * (uint32_t)k->teams[i].extent->value + (uint32_t)at;
+  }
+  *out = block;
+  return true;
+}
+
+static bool is_place(ir_code code) { return code == IR_scratch || code == IR_peer; }
+
+/* Peers first, as they name scratch that is still there. */
+static bool settle_memory(rooms *s, const role *r) {
+  phasing *p = s->p;
+  ir_region *body = p->c->kernel->body;
+  s->role = r;
+  p->c->kernel->body = r->text;
+  const pass_ops ops = pass_collect(p->c, is_place);
+  p->c->kernel->body = body;
+  for (size_t i = 0; i < ops.count; i++) {
+    ir_op *op = ops.data[i];
+    uint32_t block;
+    if (op->code != IR_peer) continue;
+    if (!phase_peer_block(p, op, &block))
+      return phase_decline(p, op->loc, "the block that is meant is known only when it runs");
+    if (is_memory(op->results[0])) stand_for(r->text, op, room_for(s, p->made_by[op->operands[0]->id], block));
+  }
+  for (size_t i = 0; i < ops.count; i++) {
+    ir_op *op = ops.data[i];
+    if (op->code == IR_scratch && is_memory(op->results[0]))
+      stand_for(r->text, op, room_for(s, p->made_by[op->results[0]->id], r->block));
+  }
+  return true;
+}
+
+/* ---- all of it ---- */
+
+static bool tally_scratch(void *user, ir_op *op) {
+  if (op->code == IR_scratch && !is_memory(op->results[0])) phase_add_tallies(user, op);
+  return true;
+}
+
+bool phase_split(phasing *p) {
+  const ir_kernel *k = p->c->kernel;
+  p->blocks = units_of(k, IR_TEAM_CLUSTER);
+  p->threads = units_of(k, IR_TEAM_THREADS);
+  p->role_count = p->blocks * p->threads;
+  p->roles = ARENA_ARRAY(p->arena, role, p->role_count);
+  ir_walk(k->body, tally_scratch, p);
+  const uint32_t values = k->value_count;
+  p->made_by = ARENA_ARRAY(p->arena, const ir_value *, (size_t)(values + 64) * (p->role_count + 1));
+  val *copies = ARENA_ARRAY(p->arena, val, values + 1);
+  rooms s = {.p = p};
+  for (uint32_t i = 0; i < p->role_count; i++) {
+    role *r = &p->roles[i];
+    *r = (role){.block = i / p->threads, .thread = i % p->threads};
+    for (uint32_t id = 0; id < values; id++) copies[id] = NULL;
+    write_text(p, r, copies);
+    ir_walk(k->body, name_scratch, &(naming){p, copies});
+  }
+  for (uint32_t i = 0; i < p->role_count; i++) {
+    fold_text(p->c, p->roles[i].text);
+    if (!settle_memory(&s, &p->roles[i])) return false;
+  }
+  return true;
+}

@@ -1,0 +1,416 @@
+/* A role's text as a machine of states, cut where it waits.
+ *
+ *   for k in 0 .. 8 {                     case 0 { k_ = 0  state = 1 }
+ *     wait full[k]                        case 1 { when k_ < 8 { state = 3 } else { state = 2 } }
+ *     y[k, :] = s[k, :]          becomes  case 2 { blocked = true }
+ *   }                                     case 3 { when heard[k_] >= 1 { heard[k_] -= 1  y[k_, :] = s[k_, :]
+ *                                                                        k_ += 1  state = 1 }
+ *                                                  else { blocked = true } }
+ *
+ * - Control around a wait becomes states; all other control stays as it is, inside one of them.
+ * - What another state needs is kept in scratch, which promote_scratch makes a carried value where it is small;
+ * constants, views and arithmetic on integer scalars are done again instead. */
+#include "pass/roles/phase.h"
+
+/* ---- what orders units ---- */
+
+static bool orders_nothing(void *user, ir_op *op) {
+  (void)user;
+  return !(ir_op_get(op->code)->effects & E_SYNC);
+}
+
+static bool orders(const ir_op *op) {
+  bool nothing = !(ir_op_get(op->code)->effects & E_SYNC);
+  for (uint32_t i = 0; i < op->region_count; i++) nothing = nothing && ir_walk(op->regions[i], orders_nothing, NULL);
+  return !nothing;
+}
+
+/* ---- values ---- */
+
+static void know(steps *s, const ir_value *v, val as) {
+  s->now[v->id] = as;
+  VEC_PUSH(s->p->arena, &s->known, (val)v);
+}
+
+static void forget(steps *s) {
+  for (size_t i = 0; i < s->known.count; i++) s->now[s->known.data[i]->id] = NULL;
+  s->known.count = 0;
+}
+
+/* What is known where one branch begins is known where the others begin. */
+typedef struct moment {
+  uint32_t state;
+  size_t count;
+  val *values, *as;
+} moment;
+
+static moment remember(const steps *s) {
+  moment m = {.state = s->state, .count = s->known.count};
+  m.values = ARENA_ARRAY(s->p->arena, val, m.count + 1);
+  m.as = ARENA_ARRAY(s->p->arena, val, m.count + 1);
+  for (size_t i = 0; i < m.count; i++) {
+    m.values[i] = s->known.data[i];
+    m.as[i] = s->now[m.values[i]->id];
+  }
+  return m;
+}
+
+static void recall(steps *s, const moment *m) {
+  forget(s);
+  s->state = m->state;
+  for (size_t i = 0; i < m->count; i++) know(s, m->values[i], m->as[i]);
+}
+
+static bool made_in_text(const ir_value *v) { return v->def ? v->def->code != IR_scratch : v->region != NULL; }
+
+/* Cheaper to make again than to keep. */
+static bool is_made_again(const ir_value *v) {
+  const ir_op *op = v->def;
+  if (!op) return false;
+  if (v->type.kind != IR_TILE || op->code == IR_full || op->code == IR_iota) return true;
+  if (ir_op_get(op->code)->form != IR_FORM_MAP || v->type.shape.rank > 0 || ir_is_float(v->type.dtype)) return false;
+  for (uint32_t i = 0; i < op->operand_count; i++)
+    if (op->operands[i]->type.shape.rank > 0 || ir_is_float(op->operands[i]->type.dtype)) return false;
+  return true;
+}
+
+static val room(steps *s, const ir_value *v) {
+  if (!s->keep[v->id]) s->keep[v->id] = phase_scratch(s->p, v->type.dtype, IR_SPACE_REGS, &v->type.shape, v->name);
+  return s->keep[v->id];
+}
+
+static void look_at(steps *s, const ir_value *v) {
+  if (s->home[v->id] == s->state + 1 || s->again[v->id] == s->state + 1) return;
+  if (!is_made_again(v)) {
+    s->kept[v->id] = true;
+    return;
+  }
+  s->again[v->id] = s->state + 1;
+  for (uint32_t i = 0; i < v->def->operand_count; i++) steps_read(s, v->def->operands[i]);
+}
+
+val steps_read(steps *s, val v) {
+  if (!made_in_text(v)) return s->looks ? NULL : v;
+  if (s->looks) return look_at(s, v), NULL;
+  if (s->now[v->id]) return s->now[v->id];
+  if (s->kept[v->id]) {
+    know(s, v, phase_load(&s->b, room(s, v)));
+    return s->now[v->id];
+  }
+  for (uint32_t i = 0; i < v->def->operand_count; i++) steps_read(s, v->def->operands[i]);
+  ir_clone_op(&s->b, v->def, s->now);
+  know(s, v, s->now[v->id]);
+  return s->now[v->id];
+}
+
+static void make(steps *s, const ir_value *v, val as) {
+  if (s->looks) {
+    s->home[v->id] = s->state + 1;
+    return;
+  }
+  know(s, v, as);
+  if (s->kept[v->id]) phase_store(&s->b, room(s, v), as);
+}
+
+/* ---- ops of one state ---- */
+
+typedef struct outside {
+  steps *s;
+  uint32_t *inside; /* by value id */
+} outside;
+
+/* Everything that an op and what is in it need from around it. */
+static bool read_operands(void *user, ir_op *op) {
+  outside *o = user;
+  for (uint32_t i = 0; i < op->operand_count; i++)
+    if (!o->inside[op->operands[i]->id]) steps_read(o->s, op->operands[i]);
+  for (uint32_t i = 0; i < op->result_count; i++) o->inside[op->results[i]->id] = true;
+  for (uint32_t r = 0; r < op->region_count; r++)
+    for (uint32_t i = 0; i < op->regions[r]->arg_count; i++) o->inside[op->regions[r]->args[i]->id] = true;
+  return true;
+}
+
+static void run_op(steps *s, ir_op *op) {
+  if (op->code == IR_scratch || op->code == IR_view || op->code == IR_view_as || op->code == IR_peer) return;
+  if (op->region_count) {
+    outside o = {s, ARENA_ARRAY(s->p->arena, uint32_t, s->p->c->kernel->value_count)};
+    read_operands(&o, op);
+    for (uint32_t r = 0; r < op->region_count; r++) ir_walk(op->regions[r], read_operands, &o);
+  } else {
+    for (uint32_t i = 0; i < op->operand_count; i++) steps_read(s, op->operands[i]);
+  }
+  if (!s->looks) ir_clone_op(&s->b, op, s->now);
+  for (uint32_t i = 0; i < op->result_count; i++) make(s, op->results[i], s->looks ? NULL : s->now[op->results[i]->id]);
+}
+
+/* ---- states ---- */
+
+static uint32_t new_state(steps *s) {
+  if (!s->looks) VEC_PUSH(s->p->arena, &s->cases, ir_region_new(&s->b, NULL));
+  return s->made++;
+}
+
+static void enter(steps *s, uint32_t state) {
+  forget(s);
+  s->state = state;
+  if (s->looks) return;
+  s->b.region = s->cases.data[state];
+  s->b.before = NULL;
+}
+
+static val truth(steps *s, bool value) { return ir_full(&s->b, IR_BOOL, NULL, value); }
+
+static void go(steps *s, uint32_t state) {
+  if (!s->looks) phase_store(&s->b, s->r->state, ir_scalar_i32(&s->b, state));
+}
+
+static void moves(steps *s) {
+  if (!s->looks) phase_store(&s->b, s->r->moved, truth(s, true));
+}
+
+static void block(steps *s) {
+  if (!s->looks) phase_store(&s->b, s->r->blocked, truth(s, true));
+}
+
+/* Regions of a choice at the builder's place, which ends the text there. */
+static ir_region **choose(steps *s, ir_code code, val by, uint32_t count) {
+  ir_region **regions = ARENA_ARRAY(s->p->arena, ir_region *, count);
+  if (s->looks) return regions;
+  for (uint32_t i = 0; i < count; i++) regions[i] = ir_region_new(&s->b, NULL);
+  ir_make_control(&s->b, code, &by, 1, regions, count, NULL, 0, NULL);
+  return regions;
+}
+
+static void write_in(steps *s, ir_region *region) {
+  s->b.region = region;
+  s->b.before = NULL;
+}
+
+/* ---- values that regions hand on ---- */
+
+/* `to[i]` is kept where `as[i]` is: one room for what a loop's argument and its result are. */
+static void share_rooms(steps *s, ir_value *const *as, ir_value *const *to, uint32_t count) {
+  for (uint32_t i = 0; i < count; i++) {
+    s->kept[as[i]->id] = s->kept[to[i]->id] = true;
+    s->keep[to[i]->id] = s->looks ? NULL : room(s, as[i]);
+  }
+}
+
+/* All are read before any is written, as they may be one another. */
+static void hand_on(steps *s, ir_value *const *values, ir_value *const *to, uint32_t count) {
+  val *read = ARENA_ARRAY(s->p->arena, val, count + 1);
+  for (uint32_t i = 0; i < count; i++) {
+    s->kept[to[i]->id] = true;
+    read[i] = steps_read(s, values[i]);
+  }
+  for (uint32_t i = 0; i < count && !s->looks; i++) phase_store(&s->b, room(s, to[i]), read[i]);
+}
+
+static void write_text(steps *s, const ir_region *region);
+
+static void write_branches(steps *s, const ir_op *op) {
+  val by = steps_read(s, op->operands[0]);
+  const uint32_t behind = new_state(s);
+  ir_region **regions = choose(s, op->code, by, op->region_count);
+  const moment before = remember(s);
+  for (uint32_t r = 0; r < op->region_count; r++) {
+    const ir_op *yield = pass_yield_of(op->regions[r]);
+    recall(s, &before);
+    write_in(s, regions[r]);
+    write_text(s, op->regions[r]);
+    if (yield) hand_on(s, yield->operands, op->results, op->result_count);
+    go(s, behind);
+  }
+  enter(s, behind);
+}
+
+/* ---- loops ---- */
+
+/* i + step, or the end where that is nearer: past it may be no integer. */
+static val advance(steps *s, val i, val end, val step) {
+  ir_builder *b = &s->b;
+  return ir_map2(b, IR_add, i, ir_map2(b, IR_min, step, ir_map2(b, IR_sub, end, i)));
+}
+
+static void write_for(steps *s, const ir_op *op) {
+  const ir_region *body = op->regions[0];
+  const ir_op *yield = pass_yield_of(body);
+  const uint32_t carried = op->result_count;
+  share_rooms(s, body->args + 1, op->results, carried);
+  hand_on(s, op->operands + 3, body->args + 1, carried);
+  hand_on(s, op->operands, body->args, 1);
+  const uint32_t head = new_state(s), behind = new_state(s);
+  go(s, head);
+  enter(s, head);
+  val i = steps_read(s, body->args[0]), end = steps_read(s, op->operands[1]);
+  ir_region **regions = choose(s, IR_when, s->looks ? NULL : ir_map2(&s->b, IR_lt, i, end), 2);
+  write_in(s, regions[1]);
+  go(s, behind);
+  write_in(s, regions[0]);
+  write_text(s, body);
+  if (yield) hand_on(s, yield->operands, body->args + 1, carried);
+  i = steps_read(s, body->args[0]);
+  end = steps_read(s, op->operands[1]);
+  val step = steps_read(s, op->operands[2]);
+  if (!s->looks) phase_store(&s->b, room(s, body->args[0]), advance(s, i, end, step));
+  go(s, head);
+  enter(s, behind);
+}
+
+static void write_while(steps *s, const ir_op *op) {
+  const ir_region *condition = op->regions[0], *body = op->regions[1];
+  const uint32_t carried = op->result_count;
+  share_rooms(s, condition->args, body->args, carried);
+  share_rooms(s, condition->args, op->results, carried);
+  hand_on(s, op->operands, condition->args, carried);
+  const uint32_t head = new_state(s), behind = new_state(s);
+  go(s, head);
+  enter(s, head);
+  write_text(s, condition);
+  ir_region **regions = choose(s, IR_when, steps_read(s, pass_yield_of(condition)->operands[0]), 2);
+  write_in(s, regions[1]);
+  go(s, behind);
+  write_in(s, regions[0]);
+  write_text(s, body);
+  if (carried) hand_on(s, pass_yield_of(body)->operands, condition->args, carried);
+  go(s, head);
+  enter(s, behind);
+}
+
+/* ---- waiting ---- */
+
+static void write_wait(steps *s, const ir_op *op) {
+  tally_spot spot;
+  val amount;
+  const uint32_t here = new_state(s);
+  go(s, here);
+  enter(s, here);
+  tally_find(s, op, &spot);
+  val there = tally_ask(s, op, &spot, &amount);
+  if (!s->looks) VEC_PUSH(s->p->arena, &s->waits, (role_wait){here, op});
+  ir_region **regions = choose(s, IR_when, s->looks ? NULL : ir_map2(&s->b, IR_ge, there, amount), 2);
+  write_in(s, regions[1]);
+  block(s);
+  write_in(s, regions[0]);
+  if (!s->looks && !op->attrs->keep) tally_take(s, &spot, amount);
+  moves(s);
+}
+
+/* Who asks without waiting is answered in the next round, as the answer does not change in one. */
+static void write_question(steps *s, const ir_op *op) {
+  tally_spot spot;
+  val amount;
+  const uint32_t here = new_state(s);
+  go(s, here);
+  block(s);
+  moves(s);
+  enter(s, here);
+  tally_find(s, op, &spot);
+  val answer = tally_ask(s, op, &spot, &amount);
+  if (op->code == IR_test && !s->looks) {
+    answer = ir_map2(&s->b, IR_ge, answer, amount);
+    tally_take(s, &spot, ir_map3(&s->b, IR_select, answer, amount, ir_scalar_i32(&s->b, 0)));
+  }
+  make(s, op->results[0], answer);
+}
+
+static void write_op(steps *s, ir_op *op) {
+  if (!orders(op)) {
+    run_op(s, op);
+    return;
+  }
+  switch (op->code) {
+    case IR_arrive:
+    case IR_signal: tally_tell(s, op); return;
+    case IR_wait: write_wait(s, op); return;
+    case IR_test:
+    case IR_count: write_question(s, op); return;
+    case IR_for: write_for(s, op); return;
+    case IR_while: write_while(s, op); return;
+    default: write_branches(s, op);
+  }
+}
+
+static void write_text(steps *s, const ir_region *region) {
+  for (ir_op *op = region->first; op; op = op->next) {
+    if (op->code == IR_yield) return;
+    s->b.loc = op->loc;
+    write_op(s, op);
+  }
+}
+
+/* ---- the machine ---- */
+
+static void walk_text(steps *s, bool looks) {
+  s->looks = looks;
+  s->made = 0;
+  enter(s, new_state(s));
+  moves(s);
+  write_text(s, s->r->text);
+  s->r->end = new_state(s);
+  go(s, s->r->end);
+  enter(s, s->r->end);
+  block(s);
+}
+
+/* while !blocked { switch state { .. } } */
+static void step_on(steps *s, ir_region *region) {
+  ir_region *regions[] = {ir_region_new(&s->b, NULL), ir_region_new(&s->b, NULL)};
+  write_in(s, regions[0]);
+  val goes_on = ir_map1(&s->b, IR_not, phase_load(&s->b, s->r->blocked));
+  ir_yield(&s->b, &goes_on, 1);
+  write_in(s, regions[1]);
+  val state = phase_load(&s->b, s->r->state);
+  ir_make_control(&s->b, IR_switch, &state, 1, s->cases.data, (uint32_t)s->cases.count, NULL, 0, NULL);
+  write_in(s, region);
+  phase_store(&s->b, s->r->blocked, truth(s, false));
+  phase_store(&s->b, s->r->moved, truth(s, false));
+  tally_hear(s->p, s->r, &s->b);
+  ir_make_control(&s->b, IR_while, NULL, 0, regions, 2, NULL, 0, NULL);
+}
+
+/* Behind the rounds: what a wait is for, told so far, and needs; its number is -1 for states that are no waits. */
+static void describe(steps *s, const role_wait *wait, int64_t number) {
+  val said[4] = {ir_scalar_i32(&s->b, number)};
+  tally_spot spot;
+  forget(s);
+  for (uint32_t i = 1; i < 4; i++) said[i] = said[0];
+  if (wait && tally_find(s, wait->op, &spot)) {
+    val count = tally_ask(s, wait->op, &spot, &said[3]);
+    said[1] = spot.element;
+    said[2] = spot.tally->need ? tally_heard(s, &spot) : count;
+  }
+  ir_yield(&s->b, said, 4);
+}
+
+void steps_report(steps *s, ir_region *region, uint32_t first) {
+  const uint32_t count = (uint32_t)s->cases.count;
+  ir_region **regions = ARENA_ARRAY(s->p->arena, ir_region *, count);
+  for (uint32_t state = 0, next = 0; state < count; state++) {
+    const bool waits = next < s->waits.count && s->waits.data[next].state == state;
+    write_in(s, regions[state] = ir_region_new(&s->b, NULL));
+    describe(s, waits ? &s->waits.data[next] : NULL, waits ? (int64_t)first + next : -1);
+    next += waits;
+  }
+  const ir_type types[] = {pass_i32(), pass_i32(), pass_i32(), pass_i32()};
+  write_in(s, region);
+  val state = phase_load(&s->b, s->r->state);
+  const ir_op *said = ir_make_control(&s->b, IR_switch, &state, 1, regions, count, types, 4, NULL);
+  ir_region **told = choose(s, IR_when, ir_map2(&s->b, IR_ge, said->results[0], ir_scalar_i32(&s->b, 0)), 2);
+  write_in(s, told[0]);
+  tell_record(&s->b, ir_convert(&s->b, said->results[0], IR_U32), said->results + 1, 3);
+}
+
+void steps_write(phasing *p, role *r, ir_region *region) {
+  const uint32_t values = p->c->kernel->value_count + 1;
+  steps *s = r->steps = ARENA_NEW(p->arena, steps);
+  *s = (steps){.p = p, .r = r, .b = p->top};
+  s->home = ARENA_ARRAY(p->arena, uint32_t, values);
+  s->again = ARENA_ARRAY(p->arena, uint32_t, values);
+  s->keep = ARENA_ARRAY(p->arena, val, values);
+  s->now = ARENA_ARRAY(p->arena, val, values);
+  s->kept = ARENA_ARRAY(p->arena, bool, values);
+  walk_text(s, true);
+  walk_text(s, false);
+  step_on(s, region);
+}

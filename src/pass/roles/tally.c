@@ -1,0 +1,167 @@
+/* Barriers and semaphores as counters: who tells adds to this round's row, who waits hears the row of the round
+ * before. */
+#include "pass/roles/phase.h"
+
+tally *phase_tally(phasing *p, const ir_value *made, uint32_t block) {
+  for (size_t i = 0; i < p->tallies.count; i++)
+    if (p->tallies.data[i].made == made && p->tallies.data[i].block == block) return &p->tallies.data[i];
+  return NULL;
+}
+
+/* Arrivals come from every block that reaches this one. */
+static int64_t arrivals_of(const phasing *p, const ir_value *made, uint32_t block) {
+  uint32_t *reached = ARENA_ARRAY(p->arena, uint32_t, p->blocks);
+  int64_t from = 0;
+  for (uint32_t other = 0; other < p->blocks; other++) {
+    const uint32_t count = phase_blocks_reached(p, made, other, reached);
+    for (uint32_t i = 0; i < count; i++) from += reached[i] == block;
+  }
+  const int64_t each = made->def->attrs->arrivals ? made->def->attrs->arrivals : 1;
+  return from * each;
+}
+
+void phase_add_tallies(phasing *p, const ir_op *scratch) {
+  const ir_value *made = scratch->results[0];
+  const bool barrier = made->type.kind == IR_BARRIER;
+  for (uint32_t block = 0; block < p->blocks; block++) {
+    tally t = {.made = made, .block = block, .count = ir_count(&made->type)};
+    if (barrier) t.need = arrivals_of(p, made, block);
+    const ir_shape rows = phase_shape(p, 2, PHASE_ROWS, t.count);
+    t.told = phase_scratch(p, IR_I32, IR_SPACE_SMEM, &rows, made->name);
+    VEC_PUSH(p->arena, &p->tallies, t);
+  }
+}
+
+/* ---- elements ---- */
+
+/* From the place in a view to the place in what it is a view of. */
+static void place_under(steps *s, const ir_op *view, val *at) {
+  val under[KILN_MAX_RANK] = {NULL};
+  uint32_t axis = 0;
+  for (uint32_t d = 0; d < view->attrs->index_count; d++) {
+    const ir_index *index = &view->attrs->index[d];
+    val start = index->operand >= 0 ? steps_read(s, view->operands[index->operand]) : NULL;
+    if (s->looks) continue;
+    if (!start) start = ir_scalar_i32(&s->b, index->start->value);
+    under[d] = start;
+    if (index->point) continue;
+    val step = ir_map2(&s->b, IR_mul, at[axis++], ir_scalar_i32(&s->b, index->stride));
+    under[d] = ir_map2(&s->b, IR_add, start, step);
+  }
+  for (uint32_t d = 0; d < view->attrs->index_count; d++) at[d] = under[d];
+}
+
+static val number_of(steps *s, const ir_value *array, const val *at) {
+  val number = ir_scalar_i32(&s->b, 0);
+  for (uint32_t d = 0; d < array->type.shape.rank; d++) {
+    val size = ir_scalar_i32(&s->b, ir_extent(&array->type, d));
+    number = d ? ir_map2(&s->b, IR_add, ir_map2(&s->b, IR_mul, number, size), at[d]) : at[d];
+  }
+  return number;
+}
+
+static const ir_value *sync_of(const ir_op *op) {
+  for (uint32_t i = 0; i < op->operand_count; i++)
+    if (op->operands[i]->type.kind == IR_BARRIER || op->operands[i]->type.kind == IR_SEMAPHORE) return op->operands[i];
+  return NULL;
+}
+
+bool tally_find(steps *s, const ir_op *op, tally_spot *out) {
+  const ir_value *ref = sync_of(op);
+  uint32_t block = s->r->block;
+  val at[KILN_MAX_RANK];
+  for (uint32_t d = 0; d < ref->type.shape.rank; d++) at[d] = s->looks ? NULL : ir_scalar_i32(&s->b, 0);
+  for (; ref->def->code != IR_scratch; ref = ref->def->operands[0]) {
+    if (ref->def->code == IR_view) place_under(s, ref->def, at);
+    if (ref->def->code == IR_peer && !phase_peer_block(s->p, ref->def, &block)) return false;
+  }
+  out->tally = phase_tally(s->p, s->p->made_by[ref->id], block);
+  if (!s->looks) out->element = number_of(s, ref, at);
+  return true;
+}
+
+/* ---- telling ---- */
+
+static ir_index point_at(ir_builder *b, int32_t operand) {
+  return (ir_index){.point = true, .operand = operand, .start = ir_dim_const(b->module, 0), .stride = 1};
+}
+
+static void add_to(steps *s, const tally *t, val element, val amount) {
+  ir_builder *b = &s->b;
+  const ir_attrs attrs = {.index_count = 2, .index = {point_at(b, 2), point_at(b, 3)}, .combine = 1 + IR_add};
+  ir_make(b, IR_atomic, (val[]){t->told, amount, s->p->slot, element}, 4, &attrs);
+}
+
+void tally_tell(steps *s, const ir_op *op) {
+  tally_spot spot;
+  uint32_t *reached = ARENA_ARRAY(s->p->arena, uint32_t, s->p->blocks);
+  const bool signals = op->code == IR_signal;
+  if (!tally_find(s, op, &spot)) return;
+  val amount = signals ? steps_read(s, op->operands[1]) : NULL;
+  if (s->looks) return;
+  if (!amount) amount = ir_scalar_i32(&s->b, 1);
+  const uint32_t count = phase_blocks_reached(s->p, spot.tally->made, spot.tally->block, reached);
+  for (uint32_t i = 0; i < count; i++) add_to(s, phase_tally(s->p, spot.tally->made, reached[i]), spot.element, amount);
+}
+
+/* ---- waiting ---- */
+
+static uint32_t number_in(const steps *s, const tally *t) { return (uint32_t)(t - s->p->tallies.data); }
+
+static val line_for(steps *s, const tally *t) {
+  const ir_shape line = phase_shape(s->p, 1, t->count, 0);
+  val ref = phase_scratch(s->p, IR_I32, IR_SPACE_REGS, &line, t->made->name);
+  VEC_PUSH(s->p->arena, &s->r->remembers, ref);
+  return ref;
+}
+
+static void begin_asking(steps *s, const tally *t) {
+  role *r = s->r;
+  const uint32_t number = number_in(s, t);
+  if (!r->heard) {
+    r->heard = ARENA_ARRAY(s->p->arena, val, s->p->tallies.count);
+    r->taken = ARENA_ARRAY(s->p->arena, val, s->p->tallies.count);
+  }
+  if (r->heard[number]) return;
+  r->heard[number] = line_for(s, t);
+  r->taken[number] = line_for(s, t);
+}
+
+static val pick(ir_builder *b, val line, val element) {
+  const ir_attrs one = {.size = {1, {1}}};
+  const ir_shape none = {.rank = 0};
+  return expand_reshape(b, ir_make1(b, IR_dynamic_slice, (val[]){phase_load(b, line), element}, 2, &one), &none);
+}
+
+val tally_heard(steps *s, const tally_spot *spot) {
+  return pick(&s->b, s->r->heard[number_in(s, spot->tally)], spot->element);
+}
+
+val tally_ask(steps *s, const ir_op *op, const tally_spot *spot, val *amount) {
+  *amount = op->operand_count > 1 ? steps_read(s, op->operands[1]) : NULL;
+  if (s->looks) return begin_asking(s, spot->tally), NULL;
+  if (!*amount) *amount = ir_scalar_i32(&s->b, spot->tally->need);
+  return ir_map2(&s->b, IR_sub, tally_heard(s, spot),
+                 pick(&s->b, s->r->taken[number_in(s, spot->tally)], spot->element));
+}
+
+void tally_take(steps *s, const tally_spot *spot, val amount) {
+  ir_builder *b = &s->b;
+  val taken = s->r->taken[number_in(s, spot->tally)];
+  const ir_shape *line = &taken->type.shape;
+  val here = ir_map2(b, IR_eq, expand_iota(b, line, 0), ir_broadcast_to(b, spot->element, line));
+  val more = ir_map3(b, IR_select, here, ir_broadcast_to(b, amount, line), expand_int(b, line, 0));
+  phase_store(b, taken, ir_map2(b, IR_add, phase_load(b, taken), more));
+}
+
+void tally_hear(phasing *p, role *r, ir_builder *b) {
+  for (size_t i = 0; r->heard && i < p->tallies.count; i++) {
+    const tally *t = &p->tallies.data[i];
+    if (!r->heard[i]) continue;
+    ir_attrs row = {.index_count = 2, .index = {point_at(b, 1)}};
+    row.index[1] = (ir_index){
+        .operand = -1, .start = ir_dim_const(b->module, 0), .size = ir_dim_const(b->module, t->count), .stride = 1};
+    val news = ir_make1(b, IR_load, (val[]){t->told, p->before}, 2, &row);
+    phase_store(b, r->heard[i], ir_map2(b, IR_add, phase_load(b, r->heard[i]), news));
+  }
+}

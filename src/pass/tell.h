@@ -1,0 +1,14 @@
+/* What a kernel tells from a device: its log, and records in it (ir/log.h). */
+#ifndef KILN_SRC_PASS_TELL_H
+#define KILN_SRC_PASS_TELL_H
+
+#include "ir/log.h"
+#include "pass/expand.h"
+
+/* The kernel's log, made if there is none, with room for what more is told; the numbers of that follow on those that
+ * are there. `roles`: so many of a cluster take steps in rounds; 0: as before. */
+val tell_log(pass_ctx *c, const ir_told *more, uint32_t count, uint32_t roles);
+/* A record at the builder's place: the number, a u32 scalar, and what the values are. */
+void tell_record(ir_builder *b, val number, val const *values, uint32_t count);
+
+#endif

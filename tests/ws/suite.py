@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+"""Kernels whose units wait for one another, in every way that Kiln has to run them.
+
+    tests/ws/suite.py build/dev/kiln [--places rounds,ss,lvp8] [--only ring] [--show] [--jobs 2]
+
+The kernels are those of tests/race (its suite.py says how they are written). A correct one gives the bits that the host's
+crew gives: as rounds on the host (the text that pass phase_roles leaves, run as any other), and on every device.
+A twin that deadlocks must be reported as a deadlock everywhere.
+
+Places: rounds, device (the one that the loader finds), and NAME or NAMEWIDTH for a driver: drivers are NAME.json in
+$KILN_DRIVERS_DIR, and WIDTH is the number of lanes that lavapipe is to have.
+"""
+
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+RACE = HERE.parent / "race"
+sys.path.insert(0, str(RACE))
+from suite import Case, cases_of, inputs  # noqa: E402
+
+PATIENCE = 60  # seconds
+REFUSALS = (3209,)  # no_way_to_run
+
+
+def outputs(text: str) -> list[str]:
+    """The names of the outputs."""
+    head = text[text.index("kernel ") : text.index("{")]
+    return re.findall(r"(\w+): \w+", head[head.index("->") :])
+
+
+def environment(place: str) -> dict[str, str]:
+    """What a place's processes see."""
+    env = dict(os.environ)
+    if place in ("crew", "rounds", "device"):
+        return env
+    driver, width = re.fullmatch(r"([a-z]+)(\d*)", place).groups()  # type: ignore[union-attr]
+    env["VK_ICD_FILENAMES"] = str(pathlib.Path(env["KILN_DRIVERS_DIR"]) / f"{driver}.json")
+    if width:
+        env["LP_NATIVE_VECTOR_WIDTH"] = str(int(width) * 32)
+    return env
+
+
+def call(words: list[str], place: str) -> subprocess.CompletedProcess[str]:
+    """One run of the command."""
+    return subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE, check=False, env=environment(place))
+
+
+class Runner:
+    """Runs cases with one command, in one folder."""
+
+    def __init__(self, kiln: str, units: str, folder: str) -> None:
+        self.kiln, self.units, self.folder = kiln, units, pathlib.Path(folder)
+
+    def run(self, case: Case, path: pathlib.Path, place: str) -> tuple[int, str, list[bytes]]:
+        """How a run ended, what it said, and the outputs' files."""
+        results = [self.folder / f"{case.name}.{place}.{name}.npy" for name in outputs(case.text)]
+        words = [self.kiln, "run", str(path), *inputs(case.text)]
+        words += [
+            word for name, file in zip(outputs(case.text), results, strict=True) for word in ("-o", f"{name}={file}")
+        ]
+        if place not in ("crew", "rounds"):
+            words += ["--on", "vulkan", "--units", self.units]
+        if place == "rounds" and "log: u32" in path.read_text():
+            words += ["-o", f"log={self.folder / case.name}.log.npy"]
+        done = call(words, place)
+        data = [file.read_bytes() for file in results if file.exists()] if done.returncode == 0 else []
+        return done.returncode, done.stdout + done.stderr, data
+
+    def in_rounds(self, case: Case, path: pathlib.Path) -> tuple[pathlib.Path, str]:
+        """The text as rounds; or what was said instead."""
+        words = [self.kiln, "passes", str(path), "--for", "lavapipe8", "--units", self.units, "--after", "phase_roles"]
+        done = call(words, "rounds")
+        out = path.with_suffix(".rounds.kiln")
+        if done.returncode:
+            return out, done.stdout + done.stderr
+        out.write_text(done.stdout)
+        return out, ""
+
+    def logged(self, case: Case) -> int:
+        """How many records the rounds left in their log, whose first word counts them."""
+        file = self.folder / f"{case.name}.log.npy"
+        words = file.read_bytes() if file.exists() else b"\n\0"
+        start = words.index(b"\n") + 1
+        return int.from_bytes(words[start : start + 4], "little")
+
+    def at(self, case: Case, path: pathlib.Path, place: str, expected: list[bytes]) -> tuple[str, str]:
+        """What is wrong at one place, and what was said."""
+        source, said = self.in_rounds(case, path) if place == "rounds" else (path, "")
+        code, found = 0, expected
+        if not said:
+            code, said, found = self.run(case, source, place)
+        if any(f"[{number} " in said for number in REFUSALS):
+            return "- " + said.splitlines()[0], said
+        if not case.fault:
+            return (f"ended with {code}" if code else "other bits" if found != expected else ""), said
+        if "deadlock]" in said or (place == "rounds" and self.logged(case)):
+            return "", said
+        rounds, _ = self.in_rounds(case, path)
+        return ("no deadlock" if " roles " in rounds.read_text() else "- no deadlock: the one unit is fused"), said
+
+    def check(self, case: Case, places: list[str]) -> list[tuple[str, str]]:
+        """(problem, said) for every place where something is wrong; a problem that begins with `-` is a refusal."""
+        path = self.folder / f"{case.name}.kiln"
+        path.write_text(case.text)
+        _, _, expected = self.run(case, path, "crew") if not case.fault else (0, "", [])
+        wrong = []
+        for place in places:
+            try:
+                problem, said = self.at(case, path, place, expected)
+            except subprocess.TimeoutExpired:
+                problem, said = "hangs", ""
+            if problem:
+                wrong.append((f"{'- ' if problem[0] == '-' else ''}{place}: {problem}", said))
+        return wrong
+
+
+def main() -> None:
+    """Every case; the last line counts them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("kiln", help="the command")
+    parser.add_argument("--places", default="rounds", help="where, with commas between")
+    parser.add_argument("--units", default="phased", help="how devices run them")
+    parser.add_argument("--only", default="", help="cases whose name contains this")
+    parser.add_argument("--show", action="store_true", help="show what was said about what fails")
+    parser.add_argument("--jobs", type=int, default=2, help="processes at a time")
+    options = parser.parse_args()
+    cases = [case for path in sorted(RACE.glob("*.kiln")) for case in cases_of(path, False)]
+    cases = [case for case in cases if options.only in case.name and case.fault in ("", "deadlock")]
+    places = options.places.split(",")
+    wrong = refused = 0
+    with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        runner = Runner(options.kiln, options.units, folder)
+        for case, problems in zip(cases, pool.map(lambda one: runner.check(one, places), cases), strict=True):
+            for problem, said in problems:
+                refused += problem.startswith("-")
+                wrong += not problem.startswith("-")
+                print(f"{case.name}: {problem}")
+                if options.show:
+                    print(said)
+    runs = len(cases) * len(places)
+    print(f"{len(cases)} kernels at {len(places)} places")
+    print(f"{runs - wrong - refused} passed, {wrong} failed, {refused} skipped")
+    sys.exit(wrong > 0)
+
+
+if __name__ == "__main__":
+    main()
