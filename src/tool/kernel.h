@@ -20,11 +20,8 @@ typedef struct subject {
 #define SET_OPTION \
   { "--set", 0, OPTION_VALUE, true, "M=4096", "a symbolic size" }
 
-#define UNITS_OPTION                                                                                               \
-  {                                                                                                                \
-    "--units", 0, OPTION_VALUE, false, "HOW",                                                                      \
-        "what devices make of units that wait for one another: fused, phased, or auto (default: fused if it goes)" \
-  }
+#define UNITS_OPTION \
+  { "--units", 0, OPTION_VALUE, false, "HOW", "how devices run units that wait: fused, phased, auto (default)" }
 bool units_option(tool *t, kiln_units *out); /* false after a diagnostic */
 
 /* Reads and parses operand 0; `*out` is NULL after a failure. */

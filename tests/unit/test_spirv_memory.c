@@ -42,8 +42,7 @@ static void read_plan(kiln_context *context, const kiln_kernel *kernel, const ki
   ir_module *bound;
   jmp_buf guard;
   plan p;
-  pass_target target = {
-      .kind = P_SPIRV, .lanes = profile->subgroup_size, .shared_memory = profile->shared_memory};
+  pass_target target = {.kind = P_SPIRV, .lanes = profile->subgroup_size, .shared_memory = profile->shared_memory};
   assert_int_equal(ir_bind(context, kernel, NULL, 0, NULL, 0, &bound), KILN_OK);
   assert_true(ARENA_GUARD(&bound->arena, guard));
   assert_true(plan_make(&bound->arena, bound->kernels[0], &target, context->diags, &p));
