@@ -172,10 +172,12 @@ static void end_unit(crew *c, host_unit *unit) {
     return;
   }
   empty_queues(c, unit);
-  if (c->race) race_retire(c->race, unit->id);
   c->alive--;
   if (--place->left > 0) return;
-  for (uint32_t i = 0; i < c->cluster_units; i++) crew_release_all(place->units[i]);
+  for (uint32_t i = 0; i < c->cluster_units; i++) {
+    crew_release_all(place->units[i]);
+    if (c->race) race_retire(c->race, place->units[i]->id);
+  }
   atomic_fetch_add(&c->launch->done, 1);
   if (c->tells) launch_tell_progress(c->launch);
   if (c->next < c->end && !start_cluster(c, place)) launch_run_out(c->launch);

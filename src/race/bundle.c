@@ -38,7 +38,7 @@ static void take_bundle(race *r, const race_bundle *bundle, unit_id unit) {
 /* What is gathered for a phase: begun when it is another one than the place last held. */
 static race_bundle *bundle_of(race *r, race_barrier *b, uint64_t phase) {
   race_bundle **bundle = &b->bundle[phase & 1];
-  if (!*bundle) *bundle = race_room(r, sizeof **bundle);
+  if (!*bundle && (*bundle = race_room(r, sizeof **bundle))) race_views_list(r, &(*bundle)->views);
   if (*bundle && b->phase[phase & 1] != phase) clear_bundle(r, *bundle);
   b->phase[phase & 1] = phase;
   return *bundle;
@@ -74,6 +74,7 @@ static race_bundle *add_entry(race *r, race_semaphore *s, semaphore_span span) {
   race_signal_entry *entry = span.begin < span.end ? race_room(r, sizeof *entry) : NULL;
   if (!entry) return NULL;
   entry->span = span;
+  race_views_list(r, &entry->bundle.views);
   if (s->last)
     s->last->next = entry;
   else

@@ -126,7 +126,18 @@ void race_views_join(race *r, race_views *into, const race_views *from) {
 
 void race_views_clear(race_views *views) { views->generic.count = views->async.count = 0; }
 
+void race_views_list(race *r, race_views *views) {
+  views->next = r->views;
+  views->link = &r->views;
+  if (views->next) views->next->link = &views->next;
+  r->views = views;
+}
+
 void race_views_free(race *r, race_views *views) {
   race_clock_free(r, &views->generic);
   race_clock_free(r, &views->async);
+  if (!views->link) return;
+  *views->link = views->next;
+  if (views->next) views->next->link = views->link;
+  views->link = NULL;
 }

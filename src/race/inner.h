@@ -7,6 +7,7 @@
  *   state.c   what is remembered of an element: marks, shared by all elements with the same past
  *   shadow.c  which state each element of a buffer is in
  *   touch.c   an access: checks marks, and moves elements from state to state
+ *   sweep.c   states that nobody can tell apart any more become one
  *   area.c    boxes of elements as rows
  *   report.c  what was found */
 #ifndef KILN_SRC_RACE_INNER_H
@@ -60,8 +61,10 @@ void race_clock_free(race *r, race_clock *clock);
  * asked of `generic` only. */
 typedef struct race_views {
   race_clock generic, async;
+  struct race_views *next, **link; /* of those that are not a unit's own; link NULL: not among them */
 } race_views;
 
+void race_views_list(race *r, race_views *views); /* from now on, until they are freed */
 void race_views_join(race *r, race_views *into, const race_views *from);
 void race_views_clear(race_views *views); /* keeps the room */
 void race_views_free(race *r, race_views *views);
@@ -202,9 +205,18 @@ typedef struct race_next_state {
 bool race_states_init(race *r);
 race_state_id race_state_make(race *r, const race_next_state *next); /* with a reference for the caller */
 bool race_marks_extend(const race_marks *marks, uint32_t count);     /* a mark can go behind the first `count` */
+void race_state_drop(race *r, race_state_id id);                     /* it has no references, and is in no bucket */
+/* Puts a state into its bucket anew; gives the equal one that is there already, or itself. */
+race_state_id race_state_enter(race *r, race_state_id id);
 void race_state_ref(race *r, race_state_id id, uint32_t times);
 void race_state_unref(race *r, race_state_id id, uint32_t times);
 uint32_t race_mark_hash(uint32_t seed, const race_mark *mark);
+
+/* ---- sweep.c ---- */
+
+#define RACE_SWEEP_LEAST 1024 /* states: fewer are not worth it */
+
+void race_sweep(race *r); /* between two accesses */
 
 /* ---- shadow.c ---- */
 
@@ -228,6 +240,7 @@ struct race_buffer {
   uint32_t *page; /* a state's id, or with the bit MIXED a place in `mixed` */
   race_page *mixed;
   uint32_t mixed_count, mixed_capacity, mixed_spare;
+  struct race_buffer *next, *prev;
   race_clock over; /* what those who released it know */
 };
 
@@ -251,6 +264,7 @@ typedef struct race_touch_now {
 race_state_id race_touch_step(race *r, race_state_id from, uint64_t element); /* no reference is handed over */
 /* Applies the access at hand to a row that ascends and is inside. */
 void race_shadow_touch(race *r, race_buffer *b, uint64_t offset, uint64_t stride, uint64_t count);
+void race_shadow_rename(race *r, race_buffer *b, const race_state_id *names); /* of all its states */
 
 /* ---- report.c ---- */
 
@@ -284,7 +298,10 @@ struct race {
   uint32_t unit_count;
   race_unit *units;
   uint64_t op_serial;
+  race_views *views;    /* of operations and of what is handed over */
+  race_buffer *buffers; /* that are alive */
   race_state_book states;
+  uint32_t sweep_at; /* so many states */
   uint64_t shadow_bytes, shadow_most;
   race_touch_now touch;
   race_report_book reports;

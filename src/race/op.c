@@ -206,6 +206,7 @@ static race_op *new_op(race *r, unit_id unit, race_task task, const void *site, 
   op->pipe = pipe && task == RACE_TASK_MMA ? race_room(r, sizeof *pipe) : NULL;
   if (op->pipe) *op->pipe = *pipe;
   hold(op);
+  race_views_list(r, &op->views);
   return op;
 }
 

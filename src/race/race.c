@@ -6,6 +6,7 @@ race *race_create(mem m, uint32_t units) {
   if (!r) return NULL;
   r->room.mem = m;
   r->unit_count = units;
+  r->sweep_at = RACE_SWEEP_LEAST;
   r->units = mem_calloc(m, units ? units : 1, sizeof *r->units);
   if (r->units && race_states_init(r)) return r;
   race_destroy(r);

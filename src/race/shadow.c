@@ -13,6 +13,9 @@ race_buffer *race_buffer_new(race *r, const void *tag, uint64_t elements) {
   if (!b || (pages && !page)) return NULL;
   *b = (race_buffer){.tag = tag, .elements = elements, .pages = pages, .page = page, .mixed_spare = NO_PAGE};
   r->shadow_bytes += sizeof *b + pages * sizeof *page;
+  b->next = r->buffers;
+  if (b->next) b->next->prev = b;
+  r->buffers = b;
   return b;
 }
 
@@ -176,6 +179,33 @@ void race_shadow_touch(race *r, race_buffer *b, uint64_t offset, uint64_t stride
   }
 }
 
+/* ---- new names of states ---- */
+
+static void rename_part(race *r, race_page *page, uint32_t *kept, race_part part) {
+  for (uint32_t i = 0; i < *kept; i++)
+    if (page->parts[i].state == part.state) {
+      page->parts[i].mask |= part.mask;
+      race_state_of(r, part.state)->refs--;
+      return;
+    }
+  page->parts[(*kept)++] = part;
+}
+
+void race_shadow_rename(race *r, race_buffer *b, const race_state_id *names) {
+  for (uint64_t p = 0; p < b->pages; p++) {
+    if (!(b->page[p] & MIXED)) {
+      b->page[p] = names[b->page[p]];
+      continue;
+    }
+    race_page *page = &b->mixed[b->page[p] & ~MIXED];
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < page->count; i++)
+      rename_part(r, page, &kept, (race_part){page->parts[i].mask, names[page->parts[i].state]});
+    page->count = kept;
+    if (kept == 1) unite_page(r, b, &b->page[p]);
+  }
+}
+
 /* ---- the end of a buffer ---- */
 
 void race_buffer_release(race *r, race_buffer *b, unit_id unit) {
@@ -219,6 +249,8 @@ void race_buffer_free(race *r, race_buffer *b, unit_id unit, const void *site) {
     if (!(b->page[page] & MIXED)) race_state_unref(r, b->page[page], 1);
   race_touch_end(r);
   race_clock_free(r, &b->over);
+  if (b->next) b->next->prev = b->prev;
+  *(b->prev ? &b->prev->next : &r->buffers) = b->next;
   r->shadow_bytes -= sizeof *b + b->pages * sizeof *b->page + b->mixed_capacity * sizeof *b->mixed;
   race_room_give(r, b->mixed, b->mixed_capacity * sizeof *b->mixed);
   race_room_give(r, b->page, (size_t)b->pages * sizeof *b->page);

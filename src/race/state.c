@@ -169,14 +169,40 @@ race_state_id race_state_make(race *r, const race_next_state *next) {
 void race_state_ref(race *r, race_state_id id, uint32_t times) { race_state_of(r, id)->refs += times; }
 
 void race_state_unref(race *r, race_state_id id, uint32_t times) {
+  if (id == 0 || (race_state_of(r, id)->refs -= times) > 0) return;
+  unlink_state(r, id);
+  race_state_drop(r, id);
+}
+
+void race_state_drop(race *r, race_state_id id) {
   race_state_book *book = &r->states;
   race_state *s = race_state_of(r, id);
-  if (id == 0 || (s->refs -= times) > 0) return;
-  unlink_state(r, id);
   drop_marks(r, s->marks);
   race_op_unref(r, s->write.op);
   *s = (race_state){.next = book->spare};
   book->spare = id;
   book->live--;
   r->shadow_bytes -= sizeof(race_state);
+}
+
+/* ---- states that have changed ---- */
+
+static bool same_state(const race_state *a, const race_state *b) {
+  if (a->mark_count != b->mark_count || !same_mark(&a->write, &b->write)) return false;
+  for (uint32_t i = 0; i < a->mark_count; i++)
+    if (!same_mark(&a->marks->data[i], &b->marks->data[i])) return false;
+  return true;
+}
+
+race_state_id race_state_enter(race *r, race_state_id id) {
+  race_state_book *book = &r->states;
+  race_state *s = race_state_of(r, id);
+  s->marks_hash = 0;
+  for (uint32_t i = 0; i < s->mark_count; i++) s->marks_hash = race_mark_hash(s->marks_hash, &s->marks->data[i]);
+  s->hash = race_mark_hash(s->marks_hash, &s->write);
+  race_state_id *bucket = &book->buckets[s->hash & (book->bucket_count - 1)];
+  for (race_state_id other = *bucket; other; other = race_state_of(r, other)->next)
+    if (race_state_of(r, other)->hash == s->hash && same_state(race_state_of(r, other), s)) return other;
+  s->next = *bucket;
+  return *bucket = id;
 }

@@ -175,6 +175,7 @@ void race_touch_begin(race *r, const race_access *access) {
   t->buffer = able ? access->buffer : NULL;
   t->reports = r->reports.count;
   if (!able) return;
+  if (r->states.live >= r->sweep_at) race_sweep(r);
   t->me = (race_mark){.op = access->op, .site = access->site, .kind = access->kind};
   if (access->op) {
     t->me.unit = access->op->unit;

@@ -91,6 +91,29 @@ static void shadow_is_small_on_ordinary_patterns(void **state) {
   }
 }
 
+/* A ring of one place: each element is handed over, and stored in an event of its own. */
+static void events_do_not_fill_the_shadow(void **state) {
+  (void)state;
+  enum { STEPS = 65536 };
+  race *r = race_create(mem_default(), 3);
+  race_buffer *b = race_buffer_new(r, TAG, STEPS);
+  race_barrier full = {0}, empty = {0};
+  uint64_t most = 0;
+  for (uint64_t step = 0; step < STEPS; step++) {
+    if (step > 0) race_observe(r, &empty, step - 1, 0);
+    race_arrive(r, &full, step, 0);
+    race_observe(r, &full, step, 1);
+    touch(r, b, 1, RACE_STORE, 1, row((int64_t)step, 1, 1));
+    race_arrive(r, &empty, step, 1);
+    if (race_shadow_bytes(r) > most) most = race_shadow_bytes(r);
+  }
+  printf("race_cost: shadow, %-20s %.3f bytes per element\n", "an event an element", (double)most / STEPS);
+  assert_true(most <= 2 * STEPS + 65536);
+  touch(r, b, 2, RACE_LOAD, 1, row(0, 1, STEPS));
+  assert_int_equal(race_report_count(r), 1);
+  race_destroy(r);
+}
+
 /* ---- no growth with the length of the run ---- */
 
 /* A ring of slots: one unit refills them by copies, another multiplies from them, a third takes the results. */
@@ -235,6 +258,7 @@ static void loads_by_many_units_cost_as_much_each(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(shadow_is_small_on_ordinary_patterns),
+      cmocka_unit_test(events_do_not_fill_the_shadow),
       cmocka_unit_test(a_long_ring_takes_no_more_than_a_short_one),
       cmocka_unit_test(hand_offs_are_cheap),
       cmocka_unit_test(accesses_are_cheap),

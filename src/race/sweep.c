@@ -1,0 +1,110 @@
+/* Sweeping: states that nobody can tell apart any more become one, so that shadow memory does not grow with the events
+ * of a run.
+ *
+ * A mark of a unit at its event c is told from one at another event only by who knows of the one and not of the other.
+ * All that anybody will ever know of the past is in the clocks that there are now. So c stands for every event after
+ * the largest count below c that is in some clock; the first of them takes its place. */
+#include <stdlib.h>
+
+#include "race/inner.h"
+
+/* What some clock knows of a unit. */
+typedef struct known {
+  uint32_t slot, count;
+} known;
+
+typedef struct book {
+  known *known; /* in order */
+  size_t count, capacity;
+} book;
+
+/* ---- what is known ---- */
+
+static size_t size_of(const race_views *views) { return (size_t)views->generic.count + views->async.count; }
+
+static void add_clock(book *all, const race_clock *clock) {
+  for (uint32_t i = 0; i < clock->count; i++) all->known[all->count++] = (known){clock->slots[i], clock->counts[i]};
+}
+
+static void add_views(book *all, const race_views *views) {
+  add_clock(all, &views->generic);
+  add_clock(all, &views->async);
+}
+
+static int compare(const void *left, const void *right) {
+  const known *a = left, *b = right;
+  if (a->slot != b->slot) return a->slot < b->slot ? -1 : 1;
+  return (a->count > b->count) - (a->count < b->count);
+}
+
+static bool gather(race *r, book *all) {
+  for (uint32_t u = 0; u < r->unit_count; u++) all->capacity += size_of(&r->units[u].views);
+  for (const race_views *views = r->views; views; views = views->next) all->capacity += size_of(views);
+  all->known = race_room(r, (all->capacity + 1) * sizeof *all->known);
+  if (!all->known) return false;
+  for (uint32_t u = 0; u < r->unit_count; u++) add_views(all, &r->units[u].views);
+  for (const race_views *views = r->views; views; views = views->next) add_views(all, views);
+  qsort(all->known, all->count, sizeof *all->known, compare);
+  return true;
+}
+
+/* The largest count below `count` that some clock has in that slot; units that have not begun know 0. */
+static uint32_t largest_below(const book *all, uint32_t slot, uint32_t count) {
+  const known wanted = {slot, count};
+  size_t low = 0, high = all->count;
+  while (low < high) {
+    const size_t middle = low + (high - low) / 2;
+    if (compare(&all->known[middle], &wanted) < 0)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low > 0 && all->known[low - 1].slot == slot ? all->known[low - 1].count : 0;
+}
+
+/* ---- states ---- */
+
+static void lower_mark(const book *all, race_mark *mark) {
+  if (!mark->op && mark->kind != RACE_KINDS)
+    mark->count = largest_below(all, race_slot_done(mark->unit), mark->count) + 1;
+}
+
+/* Lists that several states share are lowered again and again: that changes nothing. */
+static void lower_states(race *r, const book *all) {
+  for (race_state_id id = 1; id < r->states.count; id++) {
+    race_state *s = race_state_of(r, id);
+    if (s->refs == 0) continue;
+    lower_mark(all, &s->write);
+    for (uint32_t i = 0; i < s->mark_count; i++) lower_mark(all, &s->marks->data[i]);
+  }
+}
+
+/* Which state stands for each from now on. It takes over the references, but for those of parts that become one. */
+static void find_names(race *r, race_state_id *names) {
+  race_state_book *states = &r->states;
+  for (uint32_t i = 0; i < states->bucket_count; i++) states->buckets[i] = 0;
+  for (race_state_id id = 1; id < states->count; id++) {
+    race_state *s = race_state_of(r, id);
+    if (s->refs == 0) continue;
+    names[id] = race_state_enter(r, id);
+    if (names[id] == id) continue;
+    race_state_of(r, names[id])->refs += s->refs;
+    s->refs = 0;
+    race_state_drop(r, id);
+  }
+}
+
+void race_sweep(race *r) {
+  book all = {0};
+  const size_t names_size = r->states.count * sizeof(race_state_id);
+  race_state_id *names = race_room(r, names_size);
+  if (names && gather(r, &all)) {
+    lower_states(r, &all);
+    find_names(r, names);
+    for (race_buffer *b = r->buffers; b; b = b->next) race_shadow_rename(r, b, names);
+  }
+  race_room_give(r, all.known, (all.capacity + 1) * sizeof *all.known);
+  race_room_give(r, names, names_size);
+  r->sweep_at = 2 * r->states.live > RACE_SWEEP_LEAST ? 2 * r->states.live : RACE_SWEEP_LEAST;
+  if (r->sweep_at < all.count) r->sweep_at = (uint32_t)all.count;
+}
