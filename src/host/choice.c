@@ -6,7 +6,7 @@ static bool meet(const choice_touch *a, const choice_touch *b) { return a->begin
 static bool waits_for_count(choice_kind kind) { return kind == CHOICE_TAKE || kind == CHOICE_KEEP; }
 
 /* Arrivals of one phase count alike, whoever comes first; a wait needs those of its phase. That it would be left behind
- * by the last one of the next is looked for by choice_leaves_behind. */
+ * by the last one of the next is looked for by choice_left_behind_by. */
 static choice_relation relate_at_barrier(const choice_touch *first, const choice_touch *second) {
   const bool arrives = first->kind == CHOICE_ARRIVE, then_arrives = second->kind == CHOICE_ARRIVE;
   if (!arrives && !then_arrives) return CHOICE_APART;
@@ -65,9 +65,21 @@ bool choice_robs(const choice_step *first, const choice_step *second) {
   return false;
 }
 
-bool choice_leaves_behind(const choice_touch *arrival, const choice_touch *wait) {
+bool choice_waits_for_count(const choice_step *step) {
+  for (uint32_t i = 0; i < step->count; i++)
+    if (waits_for_count(step->touches[i].kind)) return true;
+  return false;
+}
+
+static bool leaves_behind(const choice_touch *arrival, const choice_touch *wait) {
   return arrival->kind == CHOICE_ARRIVE && wait->kind == CHOICE_OBSERVE && arrival->object == wait->object &&
          arrival->begin > wait->begin;
+}
+
+bool choice_left_behind_by(const choice_step *wait, const choice_touch *arrival) {
+  for (uint32_t i = 0; i < wait->count; i++)
+    if (leaves_behind(arrival, &wait->touches[i]) && wait->touches[i].begin + 1 == arrival->begin) return true;
+  return false;
 }
 
 bool choice_same_phase(const choice_touch *arrival, const choice_step *step) {
@@ -82,7 +94,7 @@ bool choice_keeps(const choice_step *made, const choice_step *put_off) {
   for (uint32_t i = 0; i < made->count; i++)
     for (uint32_t k = 0; k < put_off->count; k++) {
       const choice_touch *now = &made->touches[i], *later = &put_off->touches[k];
-      if (relate(now, later) != CHOICE_APART || choice_leaves_behind(later, now)) return false;
+      if (relate(now, later) != CHOICE_APART || leaves_behind(later, now)) return false;
       if (now->kind == CHOICE_ARRIVE && later->kind == CHOICE_ARRIVE && now->object == later->object && now->last)
         return false; /* it would count for the next phase */
     }

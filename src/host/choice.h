@@ -49,8 +49,10 @@ choice_relation choice_relate(const choice_step *first, const choice_step *secon
 /* Whether the first took some of the count that the second waits for, which then may have been left waiting. */
 bool choice_robs(const choice_step *first, const choice_step *second);
 
-/* Whether an arrival is at a later phase than the wait: with the last one before it, the wait is too late. */
-bool choice_leaves_behind(const choice_touch *arrival, const choice_touch *wait);
+bool choice_waits_for_count(const choice_step *step);
+
+/* Whether the step waits for the phase before the arrival's: it would be too late behind the last arrival there. */
+bool choice_left_behind_by(const choice_step *wait, const choice_touch *arrival);
 bool choice_same_phase(const choice_touch *arrival, const choice_step *step); /* it arrives there, too */
 
 /* Whether of two steps that both come next, the one that is put off stays what it is when the other is made. */

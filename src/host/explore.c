@@ -194,6 +194,7 @@ static void put_in_front(search *s, uint32_t at, choice_who who, uint32_t own) {
 
 /* Who waits for a count may do so in vain if others come first, whether or not it was given more in the end. */
 static void find_robbers(search *s, const choice_step *waits) {
+  if (!choice_waits_for_count(waits)) return;
   const uint32_t own = last_of(s, waits->who);
   for (uint32_t i = 0; i < s->depth; i++)
     if (!leads_to(s, i, own) && choice_robs(&s->nodes[i].step, waits)) {
@@ -209,17 +210,15 @@ static bool holds_phase(const search *s, const choice_touch *last, uint32_t wait
   return false;
 }
 
-/* The newest step completes phases: could that have been before those came who waited for the phase before? */
+/* The newest step completes phases: could that have been before those came who waited for the phase before? Who waited
+ * for an earlier one would have been left behind by an earlier phase. */
 static void find_left_behind(search *s) {
   const choice_step *step = &s->nodes[s->depth].step;
-  for (uint32_t k = 0; k < step->count; k++)
-    for (uint32_t i = s->depth; step->touches[k].last && i-- > 0;) {
-      const choice_step *wait = &s->nodes[i].step;
-      bool behind = false;
-      for (uint32_t t = 0; t < wait->count; t++)
-        behind = behind || choice_leaves_behind(&step->touches[k], &wait->touches[t]);
-      if (behind && !holds_phase(s, &step->touches[k], i)) reverse(s, i, s->depth);
-    }
+  for (uint32_t k = 0; k < step->count; k++) {
+    const choice_touch *last = &step->touches[k];
+    for (uint32_t i = last->last ? s->depth : 0; i-- > 0;)
+      if (choice_left_behind_by(&s->nodes[i].step, last) && !holds_phase(s, last, i)) reverse(s, i, s->depth);
+  }
 }
 
 /* ---- the chooser ---- */

@@ -66,8 +66,14 @@ static choice_touch arrive(const program *p, state *s, uint32_t b) {
   return touch;
 }
 
-static choice_touch see(state *s, uint32_t b, uint32_t u) {
+/* Who comes when two phases more are over is too late. */
+static void look(state *s, uint32_t b, uint32_t u) {
+  if (s->seen[b][u] + 1 < s->phase[b]) s->left_behind = 1;
   s->waits[b][u] = 1;
+}
+
+static choice_touch see(state *s, uint32_t b, uint32_t u) {
+  look(s, b, u);
   return (choice_touch){.kind = CHOICE_OBSERVE, .object = b, .begin = s->seen[b][u]++};
 }
 
@@ -82,8 +88,7 @@ static choice_touch step(const program *p, state *s, uint32_t u) {
     case OP_WAIT: touch = see(s, object, u); break;
     case OP_TEST:
       *told = s->phase[object] > s->seen[object][u];
-      if (*told) s->seen[object][u]++;
-      s->waits[object][u] |= *told == 1;
+      if (*told) look(s, object, u), s->seen[object][u]++;
       touch = (choice_touch){.kind = CHOICE_TEST, .object = object};
       if (!*told && s->at[u] < p->ops[u]) s->at[u]++;
       return touch;
