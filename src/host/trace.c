@@ -159,15 +159,14 @@ static void look(host_trace *trace) {
   kiln_context *context = trace->plan->context;
   for (const size_t count = kiln_diag_count(context); trace->told < count; trace->told++) {
     const kiln_diag *diag = kiln_diag_get(context, trace->told);
-    const host_unit *unit = trace->running;
     trace_mark mark = {
         .unit = UNIT_NONE, .at = trace->end, .first = TRACE_NONE, .event = TRACE_NONE, .race = TRACE_NONE};
     if (diag->severity != KILN_FAULT || diag->code == diag_code(DIAG_race)) continue;
     mark.event = stuck_event(trace, diag);
-    if (unit && unit->trace && diag->unit.size > 0) {
-      mark.unit = unit->id;
-      mark.at = unit->trace->now;
-      mark.event = unit->trace->last;
+    if (trace->clock && diag->unit.size > 0) {
+      mark.unit = trace->who;
+      mark.at = trace->clock->now;
+      mark.event = trace->clock->last;
     }
     if (mark.event != TRACE_NONE) mark.unit = trace->events[mark.event].unit;
     trace_tell(trace, &mark, diag);
@@ -248,6 +247,8 @@ host_status trace_step(host_unit *unit, uint64_t budget) {
   for (; budget > 0 && status == HOST_RUNNING; budget--) {
     const host_instr *instr = &unit->plan->code[unit->pc];
     trace->running = unit;
+    trace->clock = at;
+    trace->who = unit->id;
     trace->actor = TRACE_NONE;
     if (at) at->released = 0, at->cause = TRACE_NONE, at->asked.sync = NULL;
     status = host_unit_step(unit, 1);

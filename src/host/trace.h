@@ -71,8 +71,10 @@ typedef struct host_trace {
   size_t told;                /* diagnostics seen */
   uint64_t end;               /* the last tick of all */
   trace_unit *units;
-  host_unit *running; /* whose instruction is run now; NULL before the first */
-  uint32_t actor;     /* the event that hand-offs come from; TRACE_NONE: the running unit's, not made yet */
+  host_unit *running; /* whose instruction is run now; it may end before the trace does: then these are left */
+  trace_unit *clock;  /* its; NULL before the first */
+  unit_id who;
+  uint32_t actor; /* the event that hand-offs come from; TRACE_NONE: the running unit's, not made yet */
   trace_signal *signals;
   uint32_t signal_count, free_signal;
 } host_trace;
