@@ -137,5 +137,5 @@ def write_named_barrier(low: GpuLowering, code: Code, operands: Sequence[Operand
     number = integer(low, operands[0] if operands else held["barrier_id"])
     barriers = low.named_barriers(int(held["num_threads"]) // LANES)
     low.writer.line(f"arrive {barriers}[{number.text}]")
-    if held.get("op") or held["operation"] == "sync":
+    if held.get("op", held.get("operation")) == "sync":
         low.writer.line(f"wait {barriers}[{number.text}]")

@@ -9,10 +9,12 @@ import jax.numpy as jnp
 from jla.ops import sparse_attention
 from jla.ops.mosaic_gpu import (
     attention,
+    attention_fp8_bwd,
     dsa,
     dsa_topk,
     fused_gemm,
     linear_cross_entropy,
+    mamba3_fused,
     ragged_dot,
     ragged_dot_fp8,
     short_conv,
@@ -20,7 +22,7 @@ from jla.ops.mosaic_gpu import (
 )
 from jla.ops.reference import l2norm
 
-from drivers import Case, driver, integers, normal
+from drivers import Case, driver, integers, normal, stand_in
 from drivers._hopper import half, pair
 
 PACKAGE = "jax-linear-attention"
@@ -251,3 +253,47 @@ def radix_top_k() -> Case:
         return ordered(indices.astype(jnp.int32), values)
 
     return pair(lambda s: ordered(*dsa_topk.radix_top_k(s, 32)), reference, [normal(1, 64, 512)], 0, 1e-6)
+
+
+@driver(PACKAGE, **WAYS)
+def rotary_mamba3(backward: int) -> Case:
+    """The recurrence with its rotary angles scanned and applied in kernels."""
+    length, heads = 128, 2
+    q, k = half(1, length, 1, 64), half(1, length, 1, 64, seed=1)
+    v = half(1, length, heads, 64, seed=2)
+    decay, steps = -jnp.abs(normal(1, length, heads, scale=0.2)), jax.nn.softplus(normal(1, length, heads, seed=3))
+    others = [normal(1, length, heads, seed=4), normal(heads, 64, seed=5), normal(heads, 64, seed=6)]
+    angles = normal(1, length, heads, 16, seed=7)
+
+    def core(*inputs: Any) -> Any:
+        return mamba3_fused.mamba3_siso_fused(*inputs, decay, steps, *others, angles)[0]
+
+    stand_in("equinox")
+    from jla.layers import ssm
+
+    def reference(*inputs: Any) -> Any:
+        return ssm.mamba3_siso(*inputs, decay, steps, *others, angles, impl="reference")[0]
+
+    return pair(core, reference, [q, k, v], backward)
+
+
+@driver(PACKAGE, ranged={"way": "ranged"}, fused={"way": "fused"})
+def f8_attention_backward(way: str) -> Case:
+    """Attention's gradients in 8-bit floats, scaled, with the rotation undone: beside them in plain JAX."""
+    q, k, v = half(1, 256, 4, 64), half(1, 256, 2, 64, seed=1), half(1, 256, 2, 64, seed=2)
+    do, turn = half(1, 256, 4, 64, seed=3), normal(1, 256, 32, seed=4)
+    cos, sin, scales = jnp.cos(turn), jnp.sin(turn), jnp.array([0.01, 0.01, 0.01])
+    cfg = attention._Config(scale=64**-0.5, window=None, has_segments=False, backward=way)
+    seg, runs = jnp.zeros((1, 256), jnp.int32), jnp.zeros((1, 4, 256), jnp.int32)
+
+    def kernel(q: Any, k: Any, v: Any) -> Any:
+        out, lse = attention._forward(q, k, v, seg, runs, attention._sink_init(jnp.zeros(4), cfg.block_q), cfg)
+        found = attention_fp8_bwd.fp8_attention_backward(q, k, v, seg, runs, out, lse, do, cos, sin, scales, cfg)
+        return [part[0].astype(jnp.float32) for part in found[2:]]
+
+    def reference(q: Any, k: Any, v: Any) -> Any:
+        _, back = jax.vjp(lambda v: softmax_attention(q, k, v), v)
+        (dv,) = back(do)
+        return [jnp.clip(dv / scales[2], -57344, 57344).astype(jnp.float8_e5m2).astype(jnp.float32)]
+
+    return pair(kernel, reference, [q, k, v], 0, 0.1)

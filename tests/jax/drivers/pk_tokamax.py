@@ -54,3 +54,24 @@ def tokamax_splash_attention() -> Suite:
 def tokamax_triton_attention() -> Suite:
     """Attention in Triton's style."""
     return Suite(OPS + "attention.pallas_triton_test", "*test_*", platform="gpu")
+
+
+# ---- Mosaic GPU ----
+
+
+@driver("tokamax")
+def tokamax_mgpu_attention() -> Suite:
+    """Attention, forward and backward."""
+    return Suite(OPS + "attention.pallas_mosaic_gpu_test", most=6, platform="gpu")
+
+
+@driver("tokamax")
+def tokamax_mgpu_gated_linear_unit() -> Suite:
+    """A gated linear unit."""
+    return Suite(OPS + "gated_linear_unit.pallas_mosaic_gpu_test", most=4, platform="gpu")
+
+
+@driver("tokamax")
+def tokamax_mgpu_ragged_dot() -> Suite:
+    """Grouped products, plain and quantised."""
+    return Suite(OPS + "ragged_dot.pallas_mosaic_gpu_test", most=4, platform="gpu")
