@@ -19,7 +19,8 @@ typedef struct kiln_profile {
   uint64_t max_buffer_range;    /* 128 MiB */
   bool f64, i64;                /* 64-bit arithmetic */
   bool serial_subgroups; /* subgroups of a workgroup run one after the other (CPU drivers): no shared-memory staging */
-  bool lock_step; /* where subgroups go different ways a barrier of one orders memory only: its lanes are together */
+  bool lock_step;    /* where subgroups go different ways a barrier of one orders memory only: its lanes are together */
+  bool one_subgroup; /* roles take turns on it: subgroups cannot go different ways */
 } kiln_profile;
 
 /* A named profile: "baseline", "swiftshader", "lavapipe4", "lavapipe8", "lavapipe16", "gpu32", "gpu64". */

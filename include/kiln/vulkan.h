@@ -3,7 +3,8 @@
  * A driver is loaded when the first of these calls needs it, and the process then keeps one Vulkan instance for ever,
  * with the loader and the names of that first call. After a fork only the parent may go on using Vulkan; a child is
  * told so. A launch cannot be cancelled: one that passes its time limit makes its device unusable (KILN_ERROR_TIMEOUT,
- * then KILN_ERROR_DEVICE_LOST), and what it uses is left to the end of the process. Nothing is ever tried twice. */
+ * then KILN_ERROR_DEVICE_LOST), and what it uses is left to the end of the process; but kernels whose units take turns
+ * (KILN_UNITS_PHASED) stop within half a second, and the device stays as it was. Nothing is ever tried twice. */
 #ifndef KILN_VULKAN_H
 #define KILN_VULKAN_H
 

@@ -171,6 +171,7 @@ class Profile(ctypes.Structure):
         ("i64", c_bool),
         ("serial_subgroups", c_bool),
         ("lock_step", c_bool),
+        ("one_subgroup", c_bool),
     ]
 
 

@@ -212,7 +212,7 @@ static bool count_roles(void *user, ir_op *op) {
   spv_lower *low = user;
   int64_t roles;
   if (op->code != IR_for || !op->attrs || !op->attrs->roles || !pass_integer(op->operands[1], &roles)) return true;
-  const uint32_t most = low->profile.max_workgroup_size / low->lanes;
+  const uint32_t most = low->profile.one_subgroup ? 1 : low->profile.max_workgroup_size / low->lanes;
   const uint32_t wanted = roles < most ? (uint32_t)roles : most;
   if (low->subgroups < wanted) low->subgroups = wanted;
   low->exchanges = low->exchanges || wanted > 1;

@@ -69,6 +69,9 @@ static void check_device(probe *p, const kiln_device_info *d) {
   printf(d->driver.size > 0 ? " (%.*s)\n" : "%.*s\n", STR_FMT(d->driver));
   verdict(p, d->usable, "self-test", d->refusal);
   if (!d->usable || !p->kernel) return;
+  printf("  note roles take turns on %s\n", d->profile.one_subgroup ? "one subgroup"
+                                            : d->profile.lock_step  ? "a subgroup each, whose lanes run in lock step"
+                                                                    : "a subgroup each, with barriers of its own");
   memset(p->other, 0, sizeof p->other);
   kiln_array arrays[] = {array_of(p->x), array_of(p->other)};
   char select[16];

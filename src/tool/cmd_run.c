@@ -190,6 +190,7 @@ static const option options[] = {
     {"--check", 0, OPTION_FLAG, false, "", "look for faults while running (host only)"},
     {"--seed", 0, OPTION_VALUE, false, "N", "order of units that are free to run (default 0)"},
     UNITS_OPTION,
+    {"--limit", 0, OPTION_VALUE, false, "SECONDS", "the longest time for one launch on a device (default 600)"},
     SET_OPTION,
     MEMORY_OPTION,
     OUTPUT_OPTION,

@@ -3,7 +3,7 @@
 #include "tool/device.h"
 #include "tool/progress.h"
 
-#define TIME_LIMIT_NS UINT64_C(600000000000) /* CPU drivers can be slow; the user can interrupt */
+#define TIME_LIMIT_S 600 /* CPU drivers can be slow; the user can interrupt */
 
 size_t device_list(tool *t, const kiln_device_info **out) {
   kiln_device_desc desc = {0};
@@ -17,9 +17,11 @@ size_t device_list(tool *t, const kiln_device_info **out) {
 }
 
 static kiln_result open_device(tool *t, kiln_str select, kiln_device **out) {
+  uint64_t seconds;
+  if (!args_number(t, "--limit", 1, TIME_LIMIT_S, TIME_LIMIT_S, &seconds)) return KILN_ERROR_INVALID;
   kiln_device_desc desc = {.select = select,
                            .application = STR("kiln"),
-                           .time_limit_ns = TIME_LIMIT_NS,
+                           .time_limit_ns = seconds * UINT64_C(1000000000),
                            .print = execute_print,
                            .print_user = t};
   return kiln_device_open(t->context, &desc, out);

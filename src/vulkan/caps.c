@@ -141,7 +141,8 @@ kiln_profile vk_facts_profile(const vk_facts *facts) {
       .f64 = facts->f64,
       .i64 = facts->i64,
       .serial_subgroups = facts->properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU,
-      .lock_step = facts->properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU,
+      .lock_step = facts->lock_step,
+      .one_subgroup = facts->roles_fail,
   };
   uint64_t by_subgroups = (uint64_t)facts->sizes.maxComputeWorkgroupSubgroups * profile.subgroup_size;
   if (facts->chooses_size && by_subgroups && by_subgroups < profile.max_workgroup_size)

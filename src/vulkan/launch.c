@@ -6,6 +6,8 @@
 
 enum { MAX_DISPATCHES = 1 << 20 }; /* in one submission */
 
+static const uint64_t STOP_NS = 500000000; /* for a kernel that was asked to stop */
+
 /* Checks, before any Vulkan object exists */
 
 static kiln_result exceeds(const kiln_device *device, const char *what, uint64_t needed, uint64_t limit) {
@@ -308,12 +310,28 @@ static kiln_result record(kiln_launch *launch, uint32_t repeat) {
   return result;
 }
 
+/* Kernels of roles look whether the host asks them to stop. */
+static bool ask_to_stop(const kiln_launch *launch) {
+  if (!launch->log || !launch->log->roles) return false;
+  uint32_t *words = launch->bounds[launch->log->param].buffer.data;
+  if (words) __atomic_store_n(&words[IR_LOG_STOP], 1, __ATOMIC_RELEASE);
+  return words != NULL;
+}
+
 /* After a wait that did not end well the dispatch may still be running, so nothing it uses may be destroyed. A lost
  * device is different: by the rules of Vulkan its work counts as over. */
 static kiln_result wait(kiln_launch *launch, uint64_t limit_ns) {
   kiln_device *device = launch->device;
   VkResult result = device->call.WaitForFences(device->handle, 1, &launch->fence, VK_TRUE, limit_ns);
   if (result == VK_SUCCESS) return KILN_OK;
+  if (result == VK_TIMEOUT && ask_to_stop(launch)) {
+    result = device->call.WaitForFences(device->handle, 1, &launch->fence, VK_TRUE, STOP_NS);
+    if (result == VK_SUCCESS) {
+      diag_report(device->context->diags, DIAG_launch_stopped, (loc){0}, (double)limit_ns / 1e9,
+                  device->candidate->facts.properties.deviceName);
+      return KILN_ERROR_TIMEOUT;
+    }
+  }
   device->lost = true;
   device->abandoned = result != VK_ERROR_DEVICE_LOST;
   if (result != VK_TIMEOUT) return vk_check(device, result, "vkWaitForFences");

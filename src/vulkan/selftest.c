@@ -9,6 +9,8 @@
 #include "shaders/vk_probe_arithmetic.h"
 #include "shaders/vk_probe_barrier.h"
 #include "shaders/vk_probe_loop.h"
+#include "shaders/vk_probe_meet_control.h"
+#include "shaders/vk_probe_meet_memory.h"
 #include "shaders/vk_probe_subgroup.h"
 #include "vulkan/vulkan.h"
 
@@ -65,6 +67,8 @@ static const vk_probe probes[] = {
      "barriers or shared memory do not work"},
     {"subgroup", vk_probe_subgroup, sizeof vk_probe_subgroup / 4, fill_subgroup, expect_subgroup,
      "subgroup operations are wrong"},
+    {"meet_control", vk_probe_meet_control, sizeof vk_probe_meet_control / 4, fill_subgroup, expect_subgroup, NULL},
+    {"meet_memory", vk_probe_meet_memory, sizeof vk_probe_meet_memory / 4, fill_subgroup, expect_subgroup, NULL},
 };
 
 const vk_probe *vk_probes(size_t *count) {
@@ -93,14 +97,27 @@ static kiln_result run_probe(kiln_device *device, const vk_probe *probe, uint32_
   return result;
 }
 
+/* Of subgroups that go different ways: whether a control barrier of one is right; else one of memory must do. */
+static void note_fact(vk_facts *facts, const vk_probe *probe, bool right) {
+  if (strcmp(probe->name, "meet_control") == 0)
+    facts->lock_step = !right;
+  else if (facts->lock_step && !right)
+    facts->roles_fail = true;
+}
+
 /* Runs one probe; says in `refusal` where its answer is wrong. */
-static kiln_result judge_probe(kiln_device *device, const vk_probe *probe, char refusal[VK_REASON_SIZE]) {
+static kiln_result judge_probe(kiln_device *device, const vk_probe *probe, vk_candidate *candidate) {
+  char *refusal = candidate->refusal;
   uint32_t data[VK_PROBE_WORDS] = {0}, expected[VK_PROBE_WORDS] = {0};
   probe->fill(data);
   probe->fill(expected);
   probe->expect(expected);
   kiln_result result = run_probe(device, probe, data);
   if (result) return result;
+  if (!probe->meaning) {
+    note_fact(&candidate->facts, probe, memcmp(data, expected, sizeof data) == 0);
+    return KILN_OK;
+  }
   for (uint32_t i = 0; i < VK_PROBE_WORDS; i++) {
     if (data[i] == expected[i]) continue;
     snprintf(refusal, VK_REASON_SIZE,
@@ -112,10 +129,10 @@ static kiln_result judge_probe(kiln_device *device, const vk_probe *probe, char 
   return KILN_OK;
 }
 
-static kiln_result run_probes(kiln_device *device, char refusal[VK_REASON_SIZE]) {
+static kiln_result run_probes(kiln_device *device, vk_candidate *candidate) {
   kiln_result result = KILN_OK;
-  for (size_t i = 0; !result && !refusal[0] && i < sizeof probes / sizeof *probes; i++)
-    result = judge_probe(device, &probes[i], refusal);
+  for (size_t i = 0; !result && !candidate->refusal[0] && i < sizeof probes / sizeof *probes; i++)
+    result = judge_probe(device, &probes[i], candidate);
   return result;
 }
 
@@ -132,7 +149,7 @@ kiln_result vk_selftest(kiln_context *context, const vk_instance *instance, vk_c
   if (!quiet.diags) return KILN_ERROR_MEMORY;
   kiln_device *device = NULL;
   kiln_result result = vk_device_create(&quiet, instance, candidate, probe_time_limit_ns, &device);
-  if (!result) result = run_probes(device, candidate->refusal);
+  if (!result) result = run_probes(device, candidate);
   if (result && result != KILN_ERROR_MEMORY) explain_failure(quiet.diags, result, candidate->refusal);
   kiln_device_close(device);
   diag_sink_destroy(quiet.diags);

@@ -13,7 +13,7 @@ typedef struct vk_probe {
   size_t word_count;
   void (*fill)(uint32_t data[VK_PROBE_WORDS]);   /* the buffer before, from zeros */
   void (*expect)(uint32_t data[VK_PROBE_WORDS]); /* turns it into the buffer after */
-  const char *meaning;                           /* of a wrong answer */
+  const char *meaning;                           /* of a wrong answer; NULL: it is a fact about the device */
 } vk_probe;
 
 const vk_probe *vk_probes(size_t *count);

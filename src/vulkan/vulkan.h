@@ -28,6 +28,8 @@ typedef struct vk_facts {
   VkPhysicalDeviceMaintenance3Properties allocation;
   VkPhysicalDeviceMemoryProperties memory;
   bool f64, i64;
+  bool lock_step;         /* found by the self-test: see kiln_profile */
+  bool roles_fail;        /* .. not even that orders the lanes of a subgroup: roles take turns on one */
   bool chooses_size;      /* required subgroup size and full subgroups are both there for compute */
   bool size_by_extension; /* ... through VK_EXT_subgroup_size_control */
   uint32_t queue_family;  /* UINT32_MAX: none computes */

@@ -312,13 +312,48 @@ static void a_slow_launch_times_out(void **state) {
   kiln_device_close(open_device(NULL));
 }
 
+/* A thread that asks for ever. The kernel is asked to stop, and the device goes on. */
+static void a_kernel_that_never_ends_is_stopped(void **state) {
+  (void)state;
+  static const char words_of[] =
+      "kernel never(x: u32[4]) -> (y: u32[4]) {\n  machine gpu\n  threads t: 2\n  scratch full: barrier\n"
+      "  when t == 0 { y[...] = x[...]  when x[0] > 0 { arrive full } }\n"
+      "  else { let _d = while !done with (done = false) { let now = test full yield now } }\n}\n";
+  const kiln_parse_desc text = {{words_of, sizeof words_of - 1}, STR("never")};
+  const kiln_device_desc hurried = {.time_limit_ns = 200000000};
+  uint32_t x[4] = {0, 2, 3, 4}, y[4] = {0};
+  kiln_array arrays[] = {words(x, 4), words(y, 4)};
+  kiln_module *module;
+  assert_int_equal(kiln_module_parse(context, &text, &module), KILN_OK);
+  const kiln_kernel *kernel = kiln_module_kernel(module, 0);
+  kiln_device *device = open_device(&hurried);
+  kiln_device_plan *plan;
+  assert_int_equal(kiln_device_prepare(device, kernel, NULL, 0, arrays, 2, &plan), KILN_OK);
+  const uint64_t start = clock_ns();
+  assert_int_equal(kiln_device_launch(plan, arrays, 2), KILN_ERROR_TIMEOUT);
+  assert_true(clock_ns() - start < UINT64_C(800000000));
+  assert_string_equal(last_diag(), "launch_stopped");
+  x[0] = 1;
+  assert_int_equal(kiln_device_launch(plan, arrays, 2), KILN_OK);
+  assert_memory_equal(x, y, sizeof x);
+  kiln_device_plan_destroy(plan);
+  kiln_device_close(device);
+  kiln_module_destroy(module);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(devices_are_listed_once),           cmocka_unit_test(devices_are_chosen_by_index_and_name),
-      cmocka_unit_test(other_loaders_are_refused),         cmocka_unit_test(a_large_grid_is_split_into_dispatches),
-      cmocka_unit_test(staged_transfers_give_the_same),    cmocka_unit_test(wrong_arrays_are_refused),
-      cmocka_unit_test(a_plan_runs_again_and_again),       cmocka_unit_test(the_required_subgroup_size_is_taken),
-      cmocka_unit_test(threads_do_not_disturb_each_other), cmocka_unit_test(a_forked_child_is_told),
+      cmocka_unit_test(devices_are_listed_once),
+      cmocka_unit_test(devices_are_chosen_by_index_and_name),
+      cmocka_unit_test(other_loaders_are_refused),
+      cmocka_unit_test(a_large_grid_is_split_into_dispatches),
+      cmocka_unit_test(staged_transfers_give_the_same),
+      cmocka_unit_test(wrong_arrays_are_refused),
+      cmocka_unit_test(a_plan_runs_again_and_again),
+      cmocka_unit_test(the_required_subgroup_size_is_taken),
+      cmocka_unit_test(threads_do_not_disturb_each_other),
+      cmocka_unit_test(a_forked_child_is_told),
+      cmocka_unit_test(a_kernel_that_never_ends_is_stopped),
       cmocka_unit_test(a_slow_launch_times_out),
   };
   if (kiln_context_create(NULL, &context)) return 1;
