@@ -319,12 +319,12 @@ static void a_kernel_that_never_ends_is_stopped(void **state) {
       "kernel never(x: u32[4]) -> (y: u32[4]) {\n  machine gpu\n  threads t: 2\n  scratch full: barrier\n"
       "  when t == 0 { y[...] = x[...]  when x[0] > 0 { arrive full } }\n"
       "  else { let _d = while !done with (done = false) { let now = test full yield now } }\n}\n";
-  const kiln_parse_desc text = {{words_of, sizeof words_of - 1}, STR("never")};
+  const kiln_parse_desc desc = {{words_of, sizeof words_of - 1}, STR("never")};
   const kiln_device_desc hurried = {.time_limit_ns = 200000000};
   uint32_t x[4] = {0, 2, 3, 4}, y[4] = {0};
   kiln_array arrays[] = {words(x, 4), words(y, 4)};
   kiln_module *module;
-  assert_int_equal(kiln_module_parse(context, &text, &module), KILN_OK);
+  assert_int_equal(kiln_module_parse(context, &desc, &module), KILN_OK);
   const kiln_kernel *kernel = kiln_module_kernel(module, 0);
   kiln_device *device = open_device(&hurried);
   kiln_device_plan *plan;
