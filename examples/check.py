@@ -150,6 +150,26 @@ def cases():
     for n in (1024, 3001):
         x = rng.integers(0, 256, n, dtype=np.uint8)
         yield case("histogram", f"{n}", {"x": x}, {"count": np.bincount(x, minlength=256)}, 0)
+    yield from specialised(normal, wide)
+
+
+def specialised(normal, wide):
+    """The kernels of examples/ws, whose threads have roles: sizes are multiples of their tiles."""
+    def case(name, title, inputs, expected, tolerance):
+        return Case(f"ws/{name}.kiln", name, title, inputs, (), expected, tolerance)
+
+    for m, n in ((2, 3), (5, 4)):
+        x = normal(m, n)
+        yield case("handoff", f"{m} x {n}", {"x": x}, {"y": (x + np.float32(1)) * np.float32(2)}, 0)
+    for m, k, n in ((64, 64, 64), (128, 96, 192)):
+        a, b = normal(m, k), normal(k, n)
+        for name in ("matmul", "persistent", "multicast"):
+            yield case(name, f"{m} x {k} x {n}", {"a": a, "b": b}, {"c": wide(a) @ wide(b)}, 1e-5)
+    for s, d in ((64, 32), (192, 16)):
+        q, k, v = normal(s, d), normal(s, d), normal(s, d)
+        expected = attention(*(wide(one)[None] for one in (q, k, v)), False)[0]
+        for name in ("attention", "ping_pong"):
+            yield case(name, f"{s} x {d}", {"q": q, "k": k, "v": v}, {"o": expected}, 1e-5)
 
 
 # ---- running ----

@@ -29,6 +29,7 @@ static void print_grid(const plan *p, text *out) {
   text_format(out, "machine %s: %llu %s%s of %llu step%s\n", machine_name(p->machine), (unsigned long long)p->units,
               p->machine == MACHINE_GPU ? "cluster" : "independent run", p->units == 1 ? "" : "s",
               (unsigned long long)length, length == 1 ? "" : "s");
+  if (p->kernel->units.size > 0) text_format(out, "its units are %.*s\n", STR_FMT(p->kernel->units));
 }
 
 static void cell_type(table *t, ir_dtype dtype, const ir_shape *shape) {
