@@ -7,7 +7,7 @@ bool guide_add(guide *g, choice_who who) {
   if (g->count == g->capacity) {
     const uint32_t more = g->capacity ? g->capacity * 2 : 32;
     choice_who *choices = mem_resize(g->mem, g->choices, g->capacity * sizeof who, more * sizeof who);
-    if (!choices) return false;
+    if (!choices) return g->failed = true, false;
     g->choices = choices;
     g->capacity = more;
   }

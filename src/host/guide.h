@@ -12,6 +12,7 @@ typedef struct guide {
   mem mem;
   choice_who *choices;
   uint32_t count, capacity;
+  bool failed; /* memory was out */
 } guide;
 
 bool guide_add(guide *g, choice_who who); /* false when memory is out */
@@ -20,7 +21,7 @@ void guide_free(guide *g);
 
 /* "3x2,4,3.1,L1": unit 3 twice, unit 4, its... the first task of unit 3, the lane of 1. "-": nothing. */
 void guide_print(const guide *g, text *out);
-bool guide_parse(guide *g, kiln_str written); /* false: it is none, or memory is out */
+bool guide_parse(guide *g, kiln_str written); /* false: it is none, or it failed */
 
 /* Follows a guide, and writes down what was chosen. */
 typedef struct follower {

@@ -154,10 +154,10 @@ typedef struct telling {
   const kiln_host_plan *plan;
   arena *arena;
   VEC(kiln_step) steps;
+  bool failed; /* memory is out */
 } telling;
 
-static void tell_step(void *user, const choice_step *step) {
-  telling *t = user;
+static void add_step(telling *t, const choice_step *step) {
   const ir_op *op = step->site;
   const loc at = op ? op->loc : (loc){0};
   kiln_step told = {.who = name_who(t->plan, t->arena, step->who), .does = say_touches(t->arena, step)};
@@ -165,34 +165,41 @@ static void tell_step(void *user, const choice_step *step) {
   VEC_PUSH(t->arena, &t->steps, told);
 }
 
-static kiln_schedule schedule_of(const follower *f, const telling *t) {
+/* The run holds memory of its own: it is not to be left when there is no more. */
+static void tell_step(void *user, const choice_step *step) {
+  telling *t = user;
+  jmp_buf out_of_memory;
+  if (t->failed) return;
+  if (ARENA_GUARD(t->arena, out_of_memory))
+    add_step(t, step);
+  else
+    t->failed = true;
+}
+
+static bool tell_schedule(const follower *f, const telling *t, kiln_schedule *out) {
+  jmp_buf out_of_memory;
   guide shown = f->made;
+  if (!ARENA_GUARD(t->arena, out_of_memory)) return false;
   if (shown.count > f->faulty_at) shown.count = f->faulty_at;
   text choices = text_new(t->arena);
   guide_print(&shown, &choices);
-  return (kiln_schedule){.choices = text_str(&choices),
+  *out = (kiln_schedule){.choices = text_str(&choices),
                          .steps = t->steps.data,
                          .step_count = t->steps.count,
                          .switches = guide_switches(&shown)};
+  return true;
 }
 
 /* One run by a guide, told of. False when memory is out. */
 static bool show(exploring *e, const guide *g, kiln_schedule *out) {
-  jmp_buf out_of_memory;
   telling t = {.plan = e->plan, .arena = &e->plan->explored};
   follower f = follower_of(e->plan->context->mem, g);
   f.user = &t;
   f.each = tell_step;
   const chooser by = follower_chooser(&f);
-  if (!ARENA_GUARD(t.arena, out_of_memory)) {
-    e->plan->by = NULL;
-    guide_free(&f.made);
-    return false;
-  }
-  const bool ran = launch_by(e, &by);
-  if (ran) *out = schedule_of(&f, &t);
+  const bool told = launch_by(e, &by) && !t.failed && !f.failed && tell_schedule(&f, &t, out);
   guide_free(&f.made);
-  return ran && !f.failed;
+  return told;
 }
 
 /* ---- the calls ---- */
@@ -280,7 +287,7 @@ kiln_result kiln_host_replay(kiln_host_plan *plan, const kiln_array *arrays, siz
   *out = (kiln_schedule){0};
   arena_finish(&plan->explored);
   const size_t first = diag_sink_count(plan->context->diags);
-  kiln_result result = guide_parse(&g, choices) ? KILN_OK : KILN_ERROR_INVALID;
+  kiln_result result = guide_parse(&g, choices) ? KILN_OK : g.failed ? out_of_memory(plan) : KILN_ERROR_INVALID;
   if (result == KILN_OK) result = save_arrays(&e) && show(&e, &g, out) ? e.result : out_of_memory(plan);
   for (size_t i = first; i < diag_sink_count(plan->context->diags) && !out->fault; i++)
     if (diag_sink_get(plan->context->diags, i)->severity == KILN_FAULT)

@@ -169,7 +169,8 @@ static exit_code run(tool *t) {
 
 static const option options[] = {
     KERNEL_OPTION,
-    {"--schedules", 0, OPTION_VALUE, false, "N", "how many orders of units to try (default 4)"},
+    {"--schedules", 0, OPTION_VALUE, false, "N",
+     "how many orders of units to try (default 4, or 1 where that is enough)"},
     {"--seed", 0, OPTION_VALUE, false, "N", "of the first order (default 0); a fault tells the seed that replays it"},
     {"--schedule", 0, OPTION_VALUE, false, "NAME", "the order of units, from the table below (default by-seed)"},
     {"--copies", 0, OPTION_VALUE, false, "NAME", "when copies move on, from the table below (default by-seed)"},
