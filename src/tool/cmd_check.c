@@ -1,6 +1,7 @@
 /* `kiln check`: every checker on, on the host, over several schedules. */
 #include "tool/execute.h"
 #include "tool/pictures.h"
+#include "tool/replay.h"
 #include "tool/report.h"
 
 enum { SCHEDULES_BY_DEFAULT = 4, LIMIT_BY_DEFAULT = 10000, STATEMENT_MOST = 48 };
@@ -127,7 +128,7 @@ static void print_verdict(tool *t, const job *j, exit_code code, const check_wis
   if (by_seeds && code == EXIT_FINE) print_no_fault(wish, e);
   print_faults(t, kernel);
   if (by_seeds && code == EXIT_FAULT && e->found_count == 0)
-    printf("kiln check %s --seed %llu --schedules 1 replays it\n", t->operands.data[0], (unsigned long long)wish->last);
+    printf("%.*s --seed %llu --schedules 1 replays it\n", STR_FMT(replay_command(t)), (unsigned long long)wish->last);
 }
 
 /* ---- the command ---- */

@@ -4,6 +4,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import struct
 import subprocess
 import unittest
@@ -48,6 +49,19 @@ class Data(CommandTest):
     def test_fortran_order_and_empty_arrays(self):
         x = numpy.asfortranarray(numpy.arange(24, dtype="<f4").reshape(2, 3, 4))
         numpy.testing.assert_array_equal(self.copied("f32", self.save("x.npy", x), "A, B, C"), x)
+
+    def test_faults_are_replayed(self):
+        """The line that replays a fault has all that the run was given, and gives the same report."""
+        folder = self.folder / "it's here"
+        folder.mkdir()
+        file = folder / "outside.kiln"
+        file.write_text(OUTSIDE)
+        at = self.save("at.npy", numpy.array([5], "<i4"))
+        said = self.kiln("check", file, f"at={at}", "x=iota", "--set=N=8", "--schedules=2", code=3)
+        line = next(line for line in said[0].splitlines() if line.endswith(" replays it"))
+        words = shlex.split(line.removesuffix(" replays it"))
+        self.assertEqual(words[0], "kiln")
+        self.assertEqual(self.kiln(*words[1:], code=3)[1], said[1])
 
     def test_memory_limit(self):
         """What does not fit says which limit that is; clusters that wait for others are no deadlock then."""
