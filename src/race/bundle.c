@@ -70,11 +70,23 @@ void race_barrier_free(race *r, race_barrier *b) {
 
 /* ---- semaphores ---- */
 
+/* Signals come and go: what carried one is kept for another, with the room of its clocks. */
+static race_signal_entry *new_entry(race *r) {
+  race_signal_entry *entry = r->spare_entry;
+  if (entry) {
+    r->spare_entry = entry->next;
+    entry->next = NULL;
+    return entry;
+  }
+  entry = race_room(r, sizeof *entry);
+  if (entry) race_views_list(r, &entry->bundle.views);
+  return entry;
+}
+
 static race_bundle *add_entry(race *r, race_semaphore *s, semaphore_span span) {
-  race_signal_entry *entry = span.begin < span.end ? race_room(r, sizeof *entry) : NULL;
+  race_signal_entry *entry = span.begin < span.end ? new_entry(r) : NULL;
   if (!entry) return NULL;
   entry->span = span;
-  race_views_list(r, &entry->bundle.views);
   if (s->last)
     s->last->next = entry;
   else
@@ -87,8 +99,9 @@ static void remove_first(race *r, race_semaphore *s) {
   race_signal_entry *entry = s->first;
   s->first = entry->next;
   if (!s->first) s->last = NULL;
-  free_bundle(r, &entry->bundle);
-  race_room_give(r, entry, sizeof *entry);
+  clear_bundle(r, &entry->bundle);
+  entry->next = r->spare_entry;
+  r->spare_entry = entry;
 }
 
 void race_signal(race *r, race_semaphore *s, semaphore_span given, unit_id unit) {

@@ -298,6 +298,7 @@ struct race {
   uint32_t unit_count;
   race_unit *units;
   uint64_t op_serial;
+  race_signal_entry *spare_entry;
   race_views *views;    /* of operations and of what is handed over */
   race_buffer *buffers; /* that are alive */
   race_state_book states;

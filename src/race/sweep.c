@@ -94,6 +94,17 @@ static void find_names(race *r, race_state_id *names) {
   }
 }
 
+/* Not before as many states have come as make up for looking at all that there is. */
+static void put_off(race *r, uint64_t known_count) {
+  enum { PAGES_EACH = 4 };
+  uint64_t at = RACE_SWEEP_LEAST, pages = 0;
+  for (const race_buffer *b = r->buffers; b; b = b->next) pages += b->pages;
+  if (at < 2 * (uint64_t)r->states.live) at = 2 * (uint64_t)r->states.live;
+  if (at < known_count) at = known_count;
+  if (at < pages / PAGES_EACH) at = pages / PAGES_EACH;
+  r->sweep_at = at < UINT32_MAX ? (uint32_t)at : UINT32_MAX;
+}
+
 void race_sweep(race *r) {
   book all = {0};
   const size_t names_size = r->states.count * sizeof(race_state_id);
@@ -105,6 +116,5 @@ void race_sweep(race *r) {
   }
   race_room_give(r, all.known, (all.capacity + 1) * sizeof *all.known);
   race_room_give(r, names, names_size);
-  r->sweep_at = 2 * r->states.live > RACE_SWEEP_LEAST ? 2 * r->states.live : RACE_SWEEP_LEAST;
-  if (r->sweep_at < all.count) r->sweep_at = (uint32_t)all.count;
+  put_off(r, all.count);
 }
