@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Kernels whose units wait for one another, in every way that Kiln has to run them.
 
-    tests/ws/suite.py build/dev/kiln [--places rounds,ss,lvp8] [--only ring] [--show] [--jobs 2]
+    tests/ws/ways.py build/dev/kiln [--places rounds,ss,lvp8] [--only ring] [--show] [--jobs 2]
 
 The kernels are those of tests/race (its suite.py says how they are written). A correct one gives the bits that the host's
 crew gives: as rounds on the host (the text that pass phase_roles leaves, run as any other), and on every device.
