@@ -204,7 +204,7 @@ static void refusals_say_what_they_are(void **unused) {
        "  y[...] = x[0 : 1]\n}\n",
        KILN_ERROR_LIMIT, "spirv_grid_limit"},
       {"kernel k(x: f32[8]) -> (y: f32[8]) {\n  scratch s: f32[16384, 8192] in gmem\n  s[0, 0 : 8] = x[...]\n"
-       "  y[...] = s[0, 0 : 8]\n}\n",
+       "  y[...] = s[0, i32(x[0]) : 8]\n}\n",
        KILN_ERROR_LIMIT, "spirv_scratch_limit"},
       {"kernel k(x: f32[8]) -> (y: f32[8]) {\n  scratch s: f32[8] in vmem\n  scratch t: f32[8] in acc\n  s[3] = x[0]\n"
        "  t[3] = x[1]\n  y[...] = s[...] + t[...]\n}\n",

@@ -89,7 +89,8 @@ static void dead_room_is_used_again(void **state) {
         "kernel k(x: f32[8, 64]) -> (y: f32[8, 64]) {\n grid i: 8 parallel\n block x (1, 64) at (i, 0)\n"
         " block y (1, 64) at (i, 0)\n scratch a: f32[2, 64] in smem\n scratch b: f32[2, 64] in tmem\n"
         " scratch c: bf16[5] in acc\n a[0, :] = x[0, :]\n a[1, :] = a[0, :] * 2.0\n let m = max(a[...])\n"
-        " c[0] = bf16(m)\n b[0, :] = x[0, :] + m\n b[1, :] = b[0, :] * f32(c[0])\n y[0, :] = b[0, :] + b[1, :]\n}\n",
+        " c[0] = bf16(m)\n b[0, :] = x[0, :] + m\n b[1, :] = b[0, :] * f32(c[i32(m)])\n y[0, :] = b[0, :] + b[i32(m), "
+        ":]\n}\n",
         name);
     assert_int_equal(r.declared - r.kept, (2 * 64 + 4 + 8 + 4) * 4);
     assert_int_equal(r.total, (2 * (2 * 64 + 4) + 8 + 4) * 4);
@@ -103,7 +104,7 @@ static void the_spaces_of_a_tpu_are_one_workgroup(void **state) {
   EACH_PROFILE(name) {
     report r = compile(
         "kernel k(x: f32[8]) -> (y: f32[8]) {\n machine tpu\n scratch v: f32[8] in vmem\n scratch s: i32[2] in smem\n"
-        " s[0] = 3\n v[0 : 4] = x[4 : 4]\n v[4 : 4] = x[0 : 4]\n y[...] = v[...] + v[s[0]]\n}\n",
+        " s[0] = 3\n v[0 : 4] = x[4 : 4]\n v[4 : 4] = x[0 : 4]\n y[...] = v[...] + v[s[i32(x[0])]]\n}\n",
         name);
     assert_int_equal(r.declared - r.kept, (8 + 4 + 4 + 4) * 4);
   }
