@@ -79,9 +79,10 @@ static void print_schedule(tool *t, const kiln_schedule *s) {
                words.data ? words.data : "");
     table_cell(&rows, "%.*s", STR_FMT(step->does));
   }
-  printf("%s after %zu step%s, with %u switch%s of unit: --replay %.*s\n", s->fault ? s->fault : "no fault",
-         s->step_count, plural(s->step_count), s->switches, s->switches == 1 ? "" : "es", STR_FMT(s->choices));
+  printf("%s after %zu step%s, with %u switch%s of unit:\n", s->fault ? s->fault : "no fault", s->step_count,
+         plural(s->step_count), s->switches, s->switches == 1 ? "" : "es");
   tool_print_table(&rows);
+  printf("%.*s --replay %.*s replays it\n", STR_FMT(replay_command(t)), STR_FMT(s->choices));
 }
 
 static void print_explored(const kiln_exploration *e) {

@@ -12,7 +12,8 @@ static void add_word(text *line, const char *word) {
 }
 
 static bool is_repeated(const option *o) {
-  static const char *const others[] = {"--seed", "--schedules", "--trace", "--svg", "--json"};
+  static const char *const others[] = {"--seed",  "--schedules", "--exhaustive", "--replay",
+                                       "--trace", "--svg",       "--json"};
   for (size_t i = 0; i < sizeof others / sizeof *others; i++)
     if (strcmp(o->name, others[i]) == 0) return false;
   return true;

@@ -365,8 +365,9 @@ class Checks(CommandTest):
         file = self.write("f.kiln", THIEVES.replace("by 3 ", "by 2 "))
         out, err = self.kiln("check", file, "--exhaustive", code=3)
         self.assertIn("explored all 2 schedules", out)
-        choices = re.findall(r"^deadlock after \d+ steps?, with \d+ switch.* of unit: --replay (\S+)$", out, re.MULTILINE)
+        choices = re.findall(r"^kiln check \S+f\.kiln --replay (\S+) replays it$", out, re.MULTILINE)
         self.assertEqual(len(choices), 2)  # one for each thread that may go without
+        self.assertRegex(out, r"(?m)^deadlock after \d+ steps, with \d+ switch(es)? of unit:$")
         for one in choices:
             again, said = self.kiln("check", file, "--replay", one, code=3)
             self.assertIn("fault[5002 deadlock]", said)
