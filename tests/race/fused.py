@@ -4,8 +4,8 @@
     tests/race/fused.py build/dev/kiln [--on vulkan] [--only ring] [--seeds 3] [--show]
 
 Each correct kernel of suite.py is run by the host's crew under several seeds. Its text behind the pass fuse_roles, run
-as any other kernel, must give the same bits; with --on, so must the kernel itself on a device (products within
-DEVICE_ULP). Where the pass declines, the reason is printed, and must be one of those in DECLINED.
+as any other kernel, must give the same bits; with --on, so must the kernel itself on a device. Where the pass declines,
+the reason must be one of those in DECLINED. Twins that deadlock on the host are found to do so before they run.
 """
 
 from __future__ import annotations
@@ -45,6 +45,22 @@ def run(kiln: str, path: pathlib.Path, text: str, *options: str) -> tuple[dict[s
     return {name: numpy.load(file).tobytes() for name, file in saved.items()}, ""
 
 
+def fuse(kiln: str, path: pathlib.Path) -> subprocess.CompletedProcess[str]:
+    """The pass on one kernel."""
+    command = [kiln, "passes", str(path), "--for", "lavapipe8", "--after", "fuse_roles"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def check_deadlock(kiln: str, case: suite.Case, folder: pathlib.Path) -> tuple[str, str]:
+    """The same of a kernel that deadlocks."""
+    path = folder / "kernel.kiln"
+    path.write_text(case.text)
+    said = fuse(kiln, path).stderr
+    if "fault[5002 deadlock]" in said:
+        return "", ""
+    return ("", said) if "no_way_to_run" in said else ("its deadlock is not found", "")
+
+
 def check(kiln: str, case: suite.Case, seeds: int, device: str, folder: pathlib.Path) -> tuple[str, str]:
     """What is wrong, or why the kernel was declined: one of the two at most."""
     path = folder / "kernel.kiln"
@@ -55,13 +71,7 @@ def check(kiln: str, case: suite.Case, seeds: int, device: str, folder: pathlib.
     for seed in range(1, seeds):
         if run(kiln, path, case.text, "--seed", str(seed))[0] != expected:
             return f"the crew gives something else under seed {seed}", ""
-    fused = subprocess.run(
-        [kiln, "passes", str(path), "--for", "lavapipe8", "--after", "fuse_roles"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    fused = fuse(kiln, path)
     if fused.returncode:
         return "", fused.stderr
     one = folder / "one.kiln"
@@ -89,9 +99,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for path in sorted(suite.HERE.glob("*.kiln")):
             for case in suite.cases_of(path, False):
-                if case.fault or options.only not in case.name:
+                if case.fault not in ("", "deadlock") or options.only not in case.name:
                     continue
-                wrong, declined = check(options.kiln, case, options.seeds, options.on, pathlib.Path(folder))
+                if case.fault:
+                    wrong, declined = check_deadlock(options.kiln, case, pathlib.Path(folder))
+                else:
+                    wrong, declined = check(options.kiln, case, options.seeds, options.on, pathlib.Path(folder))
                 if declined and DECLINED.get(path.stem, "nothing") not in declined:
                     wrong = f"declined: {declined}"
                 counts["failed" if wrong else "declined" if declined else "passed"] += 1
