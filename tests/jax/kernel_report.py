@@ -21,7 +21,7 @@ and exported as `kp.export` does. A *kernel* is a body function; its variants ar
   one, else the same program on JAX's own interpreter (*). *own tests*: the package's own test cases ran, on the host.
 - Not driven: flywheel-tpu, tpu-inference, torch-xla and qwix, most ops of tokamax (none of its kernels for Mosaic GPU:
   their tests take minutes each in plain JAX on a CPU), JAX's all_gather, reduce_scatter and collective matmul for GPUs
-  (several devices with multimem), the fp8 indexer of jax-linear-attention, and those of ejkernel that call what JAX 0.11
+  (several devices, multimem), the fp8 indexer of jax-linear-attention, and those of ejkernel that call what JAX 0.11
   no longer has.
 - *Run*: exported, and every driver of it agrees with its reference on the host.
 - *s*: seconds of the slowest driver, compilation of JAX's part and of the reference included.

@@ -117,6 +117,17 @@ def across(low: GpuLowering, names: Sequence[Any]) -> str:
     return f"across {', '.join(known[name].name for name in names)}"
 
 
+def write_by_leader(low: GpuLowering, words: Sequence[str], axis: Any) -> None:
+    """A statement about the products of all blocks along an axis, which the first of them alone makes, as in JAX."""
+    if axis is None:
+        low.writer.line(" ".join(words))
+        return
+    together = across(low, [axis])
+    first = low.binary("eq", low.axis_index(axis), low.constant(0), np.bool_)
+    with low.writer.region(f"when {first.text}"):
+        low.writer.line(" ".join([*words, together]))
+
+
 # ---- scopes ----
 
 

@@ -12,7 +12,7 @@ from jax._src.pallas.primitives import DeviceIdType
 from kiln.pallas.bounds import Bounds
 from kiln.pallas.gpu_devices import number_of
 from kiln.pallas.gpu_lower import GpuLowering
-from kiln.pallas.gpu_memory import across, element, unflatten
+from kiln.pallas.gpu_memory import element, unflatten, write_by_leader
 from kiln.pallas.lower import Equation, Operand, Value, rule
 
 # ---- barriers ----
@@ -110,9 +110,7 @@ def lower_commit_arrive(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
     ref, *leaves = eqn.operands
     (transforms,) = unflatten(leaves, eqn.params["barrier_transforms_tree"])
     words = [f"commit mma arrive {element(low, ref, transforms)}"]
-    if eqn.params["collective_axis"] is not None:
-        words.append(across(low, [eqn.params["collective_axis"]]))
-    low.writer.line(" ".join(words))
+    write_by_leader(low, words, eqn.params["collective_axis"])
     return []
 
 

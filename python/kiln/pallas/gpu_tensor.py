@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import tree_util
 
 from kiln.pallas.gpu_lower import GpuLowering
-from kiln.pallas.gpu_memory import across, element, part, unflatten
+from kiln.pallas.gpu_memory import element, part, unflatten, write_by_leader
 from kiln.pallas.lower import Equation, Operand, Value, rule
 from kiln.pallas.memory import load, store
 
@@ -42,9 +42,7 @@ def lower_tcgen05(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
         words.append(f"accumulate {accumulate.text}")
     if barrier is not None:
         words.append(f"arrive {element(low, barrier, seen[3])}")
-    if params["collective_axis"] is not None:
-        words.append(across(low, [params["collective_axis"]]))
-    low.writer.line(" ".join(words))
+    write_by_leader(low, words, params["collective_axis"])
     return []
 
 
