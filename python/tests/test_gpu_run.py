@@ -1,4 +1,4 @@
-"""Mosaic GPU kernels on the host: their results, and JAX's GPU interpret mode taken over."""
+"""Mosaic GPU kernels on the host and on devices: their results, and JAX's GPU interpret mode taken over."""
 
 import gpu_kernels
 import jax
@@ -15,6 +15,7 @@ import kiln.pallas as kp
 from kiln.pallas import gpu_inline
 
 F32, I32 = jnp.float32, jnp.int32
+DEVICES = [device for device in kiln.devices() if device.on != "host" and device.usable]
 
 
 def data(*shape, dtype=F32):
@@ -62,6 +63,13 @@ RESULTS = [
 def test_results(make, arrays, expected):
     found = kp.run(make().func, *arrays, check=True)
     np.testing.assert_allclose(found, expected(*arrays), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.skipif(not DEVICES, reason="no usable Vulkan device here")
+@pytest.mark.parametrize("make, arrays, expected", RESULTS, ids=lambda x: getattr(x, "__name__", ""))
+def test_results_on_a_device(make, arrays, expected):
+    found = kp.run(make().func, *arrays, on=DEVICES[0].on)
+    np.testing.assert_allclose(found, expected(*arrays), rtol=1e-4, atol=1e-4)
 
 
 @plgpu.inline_mgpu(
