@@ -106,8 +106,17 @@ typedef struct crew_task {
   uint64_t bytes;
   crew_part *parts;
   uint32_t part_count;
+  uint32_t more; /* further sides of each part of a product: the `from` of as many parts behind those */
   crew_part one; /* the place of a lone part */
 } crew_task;
+
+static inline size_t crew_parts_bytes(const crew_task *task) {
+  return task->part_count * (1u + task->more) * sizeof(crew_part);
+}
+
+static inline const crew_side *crew_more_of(const crew_task *task, const crew_part *part, uint32_t i) {
+  return &task->parts[task->part_count + (uint32_t)(part - task->parts) * task->more + i].from;
+}
 
 /* How a unit awaits its own tasks. */
 typedef enum crew_queue_id { CREW_COPIES, CREW_LOADS, CREW_PRODUCTS, CREW_QUEUES } crew_queue_id;

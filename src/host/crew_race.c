@@ -131,6 +131,7 @@ static void touch_copy(race *r, const crew_task *task, const crew_part *part) {
 static void touch_product(race *r, const crew_task *task, const crew_part *part) {
   const bool tensor = crew_side_space(&part->to) == IR_SPACE_TMEM, left = crew_side_space(&part->from) == IR_SPACE_TMEM;
   touch_side(r, task, &part->from, !tensor ? RACE_WGMMA_LOAD : left ? RACE_MMA_LOAD_TMEM : RACE_MMA_LOAD_SMEM);
+  for (uint32_t i = 0; i < task->more; i++) touch_side(r, task, crew_more_of(task, part, i), RACE_MMA_LOAD_TMEM);
   touch_side(r, task, &part->right, tensor ? RACE_MMA_LOAD_SMEM : RACE_WGMMA_LOAD);
   touch_side(r, task, &part->to, tensor ? RACE_MMA_STORE : RACE_WGMMA_STORE);
 }

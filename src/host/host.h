@@ -234,6 +234,7 @@ typedef struct host_indexed {
 typedef struct host_crew_op {
   ir_what what;               /* await */
   uint32_t from, to, right;   /* boxes: of a copy, a product (to: the sum, from: the left factor), a peer */
+  uint32_t more[3];           /* boxes: scales of the factors, which elements are there */
   uint32_t tile;              /* slot, dense: the left factor when it is no ref */
   uint32_t sync;              /* box: the barrier or semaphore */
   uint32_t amount, device;    /* cells, i32 */

@@ -60,7 +60,8 @@ static void lower_mma(flat *f, const ir_op *op, host_crew_op *detail) {
   else
     detail->from = box_of(f, op->operands[1]);
   if (op->attrs->accumulates) detail->condition = flat_dense(f, op->operands[next++]);
-  if (op->attrs->arrives) detail->sync = box_of(f, op->operands[next]);
+  if (op->attrs->arrives) detail->sync = box_of(f, op->operands[next++]);
+  for (uint32_t i = 0; next < op->operand_count; i++) detail->more[i] = box_of(f, op->operands[next++]);
 }
 
 /* A ref of its own, which lives as scratch does. */

@@ -60,6 +60,38 @@ static void read_right(const crew_task *task, const sizes *s, uint8_t *to, uint8
   }
 }
 
+/* ---- scales, and matrices of which half is there ---- */
+
+/* left[m, k] from left[m, k / 2], two of four: those that `which` says. */
+static void spread_pairs(const sizes *s, const crew_side *which, uint8_t *left, uint8_t *spare) {
+  uint32_t *given = (uint32_t *)(void *)spare, *values = (uint32_t *)(void *)left;
+  const float *places = (const float *)(const void *)(spare + s->spare);
+  const int64_t half = s->k / 2;
+  memcpy(given, left, (size_t)(s->m * half) * sizeof *given);
+  read_side(which, IR_F32, spare + s->spare, left);
+  memset(left, 0, (size_t)s->left);
+  for (int64_t i = 0; i < s->m * half; i++) values[i / 2 * 4 + (int64_t)places[i] % 4] = given[i];
+}
+
+/* Every so many elements of a line have one scale; `along` and `across` are strides of elements. */
+static void multiply_by(const crew_side *scales, float *values, int64_t lines, int64_t k, int64_t along, int64_t across,
+                        const sizes *s, uint8_t *spare) {
+  float *factors = (float *)(void *)(spare + s->spare);
+  const int64_t each = scales->info.dims[1];
+  read_side(scales, IR_F32, (uint8_t *)factors, spare);
+  for (int64_t line = 0; line < lines; line++)
+    for (int64_t i = 0; i < k; i++) values[line * across + i * along] *= factors[line * each + i / (k / each)];
+}
+
+static void complete_factors(const crew_task *task, const crew_part *part, const sizes *s, uint8_t *data) {
+  float *left = (float *)(void *)data, *right = (float *)(void *)(data + s->left);
+  uint8_t *spare = data + s->left + s->right;
+  if (task->op->attrs->sparse) spread_pairs(s, crew_more_of(task, part, task->more - 1), data, spare);
+  if (!task->op->attrs->scaled) return;
+  multiply_by(crew_more_of(task, part, 0), left, s->m, s->k, 1, s->k, s, spare);
+  multiply_by(crew_more_of(task, part, 1), right, s->n, s->k, s->n, 1, s, spare);
+}
+
 void crew_product_read(const crew_task *task, const crew_part *part, uint8_t *data) {
   const sizes s = sizes_of(part);
   uint8_t *spare = data + s.left + s.right;
@@ -68,6 +100,8 @@ void crew_product_read(const crew_task *task, const crew_part *part, uint8_t *da
   if (task->accumulates) crew_check_written(task, &part->to);
   read_side(&part->from, s.wide, data, spare);
   read_right(task, &s, data + s.left, spare);
+  for (uint32_t i = 0; i < task->more; i++) crew_check_written(task, crew_more_of(task, part, i));
+  if (task->more > 0) complete_factors(task, part, &s, data);
 }
 
 void crew_product_write(const crew_task *task, const crew_part *part, uint8_t *data) {
@@ -105,6 +139,12 @@ static bool make_part(host_unit *unit, const host_crew_op *what, uint32_t block,
   return true;
 }
 
+static bool make_more(host_unit *unit, const host_crew_op *what, uint32_t block, crew_part *more, uint32_t count) {
+  for (uint32_t i = 0; i < count; i++)
+    if (!side_in(unit, what->more[i], block, &more[i].from)) return false;
+  return true;
+}
+
 static bool arrive_in(host_unit *unit, const host_crew_op *what, uint32_t block, crew_part *part) {
   const alloc_block *there = crew_peer_block(unit, unit->plan->boxes[what->sync].root, block);
   if (there) part->arrival.sync = there->client;
@@ -121,9 +161,11 @@ static host_status make_parts(host_unit *unit, const host_crew_op *what, crew_ta
   uint32_t next = 0;
   for (uint32_t block = 0; block < c->plan->machine.size[CREW_BLOCK]; block++) {
     if (!crew_same_but(c, own, block, axes)) continue;
-    crew_part *part = &task->parts[next++];
+    crew_part *part = &task->parts[next], *more = &task->parts[task->part_count + next * task->more];
+    next++;
     part->arrival = arrival;
-    bool ready = task->kind == CREW_ARRIVAL || make_part(unit, what, block, task->op, part);
+    bool ready = task->kind == CREW_ARRIVAL ||
+                 (make_part(unit, what, block, task->op, part) && make_more(unit, what, block, more, task->more));
     if (ready && what->sync != HOST_NONE) ready = arrive_in(unit, what, block, part);
     const uint32_t needed = task->kind == CREW_ARRIVAL ? what->sync : what->to;
     if (!ready) return crew_await_memory(unit, unit->plan->boxes[needed].root, block, task->op);
@@ -135,7 +177,7 @@ static host_status issue(host_unit *unit, const host_crew_op *what, crew_task *t
   crew *c = unit->member->crew;
   task->part_count =
       crew_count_along(c, crew_block_index(unit), task->op->attrs->across, c->plan->machine.size[CREW_BLOCK]);
-  task->parts = task->part_count == 1 ? &task->one : mem_calloc(c->mem, task->part_count, sizeof *task->parts);
+  task->parts = crew_parts_bytes(task) == sizeof task->one ? &task->one : mem_calloc(c->mem, 1, crew_parts_bytes(task));
   if (!task->parts) return launch_run_out(c->launch), HOST_FAILED;
   host_status status = make_parts(unit, what, task);
   if (task->kind == CREW_PRODUCT) {
@@ -146,13 +188,14 @@ static host_status issue(host_unit *unit, const host_crew_op *what, crew_task *t
     launch_run_out(c->launch);
     status = HOST_FAILED;
   }
-  if (task->parts != &task->one) mem_free(c->mem, task->parts, task->part_count * sizeof *task->parts);
+  if (task->parts != &task->one) mem_free(c->mem, task->parts, crew_parts_bytes(task));
   return status;
 }
 
 host_status crew_mma(host_unit *unit, const host_crew_op *what, const ir_op *op) {
   const bool tensor = op->operands[0]->type.space == IR_SPACE_TMEM;
   crew_task task = {.kind = CREW_PRODUCT, .op = op, .lane = tensor ? crew_tensor_lane(unit) : unit->id};
+  task.more = 2u * op->attrs->scaled + op->attrs->sparse;
   task.accumulates = what->condition == HOST_NONE || *unit->slot[what->condition] != 0;
   return issue(unit, what, &task, tensor ? CREW_QUEUES : CREW_PRODUCTS);
 }

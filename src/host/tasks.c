@@ -95,7 +95,7 @@ static void advance(crew *c, crew_task *task) {
 
 static void free_task(crew *c, crew_task *task) {
   mem_free(c->mem, task->data, (size_t)task->bytes);
-  if (task->parts != &task->one) mem_free(c->mem, task->parts, task->part_count * sizeof *task->parts);
+  if (task->parts != &task->one) mem_free(c->mem, task->parts, crew_parts_bytes(task));
   mem_free(c->mem, task, sizeof *task);
 }
 
@@ -155,7 +155,7 @@ void crew_finish_task(crew *c, copy_queue *queue, uint64_t id, copy_stage stage)
 }
 
 static bool works_on(const crew_task *task, const alloc_block *block) {
-  for (uint32_t i = 0; i < task->part_count; i++) {
+  for (uint32_t i = 0; i < task->part_count * (1 + task->more); i++) {
     const crew_part *part = &task->parts[i];
     const bool arrives = part->arrives && part->arrival.sync == block->client;
     if (part->from.block == block || part->to.block == block || part->right.block == block || arrives) return true;
@@ -214,13 +214,13 @@ static bool list_task(crew *c, const crew_task *task) {
   if (!listed) return false;
   *listed = *task;
   listed->next = NULL;
-  listed->parts = task->part_count == 1 ? &listed->one : mem_calloc(c->mem, task->part_count, sizeof *task->parts);
+  listed->parts = task->parts == &task->one ? &listed->one : mem_alloc(c->mem, crew_parts_bytes(task));
   listed->data = mem_alloc(c->mem, (size_t)task->bytes);
   if (!listed->parts || (!listed->data && task->bytes > 0)) {
     free_task(c, listed);
     return false;
   }
-  memcpy(listed->parts, task->parts, task->part_count * sizeof *task->parts);
+  memcpy(listed->parts, task->parts, crew_parts_bytes(task));
   *(c->last_task ? &c->last_task->next : &c->tasks) = listed;
   c->last_task = listed;
   poison(listed);

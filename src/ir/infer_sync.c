@@ -53,29 +53,75 @@ static bool infer_copy(ir_builder *b, ir_op *op) {
   return !a->guarded || need_scalar(b, op, next - 1, IR_BOOL, "the condition");
 }
 
+/* Factors of a matrix's rows (of its columns, for the right one): [rows, k / so many]. */
+static bool need_scales(ir_builder *b, const ir_op *op, uint32_t i, const char *what, ir_dim rows, ir_dim k) {
+  if (!need_kind(b, op, i, IR_REF)) return false;
+  const ir_type *scales = &op->operands[i]->type;
+  ir_shape expected = {.rank = 2, .dims = {rows, scales->shape.rank == 2 ? scales->shape.dims[1] : k}};
+  if (!ir_need_class(b, op, scales->dtype, T_FLOAT) ||
+      !ir_need_shape(b, op, what, &scales->shape, "its factor asks for", &expected))
+    return false;
+  const ir_dim each = expected.dims[1];
+  const bool whole = !ir_dim_known(each) || !ir_dim_known(k) || (each->value > 0 && k->value % each->value == 0);
+  return ir_need_range(b, op, "the scales of a row", ir_dim_known(each) ? each->value : 0, whole, "a divisor of k");
+}
+
+/* What factors become before they are multiplied: f32, or words. */
+static bool need_words(ir_builder *b, const ir_op *op) {
+  const ir_dtype sum = op->operands[0]->type.dtype, wide = ir_dtype_wide(sum);
+  const bool fits = wide == IR_F32 || (wide == IR_I32 && !op->attrs->scaled);
+  return ir_need_range(b, op, "the bits of the sum", ir_dtype_get(sum)->bits, fits,
+                       op->attrs->scaled ? "those of a float up to f32" : "at most 32");
+}
+
+static bool need_scaled(ir_builder *b, const ir_op *op, uint32_t next) {
+  const ir_shape *left = &op->operands[1]->type.shape, *right = &op->operands[2]->type.shape;
+  return ir_need_range(b, op, "the axes of a product with scales", op->attrs->across, !op->attrs->across, "none") &&
+         need_words(b, op) && need_scales(b, op, next, "the left scales", left->dims[0], right->dims[0]) &&
+         need_scales(b, op, next + 1, "the right scales", right->dims[1], right->dims[0]);
+}
+
+/* Of four elements in a row two are there, and for each it is said which one it is. */
+static bool need_sparse(ir_builder *b, const ir_op *op, uint32_t at) {
+  const ir_dim k = op->operands[2]->type.shape.dims[0];
+  if (!need_kind(b, op, at, IR_REF)) return false;
+  const ir_type *which = &op->operands[at]->type;
+  return need_words(b, op) && ir_need_class(b, op, which->dtype, T_UINT) &&
+         ir_need_shape(b, op, "what says which", &which->shape, "the left operand has", &op->operands[1]->type.shape) &&
+         ir_need_range(b, op, "k of a sparse product", ir_dim_known(k) ? k->value : 0,
+                       !ir_dim_known(k) || k->value % 4 == 0, "a multiple of 4");
+}
+
+static bool need_matrices(ir_builder *b, const ir_op *op) {
+  const ir_shape *sum = &op->operands[0]->type.shape, *left = &op->operands[1]->type.shape;
+  const ir_shape *right = &op->operands[2]->type.shape;
+  ir_shape expected = *sum;
+  if (sum->rank != 2 || left->rank != 2 || right->rank != 2)
+    return diag_report(b->diags, DIAG_mma_rank, op->loc, (long long)sum->rank, (long long)left->rank,
+                       (long long)right->rank),
+           false;
+  expected.dims[1] = right->dims[0];
+  if (op->attrs->sparse)
+    expected.dims[1] = ir_dim_make(b->module, IR_DIM_DIV, right->dims[0], ir_dim_const(b->module, 2));
+  if (!ir_need_shape(b, op, "the left operand", left, "the sum and the right operand ask for", &expected)) return false;
+  expected = *right;
+  expected.dims[1] = sum->dims[1];
+  return op->attrs->across || ir_need_shape(b, op, "the right operand", right, "the sum asks for", &expected);
+}
+
 /* sum[m, n] += left[m, k] right[k, n] */
 static bool infer_mma(ir_builder *b, ir_op *op) {
   const ir_attrs *a = op->attrs;
   uint32_t next = 3;
-  if (!ir_need_count(b, op, 3u + a->accumulates + a->arrives) || !need_kind(b, op, 0, IR_REF) ||
-      !need_kind(b, op, 2, IR_REF))
+  if (!ir_need_count(b, op, 3u + a->accumulates + a->arrives + 2u * a->scaled + a->sparse) ||
+      !need_kind(b, op, 0, IR_REF) || !need_kind(b, op, 2, IR_REF))
     return false;
-  const ir_type *sum = &op->operands[0]->type, *left = &op->operands[1]->type, *right = &op->operands[2]->type;
-  ir_shape expected = sum->shape;
-  if (left->kind > IR_REF) return need_kind(b, op, 1, IR_REF);
-  if (sum->shape.rank != 2 || left->shape.rank != 2 || right->shape.rank != 2)
-    return diag_report(b->diags, DIAG_mma_rank, op->loc, (long long)sum->shape.rank, (long long)left->shape.rank,
-                       (long long)right->shape.rank),
-           false;
-  expected.dims[1] = right->shape.dims[0];
-  if (!ir_need_shape(b, op, "the left operand", &left->shape, "the sum and the right operand ask for", &expected))
-    return false;
-  expected = right->shape;
-  expected.dims[1] = sum->shape.dims[1];
-  if (!a->across && !ir_need_shape(b, op, "the right operand", &right->shape, "the sum asks for", &expected))
-    return false;
+  if (op->operands[1]->type.kind > IR_REF) return need_kind(b, op, 1, IR_REF);
+  if (!need_matrices(b, op)) return false;
   if (a->accumulates && !need_scalar(b, op, next++, IR_BOOL, "the condition")) return false;
-  return !a->arrives || need_one(b, op, next, IR_BARRIER);
+  if (a->arrives && !need_one(b, op, next++, IR_BARRIER)) return false;
+  if (a->scaled && !need_scaled(b, op, next)) return false;
+  return !a->sparse || need_sparse(b, op, next + 2u * a->scaled);
 }
 
 static bool infer_commit(ir_builder *b, ir_op *op) {

@@ -281,6 +281,7 @@ typedef struct ir_attrs {
   bool open;           /* copy: does not close its group; scratch: a barrier that may end within a phase */
   bool sources;        /* await: it is enough that the sources have been read */
   bool arrives, guarded, accumulates; /* copy, commit, mma: operands behind the refs */
+  bool scaled, sparse;                /* mma: further refs at the end */
   int32_t grid_axis;                  /* for: the grid axis it came from, +1; 0: none */
   bool roles;                         /* for: its trips may run side by side, and meet at its end */
   int64_t offset;                     /* scratch: placed by place_memory; -1 before */
@@ -329,7 +330,8 @@ typedef struct ir_attrs {
  *   signal  semaphore, amount, [device]
  *   count   semaphore                                -> i32
  *   copy    source, destination, [barrier: `arrives`], [condition: `guarded`]
- *   mma     sum, left, right, [condition: `accumulates`], [barrier: `arrives`]
+ *   mma     sum, left, right, [condition: `accumulates`], [barrier: `arrives`], [scales of left, and of right:
+ *           `scaled`], [which of four each element of left is: `sparse`]
  *   commit  [barrier: `arrives`]
  *   await   [how many may be left]
  *   warps                                            region: (w)

@@ -181,7 +181,12 @@ static bool parse_mma(parser *p, making *m) {
     return false;
   m->attrs.accumulates = follows(p, "accumulate");
   if (m->attrs.accumulates && !add_scalar(p, m, IR_BOOL, "the condition")) return false;
-  return parse_arrival(p, m) && (!follows(p, "across") || parse_across(p, &m->attrs.across));
+  if (!parse_arrival(p, m)) return false;
+  m->attrs.scaled = follows(p, "scale");
+  if (m->attrs.scaled && (!add_part(p, m) || !parse_expect(p, SIGN_COMMA) || !add_part(p, m))) return false;
+  m->attrs.sparse = follows(p, "sparse");
+  if (m->attrs.sparse && !add_part(p, m)) return false;
+  return !follows(p, "across") || parse_across(p, &m->attrs.across);
 }
 
 static bool parse_commit(parser *p, making *m) {

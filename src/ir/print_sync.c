@@ -61,7 +61,10 @@ static void print_mma(printer *p, const ir_op *op) {
   uint32_t next = 3;
   for (uint32_t i = 0; i < 3; i++) put_operand(p, i ? ", " : "", op, i);
   if (a->accumulates) put_operand(p, " accumulate ", op, next++);
-  if (a->arrives) put_operand(p, " arrive ", op, next);
+  if (a->arrives) put_operand(p, " arrive ", op, next++);
+  if (a->scaled) put_operand(p, " scale ", op, next++);
+  if (a->scaled) put_operand(p, ", ", op, next++);
+  if (a->sparse) put_operand(p, " sparse ", op, next);
   print_across(p, a->across);
 }
 

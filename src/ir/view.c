@@ -65,17 +65,19 @@ static bool is_known(const ir_type *type) {
   return true;
 }
 
-static void lie_densely(lie *l, const ir_type *type) {
+/* `align` bytes of its first element. */
+static lie dense_lie(const ir_type *type, uint64_t align) {
+  lie l = {.strides = {0}, .align = align};
   int64_t bytes = (int64_t)ir_dtype_bytes(type->dtype);
   for (uint32_t d = type->shape.rank; d-- > 0;) {
-    l->strides[d] = bytes;
+    l.strides[d] = bytes;
     if (!i64_mul(bytes, type->shape.dims[d]->value, &bytes)) bytes = 0; /* too large for any memory */
   }
+  return l;
 }
 
 static bool is_dense(const lie *l, const ir_type *type) {
-  lie dense;
-  lie_densely(&dense, type);
+  const lie dense = dense_lie(type, l->align);
   for (uint32_t d = 0; d < type->shape.rank; d++)
     if (l->strides[d] != dense.strides[d] && ir_extent(type, d) != 1) return false;
   return true;
@@ -89,7 +91,7 @@ static uint64_t common_align(uint64_t align, int64_t bytes) {
 
 static void cut_lie(lie *l, const ir_op *view) {
   uint32_t rank = 0;
-  for (uint32_t d = 0; d < view->attrs->index_count; d++) {
+  for (uint32_t d = 0; d < view->operands[0]->type.shape.rank; d++) {
     const ir_index *index = &view->attrs->index[d];
     const int64_t stride = l->strides[d];
     l->align = common_align(l->align, index->operand >= 0 ? stride : index->start->value * stride);
@@ -124,7 +126,7 @@ static bool recast_lie(lie *l, const ir_op *view_as) {
   if (widths && !(whole_bytes(from->dtype) && whole_bytes(to->dtype) && l->align % ir_dtype_bytes(to->dtype) == 0))
     return false;
   if (!rows && !is_dense(l, from)) return false;
-  if (!rows) lie_densely(l, to);
+  if (!rows) *l = dense_lie(to, l->align);
   if (widths && rows) l->strides[to->shape.rank - 1] = (int64_t)ir_dtype_bytes(to->dtype);
   for (uint32_t d = 0; widths && d + 1 < to->shape.rank; d++)
     if (l->strides[d] % (int64_t)ir_dtype_bytes(to->dtype)) return false;
@@ -140,7 +142,6 @@ static bool is_param(const ir_kernel *k, const ir_value *ref) {
 bool ir_has_strides(const ir_kernel *k, const ir_value *ref) {
   const ir_op *views[DEEPEST];
   uint32_t count = 0;
-  lie l = {.align = ALIGNED};
   for (; ref->def && ref->def->code != IR_scratch; ref = ref->def->operands[0]) {
     if (count == DEEPEST) return false;
     if (ref->def->code != IR_peer) views[count++] = ref->def;
@@ -152,7 +153,7 @@ bool ir_has_strides(const ir_kernel *k, const ir_value *ref) {
       if (views[i]->code == IR_view_as) return false;
     return true;
   }
-  lie_densely(&l, &ref->type);
+  lie l = dense_lie(&ref->type, ALIGNED);
   while (count-- > 0) {
     if (views[count]->code == IR_view) cut_lie(&l, views[count]);
     if (views[count]->code == IR_permute) permute_lie(&l, views[count]);

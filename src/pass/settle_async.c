@@ -289,12 +289,23 @@ static bool count_shares(settling *s, const pass_ops *ops) {
   return true;
 }
 
+/* False after a diagnostic. */
+static bool can_settle(const pass_ctx *c, const pass_ops *ops) {
+  for (size_t i = 0; i < ops->count; i++) {
+    const ir_op *op = ops->data[i];
+    if (op->code != IR_mma || !(op->attrs->scaled || op->attrs->sparse)) continue;
+    diag_report(c->diags, DIAG_no_way_to_run, op->loc, "devices", "mma", "scales and sparse factors are the host's");
+    return false;
+  }
+  return true;
+}
+
 bool pass_settle_async(pass_ctx *c) {
   if (!ir_is_crew(c->kernel)) return false;
   settling s = {.c = c};
   bool changed = pass_expand_blocks(c);
   const pass_ops ops = pass_collect(c, is_concerned);
-  if (!count_shares(&s, &ops)) return true;
+  if (!can_settle(c, &ops) || !count_shares(&s, &ops)) return true;
   for (size_t i = 0; i < ops.count; i++) settle_op(&s, ops.data[i]);
   return changed || ops.count > 0;
 }

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from jax._src.pallas.mosaic_gpu.core import ClusterRefTransform, MulticastRef
 from jax._src.state.indexing import NDIndexer
+from jax._src.state.types import ReshapeTransform, TransposeTransform
 
 from kiln.pallas.gpu_devices import all_devices, elsewhere
 from kiln.pallas.gpu_lower import GpuLowering
-from kiln.pallas.gpu_memory import across, element, part, peer, unflatten
+from kiln.pallas.gpu_memory import across, blocks_along, by_leader, element, part, peer, unflatten
 from kiln.pallas.lower import Equation, Operand, Ref, rule
 from kiln.pallas.memory import has_arrays, load, store, whole
 
@@ -108,11 +109,16 @@ def lower_to_tmem(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
     """To tensor memory: in order with the products that follow, and committed like them."""
     source, target, *leaves = eqn.operands
     seen_source, seen_target = unflatten(leaves, eqn.params["smem_tree"], eqn.params["tmem_tree"])
-    words = [f"copy {part(low, source, seen_source)} -> {part(low, target, seen_target)}"]
-    if eqn.params["collective_axis"] is not None:
-        words.append(across(low, [eqn.params["collective_axis"]]))
-    low.writer.line(" ".join(words))
+    _copy_to_tmem(low, part(low, source, seen_source), part(low, target, seen_target), eqn.params["collective_axis"])
     return []
+
+
+def _copy_to_tmem(low: GpuLowering, source: str, target: str, axis: Any) -> None:
+    """In the own block; along an axis of the cluster in all blocks, by the first of them."""
+    with by_leader(low, axis):
+        for place in blocks_along(low, axis) if axis is not None else [""]:
+            ends = [low.writer.let(f"peer {end} at {place}")[0] if place else end for end in (source, target)]
+            low.writer.line(f"copy {ends[0]} -> {ends[1]}")
 
 
 @rule("async_store_smem", machine="gpu")
@@ -128,3 +134,50 @@ def lower_store_to_peer(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
     ready, transforms = peer(low, barrier, [*seen_barrier, there])
     low.writer.line(f"arrive {element(low, ready, transforms)}")
     return []
+
+
+# ---- what products read beside their factors ----
+
+Pieces = tuple[list[int], list[int]]  # a matrix under a shape of more dimensions, and their order in shared memory
+
+
+def _scales(rows: int, columns: int) -> Pieces:
+    return [rows // 128, 4, 32, columns // 4, 4], [0, 3, 2, 1, 4]
+
+
+def _pairs_of(bits: int) -> Callable[[int, int], Pieces]:
+    """`plgpu.format_tcgen05_sparse_metadata` for factors of so many bits."""
+
+    def pairs(rows: int, columns: int) -> Pieces:
+        if bits == 8:
+            return [rows // 128, 128, columns // 64, 64], [0, 2, 1, 3]
+        return [rows // 128, 8, 2, 8, columns // 64, 4, 2, 8], [0, 4, 1, 6, 3, 5, 2, 7]
+
+    return pairs
+
+
+def _copy_in_pieces(low: GpuLowering, eqn: Equation, pieces: Callable[[int, int], Pieces]) -> Sequence[Operand]:
+    """From where a matrix lies in the order that the hardware wants to where it is a matrix again."""
+    source, target, *leaves = eqn.operands
+    seen_source, seen_target = unflatten(leaves, eqn.params["smem_tree"], eqn.params["tmem_tree"])
+    shape, order = pieces(*target.shape)
+    if seen_target or np.prod(shape) != np.prod(target.shape):
+        raise low.unsupported(f"a copy to {target.shape} of what products read beside their factors")
+    start = part(low, source, [*seen_source, ReshapeTransform(tuple(shape[k] for k in order))])
+    end = part(low, target, [ReshapeTransform(tuple(shape)), TransposeTransform(tuple(order))])
+    _copy_to_tmem(low, start, end, eqn.params["collective_axis"])
+    return []
+
+
+@rule("async_copy_scales_to_tmem", machine="gpu")
+def lower_scales(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
+    """Scales of a factor: 32 rows and 4 columns at a time, of four such parts of 128 rows."""
+    return _copy_in_pieces(low, eqn, _scales)
+
+
+@rule("async_copy_sparse_metadata_to_tmem", machine="gpu")
+def lower_pairs(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
+    """Which elements of a sparse factor are there: the order depends on the factor's type."""
+    if len(low.sparse_bits) > 1:
+        raise low.unsupported("sparse products of factors of different widths in one kernel")
+    return _copy_in_pieces(low, eqn, _pairs_of(*low.sparse_bits or {16}))

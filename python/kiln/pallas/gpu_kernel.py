@@ -27,6 +27,7 @@ from kiln.pallas.blocks import Block, Param
 from kiln.pallas.exporter import Assembly, Exported, own_name
 from kiln.pallas.gpu_devices import around as devices_around
 from kiln.pallas.gpu_lower import GpuLowering, ManyDevices, mesh_of
+from kiln.pallas.gpu_tensor import sparse_bits
 from kiln.pallas.lower import Axis, Lowering, Ref
 from kiln.pallas.text import Writer
 from kiln.pallas.unsupported import Unsupported
@@ -122,6 +123,7 @@ class GpuAssembly(Assembly):
     def _body(self, axes: list[Axis], prefetch: list[Ref], blocks: list[Block]) -> tuple[Writer, Lowering]:
         writer = Writer(self.names)
         low = GpuLowering(writer, self._constant, self.mesh, self._device_axis, self.skip_floats)
+        low.sparse_bits = set(sparse_bits(self.jaxpr))
         refs = self._one_memory([b.ref for b in blocks])
         if self.around:
             refs = [low.own_part(ref, low.device()) for ref in refs]

@@ -105,6 +105,7 @@ class GpuLowering(Lowering):
     ) -> None:
         super().__init__(writer, mesh.axes, lambda value: self._own_constant(constants(value)))
         self.mesh = mesh
+        self.sparse_bits: set[int] = set()  # of the sparse factors of its products
         self.warps: Any = None  # the name of the axis of the warps that run these equations
         self.everywhere: dict[str, Ref] = {}  # by the text of what this device has of it: a parameter of all devices
         self._indices = mesh.values()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax.numpy as jnp
 from jax import tree_util
+from jax._src import core as jax_core
+from jax._src.dtypes import itemsize_bits
 
 from kiln.pallas.gpu_lower import GpuLowering
 from kiln.pallas.gpu_memory import element, part, unflatten, write_by_leader
@@ -14,6 +16,15 @@ from kiln.pallas.lower import Equation, Operand, Value, rule
 from kiln.pallas.memory import load, store
 
 # ---- products ----
+
+
+def sparse_bits(jaxpr: Any) -> Iterator[int]:
+    """The widths of the sparse factors of a program's products."""
+    for eqn in jaxpr.eqns:
+        if eqn.params.get("sparse"):
+            yield itemsize_bits(eqn.invars[1].aval.dtype)
+        for body in jax_core.jaxprs_in_params(eqn.params):
+            yield from sparse_bits(body)
 
 
 def _factor(low: GpuLowering, operand: Operand, transforms: Sequence[Any]) -> str:
@@ -33,15 +44,20 @@ def lower_wgmma(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
 def lower_tcgen05(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
     """Tensor memory += a b, or = a b where it does not accumulate."""
     params, (acc, a, b, accumulate, *leaves) = eqn.params, eqn.operands
-    if params["scaled"] or params["sparse"]:
-        raise low.unsupported("a product with scales, or of a sparse matrix")
     barrier = leaves.pop(0) if params["arrive"] else None
-    seen = unflatten(leaves, *(params[f"{name}_transforms_tree"] for name in ("acc", "a", "b", "barrier")))
+    names = ["a_scale", "b_scale"] * params["scaled"] + ["a_sparse_metadata"] * params["sparse"]
+    more = [leaves.pop(0) for _ in names]
+    seen = unflatten(leaves, *(params[f"{name}_transforms_tree"] for name in ("acc", "a", "b", "barrier", *names)))
     words = [f"mma {part(low, acc, seen[0])}, {_factor(low, a, seen[1])}, {part(low, b, seen[2])}"]
     if accumulate.number is None or not accumulate.number:
         words.append(f"accumulate {accumulate.text}")
     if barrier is not None:
         words.append(f"arrive {element(low, barrier, seen[3])}")
+    shown = [part(low, *each) for each in zip(more, seen[4:], strict=True)]
+    if params["scaled"]:
+        words.append(f"scale {shown[0]}, {shown[1]}")
+    if params["sparse"]:
+        words.append(f"sparse {shown[-1]}")
     write_by_leader(low, words, params["collective_axis"])
     return []
 
