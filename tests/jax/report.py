@@ -21,8 +21,8 @@ Written by `tests/jax/run.py --tests CHECKOUT [--on DEVICE]`, which runs the tes
 - *kernel*: tests that came to a Pallas call which Kiln took over. Nearly all others skip for want of a TPU or GPU.
 - *passed*: of those, the tests that passed **and** launched a kernel on Kiln (launches are counted in C).
 - *skipped*: tests that skipped themselves after a kernel; they are not counted among passed or failed.
-- *in the place of a GPU* (`--as-gpu`): JAX's tests for GPUs, which hear that the GPU is the one they ask for; their kernels
-  run on Kiln's units, and results are compared as the tests compare them.
+- *in the place of a GPU* (`--as-gpu`): JAX's tests for GPUs, which hear that the GPU is the one they ask for; their
+  kernels run on Kiln's units, and results are compared as the tests compare them.
 - `/12` behind a file's name: every 12th test only.
 - *why*: for failures that `tests/jax/differences.py` lists, its argument; a run fails when a listed test passes.
 
