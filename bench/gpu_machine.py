@@ -173,10 +173,10 @@ def roles(report, _):
 
 def hand_offs(report, _):
     report.add("## Hand-offs\n")
-    report.add("10,000 items of one number through a ring of 4 slots: 20,000 arrivals, as many waits. Milliseconds.\n")
+    report.add("5,000 items of one number through a ring of 4 slots: 10,000 arrivals, as many waits. Milliseconds.\n")
     table(report, "detector", "ms", "right", f"of {HAND_OFFS_MS} ms")
     for detects, mode in (("off", PLAIN), ("on", RACES)):
-        (ms,), right = turns([Side(cases.ring(10_000, mode, width=1))])
+        (ms,), right = turns([Side(cases.ring(5_000, mode, width=1))])
         row(report, detects, ms, right, report.most("hand-offs", f"detector {detects}", ms / HAND_OFFS_MS, 1))
 
 
