@@ -103,7 +103,8 @@ def ring(items, mode, slots=4, width=128, blocks=1):
 
     x = normal(blocks * items, width)
     scratch = [plgpu.SMEM((slots, width), F32), plgpu.Barrier(num_barriers=slots), plgpu.Barrier(num_barriers=slots)]
-    return made(body, array(*x.shape), [x], x * 2 + 1, grid=(blocks,), grid_names=("i",), num_threads=2, thread_name="t", scratch_types=scratch, interpret=mode)
+    return made(body, array(*x.shape), [x], x * 2 + 1, grid=(blocks,), grid_names=("i",), num_threads=2,
+                thread_name="t", scratch_types=scratch, interpret=mode)
 
 
 def ring_of_blocks(blocks, mode):
