@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "door.h"
-#include "ir/manual.h"
+#include "ir/text/manual.h"
 #include "kiln/kiln.h"
 
 KILN_API char *kiln_python_ops(void);

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "host/crew.h"
+#include "host/crew/crew.h"
 
 enum { REPORTS_MOST = 64 };
 

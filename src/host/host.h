@@ -18,8 +18,8 @@
 
 #include "base/context.h"
 #include "base/thread.h"
-#include "ir/eval.h"
-#include "ir/say.h"
+#include "ir/eval/eval.h"
+#include "ir/text/say.h"
 #include "kiln/host.h"
 #include "model/alloc.h"
 #include "model/step.h"

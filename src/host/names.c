@@ -1,8 +1,8 @@
 /* What the parts of a launch are called: units by the axes of grid and teams, elements of scratch by their index. */
 #include <string.h>
 
-#include "host/crew.h"
-#include "ir/say.h"
+#include "host/crew/crew.h"
+#include "ir/text/say.h"
 
 void host_name_element(text *t, const kiln_host_plan *plan, const host_root *root, uint64_t element) {
   const host_box_info *whole = &plan->boxes[root->box];

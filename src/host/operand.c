@@ -2,7 +2,7 @@
  * reshaping only change strides. Each exists twice, for the place itself and for its dense copy (see host_operand). */
 #include <string.h>
 
-#include "host/flatten.h"
+#include "host/flat/flatten.h"
 
 void flat_dense_strides(const int64_t *dims, uint32_t rank, int64_t bytes, int64_t *out) {
   for (uint32_t d = rank; d-- > 0;) {

@@ -1,7 +1,7 @@
 /* Preparing a kernel: bind its sizes, run the host's passes, flatten. */
 #include <string.h>
 
-#include "host/crew.h"
+#include "host/crew/crew.h"
 #include "pass/pass.h"
 
 static const uint64_t default_memory = UINT64_C(16) << 30;

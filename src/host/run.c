@@ -2,9 +2,9 @@
  * steps in a seeded order. */
 #include <string.h>
 
-#include "host/crew.h"
+#include "host/crew/crew.h"
 #include "host/launch.h"
-#include "host/sched.h"
+#include "host/schedule/sched.h"
 
 enum {
   LITTLE = 1 << 15,  /* lanes of work that are done sooner than other threads are awake */

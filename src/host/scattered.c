@@ -2,7 +2,7 @@
  * workers of a launch take turns at. */
 #include <string.h>
 
-#include "host/crew.h"
+#include "host/crew/crew.h"
 
 /* The element that is at hand. */
 typedef struct element {

@@ -1,6 +1,6 @@
 /* A unit: program counter and frame. Control flow of the kernel is jumps in the plan, so a unit can stop after any
  * instruction and go on later; nothing of it lives on the C stack. */
-#include "host/crew.h"
+#include "host/crew/crew.h"
 
 #include <string.h>
 

@@ -13,7 +13,7 @@
 #define KILN_SRC_IR_IR_H
 
 #include "base/diag.h"
-#include "ir/float_format.h"
+#include "ir/eval/float_format.h"
 #include "kiln/kernel.h"
 
 /* ---- element types ---- */
@@ -203,7 +203,7 @@ typedef enum ir_what { IR_WHAT_SMEM, IR_WHAT_COPIES, IR_WHAT_LOADS, IR_WHAT_MMA,
 typedef enum ir_way { IR_WAY_ALL, IR_WAY_LEADER, IR_WAY_SPLIT } ir_way;
 typedef enum ir_result_rule { IR_RESULT_SAME, IR_RESULT_BOOL, IR_RESULT_SELECT, IR_RESULT_OTHER } ir_result_rule;
 
-/* Everything the tables say of an op except its C meaning (ir/eval.c) and SPIR-V cells (spirv/). */
+/* Everything the tables say of an op except its C meaning (ir/eval/eval.c) and SPIR-V cells (spirv/). */
 typedef struct ir_op_info {
   const char *id, *text; /* enum name; name in kernel texts (differs for reductions) */
   ir_form form;

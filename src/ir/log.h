@@ -6,7 +6,7 @@
 #ifndef KILN_SRC_IR_LOG_H
 #define KILN_SRC_IR_LOG_H
 
-#include "ir/say.h"
+#include "ir/text/say.h"
 
 /* Where a role waits for ever: its values are the element's number, what the role was told there so far, and what it
  * waits for. */

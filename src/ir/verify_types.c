@@ -1,7 +1,7 @@
 /* The types that ops carry, inferred once more and compared with what is stored. Parsing, binding and the builder infer
  * every type they store; passes also change operands, attributes and types in place, and this is what holds them to the
  * rules. */
-#include "ir/infer.h"
+#include "ir/infer/infer.h"
 
 typedef struct retyper {
   ir_builder b;

@@ -1,7 +1,7 @@
 /* Parts of memories: see part.h. */
 #include "pass/part.h"
 
-#include "pass/expand.h"
+#include "pass/expand/expand.h"
 
 /* ---- finding ---- */
 

@@ -2,7 +2,7 @@
  * element is found by its number in row-major order. See pick.h. */
 #include "pass/pick.h"
 
-#include "pass/expand.h"
+#include "pass/expand/expand.h"
 #include "pass/util.h"
 
 /* ---- spots ---- */

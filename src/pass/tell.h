@@ -3,7 +3,7 @@
 #define KILN_SRC_PASS_TELL_H
 
 #include "ir/log.h"
-#include "pass/expand.h"
+#include "pass/expand/expand.h"
 
 /* The kernel's log, made if there is none, with room for what more is told; the numbers of that follow on those that
  * are there. `roles`: so many of a cluster take steps in rounds; 0: as before. */

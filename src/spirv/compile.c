@@ -4,7 +4,7 @@
 #include "base/config.h"
 #include "base/context.h"
 #include "ir/log.h"
-#include "pass/math.h"
+#include "pass/math/math.h"
 #include "pass/pass.h"
 #include "spirv/check.h"
 #include "spirv/lower.h"

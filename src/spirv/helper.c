@@ -2,7 +2,7 @@
  * called for every element, which keeps modules small; drivers inline them. */
 #include <string.h>
 
-#include "pass/math.h"
+#include "pass/math/math.h"
 #include "spirv/lower.h"
 
 /* The function's ids are its own: scopes of the kernel are out of reach while it is written. */

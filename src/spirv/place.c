@@ -1,7 +1,7 @@
 /* What may wait. A virtual value is computed where it is used, so a load among its parts happens there too: allowed as
  * long as nothing writes the same memory in between. Loads that may not wait, and chains too long to walk, are
  * materialized where they stand. Memory whose every element only ever one lane touches needs no barriers. */
-#include "pass/math.h"
+#include "pass/math/math.h"
 #include "spirv/lower.h"
 
 #define DEEPEST 200 /* virtual values on one another */

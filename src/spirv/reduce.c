@@ -1,6 +1,6 @@
 /* Reductions: every lane joins what it holds, strip by strip, into a few accumulators per kept element; those are
  * joined, and then the lanes along the reduced axes. argmax and argmin carry an index beside each value. */
-#include "ir/eval.h"
+#include "ir/eval/eval.h"
 #include "spirv/lower.h"
 
 #define CHAINS 4u /* accumulators per kept element: independent additions in flight */

@@ -1,6 +1,6 @@
 /* Running sums and the like: strips follow one another along the axis, each with what came before. Within a strip every
  * lane joins its own consecutive elements, then the lanes along the axis join theirs by doubling distances. */
-#include "ir/eval.h"
+#include "ir/eval/eval.h"
 #include "spirv/lower.h"
 
 typedef struct scan {

@@ -197,10 +197,10 @@ const command command_check = {
         "found.\n--trace and --svg show the schedule that had a fault, or the first.\n\n"
         "Orders of units (--schedule):\n"
 #define SCHED_ORDER(id, name, doc) "  " name ": " doc "\n"
-#include "host/sched.def"
+#include "host/schedule/sched.def"
         "\nCopies and products in flight move on (--copies):\n"
 #define SCHED_TIMING(id, name, doc) "  " name ": " doc "\n"
-#include "host/sched.def"
+#include "host/schedule/sched.def"
     ,
     .run = run,
 };

@@ -1,5 +1,5 @@
 /* `kiln ops`: the op tables, as text, Markdown or JSON. */
-#include "ir/manual.h"
+#include "ir/text/manual.h"
 #include "tool/tool.h"
 
 static const char *const form_names[] = {[IR_FORM_MAP] = "map",

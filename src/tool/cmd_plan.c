@@ -1,5 +1,5 @@
 /* `kiln plan`: what a kernel will do with grid and memory: who uses how much where and when. */
-#include "pass/plan.h"
+#include "pass/plan/plan.h"
 
 #include "base/file.h"
 #include "tool/device.h"

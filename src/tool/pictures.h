@@ -2,7 +2,7 @@
 #ifndef KILN_SRC_TOOL_PICTURES_H
 #define KILN_SRC_TOOL_PICTURES_H
 
-#include "host/trace.h"
+#include "host/trace/trace.h"
 #include "tool/tool.h"
 
 typedef struct pictures {

@@ -10,7 +10,7 @@
 
 #include "base/context.h"
 #include "base/table.h"
-#include "host/sched.h"
+#include "host/schedule/sched.h"
 
 typedef enum exit_code { EXIT_FINE = 0, EXIT_WRONG = 1, EXIT_USAGE = 2, EXIT_FAULT = 3, EXIT_SYSTEM = 4 } exit_code;
 exit_code exit_code_of(kiln_result result);

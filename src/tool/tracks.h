@@ -3,7 +3,7 @@
 #ifndef KILN_SRC_TOOL_TRACKS_H
 #define KILN_SRC_TOOL_TRACKS_H
 
-#include "host/trace.h"
+#include "host/trace/trace.h"
 
 typedef struct track {
   unit_id block, thread, unit;

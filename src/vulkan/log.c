@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "ir/log.h"
-#include "ir/say.h"
+#include "ir/text/say.h"
 #include "vulkan/vulkan.h"
 
 enum { NOTES_MOST = 8 };

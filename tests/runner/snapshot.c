@@ -1,7 +1,7 @@
 /* Whole-text snapshots: the printed kernel, the kernel after a pass, what the diagnostics say. */
 #include "base/context.h"
 #include "ktest.h"
-#include "pass/plan.h"
+#include "pass/plan/plan.h"
 
 /* Passes for a device are shown for one with subgroups of 4 lanes and the least shared memory. */
 static const pass_target host_target = {.kind = P_HOST};

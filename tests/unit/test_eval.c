@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "byte_float.h"
-#include "ir/eval.h"
+#include "ir/eval/eval.h"
 
 /* One element as the reference sees it: integers (and bool) in `i`, wrapped to their width; floats in `f`. */
 typedef struct number {
@@ -364,7 +364,7 @@ static void check_row(ir_code code, ir_dtype d) {
   }
 }
 
-/* Scalar code of ir/special.c in every set, with references in the table test. */
+/* Scalar code of ir/eval/special.c in every set, with references in the table test. */
 static bool special(const ir_op_info *info) {
   static const char *const names[] = {"erf_inv", "digamma", "bessel_i0e", "bessel_i1e"};
   for (size_t k = 0; k < sizeof names / sizeof *names; k++)

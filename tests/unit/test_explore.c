@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "host/explore.h"
+#include "host/schedule/explore.h"
 #include "random.h"
 
 enum { PROGRAMS = 2000, UNITS_MOST = 4, OPS_MOST = 5, BARRIERS = 2, SEMAPHORES = 2, ENDS_MOST = 4096, STEPS_MOST = 64 };

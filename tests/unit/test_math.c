@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ir/eval.h"
-#include "ir/special.h"
-#include "pass/math.h"
+#include "ir/eval/eval.h"
+#include "ir/eval/special.h"
+#include "pass/math/math.h"
 #include "random.h"
 
 enum { COUNT = 1 << 15 };
@@ -57,7 +57,7 @@ static const struct {
   reference_fn reference;
 } functions[] = {
 #define FORMULA(op, function) {IR_##op, ref_##op},
-#include "pass/math.def"
+#include "pass/math/math.def"
 #undef FORMULA
 };
 

@@ -1,7 +1,7 @@
 /* The queue of units that may run: everything comes out once, in the policy's order, and a seed is one order. */
 #include "unit.h"
 
-#include "host/sched.h"
+#include "host/schedule/sched.h"
 
 enum { ITEMS = 100 };
 static int items[ITEMS];

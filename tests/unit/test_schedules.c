@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "fault_alloc.h"
-#include "host/guide.h"
+#include "host/schedule/guide.h"
 #include "kiln/host.h"
-#include "pass/sync_data.h"
+#include "pass/roles/sync_data.h"
 
 /* ---- guides ---- */
 

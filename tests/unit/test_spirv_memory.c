@@ -6,7 +6,7 @@
 
 #include "base/context.h"
 #include "kiln/spirv.h"
-#include "pass/plan.h"
+#include "pass/plan/plan.h"
 
 static const char *const profiles[] = {"baseline", "swiftshader", "lavapipe4", "lavapipe16", "gpu32", "gpu64"};
 

@@ -1,5 +1,5 @@
 /* Scalars that are known beforehand: places on axes, indices of loops, and what is computed from them. */
-#include "ir/eval.h"
+#include "ir/eval/eval.h"
 #include "pass/roles/follow.h"
 
 enum { DEPTH_MOST = 200 }; /* of what is computed */
