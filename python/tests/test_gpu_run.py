@@ -12,7 +12,7 @@ from jax.experimental.pallas import mosaic_gpu as plgpu
 
 import kiln
 import kiln.pallas as kp
-from kiln.pallas import gpu_inline
+from kiln.pallas.gpu import inline
 
 F32, I32 = jnp.float32, jnp.int32
 DEVICES = [device for device in kiln.devices() if device.on != "host" and device.usable]
@@ -111,7 +111,7 @@ def test_code_with_a_meaning(monkeypatch):
     def body(x, o, s):
         o[...] = opaque(x[...], s.at[1]) + s[1]
 
-    monkeypatch.setattr(gpu_inline, "MEANINGS", {})
+    monkeypatch.setattr(inline, "MEANINGS", {})
     kp.inline_meaning(f"{__name__}.opaque")(meaning)
     found = kp.run(lambda x: inline_kernel(body, x, scratch_types=[plgpu.SMEM((2, 128), F32)]), data(128), check=True)
     np.testing.assert_allclose(found, data(128) * 4 + 1, rtol=1e-6)
@@ -131,7 +131,7 @@ def test_named_barriers_end_with_arrivals_pending(monkeypatch):
             o[...] = s[...]
 
     name = f"{__name__}.meet.<locals>.bar_op"
-    monkeypatch.setitem(gpu_inline.STATEMENTS, name, gpu_inline.write_named_barrier)
+    monkeypatch.setitem(inline.STATEMENTS, name, inline.write_named_barrier)
     options = {"scratch_types": [plgpu.SMEM((128,), F32)], "num_threads": 2, "thread_name": "t"}
     found = kp.run(lambda x: inline_kernel(body, x, **options), data(128), check=True)
     np.testing.assert_array_equal(found, data(128) * 2)

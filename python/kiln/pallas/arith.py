@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from kiln.pallas import table
-from kiln.pallas.lower import Equation, Lowering, Operand, Value, is_integer, rule
+from kiln.pallas.equation import Equation, Operand, Value
+from kiln.pallas.lower import Lowering, is_integer, rule
 from kiln.pallas.text import dtype_name
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from jax._src.pallas.core import Blocked, Element, Squeezed
 
 from kiln.pallas.bounds import Bounds
-from kiln.pallas.lower import Axis, Lowering, Ref, Value
+from kiln.pallas.equation import Axis, Ref, Value
+from kiln.pallas.lower import Lowering
 from kiln.pallas.memory import clamped
 from kiln.pallas.text import Names, Writer, type_text
 from kiln.pallas.unsupported import Unsupported

@@ -25,9 +25,10 @@ from jax._src.state.types import RefEffect
 from kiln.arrays import type_name
 from kiln.errors import Error, Fault
 from kiln.kernel import Kernel, Settings, request_settings
-from kiln.pallas import door, gpu_mode, table
+from kiln.pallas import door, table
 from kiln.pallas.exporter import Exported, export_call
-from kiln.pallas.gpu_kernel import export_gpu_call, is_gpu
+from kiln.pallas.gpu import mode as gpu_mode
+from kiln.pallas.gpu.kernel import export_gpu_call, is_gpu
 from kiln.pallas.unsupported import Unsupported
 
 TESTED = ((0, 11, 1), (0, 12, 0))  # from, to: the versions of JAX that this was tested with

@@ -10,7 +10,8 @@ from jax._src import core as jax_core
 
 from kiln.pallas.arith import attribute_list
 from kiln.pallas.bounds import Bounds
-from kiln.pallas.lower import Equation, Lowering, Operand, Ref, Value, physical, rule
+from kiln.pallas.equation import Equation, Operand, Ref, Value
+from kiln.pallas.lower import Lowering, physical, rule
 from kiln.pallas.shape import broadcast, reshape
 from kiln.pallas.text import binding, type_text
 

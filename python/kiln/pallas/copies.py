@@ -12,7 +12,8 @@ import numpy as np
 from jax._src.state.indexing import NDIndexer, Slice
 from jax._src.state.types import TransformedRef
 
-from kiln.pallas.lower import Equation, Lowering, Operand, Ref, Value, rule
+from kiln.pallas.equation import Equation, Operand, Ref, Value
+from kiln.pallas.lower import Lowering, rule
 from kiln.pallas.memory import Spot, integer, load, spot, store, view_through
 from kiln.pallas.text import type_text
 

@@ -15,7 +15,7 @@ from jax._src.interpreters import mlir
 from kiln.pallas.definitions import DEFINITIONS, traced
 
 if TYPE_CHECKING:
-    from kiln.pallas.lower import Equation
+    from kiln.pallas.equation import Equation
 
 
 class _Traced(Exception):

@@ -18,7 +18,7 @@ from jax import lax
 from jax._src import core as jax_core
 
 if TYPE_CHECKING:
-    from kiln.pallas.lower import Equation
+    from kiln.pallas.equation import Equation
 
 Arrays = Sequence[jax.Array]
 Combine = Callable[[Arrays, Arrays], Arrays]

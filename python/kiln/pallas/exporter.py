@@ -15,7 +15,8 @@ import numpy as np
 
 from kiln.pallas import arith, control, copies, memory, shape, speech  # noqa: F401  (their rules)
 from kiln.pallas.blocks import Block, Param, block_of, grid_axes, parallel, whole_blocks
-from kiln.pallas.lower import Axis, Lowering, Ref, physical
+from kiln.pallas.equation import Axis, Ref
+from kiln.pallas.lower import Lowering, physical
 from kiln.pallas.text import Names, Writer
 from kiln.pallas.unsupported import Unsupported
 

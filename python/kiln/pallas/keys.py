@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from jax._src.dtypes import ExtendedDType
 
 if TYPE_CHECKING:
-    from kiln.pallas.lower import Equation, Lowering
+    from kiln.pallas.equation import Equation
+    from kiln.pallas.lower import Lowering
 
 Params = dict[str, Any]
 

@@ -6,7 +6,6 @@ the equations of JAX's own definition of the primitive (decompose.py).
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,55 +18,13 @@ from jax._src.state.types import AbstractRef, ReadEffect
 from kiln.pallas import bounds, table
 from kiln.pallas.bounds import Bounds
 from kiln.pallas.decompose import definition
+from kiln.pallas.equation import Axis, Equation, Operand, Ref, Value
 from kiln.pallas.keys import of_words
 from kiln.pallas.refused import REFUSED
-from kiln.pallas.text import Writer, dtype_name, literal, type_text, typed_literal
+from kiln.pallas.text import Writer, dtype_name, literal, type_text
 from kiln.pallas.unsupported import Place, Unsupported, place_of
 
-
-@dataclasses.dataclass(slots=True)
-class Value:
-    """A tile or scalar of the kernel: a name, or a literal (`number` is set)."""
-
-    text: str
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    number: Any = None
-    bounds: Bounds | None = None
-    condition: Value | None = None  # the bool that this integer was made of
-
-    @property
-    def typed(self) -> str:
-        """The value where its type must be said: a literal with its type."""
-        return self.text if self.number is None else typed_literal(self.number, self.dtype)
-
-
-@dataclasses.dataclass(slots=True)
-class Ref:
-    """Memory: a parameter, a block of one, scratch or a view, which is part of `base`."""
-
-    text: str
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    base: str = ""
-    layout: tuple[Any, ...] = ()  # what undoes the layout that the program gave it; every use begins with that
-    members: tuple[Ref, ...] = ()  # of a union: what it may be seen as; every use begins with the layout of one
-
-
-Operand = Value | Ref
-
-
-@dataclasses.dataclass(slots=True)
-class Axis:
-    """A grid axis: its index in the body, its extent (the text of a number or of a scalar), whether vmap added it."""
-
-    name: str
-    extent: str
-    size: int | None  # None: known at launch only
-    mapped: bool
-
-
-Rule = Callable[["Lowering", "Equation"], Sequence[Operand] | Operand | None]
+Rule = Callable[["Lowering", Equation], Sequence[Operand] | Operand | None]
 RULES: dict[str, Rule] = {}
 
 
@@ -85,25 +42,6 @@ def rule(*primitives: str, machine: str = "") -> Callable[[Rule], Rule]:
 def name_of(primitive: Any) -> str:
     """A primitive's name in JAX 0.12; 0.11 ends some in `_p`."""
     return primitive.name.removesuffix("_p")
-
-
-@dataclasses.dataclass(slots=True)
-class Equation:
-    """An equation with its operands lowered."""
-
-    name: str
-    primitive: Any
-    params: dict[str, Any]
-    operands: list[Operand]
-    outputs: list[Any]
-    avals: list[Any]  # of the results
-    in_avals: list[Any]
-
-    live: frozenset[Any] | set[Any]
-
-    def dead(self, index: int = 0) -> bool:
-        """Whether nobody uses a result."""
-        return self.outputs[index] not in self.live
 
 
 class Lowering:

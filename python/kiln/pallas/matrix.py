@@ -16,8 +16,9 @@ from jax._src.state import discharge
 from jax.experimental.pallas import mosaic_gpu, tpu, triton  # noqa: F401  (register their primitives)
 
 from kiln import ops_json
-from kiln.pallas import exporter, gpu_kernel, table  # noqa: F401  (exporters register their rules)
+from kiln.pallas import exporter, table  # noqa: F401  (exporters register their rules)
 from kiln.pallas.definitions import DEFINITIONS
+from kiln.pallas.gpu import kernel  # noqa: F401  (likewise)
 from kiln.pallas.lower import RULES, name_of
 from kiln.pallas.refused import REASONS
 

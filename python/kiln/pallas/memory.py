@@ -20,7 +20,8 @@ from jax._src.state.indexing import NDIndexer, Slice
 from jax._src.state.types import BitcastTransform, ReshapeTransform, TransposeTransform
 
 from kiln.pallas.arith import attribute_list
-from kiln.pallas.lower import Equation, Lowering, Operand, Ref, Value, rule
+from kiln.pallas.equation import Equation, Operand, Ref, Value
+from kiln.pallas.lower import Lowering, rule
 from kiln.pallas.shape import reshape
 from kiln.pallas.text import type_text
 

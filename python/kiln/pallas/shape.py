@@ -11,7 +11,8 @@ import numpy as np
 from kiln.pallas.arith import attribute_list
 from kiln.pallas.bounds import Bounds
 from kiln.pallas.definitions import scatter_by, traced
-from kiln.pallas.lower import Equation, Lowering, Operand, Value, is_integer, rule
+from kiln.pallas.equation import Equation, Operand, Value
+from kiln.pallas.lower import Lowering, is_integer, rule
 from kiln.pallas.text import dtype_name, type_text
 
 

@@ -11,7 +11,8 @@ from jax import tree_util
 from jax._src.debugging import merge_callback_args
 from jax._src.pallas.core import debug_checks_enabled
 
-from kiln.pallas.lower import Equation, Lowering, Operand, Ref, Value, rule
+from kiln.pallas.equation import Equation, Operand, Ref, Value
+from kiln.pallas.lower import Lowering, rule
 from kiln.pallas.memory import load
 from kiln.pallas.text import quote
 

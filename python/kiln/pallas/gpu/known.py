@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax.experimental.pallas import triton
 
-from kiln.pallas.gpu_inline import Code, inline_meaning
+from kiln.pallas.gpu.inline import Code, inline_meaning
 
 WARP = 32  # lanes
 

@@ -9,11 +9,12 @@ import jax.numpy as jnp
 from jax import tree_util
 from jax._src.pallas.primitives import DeviceIdType
 
-from kiln.pallas.gpu_devices import all_devices, elsewhere
-from kiln.pallas.gpu_lower import GpuLowering
-from kiln.pallas.gpu_memory import element, unflatten
-from kiln.pallas.gpu_sync import signal_text
-from kiln.pallas.lower import Equation, Operand, rule
+from kiln.pallas.equation import Equation, Operand
+from kiln.pallas.gpu.devices import all_devices, elsewhere
+from kiln.pallas.gpu.lower import GpuLowering
+from kiln.pallas.gpu.memory import element, unflatten
+from kiln.pallas.gpu.sync import signal_text
+from kiln.pallas.lower import rule
 from kiln.pallas.memory import load, store
 
 COMBINES = {

@@ -11,7 +11,8 @@ import numpy as np
 from jax._src import core as jax_core
 
 from kiln.pallas.bounds import Bounds
-from kiln.pallas.lower import RULES, Axis, Equation, Lowering, Operand, Ref, Value, rule
+from kiln.pallas.equation import Axis, Equation, Operand, Ref, Value
+from kiln.pallas.lower import RULES, Lowering, rule
 from kiln.pallas.text import Names, Writer
 
 WARPS = 4  # of a Pallas thread

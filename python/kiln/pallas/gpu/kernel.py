@@ -14,21 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from kiln.pallas import (  # noqa: F401  (their rules)
-    gpu_copies,
-    gpu_inline,
-    gpu_known,
-    gpu_memory,
-    gpu_remote,
-    gpu_sync,
-    gpu_tensor,
-)
 from kiln.pallas.blocks import Block, Param
+from kiln.pallas.equation import Axis, Ref
 from kiln.pallas.exporter import Assembly, Exported, own_name
-from kiln.pallas.gpu_devices import around as devices_around
-from kiln.pallas.gpu_lower import GpuLowering, ManyDevices, mesh_of
-from kiln.pallas.gpu_tensor import sparse_bits
-from kiln.pallas.lower import Axis, Lowering, Ref
+from kiln.pallas.gpu import copies, inline, known, memory, remote, sync, tensor  # noqa: F401  (their rules)
+from kiln.pallas.gpu.devices import around as devices_around
+from kiln.pallas.gpu.lower import GpuLowering, ManyDevices, mesh_of
+from kiln.pallas.gpu.tensor import sparse_bits
+from kiln.pallas.lower import Lowering
 from kiln.pallas.text import Writer
 from kiln.pallas.unsupported import Unsupported
 
@@ -131,7 +124,7 @@ class GpuAssembly(Assembly):
         first = self.mapping.num_index_operands + len(blocks)
         variables = self.jaxpr.invars[first:]
         layouts = list(self.layouts)[first:] or [()] * len(variables)
-        scratch = [gpu_memory.allocate(low, v.aval, x) for v, x in zip(variables, layouts, strict=True)]
+        scratch = [memory.allocate(low, v.aval, x) for v, x in zip(variables, layouts, strict=True)]
         low.jaxpr(self.jaxpr, [*prefetch, *operands, *scratch])
         for ref, staged in list(zip(refs, operands, strict=True))[self.mapping.num_inputs :]:
             if staged is not ref:
@@ -151,7 +144,7 @@ class GpuAssembly(Assembly):
         staged = []
         for number, (ref, variable) in enumerate(zip(refs, variables, strict=True)):
             shared = str(getattr(variable.aval, "memory_space", None)) == "smem"
-            staged.append(gpu_memory.allocate(low, variable.aval) if shared else ref)
+            staged.append(memory.allocate(low, variable.aval) if shared else ref)
             if shared and number < self.mapping.num_inputs:
                 value = low.let(f"{ref.text}[...]", ref.shape, ref.dtype)
                 low.writer.line(f"{staged[-1].text}[...] = {value.text}")

@@ -10,10 +10,11 @@ from jax._src.pallas.mosaic_gpu.core import ClusterRefTransform, MulticastRef
 from jax._src.state.indexing import NDIndexer
 from jax._src.state.types import ReshapeTransform, TransposeTransform
 
-from kiln.pallas.gpu_devices import all_devices, elsewhere
-from kiln.pallas.gpu_lower import GpuLowering
-from kiln.pallas.gpu_memory import across, blocks_along, by_leader, element, part, peer, unflatten
-from kiln.pallas.lower import Equation, Operand, Ref, rule
+from kiln.pallas.equation import Equation, Operand, Ref
+from kiln.pallas.gpu.devices import all_devices, elsewhere
+from kiln.pallas.gpu.lower import GpuLowering
+from kiln.pallas.gpu.memory import across, blocks_along, by_leader, element, part, peer, unflatten
+from kiln.pallas.lower import rule
 from kiln.pallas.memory import has_arrays, load, store, whole
 
 COMBINES = {"add": "add", "and": "and", "or": "or", "xor": "xor"} | {

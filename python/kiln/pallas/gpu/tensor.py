@@ -10,9 +10,10 @@ from jax import tree_util
 from jax._src import core as jax_core
 from jax._src.dtypes import itemsize_bits
 
-from kiln.pallas.gpu_lower import GpuLowering
-from kiln.pallas.gpu_memory import element, part, unflatten, write_by_leader
-from kiln.pallas.lower import Equation, Operand, Value, rule
+from kiln.pallas.equation import Equation, Operand, Value
+from kiln.pallas.gpu.lower import GpuLowering
+from kiln.pallas.gpu.memory import element, part, unflatten, write_by_leader
+from kiln.pallas.lower import rule
 from kiln.pallas.memory import load, store
 
 # ---- products ----

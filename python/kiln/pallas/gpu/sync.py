@@ -10,10 +10,11 @@ from jax import tree_util
 from jax._src.pallas.primitives import DeviceIdType
 
 from kiln.pallas.bounds import Bounds
-from kiln.pallas.gpu_devices import number_of
-from kiln.pallas.gpu_lower import GpuLowering
-from kiln.pallas.gpu_memory import element, unflatten, write_by_leader
-from kiln.pallas.lower import Equation, Operand, Value, rule
+from kiln.pallas.equation import Equation, Operand, Value
+from kiln.pallas.gpu.devices import number_of
+from kiln.pallas.gpu.lower import GpuLowering
+from kiln.pallas.gpu.memory import element, unflatten, write_by_leader
+from kiln.pallas.lower import rule
 
 # ---- barriers ----
 

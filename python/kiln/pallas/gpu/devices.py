@@ -16,8 +16,8 @@ from jax._src.pallas.mosaic_gpu.core import PeerMemRef
 from jax._src.pallas.primitives import device_id_to_logical
 from jax._src.pallas.utils import MeshInfo, strides_from_shape
 
-from kiln.pallas.gpu_lower import GpuLowering
-from kiln.pallas.lower import Ref
+from kiln.pallas.equation import Ref
+from kiln.pallas.gpu.lower import GpuLowering
 from kiln.pallas.memory import integer
 
 

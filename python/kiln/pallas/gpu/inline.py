@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 
 from jax import tree_util
 
-from kiln.pallas.gpu_lower import GpuLowering
-from kiln.pallas.lower import Equation, Operand, Ref, rule
+from kiln.pallas.equation import Equation, Operand, Ref
+from kiln.pallas.gpu.lower import GpuLowering
+from kiln.pallas.lower import rule
 from kiln.pallas.memory import integer, view_through
 
 

@@ -27,9 +27,10 @@ from jax._src.state.indexing import NDIndexer, Slice
 from jax._src.state.types import TransformedRef, TransposeTransform
 
 from kiln.pallas.arith import lower_identity, lower_nothing
-from kiln.pallas.gpu_devices import remote
-from kiln.pallas.gpu_lower import GpuLowering
-from kiln.pallas.lower import Equation, Operand, Ref, Value, rule
+from kiln.pallas.equation import Equation, Operand, Ref, Value
+from kiln.pallas.gpu.devices import remote
+from kiln.pallas.gpu.lower import GpuLowering
+from kiln.pallas.lower import rule
 from kiln.pallas.memory import integer, load, logical, store, whole
 from kiln.pallas.text import type_text
 

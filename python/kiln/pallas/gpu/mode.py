@@ -17,7 +17,7 @@ from jax._src.pallas.mosaic_gpu.interpret.params import InterpretGPUParams
 from kiln.errors import Error
 from kiln.kernel import Settings
 from kiln.pallas import door
-from kiln.pallas.gpu_lower import WARPS
+from kiln.pallas.gpu.lower import WARPS
 
 
 class Races:
