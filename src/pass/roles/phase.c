@@ -258,41 +258,11 @@ static void erase_all(ir_region *region) {
   while (region->last) ir_erase(region->last);
 }
 
-/* Why there can be no rounds, and where; NULL: there can. */
-static const char *obstacle(const ir_op *op) {
-  const ir_op_info *info = ir_op_get(op->code);
-  if (op->code == IR_scratch && op->attrs->kind == IR_SEMAPHORE && op->attrs->space == IR_SPACE_GMEM)
-    return "clusters wait for one another";
-  if (op->code == IR_warps) return "a thread splits into warps";
-  return info->effects & E_SYNC && info->effects & E_WRITES ? "something is started and awaited" : NULL;
-}
-
-bool phase_decline(const phasing *p, loc at, const char *why) {
-  ir_kernel *k = p->c->kernel;
-  k->units =
-      str_format(p->arena, "%.*s%sroles cannot take turns: %s", STR_FMT(k->units), k->units.size ? "; " : "", why);
-  k->units_at = at;
-  return false;
-}
-
-static bool find_obstacle(void *user, ir_op *op) {
-  const phasing *p = user;
-  const char *why = obstacle(op);
-  return !why || phase_decline(p, op->loc, why);
-}
-
-static bool has_devices(const ir_kernel *k) {
-  for (uint32_t i = 0; i < k->team_count; i++)
-    if (k->teams[i].level == IR_TEAM_DEVICES && k->teams[i].extent->value > 1) return true;
-  return false;
-}
-
 bool pass_phase_roles(pass_ctx *c) {
   ir_kernel *k = c->kernel;
   phasing p = {.c = c, .arena = &k->module->arena};
   if (!ir_is_crew(k) || c->target->units == KILN_UNITS_FUSED) return false;
-  if (has_devices(k)) return phase_decline(&p, k->loc, "there are several devices");
-  if (!ir_walk(k->body, find_obstacle, &p)) return false;
+  if (!phase_can_turn(&p)) return false;
   ir_region *before = k->body;
   p.top = (ir_builder){.module = k->module, .kernel = k, .diags = c->diags, .loc = k->loc};
   ir_region *body = p.top.region = ir_region_new(&p.top, NULL);

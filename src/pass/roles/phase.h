@@ -51,8 +51,14 @@ typedef struct phasing {
   val slot, before, after;  /* rows: this round's, the one heard now, the one to clear */
 } phasing;
 
-/* split.c: the texts of the roles; false after a diagnostic */
+/* decline.c: whether there can be rounds; where not, the kernel says why */
+bool phase_can_turn(phasing *p);                               /* by the kernel's text */
+bool phase_can_share(phasing *p);                              /* by the roles' texts, before their memory is settled */
+bool phase_decline(const phasing *p, loc at, const char *why); /* false */
+
+/* split.c: the texts of the roles; false where that was declined */
 bool phase_split(phasing *p);
+bool phase_is_own(const ir_value *scratch);                                /* each role has one */
 bool phase_peer_block(const phasing *p, const ir_op *peer, uint32_t *out); /* false: not known */
 uint32_t phase_blocks_reached(const phasing *p, const ir_value *made, uint32_t from, uint32_t *out);
 
@@ -101,7 +107,6 @@ val tally_heard(steps *s, const tally_spot *spot);
 void tally_hear(phasing *p, role *r, ir_builder *b); /* at the start of a round */
 
 /* phase.c */
-bool phase_decline(const phasing *p, loc at, const char *why); /* false */
 val phase_scratch(phasing *p, ir_dtype dtype, ir_space space, const ir_shape *shape, kiln_str name);
 ir_shape phase_shape(const phasing *p, uint32_t rank, int64_t first, int64_t second);
 val phase_load(ir_builder *b, val ref); /* all of it */

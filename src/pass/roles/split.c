@@ -92,14 +92,14 @@ typedef struct rooms {
   VEC(room) all;
 } rooms;
 
-static bool is_own(const ir_value *scratch) {
+bool phase_is_own(const ir_value *scratch) {
   const ir_space space = scratch->def->attrs->space;
   return space == IR_SPACE_ACC || space == IR_SPACE_REGS;
 }
 
 static val room_for(rooms *s, const ir_value *made, uint32_t block) {
   phasing *p = s->p;
-  const bool own = is_own(made);
+  const bool own = phase_is_own(made);
   const uint32_t which = own ? (uint32_t)(s->role - p->roles) : block;
   room *found = NULL;
   for (size_t i = 0; i < s->all.count && !found; i++)
@@ -188,9 +188,9 @@ bool phase_split(phasing *p) {
     write_text(p, r, copies);
     ir_walk(k->body, name_scratch, &(naming){p, copies});
   }
-  for (uint32_t i = 0; i < p->role_count; i++) {
-    fold_text(p->c, p->roles[i].text);
+  for (uint32_t i = 0; i < p->role_count; i++) fold_text(p->c, p->roles[i].text);
+  if (!phase_can_share(p)) return false;
+  for (uint32_t i = 0; i < p->role_count; i++)
     if (!settle_memory(&s, &p->roles[i])) return false;
-  }
   return true;
 }

@@ -1,0 +1,135 @@
+/* What cannot run in rounds, found before anything is written: in the kernel's text, and in the roles' texts what their
+ * counters and their memory, one for all trips, would get wrong without a word.
+ *
+ *   for i in 0 .. 4 {                        when t > 0 { wait n by 1  .. }
+ *     scratch s: f32[8]                        every role counts for itself: each would take the
+ *     when t == 0 { s[..] = ..  arrive full }  same unit of count
+ *     when t == 1 { wait full  .. s[..] }
+ *   }
+ *   trip 2 may write over what trip 1 still reads */
+#include "pass/roles/phase.h"
+
+bool phase_decline(const phasing *p, loc at, const char *why) {
+  ir_kernel *k = p->c->kernel;
+  k->units =
+      str_format(p->arena, "%.*s%sroles cannot take turns: %s", STR_FMT(k->units), k->units.size ? "; " : "", why);
+  k->units_at = at;
+  return false;
+}
+
+/* ---- the kernel ---- */
+
+static const char *obstacle(const ir_op *op) {
+  const ir_op_info *info = ir_op_get(op->code);
+  if (op->code == IR_scratch && op->attrs->kind == IR_SEMAPHORE && op->attrs->space == IR_SPACE_GMEM)
+    return "clusters wait for one another";
+  if (op->code == IR_warps) return "a thread splits into warps";
+  return info->effects & E_SYNC && info->effects & E_WRITES ? "something is started and awaited" : NULL;
+}
+
+static bool find_obstacle(void *user, ir_op *op) {
+  const phasing *p = user;
+  const char *why = obstacle(op);
+  return !why || phase_decline(p, op->loc, why);
+}
+
+static bool has_devices(const ir_kernel *k) {
+  for (uint32_t i = 0; i < k->team_count; i++)
+    if (k->teams[i].level == IR_TEAM_DEVICES && k->teams[i].extent->value > 1) return true;
+  return false;
+}
+
+bool phase_can_turn(phasing *p) {
+  const ir_kernel *k = p->c->kernel;
+  if (has_devices(k)) return phase_decline(p, k->loc, "there are several devices");
+  return ir_walk(k->body, find_obstacle, p);
+}
+
+/* ---- what roles share ---- */
+
+/* A role's hold on a block's memory or semaphores. */
+typedef struct hold {
+  const ir_value *made;
+  uint32_t block;
+  int64_t element; /* -1: any */
+  const role *by;
+  bool alters; /* what the others find there */
+} hold;
+
+typedef struct looker {
+  phasing *p;
+  const role *role;
+  VEC(hold) holds;
+} looker;
+
+static bool in_loop(const ir_op *op) {
+  for (const ir_op *owner = op->parent->owner; owner; owner = owner->parent->owner)
+    if (owner->code == IR_for || owner->code == IR_while) return true;
+  return false;
+}
+
+/* The one element that a ref names. */
+static int64_t element_of(const ir_value *ref) {
+  const ir_op *view = ref->def;
+  const ir_shape *whole = view->code == IR_view ? &view->operands[0]->type.shape : &ref->type.shape;
+  int64_t element = 0;
+  if (whole->rank == 0) return 0;
+  if (view->code != IR_view || view->operands[0]->def->code == IR_view) return -1;
+  for (uint32_t d = 0; d < whole->rank; d++) {
+    const ir_index *index = &view->attrs->index[d];
+    int64_t at = index->operand < 0 ? index->start->value : 0;
+    if (!index->point || (index->operand >= 0 && !pass_integer(view->operands[index->operand], &at))) return -1;
+    element = element * whole->dims[d]->value + at;
+  }
+  return element;
+}
+
+static bool share(const hold *a, const hold *b) {
+  return a->made == b->made && a->block == b->block && a->by != b->by &&
+         (a->element == b->element || a->element < 0 || b->element < 0);
+}
+
+/* Notes it; false after a refusal, where it is at odds with another role's. */
+static bool take_hold(looker *l, const ir_value *ref, bool alters, loc at, const char *why) {
+  hold h = {.block = l->role->block, .element = element_of(ref), .by = l->role, .alters = alters};
+  for (; ref->def->code != IR_scratch; ref = ref->def->operands[0])
+    if (ref->def->code == IR_peer && !phase_peer_block(l->p, ref->def, &h.block)) return true;
+  h.made = l->p->made_by[ref->id];
+  for (size_t i = 0; i < l->holds.count; i++) {
+    const hold *other = &l->holds.data[i];
+    if (share(&h, other) && (alters || other->alters)) return phase_decline(l->p, at, why);
+  }
+  VEC_PUSH(l->p->arena, &l->holds, h);
+  return true;
+}
+
+/* Counters begin once, and memory is there once, for all trips of a loop: units would have to meet in each. */
+static bool hold_memory(looker *l, const ir_value *ref) {
+  const ir_value *made = ref->def->code == IR_peer ? ref->def->operands[0] : ref;
+  const loc at = ref->def->loc;
+  if (ref->uses == 0 || phase_is_own(made) || !in_loop(made->def)) return true;
+  if (made->type.kind != IR_REF) return phase_decline(l->p, at, "it would have to begin anew in each trip of its loop");
+  return take_hold(l, ref, true, at, "units share it, and would have to meet in each trip of its loop");
+}
+
+static bool hold_semaphore(looker *l, const ir_op *op) {
+  const ir_value *ref = op->operands[0];
+  const bool takes = op->code == IR_wait && !op->attrs->keep;
+  if (ref->type.kind != IR_SEMAPHORE || op->code == IR_signal) return true;
+  return take_hold(l, ref, takes, op->loc, "several units wait for one semaphore, and who takes from it is not known");
+}
+
+static bool find_hold(void *user, ir_op *op) {
+  looker *l = user;
+  if (op->code == IR_scratch || op->code == IR_peer) return hold_memory(l, op->results[0]);
+  return !(ir_op_get(op->code)->effects & E_SYNC) || op->operand_count == 0 || hold_semaphore(l, op);
+}
+
+bool phase_can_share(phasing *p) {
+  looker l = {.p = p};
+  for (uint32_t i = 0; i < p->role_count; i++) {
+    l.role = &p->roles[i];
+    if (!ir_walk(l.role->text, find_hold, &l)) return false;
+  }
+  return true;
+}

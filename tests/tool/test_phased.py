@@ -1,0 +1,110 @@
+"""What pass phase_roles refuses, as it would go wrong without a word; tests/ws/ways.py has what it must not refuse."""
+import unittest
+
+from command import HAS_VULKAN, CommandTest
+
+ONE_UNIT = "several units wait for one semaphore"
+ONE_TRIP = "it would have to begin anew in each trip of its loop"
+MEET = "units share it, and would have to meet in each trip of its loop"
+
+BARRIER_IN_LOOP = """kernel f(x: f32[3, 4]) -> (y: f32[3, 4]) {
+  machine gpu
+  threads t: 2
+  scratch s: f32[3, 4]
+  for i in 0 .. 3 {
+    scratch full: barrier
+    when t == 0 { s[i, :] = x[i, :]  arrive full }
+    when t == 1 { wait full          y[i, :] = s[i, :] }
+  }
+}
+"""
+
+SEMAPHORE_IN_STEP = """kernel f(x: f32[3, 4]) -> (y: f32[3, 4]) {
+  machine gpu
+  grid i: 3
+  threads t: 2
+  scratch s: f32[3, 4]
+  when i >= 0 {
+    scratch items: semaphore
+    when t == 0 { s[i, :] = x[i, :]  signal items by 1 }
+    when t == 1 { wait items by 1    y[i, :] = s[i, :] }
+  }
+}
+"""
+
+MEMORY_IN_LOOP = """kernel f(x: f32[3, 4]) -> (y: f32[3, 4]) {
+  machine gpu
+  threads t: 2
+  scratch full: barrier[3]
+  for i in 0 .. 3 {
+    scratch s: f32[4]
+    when t == 0 { s[...] = x[i, :]  arrive full[i] }
+    when t == 1 { wait full[i]      y[i, :] = s[...] }
+  }
+}
+"""
+
+MEMORY_OF_PEER = """kernel f(x: f32[3, 4]) -> (y: f32[3, 4]) {
+  machine gpu
+  cluster c: 2
+  scratch full: barrier[3]
+  for i in 0 .. 3 {
+    scratch s: f32[4]
+    when c == 0 { let q = peer s at 1  q[...] = x[i, :]  let b = peer full at 1  arrive b[i] }
+    when c == 1 { wait full[i]         y[i, :] = s[...] }
+  }
+}
+"""
+
+TWO_TAKE = """kernel f(x: f32[4]) -> (y: f32[3, 4]) {
+  machine gpu
+  threads t: 3
+  scratch items: semaphore
+  when t == 0 { signal items by 1  signal items by 1 }
+  when t > 0 { wait items by 1     y[t, :] = x[...] }
+}
+"""
+
+ONE_COUNTS = """kernel f(x: i32[4]) -> (y: i32[2, 4]) {
+  machine gpu
+  threads t: 2
+  scratch items: semaphore
+  when t == 0 { signal items by 2  wait items by 2 }
+  when t == 1 { let left = count items  y[t, :] = x[...] + left }
+}
+"""
+
+ANY_ELEMENT = """kernel f(x: i32[2]) -> (y: i32[3]) {
+  machine gpu
+  threads t: 3
+  scratch items: semaphore[2]
+  when t == 0 { signal items[0] by 1  signal items[1] by 1 }
+  when t == 1 { wait items[x[0]] by 1 y[1] = 1 }
+  when t == 2 { wait items[1] by 1    y[2] = 2 }
+}
+"""
+
+
+@unittest.skipUnless(HAS_VULKAN, "this build has no SPIR-V half")
+class Refused(CommandTest):
+    def refused(self, text, place, why):
+        words = ["passes", self.write("f.kiln", text), "--for", "lavapipe8", "--units", "phased"]
+        err = self.fails(1, "no_way_to_run", *words)
+        self.assertRegex(err, rf"note: .*f\.kiln:{place}: roles cannot take turns: {why}")
+
+    def test_barriers_and_semaphores_of_a_trip(self):
+        self.refused(BARRIER_IN_LOOP, "6:13", ONE_TRIP)
+        self.refused(SEMAPHORE_IN_STEP, "7:13", ONE_TRIP)
+
+    def test_memory_of_a_trip_that_units_share(self):
+        self.refused(MEMORY_IN_LOOP, "6:13", MEET)
+        self.refused(MEMORY_OF_PEER, "6:13", MEET)
+
+    def test_semaphores_with_several_waiters(self):
+        self.refused(TWO_TAKE, "6:16", ONE_UNIT)
+        self.refused(ONE_COUNTS, "6:28", ONE_UNIT)
+        self.refused(ANY_ELEMENT, "7:17", ONE_UNIT)
+
+
+if __name__ == "__main__":
+    unittest.main()
