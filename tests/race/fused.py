@@ -46,8 +46,8 @@ def run(kiln: str, path: pathlib.Path, text: str, *options: str) -> tuple[dict[s
 
 
 def fuse(kiln: str, path: pathlib.Path) -> subprocess.CompletedProcess[str]:
-    """The pass on one kernel."""
-    command = [kiln, "passes", str(path), "--for", "lavapipe8", "--after", "fuse_roles"]
+    """The pass on one kernel; what it declines is refused behind the next one."""
+    command = [kiln, "passes", str(path), "--for", "lavapipe8", "--units", "fused", "--after", "phase_roles"]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
