@@ -21,7 +21,7 @@ bool host_name_places(text *t, const kiln_host_plan *plan, unit_id id, host_plac
   const char *between = before;
   int64_t index[STEP_MAX_AXES];
   uint32_t places[KILN_MAX_RANK * IR_TEAM_COUNT];
-  step_unflatten(&plan->grid, unit_ordinal(m, unit_above(m, id, CREW_CLUSTER)) % plan->points, index);
+  step_unflatten(&plan->grid, unit_ordinal(m, unit_above(m, id, DEPTH_GPU_CLUSTER)) % plan->points, index);
   crew_places(plan, id, places);
   for (uint32_t a = 0; which != HOST_PLACES_THREADS && a < plan->grid.rank; a++)
     text_format(t, "%s%.*s %lld", next(&between), STR_FMT(k->axes[a].name), (long long)index[a]);
@@ -34,7 +34,7 @@ bool host_name_places(text *t, const kiln_host_plan *plan, unit_id id, host_plac
 }
 
 void host_name_unit(text *t, const kiln_host_plan *plan, unit_id id) {
-  const unit_id thread = unit_above(&plan->machine, id, CREW_THREAD);
+  const unit_id thread = unit_above(&plan->machine, id, DEPTH_GPU_THREAD);
   const bool any = host_name_places(t, plan, thread, HOST_PLACES_ALL, "unit (");
   if (!any) text_add(t, STR("the only unit"));
   if (thread != id) text_format(t, any ? ", warp %u" : " (warp %u", unit_index(&plan->machine, id));
@@ -53,7 +53,7 @@ static uint32_t places_of(const host_unit *unit, ir_place *places) {
     places[count++] = (ir_place){IR_AXIS_GRID, k->axes[a].name, host_cell(unit, plan->axis_slots[a])};
   for (uint32_t i = 0; i < k->team_count; i++)
     places[count++] = (ir_place){IR_AXIS_UNITS, k->teams[i].name, host_cell(unit, plan->team_slots[i])};
-  if (k->team_count > 0 && unit_depth(&plan->machine, unit->id) > CREW_THREAD)
+  if (k->team_count > 0 && unit_depth(&plan->machine, unit->id) > DEPTH_GPU_THREAD)
     places[count++] = (ir_place){IR_AXIS_UNITS, STR("warp"), unit_index(&plan->machine, unit->id)};
   for (uint32_t s = 0; s < plan->step_count; s++)
     places[count++] = (ir_place){IR_AXIS_STEPS, plan->steps[s].name, host_cell(unit, plan->steps[s].slot)};

@@ -25,6 +25,15 @@ typedef enum level_id {
   LEVEL_COUNT
 } level_id;
 
+/* Depths of a GPU's levels. */
+enum {
+  DEPTH_GPU_DEVICE,
+  DEPTH_GPU_CLUSTER = LEVEL_GPU_CLUSTER - LEVEL_GPU_DEVICE,
+  DEPTH_GPU_BLOCK = LEVEL_GPU_BLOCK - LEVEL_GPU_DEVICE,
+  DEPTH_GPU_THREAD = LEVEL_GPU_THREAD - LEVEL_GPU_DEVICE,
+  DEPTH_GPU_WARP = LEVEL_GPU_WARP - LEVEL_GPU_DEVICE
+};
+
 /* Spaces of all machines; GPU and TPU `smem` are two spaces with one name. */
 typedef enum space_id {
 #define SPACE(machine, id, owner, storage, limit, align, doc) SPACE_##machine##_##id,

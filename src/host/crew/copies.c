@@ -67,7 +67,7 @@ static host_status share_copy(host_unit *unit, const host_crew_op *what, crew_ta
   alloc_block *leader = crew_peer_block(unit, root, first);
   if (!leader) return crew_await_memory(unit, root, first, task->op);
   task->one.arrival.sync = leader->client;
-  task->whole = crew_count_along(c, block, attrs->across, c->plan->machine.size[CREW_BLOCK]);
+  task->whole = crew_count_along(c, block, attrs->across, c->plan->machine.size[DEPTH_GPU_BLOCK]);
   return HOST_RUNNING;
 }
 

@@ -47,8 +47,8 @@ void crew_wake(crew *c, crew_line *line) {
 /* The last axis of a team runs fastest. */
 void crew_places(const kiln_host_plan *plan, unit_id thread, uint32_t *places) {
   const machine *m = &plan->machine;
-  uint32_t left[IR_TEAM_COUNT] = {[IR_TEAM_DEVICES] = unit_index(m, unit_above(m, thread, CREW_DEVICE)),
-                                  [IR_TEAM_CLUSTER] = unit_index(m, unit_above(m, thread, CREW_BLOCK)),
+  uint32_t left[IR_TEAM_COUNT] = {[IR_TEAM_DEVICES] = unit_index(m, unit_above(m, thread, DEPTH_GPU_DEVICE)),
+                                  [IR_TEAM_CLUSTER] = unit_index(m, unit_above(m, thread, DEPTH_GPU_BLOCK)),
                                   [IR_TEAM_THREADS] = unit_index(m, thread)};
   for (uint32_t i = plan->kernel->team_count; i-- > 0;) {
     const ir_team *team = &plan->kernel->teams[i];

@@ -22,15 +22,6 @@
 #include "model/semaphore.h"
 #include "race/race.h"
 
-/* Depths of a GPU's levels. */
-enum {
-  CREW_DEVICE,
-  CREW_CLUSTER = LEVEL_GPU_CLUSTER - LEVEL_GPU_DEVICE,
-  CREW_BLOCK = LEVEL_GPU_BLOCK - LEVEL_GPU_DEVICE,
-  CREW_THREAD = LEVEL_GPU_THREAD - LEVEL_GPU_DEVICE,
-  CREW_WARP = LEVEL_GPU_WARP - LEVEL_GPU_DEVICE
-};
-
 enum { CREW_SYNC_BYTES = 4 }; /* of a barrier or semaphore in its box; what it really is lies elsewhere */
 
 /* Units in the order in which they came. */

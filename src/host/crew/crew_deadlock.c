@@ -198,7 +198,7 @@ void crew_report_deadlock(crew *c) {
     loc first = note_waits(&r);
     diag_extra extra = {.notes = r.notes, .note_count = r.note_count, .seed = c->plan->seed};
     diag_report_with(c->plan->context->diags, DIAG_deadlock, first, &extra, (unsigned long long)c->alive,
-                     (unsigned long long)(c->plan->machine.count[CREW_THREAD]), STR_FMT(c->plan->kernel->name));
+                     (unsigned long long)(c->plan->machine.count[DEPTH_GPU_THREAD]), STR_FMT(c->plan->kernel->name));
   }
   arena_finish(&r.arena);
 }

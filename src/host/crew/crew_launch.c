@@ -15,10 +15,10 @@ static uint32_t team_units(const ir_kernel *k, ir_team_level level) {
 bool crew_machine(kiln_host_plan *plan) {
   const ir_kernel *k = plan->kernel;
   if (plan->kind != MACHINE_GPU || plan->points > MACHINE_MAX_UNITS) return false;
-  const uint32_t sizes[MACHINE_MAX_LEVELS] = {[CREW_DEVICE] = team_units(k, IR_TEAM_DEVICES),
-                                              [CREW_CLUSTER] = (uint32_t)plan->points,
-                                              [CREW_BLOCK] = team_units(k, IR_TEAM_CLUSTER),
-                                              [CREW_THREAD] = team_units(k, IR_TEAM_THREADS)};
+  const uint32_t sizes[MACHINE_MAX_LEVELS] = {[DEPTH_GPU_DEVICE] = team_units(k, IR_TEAM_DEVICES),
+                                              [DEPTH_GPU_CLUSTER] = (uint32_t)plan->points,
+                                              [DEPTH_GPU_BLOCK] = team_units(k, IR_TEAM_CLUSTER),
+                                              [DEPTH_GPU_THREAD] = team_units(k, IR_TEAM_THREADS)};
   return machine_make(plan->kind, sizes, &plan->machine);
 }
 
@@ -31,8 +31,8 @@ static bool open_crew(crew *c, launch *l) {
   const alloc_heap_desc desc = {.poison = ALLOC_FILL, .shadow = plan->check, .total_limit = plan->memory_limit};
   const machine *m = &plan->machine;
   *c = (crew){.plan = plan, .launch = l, .mem = plan->context->mem};
-  c->clusters = m->count[CREW_CLUSTER];
-  c->cluster_units = m->count[CREW_THREAD] / m->count[CREW_CLUSTER];
+  c->clusters = m->count[DEPTH_GPU_CLUSTER];
+  c->cluster_units = m->count[DEPTH_GPU_THREAD] / m->count[DEPTH_GPU_CLUSTER];
   c->heap = alloc_heap_create(c->mem, m, &desc);
   sched_queue_init(&c->queue, c->mem, plan->by ? KILN_ORDER_ROUND_ROBIN : plan->order, plan->seed, name_of);
   crew_race_open(c);
@@ -130,7 +130,7 @@ void crew_run(launch *l) {
   const kiln_host_plan *plan = l->plan;
   crew_set set = {.launch = l};
   if (plan->check || plan->by || plan->points < 2 || plan->context->threads < 2 ||
-      plan->machine.count[CREW_DEVICE] > 1 || !ir_walk(plan->kernel->body, stays_apart, NULL))
+      plan->machine.count[DEPTH_GPU_DEVICE] > 1 || !ir_walk(plan->kernel->body, stays_apart, NULL))
     run_alone(l);
   else if (!run_on_threads(&set))
     launch_run_out(l);

@@ -15,8 +15,8 @@ static bool is_global(const host_root *root) {
 static uint32_t owner_depth(const host_root *root) {
   const uint32_t depth = space_info_of(root->space)->depth;
   if (is_global(root)) return depth;
-  if (root->kind == IR_BARRIER && root->made_by->attrs->across) return CREW_CLUSTER;
-  return depth < CREW_BLOCK ? CREW_BLOCK : depth;
+  if (root->kind == IR_BARRIER && root->made_by->attrs->across) return DEPTH_GPU_CLUSTER;
+  return depth < DEPTH_GPU_BLOCK ? DEPTH_GPU_BLOCK : depth;
 }
 
 static alloc_key take_key(host_unit *unit, const host_root *root, uint32_t depth) {
@@ -167,7 +167,7 @@ void crew_release_all(host_unit *unit) {
 /* ---- blocks of a cluster ---- */
 
 uint32_t crew_block_index(const host_unit *unit) {
-  return unit_index(&unit->plan->machine, unit_above(&unit->plan->machine, unit->id, CREW_BLOCK));
+  return unit_index(&unit->plan->machine, unit_above(&unit->plan->machine, unit->id, DEPTH_GPU_BLOCK));
 }
 
 bool crew_same_but(const crew *c, uint32_t block, uint32_t other, uint32_t axes) {
@@ -199,7 +199,7 @@ alloc_block *crew_peer_block(const host_unit *unit, uint32_t root, uint32_t bloc
   const machine *m = &unit->plan->machine;
   if (!unit->block[root] || block == crew_block_index(unit)) return unit->block[root];
   alloc_key key = unit->block[root]->item.key;
-  if (unit_depth(m, key.owner) != CREW_BLOCK) return unit->block[root];
+  if (unit_depth(m, key.owner) != DEPTH_GPU_BLOCK) return unit->block[root];
   key.owner = unit_child(m, unit_parent(m, key.owner), block);
   alloc_block *there = alloc_find(unit->heap, key);
   if (there) crew_tell(unit->member->crew, (choice_touch){.kind = CHOICE_NEED, .object = crew_block_name(there)});
@@ -209,7 +209,7 @@ alloc_block *crew_peer_block(const host_unit *unit, uint32_t root, uint32_t bloc
 /* Whoever asked for it may have given it back already: no other will come. */
 static bool has_left(const host_unit *unit, alloc_key key, uint32_t block) {
   const machine *m = &unit->plan->machine;
-  const uint32_t threads = m->size[CREW_THREAD];
+  const uint32_t threads = m->size[DEPTH_GPU_THREAD];
   host_unit *const *of_block = &unit->member->cluster->units[block * threads];
   for (uint32_t i = 0; i < threads; i++)
     if (of_block[i]->serials.next[unit_depth(m, key.owner)] > key.serial) return true;

@@ -22,7 +22,7 @@ static bool place_on_axis(const host_unit *unit, const ir_value *v, uint64_t *bi
 static bool warp_index(const host_unit *unit, const ir_value *v, uint64_t *bits) {
   const machine *m = &unit->plan->machine;
   if (!v->region || !v->region->owner || v->region->owner->code != IR_warps) return false;
-  if (unit_depth(m, unit->id) != CREW_WARP) return false;
+  if (unit_depth(m, unit->id) != DEPTH_GPU_WARP) return false;
   *bits = unit_index(m, unit->id);
   return true;
 }
@@ -32,17 +32,10 @@ static bool fixed_value(const host_unit *unit, const ir_value *v, uint32_t depth
   uint64_t in[3] = {0};
   if (v->type.shape.rank > 0 || depth == DEEPEST) return false;
   if (!op) return place_on_axis(unit, v, bits) || warp_index(unit, v, bits);
-  const bool elementwise = ir_op_get(op->code)->form == IR_FORM_MAP;
-  if (op->code == IR_full) return *bits = op->attrs->bits, true;
-  if ((!elementwise && op->code != IR_convert) || op->operand_count > 3 || op->operand_count == 0) return false;
+  if (!ir_evals_one(op)) return false;
   for (uint32_t k = 0; k < op->operand_count; k++)
     if (!fixed_value(unit, op->operands[k], depth + 1, &in[k])) return false;
-  const ir_dtype dtype = op->operands[op->operand_count - 1]->type.dtype;
-  const ir_lanes_fn lanes = elementwise ? ir_lanes(op->code, dtype) : ir_convert_lanes(dtype, v->type.dtype);
-  const void *operands[] = {&in[0], &in[1], &in[2]};
-  *bits = 0;
-  if (lanes) lanes(bits, operands, 1);
-  return lanes;
+  return ir_eval_one(op, in, bits);
 }
 
 /* ---- ways through the text ---- */

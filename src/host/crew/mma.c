@@ -159,7 +159,7 @@ static host_status make_parts(host_unit *unit, const host_crew_op *what, crew_ta
   crew_element arrival = {0};
   if (what->sync != HOST_NONE && !crew_find(unit, what->sync, task->op, &arrival)) return HOST_FAILED;
   uint32_t next = 0;
-  for (uint32_t block = 0; block < c->plan->machine.size[CREW_BLOCK]; block++) {
+  for (uint32_t block = 0; block < c->plan->machine.size[DEPTH_GPU_BLOCK]; block++) {
     if (!crew_same_but(c, own, block, axes)) continue;
     crew_part *part = &task->parts[next], *more = &task->parts[task->part_count + next * task->more];
     next++;
@@ -176,7 +176,7 @@ static host_status make_parts(host_unit *unit, const host_crew_op *what, crew_ta
 static host_status issue(host_unit *unit, const host_crew_op *what, crew_task *task, crew_queue_id queue) {
   crew *c = unit->member->crew;
   task->part_count =
-      crew_count_along(c, crew_block_index(unit), task->op->attrs->across, c->plan->machine.size[CREW_BLOCK]);
+      crew_count_along(c, crew_block_index(unit), task->op->attrs->across, c->plan->machine.size[DEPTH_GPU_BLOCK]);
   task->parts = crew_parts_bytes(task) == sizeof task->one ? &task->one : mem_calloc(c->mem, 1, crew_parts_bytes(task));
   if (!task->parts) return launch_run_out(c->launch), HOST_FAILED;
   host_status status = make_parts(unit, what, task);

@@ -117,7 +117,7 @@ host_status crew_test(host_unit *unit, const host_crew_op *what, const ir_op *op
 
 /* The unit that has the same place on another device. */
 static unit_id on_device(const machine *m, unit_id unit, uint32_t device) {
-  const uint32_t depth = unit_depth(m, unit), each = m->count[depth] / m->count[CREW_DEVICE];
+  const uint32_t depth = unit_depth(m, unit), each = m->count[depth] / m->count[DEPTH_GPU_DEVICE];
   return unit_at(m, depth, device * each + unit_ordinal(m, unit) % each);
 }
 
@@ -129,7 +129,8 @@ static host_status find_on_device(host_unit *unit, const host_crew_op *what, con
   const uint32_t root = unit->plan->boxes[what->sync].root;
   alloc_key key = unit->block[root]->item.key;
   const int32_t device = host_cell(unit, what->device);
-  if (device < 0 || (uint32_t)device >= m->count[CREW_DEVICE]) return crew_report_outside(unit, root, op), HOST_FAILED;
+  if (device < 0 || (uint32_t)device >= m->count[DEPTH_GPU_DEVICE])
+    return crew_report_outside(unit, root, op), HOST_FAILED;
   key.owner = on_device(m, key.owner, (uint32_t)device);
   const alloc_block *block = alloc_find(unit->heap, key);
   if (!block) return crew_stand(unit, &unit->member->crew->for_memory, op), HOST_BLOCKED;

@@ -113,7 +113,9 @@ static void advance_listed(crew *c, crew_task *task) {
   if (task->stage == COPY_WRITTEN) free_task(c, task);
 }
 
-unit_id crew_tensor_lane(const host_unit *unit) { return unit_above(&unit->plan->machine, unit->id, CREW_CLUSTER); }
+unit_id crew_tensor_lane(const host_unit *unit) {
+  return unit_above(&unit->plan->machine, unit->id, DEPTH_GPU_CLUSTER);
+}
 
 /* The task that has to move on before this one can. */
 static crew_task *head_of(const crew *c, crew_task *task) {

@@ -37,7 +37,7 @@ static void become_part(host_unit *part, host_unit *whole, uint32_t index, uint3
 host_status crew_split(host_unit *unit, uint32_t begin, const host_instr *instr) {
   crew_member *member = unit->member;
   const host_crew_op *what = instr->detail;
-  const uint32_t count = unit->plan->machine.size[CREW_WARP];
+  const uint32_t count = unit->plan->machine.size[DEPTH_GPU_WARP];
   if (member->split) {
     crew_tell(member->crew, (choice_touch){.kind = CHOICE_NEED, .object = crew_object(unit->id, CHOICE_MAKE)});
     return member->split = false, HOST_RUNNING;

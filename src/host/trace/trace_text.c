@@ -72,7 +72,7 @@ void trace_name_event(const host_trace *trace, const trace_event *event, text *o
 /* ---- tracks ---- */
 
 unit_id trace_block_of(const host_trace *trace, unit_id unit) {
-  return trace->plan->crew ? unit_above(&trace->plan->machine, unit, CREW_BLOCK) : 0;
+  return trace->plan->crew ? unit_above(&trace->plan->machine, unit, DEPTH_GPU_BLOCK) : 0;
 }
 
 void trace_name_block(const host_trace *trace, unit_id unit, text *out) {
@@ -92,7 +92,7 @@ void trace_name_unit(const host_trace *trace, unit_id unit, text *out) {
     text_format(out, "worker %u", unit_ordinal(m, unit));
     return;
   }
-  const unit_id thread = unit_above(m, unit, CREW_THREAD);
+  const unit_id thread = unit_above(m, unit, DEPTH_GPU_THREAD);
   if (!host_name_places(out, plan, thread, HOST_PLACES_THREADS, "")) text_add(out, STR("thread"));
   if (thread != unit) text_format(out, " warp %u", unit_index(m, unit));
 }

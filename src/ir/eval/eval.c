@@ -36,6 +36,24 @@ ir_lanes_fn ir_reduce_lanes(ir_code code, ir_dtype dtype) {
 ir_lanes_fn ir_splat_lanes(ir_dtype dtype) { return table()->splat[dtype]; }
 ir_lanes_fn ir_convert_lanes(ir_dtype from, ir_dtype to) { return table()->convert[from][to]; }
 
+bool ir_evals_one(const ir_op *op) {
+  if (op->code == IR_full || op->code == IR_size) return true;
+  const bool computes = op->code == IR_convert || ir_op_get(op->code)->form == IR_FORM_MAP;
+  return computes && op->operand_count > 0 && op->operand_count <= 3;
+}
+
+bool ir_eval_one(const ir_op *op, const uint64_t in[3], uint64_t *bits) {
+  if (op->code == IR_full) return *bits = op->attrs->bits, true;
+  if (op->code == IR_size) return *bits = ir_bits_from_i64(IR_I32, op->attrs->dim->value), true;
+  const ir_dtype from = op->operands[op->operand_count - 1]->type.dtype;
+  const ir_lanes_fn lanes =
+      op->code == IR_convert ? ir_convert_lanes(from, op->results[0]->type.dtype) : ir_lanes(op->code, from);
+  const void *operands[3] = {&in[0], &in[1], &in[2]};
+  *bits = 0;
+  if (lanes) lanes(bits, operands, 1);
+  return lanes;
+}
+
 size_t ir_eval_set_count(void) {
 #if defined(KILN_EVAL_X86)
   return table() == &eval_avx512 ? 3 : table() == &eval_avx2 ? 2 : 1;

@@ -23,6 +23,12 @@ ir_lanes_fn ir_reduce_lanes(ir_code code, ir_dtype dtype);
 ir_lanes_fn ir_splat_lanes(ir_dtype dtype);
 /* The loop for convert; never NULL. */
 ir_lanes_fn ir_convert_lanes(ir_dtype from, ir_dtype to);
+
+/* Ops whose result, a scalar or the same everywhere, follows from the bits of up to three such operands: literals,
+ * sizes, MAP ops and conversions. ir_eval_one: false when the row does not accept the type. Little endian: an element
+ * is the low bytes of its word. */
+bool ir_evals_one(const ir_op *op);
+bool ir_eval_one(const ir_op *op, const uint64_t in[3], uint64_t *bits);
 /* What a reduction or scan starts with, as bits. */
 uint64_t ir_identity_bits(ir_code code, ir_dtype dtype);
 /* The same as bits of the wider type `to` that elements of `dtype` are combined in. */

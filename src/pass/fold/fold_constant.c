@@ -7,28 +7,13 @@ static ir_value *splat_like(ir_builder *b, const ir_value *result, uint64_t bits
   return ir_full(b, result->type.dtype, &result->type.shape, bits);
 }
 
-/* One lane through a loop of ir/eval. Little endian: an element is the low bytes of a word. */
-static uint64_t one_lane(ir_lanes_fn lanes, const uint64_t *in) {
-  uint64_t out = 0;
-  const void *operands[3] = {&in[0], &in[1], &in[2]};
-  lanes(&out, operands, 1);
-  return out;
-}
-
-static ir_value *fold_map(ir_builder *b, const ir_op *op) {
-  uint64_t in[3] = {0};
-  const ir_op_info *info = ir_op_get(op->code);
-  if (info->host_ulp > 0 || op->operand_count == 0 || op->operand_count > 3) return NULL;
+/* An op on the same elements everywhere. */
+static ir_value *fold_splats(ir_builder *b, const ir_op *op) {
+  uint64_t in[3] = {0}, bits;
+  if (ir_op_get(op->code)->host_ulp > 0) return NULL;
   for (uint32_t i = 0; i < op->operand_count; i++)
     if (!pass_splat(op->operands[i], &in[i])) return NULL;
-  ir_lanes_fn lanes = ir_lanes(op->code, op->operands[op->operand_count - 1]->type.dtype);
-  return lanes ? splat_like(b, op->results[0], one_lane(lanes, in)) : NULL;
-}
-
-static ir_value *fold_convert(ir_builder *b, const ir_op *op, uint64_t bits) {
-  uint64_t in[3] = {bits};
-  ir_lanes_fn lanes = ir_convert_lanes(op->operands[0]->type.dtype, op->results[0]->type.dtype);
-  return splat_like(b, op->results[0], one_lane(lanes, in));
+  return ir_eval_one(op, in, &bits) ? splat_like(b, op->results[0], bits) : NULL;
 }
 
 static bool has_elements(const ir_type *type) { return ir_count(type) > 0; }
@@ -64,9 +49,8 @@ static ir_value *fold_moved(ir_builder *b, const ir_op *op, uint64_t bits) {
 }
 
 ir_value *fold_constant(ir_builder *b, const ir_op *op) {
-  if (op->code == IR_size) return ir_scalar_i32(b, op->attrs->dim->value);
-  if (ir_op_get(op->code)->form == IR_FORM_MAP) return fold_map(b, op);
   uint64_t bits;
-  if (op->operand_count == 0 || !pass_splat(op->operands[0], &bits)) return NULL;
-  return op->code == IR_convert ? fold_convert(b, op, bits) : fold_moved(b, op, bits);
+  if (op->code == IR_full) return NULL;
+  if (ir_evals_one(op)) return fold_splats(b, op);
+  return op->operand_count > 0 && pass_splat(op->operands[0], &bits) ? fold_moved(b, op, bits) : NULL;
 }

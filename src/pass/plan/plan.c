@@ -21,24 +21,11 @@ typedef struct follower {
 
 static bool follow_op(void *user, ir_op *op) {
   follower *f = user;
-  const void *operands[3] = {NULL, NULL, NULL};
+  uint64_t in[3] = {0};
   if (op->code == IR_yield) return true;
-  uint32_t result = op->results[0]->id;
-  f->bits[result] = 0;
-  for (uint32_t i = 0; i < op->operand_count && i < 3; i++) operands[i] = &f->bits[op->operands[i]->id];
-  ir_lanes_fn lanes = NULL;
-  if (op->code == IR_full)
-    f->bits[result] = op->attrs->bits;
-  else if (op->code == IR_size)
-    f->bits[result] = ir_bits_from_i64(IR_I32, op->attrs->dim->value);
-  else if (op->code == IR_convert)
-    lanes = ir_convert_lanes(op->operands[0]->type.dtype, op->results[0]->type.dtype);
-  else if (ir_op_get(op->code)->form == IR_FORM_MAP && op->operand_count <= 3)
-    lanes = ir_lanes(op->code, op->operands[op->operand_count - 1]->type.dtype);
-  if (lanes)
-    lanes(&f->bits[result], operands, 1);
-  else if (op->code != IR_full && op->code != IR_size)
-    f->ok = false;
+  f->ok = ir_evals_one(op);
+  for (uint32_t i = 0; f->ok && i < op->operand_count; i++) in[i] = f->bits[op->operands[i]->id];
+  f->ok = f->ok && ir_eval_one(op, in, &f->bits[op->results[0]->id]);
   return f->ok;
 }
 

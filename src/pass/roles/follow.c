@@ -64,7 +64,7 @@ static bool go_to_peer(follower *f, const ir_op *op, uint32_t *block) {
     if (place < 0 || place >= team->extent->value) return roles_decline(f->r, op->loc, "there is no such block");
     within = within * team->extent->value + place;
   }
-  *block = *block - *block % m->size[ROLES_BLOCK] + (uint32_t)within;
+  *block = *block - *block % m->size[DEPTH_GPU_BLOCK] + (uint32_t)within;
   return true;
 }
 
@@ -84,13 +84,13 @@ static bool find_spot(follower *f, const ir_value *v, spot *out) {
 static unit_id owner_of(const follower *f, const spot *at) {
   const machine *m = &f->r->machine;
   const uint32_t depth = f->r->scratches.data[at->scratch].depth;
-  if (depth > ROLES_BLOCK) return unit_above(m, f->unit->id, depth);
-  return unit_above(m, unit_at(m, ROLES_BLOCK, at->block), depth);
+  if (depth > DEPTH_GPU_BLOCK) return unit_above(m, f->unit->id, depth);
+  return unit_above(m, unit_at(m, DEPTH_GPU_BLOCK, at->block), depth);
 }
 
 /* The same unit of another device. */
 static unit_id on_device(const machine *m, unit_id u, uint32_t device) {
-  const uint32_t depth = unit_depth(m, u), each = m->count[depth] / m->count[ROLES_DEVICE];
+  const uint32_t depth = unit_depth(m, u), each = m->count[depth] / m->count[DEPTH_GPU_DEVICE];
   return unit_at(m, depth, device * each + unit_ordinal(m, u) % each);
 }
 
@@ -108,7 +108,7 @@ static bool meet(follower *f, const ir_op *op) {
   event.owner = owner_of(f, &at);
   if (op->operand_count > 2) {
     if (!follow_integer(f, op->operands[2], &device)) return unknown(f, op);
-    if (device < 0 || device >= f->r->machine.count[ROLES_DEVICE])
+    if (device < 0 || device >= f->r->machine.count[DEPTH_GPU_DEVICE])
       return roles_decline(f->r, op->loc, "there is no device %lld", (long long)device);
     event.owner = on_device(&f->r->machine, event.owner, (uint32_t)device);
   }
@@ -122,7 +122,7 @@ static bool meet(follower *f, const ir_op *op) {
 
 static bool open_scratch(follower *f, const roles_step *step, roles_event_kind kind) {
   const roles_scratch *scratch = &f->r->scratches.data[step->number];
-  if (scratch->depth > ROLES_BLOCK) return true;
+  if (scratch->depth > DEPTH_GPU_BLOCK) return true;
   spot at = {.scratch = step->number, .block = roles_block(f->r, f->unit)};
   const uint32_t before = kind == ROLES_OPEN ? f->opened[step->number]++ : f->opened[step->number] - 1;
   return add_event(f, (roles_event){.kind = kind,
@@ -249,7 +249,7 @@ static bool follow_branch(follower *f, const roles_step *step) {
 static bool follow_parts(follower *f, const roles_step *step) {
   roles *r = f->r;
   roles_unit *whole = f->unit;
-  const uint32_t count = r->machine.size[ROLES_WARP], first = (uint32_t)r->units.count;
+  const uint32_t count = r->machine.size[DEPTH_GPU_WARP], first = (uint32_t)r->units.count;
   uint32_t *opened = arena_copy(r->arena, f->opened, (r->scratches.count + 1) * sizeof *opened);
   if (first + count > 16 * ROLES_UNITS_MOST) return roles_decline(r, step->op->loc, "its threads split too often");
   if (!add_event(f, (roles_event){.kind = ROLES_SPLIT, .number = first, .op = step->op})) return false;

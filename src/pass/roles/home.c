@@ -37,7 +37,7 @@ static ir_value *memory_of(writer *w, const ir_op *op) {
   while (w->r->scratches.data[number].op != op) number++;
   const roles_scratch *scratch = &w->r->scratches.data[number];
   const uint32_t block = roles_block(w->r, w->unit);
-  const uint32_t owner = scratch->depth > ROLES_BLOCK ? unit_number(w, op->results[0]) : block;
+  const uint32_t owner = scratch->depth > DEPTH_GPU_BLOCK ? unit_number(w, op->results[0]) : block;
   const ir_type *type = &op->results[0]->type;
   ir_value **ref = &w->memory[number][scratch->has_peers ? 0 : owner];
   if (!*ref && scratch->has_peers) *ref = write_blocks(w, op);

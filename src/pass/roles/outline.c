@@ -93,8 +93,8 @@ static void add_scratch(outliner *o, roles_steps *to, ir_op *op) {
   const bool counts = op->attrs->kind == IR_SEMAPHORE, within = op->attrs->kind == IR_BARRIER;
   uint32_t depth = space_info_of(space)->depth;
   const bool global = counts && space_info_of(space)->storage == SPACE_BUFFER;
-  if (!global && depth < ROLES_BLOCK) depth = ROLES_BLOCK;
-  if (within) depth = op->attrs->across ? ROLES_CLUSTER : ROLES_BLOCK;
+  if (!global && depth < DEPTH_GPU_BLOCK) depth = DEPTH_GPU_BLOCK;
+  if (within) depth = op->attrs->across ? DEPTH_GPU_CLUSTER : DEPTH_GPU_BLOCK;
   add_step(o, to, ROLES_SCRATCH, op)->number = (uint32_t)r->scratches.count;
   VEC_PUSH(r->arena, &r->scratches, (roles_scratch){.op = op, .depth = depth});
 }

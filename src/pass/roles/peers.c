@@ -7,7 +7,7 @@
 
 ir_value *write_blocks(writer *w, const ir_op *scratch) {
   const ir_type *type = &scratch->results[0]->type;
-  const int64_t blocks = w->r->machine.count[ROLES_BLOCK];
+  const int64_t blocks = w->r->machine.count[DEPTH_GPU_BLOCK];
   ir_attrs attrs = {.type = type->dtype, .space = type->space, .offset = -1};
   attrs.shape = (ir_shape){.rank = type->shape.rank + 1, .dims = {ir_dim_const(w->top.module, blocks)}};
   for (uint32_t d = 0; d < type->shape.rank; d++) attrs.shape.dims[d + 1] = type->shape.dims[d];
@@ -52,7 +52,7 @@ static ir_value *in_row(const writer *w, ir_builder *b, ir_value *ref, ir_value 
 
 /* The number of the block with those coordinates in the cluster of the one whose row is `row`. */
 static ir_value *block_at(const writer *w, ir_builder *b, const ir_op *peer, const ir_value *row) {
-  const uint32_t own = (uint32_t)row->def->attrs->index[0].start->value, size = w->r->machine.size[ROLES_BLOCK];
+  const uint32_t own = (uint32_t)row->def->attrs->index[0].start->value, size = w->r->machine.size[DEPTH_GPU_BLOCK];
   ir_value *within = ir_scalar_i32(b, 0);
   for (uint32_t i = 0, axis = 1; i < w->r->kernel->team_count; i++) {
     const ir_team *team = &w->r->kernel->teams[i];

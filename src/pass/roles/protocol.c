@@ -27,7 +27,7 @@ static const ir_op *scratch_of(const protocol *p, const roles_event *event) {
 
 static uint32_t block_in_cluster(const protocol *p, const roles_event *event) {
   const bool across = scratch_of(p, event)->attrs->across != 0;
-  return across ? event->block % p->r->machine.size[ROLES_BLOCK] : 0;
+  return across ? event->block % p->r->machine.size[DEPTH_GPU_BLOCK] : 0;
 }
 
 barrier *protocol_barrier(const protocol *p, const roles_event *event) {
@@ -62,7 +62,7 @@ static uint32_t sharers_of(const protocol *p, const roles_unit *unit, const role
 }
 
 static bool is_global(const protocol *p, const roles_event *event) {
-  return p->r->scratches.data[event->number].depth < ROLES_CLUSTER;
+  return p->r->scratches.data[event->number].depth < DEPTH_GPU_CLUSTER;
 }
 
 /* A round begins when all have left the one before: one piece of memory serves them all. */
@@ -123,7 +123,7 @@ static sync_result count(const protocol *p, const roles_event *event) {
 
 /* The unit goes on when its parts have ended. */
 static sync_result split(const protocol *p, roles_unit *unit, const roles_event *event) {
-  const uint32_t parts = p->r->machine.size[ROLES_WARP];
+  const uint32_t parts = p->r->machine.size[DEPTH_GPU_WARP];
   if (unit->split) {
     unit->split = unit->left > 0;
     return unit->split ? sync_blocked(parts - unit->left, parts) : sync_ready();
@@ -236,7 +236,7 @@ bool roles_meet(roles *r, roles_turn by) {
   p.shares = ARENA_ARRAY(r->arena, protocol_share *, r->scratches.count + 1);
   for (size_t i = 0; i < r->scratches.count; i++) {
     const uint32_t depth = r->scratches.data[i].depth;
-    if (depth <= ROLES_BLOCK) p.shares[i] = ARENA_ARRAY(r->arena, protocol_share, r->machine.count[depth]);
+    if (depth <= DEPTH_GPU_BLOCK) p.shares[i] = ARENA_ARRAY(r->arena, protocol_share, r->machine.count[depth]);
   }
   for (uint32_t turn; (turn = choose(r, by)) != UINT32_MAX;) {
     roles_unit *unit = r->units.data[turn];

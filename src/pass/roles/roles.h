@@ -13,15 +13,6 @@
 #include "model/semaphore.h"
 #include "pass/util.h"
 
-/* Depths of a GPU's levels. */
-enum {
-  ROLES_DEVICE,
-  ROLES_CLUSTER = LEVEL_GPU_CLUSTER - LEVEL_GPU_DEVICE,
-  ROLES_BLOCK = LEVEL_GPU_BLOCK - LEVEL_GPU_DEVICE,
-  ROLES_THREAD = LEVEL_GPU_THREAD - LEVEL_GPU_DEVICE,
-  ROLES_WARP = LEVEL_GPU_WARP - LEVEL_GPU_DEVICE
-};
-
 /* Bounds of the work on one kernel; beyond them it is declined. */
 enum { ROLES_UNITS_MOST = 256, ROLES_EVENTS_MOST = 1 << 20, ROLES_TEXT_MOST = 1 << 14 /* ops written */ };
 

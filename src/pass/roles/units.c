@@ -22,7 +22,7 @@ static bool counts_in_gmem(void *user, ir_op *op) {
 
 static void add_unit(roles *r, uint32_t number) {
   roles_unit *unit = ARENA_NEW(r->arena, roles_unit);
-  *unit = (roles_unit){.id = unit_at(&r->machine, ROLES_THREAD, number), .number = number, .begun = true};
+  *unit = (roles_unit){.id = unit_at(&r->machine, DEPTH_GPU_THREAD, number), .number = number, .begun = true};
   VEC_PUSH(r->arena, &r->units, unit);
 }
 
@@ -32,28 +32,28 @@ bool roles_make_units(roles *r) {
   r->whole_grid = !ir_walk(k->body, counts_in_gmem, NULL) && points > 1;
   const uint64_t clusters = r->whole_grid ? points : 1;
   const uint32_t sizes[MACHINE_MAX_LEVELS] = {
-      [ROLES_DEVICE] = extent_of(k, IR_TEAM_DEVICES),
-      [ROLES_CLUSTER] = clusters > ROLES_UNITS_MOST ? ROLES_UNITS_MOST + 1 : (uint32_t)clusters,
-      [ROLES_BLOCK] = extent_of(k, IR_TEAM_CLUSTER),
-      [ROLES_THREAD] = extent_of(k, IR_TEAM_THREADS)};
-  if (!machine_make(MACHINE_GPU, sizes, &r->machine) || r->machine.count[ROLES_THREAD] > ROLES_UNITS_MOST)
+      [DEPTH_GPU_DEVICE] = extent_of(k, IR_TEAM_DEVICES),
+      [DEPTH_GPU_CLUSTER] = clusters > ROLES_UNITS_MOST ? ROLES_UNITS_MOST + 1 : (uint32_t)clusters,
+      [DEPTH_GPU_BLOCK] = extent_of(k, IR_TEAM_CLUSTER),
+      [DEPTH_GPU_THREAD] = extent_of(k, IR_TEAM_THREADS)};
+  if (!machine_make(MACHINE_GPU, sizes, &r->machine) || r->machine.count[DEPTH_GPU_THREAD] > ROLES_UNITS_MOST)
     return roles_decline(r, k->loc, "more than %d units know of one another", ROLES_UNITS_MOST);
-  r->threads = r->machine.count[ROLES_THREAD];
+  r->threads = r->machine.count[DEPTH_GPU_THREAD];
   for (uint32_t i = 0; i < r->threads; i++) add_unit(r, i);
   return true;
 }
 
 uint32_t roles_block(const roles *r, const roles_unit *unit) {
-  return unit_ordinal(&r->machine, unit_above(&r->machine, unit->id, ROLES_BLOCK));
+  return unit_ordinal(&r->machine, unit_above(&r->machine, unit->id, DEPTH_GPU_BLOCK));
 }
 
 /* ---- places ---- */
 
 static int64_t place_in_teams(const roles *r, const roles_unit *unit, const ir_value *axis, bool *known) {
   const machine *m = &r->machine;
-  const unit_id thread = unit_above(m, unit->id, ROLES_THREAD);
-  uint32_t left[IR_TEAM_COUNT] = {[IR_TEAM_DEVICES] = unit_index(m, unit_above(m, thread, ROLES_DEVICE)),
-                                  [IR_TEAM_CLUSTER] = unit_index(m, unit_above(m, thread, ROLES_BLOCK)),
+  const unit_id thread = unit_above(m, unit->id, DEPTH_GPU_THREAD);
+  uint32_t left[IR_TEAM_COUNT] = {[IR_TEAM_DEVICES] = unit_index(m, unit_above(m, thread, DEPTH_GPU_DEVICE)),
+                                  [IR_TEAM_CLUSTER] = unit_index(m, unit_above(m, thread, DEPTH_GPU_BLOCK)),
                                   [IR_TEAM_THREADS] = unit_index(m, thread)};
   for (uint32_t i = r->kernel->team_count; i-- > 0;) {
     const ir_team *team = &r->kernel->teams[i];
@@ -65,7 +65,7 @@ static int64_t place_in_teams(const roles *r, const roles_unit *unit, const ir_v
 }
 
 static int64_t place_in_grid(const roles *r, const roles_unit *unit, const ir_value *axis, bool *known) {
-  uint32_t left = unit_index(&r->machine, unit_above(&r->machine, unit->id, ROLES_CLUSTER));
+  uint32_t left = unit_index(&r->machine, unit_above(&r->machine, unit->id, DEPTH_GPU_CLUSTER));
   for (uint32_t i = r->kernel->axis_count; r->whole_grid && i-- > 0;) {
     const uint32_t extent = (uint32_t)r->kernel->axes[i].extent->value;
     if (r->kernel->axes[i].index == axis) return *known = true, left % extent;

@@ -11,26 +11,12 @@ void follow_set(follower *f, const ir_value *v, bool known, uint64_t bits) {
 
 static bool compute(follower *f, const ir_value *v, uint32_t depth, uint64_t *bits);
 
-/* One lane through a loop of ir/eval. Little endian: an element is the low bytes of a word. */
-static bool run_lanes(ir_lanes_fn lanes, const uint64_t *in, uint64_t *bits) {
-  const void *operands[3] = {&in[0], &in[1], &in[2]};
-  *bits = 0;
-  if (lanes) lanes(bits, operands, 1);
-  return lanes;
-}
-
 static bool compute_op(follower *f, const ir_op *op, uint32_t depth, uint64_t *bits) {
   uint64_t in[3] = {0};
-  const ir_op_info *info = ir_op_get(op->code);
-  if (op->code == IR_full) return *bits = op->attrs->bits, true;
-  if (op->code == IR_size) return *bits = ir_bits_from_i64(IR_I32, op->attrs->dim->value), true;
-  const bool convert = op->code == IR_convert;
-  if ((info->form != IR_FORM_MAP && !convert) || info->host_ulp > 0 || op->operand_count == 0 || op->operand_count > 3)
-    return false;
+  if (!ir_evals_one(op) || ir_op_get(op->code)->host_ulp > 0) return false;
   for (uint32_t i = 0; i < op->operand_count; i++)
     if (!compute(f, op->operands[i], depth + 1, &in[i])) return false;
-  const ir_dtype from = op->operands[op->operand_count - 1]->type.dtype;
-  return run_lanes(convert ? ir_convert_lanes(from, op->results[0]->type.dtype) : ir_lanes(op->code, from), in, bits);
+  return ir_eval_one(op, in, bits);
 }
 
 static bool compute(follower *f, const ir_value *v, uint32_t depth, uint64_t *bits) {

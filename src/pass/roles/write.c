@@ -123,7 +123,8 @@ static void open_writer(writer *w, roles *r) {
   w->slots = ARENA_ARRAY(r->arena, ir_value *, r->slot_count * r->units.count + 1);
   w->memory = ARENA_ARRAY(r->arena, ir_value **, r->scratches.count + 1);
   for (size_t i = 0; i < r->scratches.count; i++) {
-    const size_t owners = r->scratches.data[i].depth > ROLES_BLOCK ? r->units.count : r->machine.count[ROLES_BLOCK];
+    const size_t owners =
+        r->scratches.data[i].depth > DEPTH_GPU_BLOCK ? r->units.count : r->machine.count[DEPTH_GPU_BLOCK];
     w->memory[i] = ARENA_ARRAY(r->arena, ir_value *, owners);
   }
   w->top = w->b;
