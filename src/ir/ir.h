@@ -391,6 +391,12 @@ typedef struct ir_team {
   loc loc;
 } ir_team;
 
+/* Those of one level. */
+typedef struct ir_team_axes {
+  const ir_team *at;
+  uint32_t count;
+} ir_team_axes;
+
 /* The part of a param that one step sees. `size` has one entry per dimension of the param; squeezed ones have size 1
  * and are dropped from the block ref's shape. The map is a region without arguments that yields one i32 index per
  * dimension (in units of blocks; of elements in `element` dimensions), and may use axis indices and prefetch params. */
@@ -516,11 +522,16 @@ bool ir_walk_kernel(ir_kernel *k, ir_visit_fn fn, void *user);
 /* The param, block ref or scratch that a ref is a view of; the ref itself when it is none. */
 ir_value *ir_root_ref(const ir_value *ref);
 ir_value *ir_written_ref(const ir_op *op); /* what an op writes to; NULL when nothing */
+/* ---- teams (team.c) ---- */
+ir_team_axes ir_team_axes_of(const ir_kernel *k, ir_team_level level);
+/* The units along the axes whose bits are set, once sizes are numbers. */
+uint32_t ir_team_units(const ir_kernel *k, ir_team_level level, uint32_t along);
+#define IR_ALL_AXES UINT32_MAX
+
 /* Whether the kernel's units are many, or order themselves: then all of a launch run side by side, as a crew. */
 bool ir_is_crew(const ir_kernel *k);
-uint32_t ir_team_rank(const ir_kernel *k, ir_team_level level); /* its number of axes */
-bool ir_is_view(ir_code code);                                  /* view, view_as, permute */
-bool ir_is_recast(ir_code code);                                /* view_as, permute */
+bool ir_is_view(ir_code code);               /* view, view_as, permute */
+bool ir_is_recast(ir_code code);             /* view_as, permute */
 bool ir_through_recast(const ir_value *ref); /* whether it shows its root under another shape, order or type */
 /* Whether a ref is memory with strides, so that those who know no views can work on it: each `view .. as` on the way is
  * of memory without gaps, row after row. */

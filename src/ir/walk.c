@@ -32,9 +32,3 @@ static bool orders_nothing(void *user, ir_op *op) {
 }
 
 bool ir_is_crew(const ir_kernel *k) { return k->team_count > 0 || !ir_walk(k->body, orders_nothing, NULL); }
-
-uint32_t ir_team_rank(const ir_kernel *k, ir_team_level level) {
-  uint32_t rank = 0;
-  for (uint32_t i = 0; i < k->team_count; i++) rank += k->teams[i].level == level;
-  return rank;
-}

@@ -5,20 +5,13 @@ enum { ALIVE_AT_FIRST = 4 }; /* clusters, until those wait */
 
 /* ---- the machine ---- */
 
-static uint32_t team_units(const ir_kernel *k, ir_team_level level) {
-  uint32_t units = 1;
-  for (uint32_t i = 0; i < k->team_count; i++)
-    if (k->teams[i].level == level) units *= (uint32_t)k->teams[i].extent->value;
-  return units;
-}
-
 bool crew_machine(kiln_host_plan *plan) {
   const ir_kernel *k = plan->kernel;
   if (plan->kind != MACHINE_GPU || plan->points > MACHINE_MAX_UNITS) return false;
-  const uint32_t sizes[MACHINE_MAX_LEVELS] = {[DEPTH_GPU_DEVICE] = team_units(k, IR_TEAM_DEVICES),
+  const uint32_t sizes[MACHINE_MAX_LEVELS] = {[DEPTH_GPU_DEVICE] = ir_team_units(k, IR_TEAM_DEVICES, IR_ALL_AXES),
                                               [DEPTH_GPU_CLUSTER] = (uint32_t)plan->points,
-                                              [DEPTH_GPU_BLOCK] = team_units(k, IR_TEAM_CLUSTER),
-                                              [DEPTH_GPU_THREAD] = team_units(k, IR_TEAM_THREADS)};
+                                              [DEPTH_GPU_BLOCK] = ir_team_units(k, IR_TEAM_CLUSTER, IR_ALL_AXES),
+                                              [DEPTH_GPU_THREAD] = ir_team_units(k, IR_TEAM_THREADS, IR_ALL_AXES)};
   return machine_make(plan->kind, sizes, &plan->machine);
 }
 

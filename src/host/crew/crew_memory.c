@@ -35,9 +35,9 @@ static bool make_barriers(crew *c, crew_sync *sync) {
                                .rank = 1,
                                .dims = {(int64_t)sync->count},
                                .arrivals = attrs->arrivals};
-  for (uint32_t i = 0; attrs->across && i < c->plan->kernel->team_count; i++)
-    if (c->plan->kernel->teams[i].level == IR_TEAM_CLUSTER)
-      desc.cluster_dims[desc.cluster_rank++] = c->plan->kernel->teams[i].extent->value;
+  const ir_team_axes axes = ir_team_axes_of(c->plan->kernel, IR_TEAM_CLUSTER);
+  desc.cluster_rank = attrs->across ? axes.count : 0;
+  for (uint32_t i = 0; i < desc.cluster_rank; i++) desc.cluster_dims[i] = axes.at[i].extent->value;
   if (cluster_barrier_init(&sync->barriers, c->mem, &desc).state != SYNC_READY) return false;
   sync->blocks = (uint32_t)sync->barriers.blocks;
   return true;
@@ -110,7 +110,7 @@ static bool furnish(crew *c, alloc_block *block, const host_root *root) {
 
 /* Whether others of a cluster may still look at it after the unit has left its region, the whole kernel. */
 static bool outlives_unit(const crew *c, const host_root *root) {
-  return ir_team_rank(c->plan->kernel, IR_TEAM_CLUSTER) > 0 && root->made_by->parent == c->plan->kernel->body;
+  return ir_team_axes_of(c->plan->kernel, IR_TEAM_CLUSTER).count > 0 && root->made_by->parent == c->plan->kernel->body;
 }
 
 static void let_go(host_unit *unit, uint32_t which) {
@@ -171,12 +171,10 @@ uint32_t crew_block_index(const host_unit *unit) {
 }
 
 bool crew_same_but(const crew *c, uint32_t block, uint32_t other, uint32_t axes) {
-  uint32_t axis = ir_team_rank(c->plan->kernel, IR_TEAM_CLUSTER);
-  for (uint32_t i = c->plan->kernel->team_count; i-- > 0;) {
-    const ir_team *team = &c->plan->kernel->teams[i];
-    if (team->level != IR_TEAM_CLUSTER) continue;
-    const uint32_t extent = (uint32_t)team->extent->value;
-    if (!(axes >> --axis & 1) && block % extent != other % extent) return false;
+  const ir_team_axes cluster = ir_team_axes_of(c->plan->kernel, IR_TEAM_CLUSTER);
+  for (uint32_t i = cluster.count; i-- > 0;) {
+    const uint32_t extent = (uint32_t)cluster.at[i].extent->value;
+    if (!(axes >> i & 1) && block % extent != other % extent) return false;
     block /= extent;
     other /= extent;
   }
@@ -224,11 +222,10 @@ host_status crew_await_memory(host_unit *unit, uint32_t root, uint32_t block, co
 
 /* The block with those coordinates; UINT32_MAX outside the cluster. */
 static uint32_t block_at(const host_unit *unit, const host_crew_op *what) {
-  const ir_kernel *k = unit->plan->kernel;
+  const ir_team_axes axes = ir_team_axes_of(unit->plan->kernel, IR_TEAM_CLUSTER);
   uint32_t block = 0;
-  for (uint32_t i = 0, axis = 0; i < k->team_count; i++) {
-    if (k->teams[i].level != IR_TEAM_CLUSTER) continue;
-    const int64_t extent = k->teams[i].extent->value, at = host_cell(unit, what->at[axis++]);
+  for (uint32_t i = 0; i < axes.count; i++) {
+    const int64_t extent = axes.at[i].extent->value, at = host_cell(unit, what->at[i]);
     if (at < 0 || at >= extent) return UINT32_MAX;
     block = block * (uint32_t)extent + (uint32_t)at;
   }

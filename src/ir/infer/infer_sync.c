@@ -138,7 +138,7 @@ static bool infer_await(ir_builder *b, ir_op *op) {
 }
 
 static bool infer_peer(ir_builder *b, ir_op *op) {
-  const uint32_t rank = ir_team_rank(b->kernel, IR_TEAM_CLUSTER);
+  const uint32_t rank = ir_team_axes_of(b->kernel, IR_TEAM_CLUSTER).count;
   if (!ir_need_count(b, op, 1 + rank)) return false;
   if (op->operands[0]->type.kind == IR_TILE) return need_kind(b, op, 0, IR_REF);
   for (uint32_t i = 1; i <= rank; i++)

@@ -30,7 +30,7 @@ bool parse_team(parser *p, ir_team_level level) {
   ir_kernel *k = p->kernel;
   const token *t = parse_take(p);
   team_list teams = {.data = k->teams, .count = k->team_count, .capacity = k->team_count};
-  if (ir_team_rank(k, level) > 0)
+  if (ir_team_axes_of(k, level).count > 0)
     return diag_report(p->diags, DIAG_two_teams, parse_loc(p, t), STR_FMT(parse_text(p, t))), false;
   bool ok = true;
   do {
@@ -38,24 +38,21 @@ bool parse_team(parser *p, ir_team_level level) {
   } while (ok && parse_accept(p, SIGN_COMMA));
   k->teams = teams.data;
   k->team_count = (uint32_t)teams.count;
-  if (ok && ir_team_rank(k, level) > KILN_MAX_RANK)
+  if (ok && ir_team_axes_of(k, level).count > KILN_MAX_RANK)
     return diag_report(p->diags, DIAG_text_limit, parse_loc(p, t), "axes of a team",
-                       (unsigned long long)ir_team_rank(k, level), (unsigned long long)KILN_MAX_RANK),
+                       (unsigned long long)ir_team_axes_of(k, level).count, (unsigned long long)KILN_MAX_RANK),
            false;
   return ok;
 }
 
 /* c, d: axes of the cluster, as bits */
 static bool parse_across(parser *p, uint32_t *out) {
+  const ir_team_axes axes = ir_team_axes_of(p->kernel, IR_TEAM_CLUSTER);
   do {
     const token *t = parse_name(p, "an axis of the cluster");
-    uint32_t at = 0, bit = 0;
-    for (uint32_t i = 0; t && i < p->kernel->team_count; i++) {
-      const ir_team *team = &p->kernel->teams[i];
-      if (team->level != IR_TEAM_CLUSTER) continue;
-      if (str_equal(team->name, parse_text(p, t))) bit = UINT32_C(1) << at;
-      at++;
-    }
+    uint32_t bit = 0;
+    for (uint32_t i = 0; t && i < axes.count; i++)
+      if (str_equal(axes.at[i].name, parse_text(p, t))) bit = UINT32_C(1) << i;
     if (!t) return false;
     if (!bit) {
       diag_report(p->diags, DIAG_unknown_param, parse_loc(p, t), STR_FMT(parse_text(p, t)), "an axis of the cluster");

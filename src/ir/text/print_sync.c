@@ -11,12 +11,11 @@ static void put_operand(printer *p, const char *words, const ir_op *op, uint32_t
 
 /* Axes of the cluster. */
 static void print_across(printer *p, uint32_t across) {
-  uint32_t at = 0;
+  const ir_team_axes axes = ir_team_axes_of(p->kernel, IR_TEAM_CLUSTER);
   const char *before = " across ";
-  for (uint32_t i = 0; across && i < p->kernel->team_count; i++) {
-    const ir_team *team = &p->kernel->teams[i];
-    if (team->level != IR_TEAM_CLUSTER || !(across >> at++ & 1)) continue;
-    text_format(p->text, "%s%.*s", before, STR_FMT(team->name));
+  for (uint32_t i = 0; i < axes.count; i++) {
+    if (!(across >> i & 1)) continue;
+    text_format(p->text, "%s%.*s", before, STR_FMT(axes.at[i].name));
     before = ", ";
   }
 }

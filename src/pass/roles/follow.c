@@ -57,12 +57,12 @@ static bool go_under(follower *f, const ir_op *view, int64_t *at) {
 static bool go_to_peer(follower *f, const ir_op *op, uint32_t *block) {
   const machine *m = &f->r->machine;
   int64_t within = 0, place;
-  for (uint32_t i = 0, axis = 1; i < f->r->kernel->team_count; i++) {
-    const ir_team *team = &f->r->kernel->teams[i];
-    if (team->level != IR_TEAM_CLUSTER) continue;
-    if (!follow_integer(f, op->operands[axis++], &place)) return unknown(f, op);
-    if (place < 0 || place >= team->extent->value) return roles_decline(f->r, op->loc, "there is no such block");
-    within = within * team->extent->value + place;
+  const ir_team_axes axes = ir_team_axes_of(f->r->kernel, IR_TEAM_CLUSTER);
+  for (uint32_t i = 0; i < axes.count; i++) {
+    const int64_t extent = axes.at[i].extent->value;
+    if (!follow_integer(f, op->operands[1 + i], &place)) return unknown(f, op);
+    if (place < 0 || place >= extent) return roles_decline(f->r, op->loc, "there is no such block");
+    within = within * extent + place;
   }
   *block = *block - *block % m->size[DEPTH_GPU_BLOCK] + (uint32_t)within;
   return true;

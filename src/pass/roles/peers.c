@@ -54,11 +54,10 @@ static ir_value *in_row(const writer *w, ir_builder *b, ir_value *ref, ir_value 
 static ir_value *block_at(const writer *w, ir_builder *b, const ir_op *peer, const ir_value *row) {
   const uint32_t own = (uint32_t)row->def->attrs->index[0].start->value, size = w->r->machine.size[DEPTH_GPU_BLOCK];
   ir_value *within = ir_scalar_i32(b, 0);
-  for (uint32_t i = 0, axis = 1; i < w->r->kernel->team_count; i++) {
-    const ir_team *team = &w->r->kernel->teams[i];
-    if (team->level != IR_TEAM_CLUSTER) continue;
-    within = ir_map2(b, IR_mul, within, ir_scalar_i32(b, team->extent->value));
-    within = ir_map2(b, IR_add, within, peer->operands[axis++]);
+  const ir_team_axes axes = ir_team_axes_of(w->r->kernel, IR_TEAM_CLUSTER);
+  for (uint32_t i = 0; i < axes.count; i++) {
+    within = ir_map2(b, IR_mul, within, ir_scalar_i32(b, axes.at[i].extent->value));
+    within = ir_map2(b, IR_add, within, peer->operands[1 + i]);
   }
   return ir_map2(b, IR_add, within, ir_scalar_i32(b, own - own % size));
 }

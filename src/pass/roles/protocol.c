@@ -42,9 +42,9 @@ static void make_barriers(const protocol *p, const ir_op *op, protocol_share *sh
                                .rank = 1,
                                .dims = {ir_count(&op->results[0]->type)},
                                .arrivals = op->attrs->arrivals};
-  const ir_kernel *k = p->r->kernel;
-  for (uint32_t i = 0; op->attrs->across && i < k->team_count; i++)
-    if (k->teams[i].level == IR_TEAM_CLUSTER) desc.cluster_dims[desc.cluster_rank++] = k->teams[i].extent->value;
+  const ir_team_axes axes = ir_team_axes_of(p->r->kernel, IR_TEAM_CLUSTER);
+  desc.cluster_rank = op->attrs->across ? axes.count : 0;
+  for (uint32_t i = 0; i < desc.cluster_rank; i++) desc.cluster_dims[i] = axes.at[i].extent->value;
   cluster_barrier_init(&share->barriers, p->mem, &desc);
 }
 

@@ -39,42 +39,28 @@ static bool shares_arrival(const ir_op *op) {
 
 /* ---- blocks of a cluster ---- */
 
-static const ir_team *cluster_axis(const ir_kernel *k, uint32_t axis) {
-  for (uint32_t i = 0; i < k->team_count; i++)
-    if (k->teams[i].level == IR_TEAM_CLUSTER && axis-- == 0) return &k->teams[i];
-  return NULL;
-}
-
-/* How many blocks there are along axes of the cluster. */
-static uint32_t blocks_along(const ir_kernel *k, uint32_t axes) {
-  uint32_t count = 1;
-  const ir_team *team;
-  for (uint32_t axis = 0; (team = cluster_axis(k, axis)); axis++)
-    if (axes >> axis & 1) count *= (uint32_t)team->extent->value;
-  return count;
-}
-
-/* The own block's number among them. */
-static val number_along(ir_builder *b, uint32_t axes) {
+/* The own block's number along some of the cluster's axes. */
+static val number_along(ir_builder *b, uint32_t along) {
+  const ir_team_axes axes = ir_team_axes_of(b->kernel, IR_TEAM_CLUSTER);
   val number = ir_scalar_i32(b, 0);
-  const ir_team *team;
-  for (uint32_t axis = 0; (team = cluster_axis(b->kernel, axis)); axis++)
-    if (axes >> axis & 1)
-      number = ir_map2(b, IR_add, ir_map2(b, IR_mul, number, ir_scalar_i32(b, team->extent->value)), team->index);
+  for (uint32_t i = 0; i < axes.count; i++) {
+    if (!(along >> i & 1)) continue;
+    number = ir_map2(b, IR_mul, number, ir_scalar_i32(b, axes.at[i].extent->value));
+    number = ir_map2(b, IR_add, number, axes.at[i].index);
+  }
   return number;
 }
 
 /* What `ref` is in the block of that number along the axes; elsewhere it has the own block's place. */
-static val in_block(ir_builder *b, val ref, uint32_t axes, uint32_t number) {
+static val in_block(ir_builder *b, val ref, uint32_t along, uint32_t number) {
+  const ir_team_axes axes = ir_team_axes_of(b->kernel, IR_TEAM_CLUSTER);
   val operands[1 + KILN_MAX_RANK] = {ref};
-  uint32_t rank = ir_team_rank(b->kernel, IR_TEAM_CLUSTER);
-  for (uint32_t axis = rank; axis-- > 0;) {
-    const ir_team *team = cluster_axis(b->kernel, axis);
-    const uint32_t extent = (uint32_t)team->extent->value;
-    operands[1 + axis] = axes >> axis & 1 ? ir_scalar_i32(b, number % extent) : team->index;
-    if (axes >> axis & 1) number /= extent;
+  for (uint32_t i = axes.count; i-- > 0;) {
+    const uint32_t extent = (uint32_t)axes.at[i].extent->value;
+    operands[1 + i] = along >> i & 1 ? ir_scalar_i32(b, number % extent) : axes.at[i].index;
+    if (along >> i & 1) number /= extent;
   }
-  return ir_make1(b, IR_peer, operands, 1 + rank, &(ir_attrs){0});
+  return ir_make1(b, IR_peer, operands, 1 + axes.count, &(ir_attrs){0});
 }
 
 /* ---- what lies outside ---- */
@@ -227,7 +213,7 @@ static void multiply(ir_builder *b, val sum, val left, val right, val accumulate
 /* Along the axes the blocks share the columns of the right side, and each has a sum of its own. */
 static void settle_product(ir_builder *b, const ir_op *op) {
   const ir_attrs *attrs = op->attrs;
-  const uint32_t blocks = blocks_along(b->kernel, attrs->across);
+  const uint32_t blocks = ir_team_units(b->kernel, IR_TEAM_CLUSTER, attrs->across);
   val accumulates = attrs->accumulates ? op->operands[3] : NULL, sum = op->operands[0], left = op->operands[1];
   if (blocks == 1) {
     multiply(b, sum, tile_of(b, left), load_whole(b, op->operands[2]), accumulates);
@@ -246,7 +232,7 @@ static void settle_product(ir_builder *b, const ir_op *op) {
 /* A product, or a commit, tells the own barrier of every block along the axes. */
 static void tell_blocks(const settling *s, ir_builder *b, const ir_op *op) {
   val barrier = op->operands[op->operand_count - 1];
-  const uint32_t axes = op->attrs->across, blocks = blocks_along(b->kernel, axes);
+  const uint32_t axes = op->attrs->across, blocks = ir_team_units(b->kernel, IR_TEAM_CLUSTER, axes);
   for (uint32_t i = 0; i < blocks; i++) arrive_at(s, b, axes ? in_block(b, barrier, axes, i) : barrier, false);
 }
 
@@ -282,7 +268,7 @@ static bool count_shares(settling *s, const pass_ops *ops) {
     const ir_op *op = ops->data[i];
     if (!shares_arrival(op)) continue;
     uint32_t *shares = &s->shares[ir_root_ref(op->operands[2])->id];
-    const uint32_t blocks = blocks_along(k, op->attrs->across);
+    const uint32_t blocks = ir_team_units(k, IR_TEAM_CLUSTER, op->attrs->across);
     if (*shares != 1 && *shares != blocks) return diag_report(s->c->diags, DIAG_uneven_shares, op->loc), false;
     *shares = blocks;
   }

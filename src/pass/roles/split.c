@@ -5,32 +5,24 @@
 
 /* ---- places ---- */
 
-static void coordinates(const ir_kernel *k, ir_team_level level, uint32_t number, int64_t *out) {
-  for (uint32_t i = k->team_count; i-- > 0;) {
-    if (k->teams[i].level != level) continue;
-    const int64_t extent = k->teams[i].extent->value;
+static void coordinates(ir_team_axes axes, uint32_t number, int64_t *out) {
+  for (uint32_t i = axes.count; i-- > 0;) {
+    const int64_t extent = axes.at[i].extent->value;
     out[i] = number % extent;
     number /= (uint32_t)extent;
   }
 }
 
-static uint32_t units_of(const ir_kernel *k, ir_team_level level) {
-  uint32_t count = 1;
-  for (uint32_t i = 0; i < k->team_count; i++)
-    if (k->teams[i].level == level) count *= (uint32_t)k->teams[i].extent->value;
-  return count;
-}
-
 /* Whether an arrival of block `from` reaches block `to`: those that differ in at most one of the barrier's axes, and
  * none of the others. */
 static bool reaches(const ir_kernel *k, const ir_attrs *barrier, uint32_t from, uint32_t to) {
-  int64_t here[KILN_MAX_RANK * IR_TEAM_COUNT] = {0}, there[KILN_MAX_RANK * IR_TEAM_COUNT] = {0};
-  uint32_t differing = 0, axis = 0;
-  coordinates(k, IR_TEAM_CLUSTER, from, here);
-  coordinates(k, IR_TEAM_CLUSTER, to, there);
-  for (uint32_t i = 0; i < k->team_count; i++) {
-    if (k->teams[i].level != IR_TEAM_CLUSTER) continue;
-    const bool shared = barrier->across >> axis++ & 1;
+  const ir_team_axes axes = ir_team_axes_of(k, IR_TEAM_CLUSTER);
+  int64_t here[KILN_MAX_RANK], there[KILN_MAX_RANK];
+  uint32_t differing = 0;
+  coordinates(axes, from, here);
+  coordinates(axes, to, there);
+  for (uint32_t i = 0; i < axes.count; i++) {
+    const bool shared = barrier->across >> i & 1;
     if (shared && barrier->leader && there[i] != 0) return false;
     if (here[i] == there[i]) continue;
     if (!shared) return false;
@@ -66,16 +58,22 @@ static bool name_scratch(void *user, ir_op *op) {
   return true;
 }
 
+/* In place of the indices of a team: those of its unit of that number. */
+static void name_places(ir_builder *b, ir_team_level level, uint32_t number, val *copies) {
+  const ir_team_axes axes = ir_team_axes_of(b->kernel, level);
+  int64_t place[KILN_MAX_RANK];
+  coordinates(axes, number, place);
+  for (uint32_t i = 0; i < axes.count; i++) copies[axes.at[i].index->id] = ir_scalar_i32(b, place[i]);
+}
+
 static void write_text(phasing *p, role *r, val *copies) {
-  const ir_kernel *k = p->c->kernel;
-  int64_t place[KILN_MAX_RANK * IR_TEAM_COUNT] = {0};
   ir_builder b = p->top;
-  coordinates(k, IR_TEAM_CLUSTER, r->block, place);
-  coordinates(k, IR_TEAM_THREADS, r->thread, place);
   b.region = r->text = ir_region_new(&b, NULL);
   b.before = NULL;
-  for (uint32_t i = 0; i < k->team_count; i++) copies[k->teams[i].index->id] = ir_scalar_i32(&b, place[i]);
-  ir_clone_region(&b, k->body, copies);
+  name_places(&b, IR_TEAM_DEVICES, 0, copies);
+  name_places(&b, IR_TEAM_CLUSTER, r->block, copies);
+  name_places(&b, IR_TEAM_THREADS, r->thread, copies);
+  ir_clone_region(&b, p->c->kernel->body, copies);
 }
 
 /* ---- memory ---- */
@@ -124,14 +122,12 @@ static void stand_for(ir_region *within, ir_op *op, val by) {
 }
 
 bool phase_peer_block(const phasing *p, const ir_op *peer, uint32_t *out) {
-  const ir_kernel *k = p->c->kernel;
-  uint32_t axis = 0, block = 0;
-  int64_t at;
-  for (uint32_t i = 0; i < k->team_count; i++) {
-    if (k->teams[i].level != IR_TEAM_CLUSTER) continue;
-    if (!pass_integer(peer->operands[1 + axis++], &at)) return false;
-    if (at < 0 || at >= k->teams[i].extent->value) return false;
-    block = block * (uint32_t)k->teams[i].extent->value + (uint32_t)at;
+  const ir_team_axes axes = ir_team_axes_of(p->c->kernel, IR_TEAM_CLUSTER);
+  uint32_t block = 0;
+  for (uint32_t i = 0; i < axes.count; i++) {
+    int64_t at, extent = axes.at[i].extent->value;
+    if (!pass_integer(peer->operands[1 + i], &at) || at < 0 || at >= extent) return false;
+    block = block * (uint32_t)extent + (uint32_t)at;
   }
   *out = block;
   return true;
@@ -172,8 +168,8 @@ static bool tally_scratch(void *user, ir_op *op) {
 
 bool phase_split(phasing *p) {
   const ir_kernel *k = p->c->kernel;
-  p->blocks = units_of(k, IR_TEAM_CLUSTER);
-  p->threads = units_of(k, IR_TEAM_THREADS);
+  p->blocks = ir_team_units(k, IR_TEAM_CLUSTER, IR_ALL_AXES);
+  p->threads = ir_team_units(k, IR_TEAM_THREADS, IR_ALL_AXES);
   p->role_count = p->blocks * p->threads;
   p->roles = ARENA_ARRAY(p->arena, role, p->role_count);
   ir_walk(k->body, tally_scratch, p);

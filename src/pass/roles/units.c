@@ -1,13 +1,6 @@
 /* The units of a launch: threads of all its blocks, and where each stands on the axes of its teams. */
 #include "pass/roles/roles.h"
 
-static uint32_t extent_of(const ir_kernel *k, ir_team_level level) {
-  uint32_t units = 1;
-  for (uint32_t i = 0; i < k->team_count; i++)
-    if (k->teams[i].level == level) units *= (uint32_t)k->teams[i].extent->value;
-  return units;
-}
-
 static uint64_t grid_points(const ir_kernel *k) {
   uint64_t points = 1;
   for (uint32_t i = 0; i < k->axis_count; i++)
@@ -32,10 +25,10 @@ bool roles_make_units(roles *r) {
   r->whole_grid = !ir_walk(k->body, counts_in_gmem, NULL) && points > 1;
   const uint64_t clusters = r->whole_grid ? points : 1;
   const uint32_t sizes[MACHINE_MAX_LEVELS] = {
-      [DEPTH_GPU_DEVICE] = extent_of(k, IR_TEAM_DEVICES),
+      [DEPTH_GPU_DEVICE] = ir_team_units(k, IR_TEAM_DEVICES, IR_ALL_AXES),
       [DEPTH_GPU_CLUSTER] = clusters > ROLES_UNITS_MOST ? ROLES_UNITS_MOST + 1 : (uint32_t)clusters,
-      [DEPTH_GPU_BLOCK] = extent_of(k, IR_TEAM_CLUSTER),
-      [DEPTH_GPU_THREAD] = extent_of(k, IR_TEAM_THREADS)};
+      [DEPTH_GPU_BLOCK] = ir_team_units(k, IR_TEAM_CLUSTER, IR_ALL_AXES),
+      [DEPTH_GPU_THREAD] = ir_team_units(k, IR_TEAM_THREADS, IR_ALL_AXES)};
   if (!machine_make(MACHINE_GPU, sizes, &r->machine) || r->machine.count[DEPTH_GPU_THREAD] > ROLES_UNITS_MOST)
     return roles_decline(r, k->loc, "more than %d units know of one another", ROLES_UNITS_MOST);
   r->threads = r->machine.count[DEPTH_GPU_THREAD];

@@ -1,0 +1,17 @@
+/* Teams: the axes that the units of a machine are counted in. A kernel has them level by level. */
+#include "ir/ir.h"
+
+ir_team_axes ir_team_axes_of(const ir_kernel *k, ir_team_level level) {
+  uint32_t first = 0, end;
+  while (first < k->team_count && k->teams[first].level != level) first++;
+  for (end = first; end < k->team_count && k->teams[end].level == level;) end++;
+  return (ir_team_axes){k->teams + first, end - first};
+}
+
+uint32_t ir_team_units(const ir_kernel *k, ir_team_level level, uint32_t along) {
+  const ir_team_axes axes = ir_team_axes_of(k, level);
+  uint32_t units = 1;
+  for (uint32_t i = 0; i < axes.count; i++)
+    if (along >> i & 1) units *= (uint32_t)axes.at[i].extent->value;
+  return units;
+}
