@@ -168,7 +168,7 @@ def specialised(normal, wide):
     for s, d in ((64, 32), (192, 16)):
         q, k, v = normal(s, d), normal(s, d), normal(s, d)
         expected = attention(*(wide(one)[None] for one in (q, k, v)), False)[0]
-        for name in ("attention", "ping_pong"):
+        for name in ("attention", "ping_pong")[: 1 if s == 64 else 2]:  # lavapipe compiles ping_pong for 20 s
             yield case(name, f"{s} x {d}", {"q": q, "k": k, "v": v}, {"o": expected}, 1e-5)
 
 
