@@ -50,7 +50,8 @@ static spot sum(ir_builder *b, spot x, spot y) {
   ir_value *value = x.value ? x.value : y.value;
   if (x.value && y.value) {
     const ir_shape *one = &x.value->type.shape, *other = &y.value->type.shape, *both = one->rank ? one : other;
-    value = ir_map2(b, IR_add, ir_broadcast_to(b, x.value, both), ir_broadcast_to(b, y.value, both));
+    ir_value *first = ir_broadcast_to(b, x.value, both), *second = ir_broadcast_to(b, y.value, both);
+    value = ir_map2(b, IR_add, first, second);
   }
   return (spot){value, x.number + y.number, common(x.factor, y.factor)};
 }

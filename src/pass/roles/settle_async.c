@@ -216,7 +216,8 @@ static void settle_product(ir_builder *b, const ir_op *op) {
   const uint32_t blocks = ir_team_units(b->kernel, IR_TEAM_CLUSTER, attrs->across);
   val accumulates = attrs->accumulates ? op->operands[3] : NULL, sum = op->operands[0], left = op->operands[1];
   if (blocks == 1) {
-    multiply(b, sum, tile_of(b, left), load_whole(b, op->operands[2]), accumulates);
+    val tile = tile_of(b, left), right = load_whole(b, op->operands[2]);
+    multiply(b, sum, tile, right, accumulates);
     return;
   }
   val *parts = ARENA_ARRAY(&b->module->arena, val, blocks);

@@ -149,7 +149,8 @@ void tally_take(steps *s, const tally_spot *spot, val amount) {
   ir_builder *b = &s->b;
   val taken = s->r->taken[number_in(s, spot->tally)];
   const ir_shape *line = &taken->type.shape;
-  val here = ir_map2(b, IR_eq, expand_iota(b, line, 0), ir_broadcast_to(b, spot->element, line));
+  val numbers = expand_iota(b, line, 0);
+  val here = ir_map2(b, IR_eq, numbers, ir_broadcast_to(b, spot->element, line));
   val more = ir_map3(b, IR_select, here, ir_broadcast_to(b, amount, line), expand_int(b, line, 0));
   phase_store(b, taken, ir_map2(b, IR_add, phase_load(b, taken), more));
 }
