@@ -5,7 +5,7 @@ ir_team_axes ir_team_axes_of(const ir_kernel *k, ir_team_level level) {
   uint32_t first = 0, end;
   while (first < k->team_count && k->teams[first].level != level) first++;
   for (end = first; end < k->team_count && k->teams[end].level == level;) end++;
-  return (ir_team_axes){k->teams + first, end - first};
+  return end > first ? (ir_team_axes){&k->teams[first], end - first} : (ir_team_axes){0};
 }
 
 uint32_t ir_team_units(const ir_kernel *k, ir_team_level level, uint32_t along) {
