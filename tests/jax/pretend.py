@@ -13,7 +13,6 @@ from typing import Any
 from unittest import mock
 
 import jax
-from jax._src import test_util as jtu
 from jax.extend import backend
 
 HOPPER, BLACKWELL = "9.0", "10.3"
@@ -49,6 +48,8 @@ def _numbers(capability: str) -> tuple[int, ...]:
 @contextlib.contextmanager
 def every_gpu() -> Iterator[None]:
     """JAX's tests hear that the GPU is the one they ask for, Hopper or Blackwell."""
+    from jax._src import test_util as jtu  # wants absl, which only JAX's tests need
+
     answers = {
         "is_device_cuda": lambda: True,
         "device_under_test": lambda: "gpu",
