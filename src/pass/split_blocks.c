@@ -17,10 +17,10 @@
 #include "pass/dim_classes.h"
 #include "pass/util.h"
 
-#define DOT_ROWS 8   /* rows of a dot's accumulators in registers */
-#define DOT_GROUPS 2 /* groups of 4 columns a lane has there */
-#define MAP_GROUPS 8 /* groups of 4 elements a lane handles in elementwise work: loads in flight */
-#define CACHED 16384 /* elements of a tile that the host walks several times */
+#define DOT_ROWS 8    /* rows of a dot's accumulators in registers */
+#define DOT_GROUPS 2  /* groups of 4 columns a lane has there */
+#define MAP_GROUPS 8  /* groups of 4 elements a lane handles in elementwise work: loads in flight */
+#define CACHED 262144 /* elements of a tile that the host walks several times */
 
 typedef struct split {
   pass_ctx *c;
