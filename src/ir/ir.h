@@ -215,7 +215,7 @@ typedef struct ir_op_info {
   uint32_t effects; /* E_* */
   int32_t combine;  /* REDUCE, SCAN: ir_code that joins two lanes; -1: argmax, argmin */
   uint32_t host_ulp, device_ulp;
-  const char *no_host, *no_device; /* effects: why there is none; NULL when there is */
+  const char *no_device; /* effects: why devices have none; NULL when they do */
   const char *jax, *doc;
 } ir_op_info;
 const ir_op_info *ir_op_get(ir_code code);

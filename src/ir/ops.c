@@ -87,19 +87,18 @@ static const ir_op_info ops[IR_CODE_COUNT] = {
 #include "ir/tile_ops.def"
 #define YES NULL
 #define NOT(why) why
-#define EFFECT_OP(name, flags, host, spirv, jax_name, words) \
-  [IR_##name] = {.id = #name,                                \
-                 .text = #name,                              \
-                 .form = IR_FORM_EFFECT,                     \
-                 .arity = -1,                                \
-                 .infix = "",                                \
-                 .types = T_ANY,                             \
-                 .result = IR_RESULT_OTHER,                  \
-                 .effects = flags,                           \
-                 .combine = -1,                              \
-                 .no_host = host,                            \
-                 .no_device = spirv,                         \
-                 .jax = jax_name,                            \
+#define EFFECT_OP(name, flags, spirv, jax_name, words) \
+  [IR_##name] = {.id = #name,                          \
+                 .text = #name,                        \
+                 .form = IR_FORM_EFFECT,               \
+                 .arity = -1,                          \
+                 .infix = "",                          \
+                 .types = T_ANY,                       \
+                 .result = IR_RESULT_OTHER,            \
+                 .effects = flags,                     \
+                 .combine = -1,                        \
+                 .no_device = spirv,                   \
+                 .jax = jax_name,                      \
                  .doc = words},
 #include "ir/effect_ops.def"
 #undef YES

@@ -32,26 +32,24 @@ static bool check_after(const pass_ctx *c, pass_id id) {
   return false;
 }
 
-/* Refused is what the target has no way to run; why its units did not become one is said beside it. */
+/* Refused is what devices have no way to run; why its units did not become one is said beside it. */
 static bool refuse(const pass_ctx *c, loc at, const char *what, const char *why) {
   const kiln_place note = loc_place(c->kernel->units_at, c->kernel->units);
   const diag_extra extra = {.notes = &note, .note_count = c->kernel->units.size > 0};
-  const char *who = c->target->kind == P_HOST ? "the host" : "devices";
-  return diag_report_with(c->diags, DIAG_no_way_to_run, at, &extra, who, what, why), false;
+  return diag_report_with(c->diags, DIAG_no_way_to_run, at, &extra, what, why), false;
 }
 
 static bool refuse_op(void *user, ir_op *op) {
-  const pass_ctx *c = user;
   const ir_op_info *info = ir_op_get(op->code);
-  const char *why = c->target->kind == P_HOST ? info->no_host : info->no_device;
-  return !why || refuse(c, op->loc, info->text, why);
+  return !info->no_device || refuse(user, op->loc, info->text, info->no_device);
 }
 
-/* Devices run one unit: what is left of others behind the passes that make one of many is refused. */
+/* Devices run one unit: what is left of others behind the last pass that makes one of many, a pass for devices, is
+ * refused. */
 static bool can_run(pass_ctx *c, pass_id after) {
   if (after != PASS_phase_roles) return true;
   if (!ir_walk(c->kernel->body, refuse_op, c)) return false;
-  if (c->kernel->team_count == 0 || c->target->kind == P_HOST) return true;
+  if (c->kernel->team_count == 0) return true;
   const ir_team *team = &c->kernel->teams[0];
   return refuse(c, team->loc, ir_team_name(team->level), ir_op_get(IR_arrive)->no_device);
 }

@@ -84,9 +84,7 @@ static void add_cell(text *t, const char *s) {
 
 /* Which executors have the op: a class list where SPIR-V has fewer than the host. */
 static void add_support(text *t, const ir_op_info *op, uint32_t on_devices) {
-  if (op->no_host)
-    text_format(t, "nowhere: %s", op->no_host);
-  else if (op->no_device)
+  if (op->no_device)
     text_format(t, "host; not on devices: %s", op->no_device);
   else if ((op->types & on_devices) == op->types)
     text_format(t, "host, devices");
@@ -189,7 +187,7 @@ static void add_object(text *t, const ir_op_info *op, uint32_t on_devices) {
   bool joins = (op->form == IR_FORM_REDUCE || op->form == IR_FORM_SCAN) && op->combine >= 0;
   add_string(t, "combine", joins ? ir_op_get((ir_code)op->combine)->id : "");
   text_format(t, ", \"host_ulp\": %u, \"device_ulp\": %u", op->host_ulp, op->device_ulp);
-  add_list(t, "host", op->no_host ? 0 : op->types);
+  add_list(t, "host", op->types);
   add_list(t, "spirv", op->no_device ? 0 : op->types & on_devices);
   add_string(t, "jax", op->jax);
   add_string(t, "doc", op->doc);

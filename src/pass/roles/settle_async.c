@@ -281,7 +281,7 @@ static bool can_settle(const pass_ctx *c, const pass_ops *ops) {
   for (size_t i = 0; i < ops->count; i++) {
     const ir_op *op = ops->data[i];
     if (op->code != IR_mma || !(op->attrs->scaled || op->attrs->sparse)) continue;
-    diag_report(c->diags, DIAG_no_way_to_run, op->loc, "devices", "mma", "scales and sparse factors are the host's");
+    diag_report(c->diags, DIAG_no_way_to_run, op->loc, "mma", "scales and sparse factors are the host's");
     return false;
   }
   return true;
