@@ -135,12 +135,12 @@ bool args_number(tool *t, const char *name, uint64_t least, uint64_t most, uint6
                        str_format(&t->arena, "%llu", (unsigned long long)most).data);
 }
 
-bool args_choice(tool *t, const char *name, const sched_row *rows, uint32_t count, uint32_t *out) {
+bool args_choice(tool *t, const char *name, const char *const *words, uint32_t count, uint32_t *out) {
   const char *written = args_value(t, name);
   text names = text_new(&t->arena);
   for (uint32_t i = 0; written && i < count; i++) {
-    if (strcmp(rows[i].name, written) == 0) return *out = i, true;
-    text_format(&names, "%s%s", i == 0 ? "" : i + 1 < count ? ", " : " or ", rows[i].name);
+    if (strcmp(words[i], written) == 0) return *out = i, true;
+    text_format(&names, "%s%s", i == 0 ? "" : i + 1 < count ? ", " : " or ", words[i]);
   }
   if (written) TOOL_REPORT(t, DIAG_option_not_a_choice, NULL, t->command->name, name, written, text_str(&names).data);
   return !written;

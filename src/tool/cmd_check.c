@@ -134,6 +134,15 @@ static void print_verdict(tool *t, const job *j, exit_code code, const check_wis
 
 /* ---- the command ---- */
 
+static const char *const orders[] = {
+#define SCHED_ORDER(id, name, doc) [KILN_ORDER_##id] = name,
+#include "host/schedule/sched.def"
+};
+static const char *const timings[] = {
+#define SCHED_TIMING(id, name, doc) [KILN_TIMING_##id] = name,
+#include "host/schedule/sched.def"
+};
+
 static bool read_wish(tool *t, check_wish *wish) {
   wish->first.check = true;
   wish->choices = args_value(t, "--replay");
@@ -143,8 +152,8 @@ static bool read_wish(tool *t, check_wish *wish) {
          args_number(t, "--schedules", 1, UINT32_MAX, SCHEDULES_BY_DEFAULT, &wish->schedules) &&
          args_number(t, "--exhaustive", 1, UINT64_MAX, args_has(t, "--exhaustive") ? LIMIT_BY_DEFAULT : 0,
                      &wish->limit) &&
-         args_choice(t, "--schedule", sched_orders, SCHED_ORDERS, &wish->first.order) &&
-         args_choice(t, "--copies", sched_timings, SCHED_TIMINGS, &wish->first.timing);
+         args_choice(t, "--schedule", orders, sizeof orders / sizeof *orders, &wish->first.order) &&
+         args_choice(t, "--copies", timings, sizeof timings / sizeof *timings, &wish->first.timing);
 }
 
 static exit_code run(tool *t) {

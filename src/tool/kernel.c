@@ -98,11 +98,10 @@ kiln_result subject_bind(tool *t, const subject *s, ir_module **out) {
 }
 
 bool units_option(tool *t, kiln_units *out) {
-  static const sched_row rows[] = {[KILN_UNITS_AUTO] = {.name = "auto"},
-                                   [KILN_UNITS_FUSED] = {.name = "fused"},
-                                   [KILN_UNITS_PHASED] = {.name = "phased"}};
+  static const char *const ways[] = {
+      [KILN_UNITS_AUTO] = "auto", [KILN_UNITS_FUSED] = "fused", [KILN_UNITS_PHASED] = "phased"};
   uint32_t which = KILN_UNITS_AUTO;
-  const bool fine = args_choice(t, "--units", rows, sizeof rows / sizeof *rows, &which);
+  const bool fine = args_choice(t, "--units", ways, sizeof ways / sizeof *ways, &which);
   *out = (kiln_units)which;
   return fine;
 }

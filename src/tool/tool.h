@@ -10,7 +10,6 @@
 
 #include "base/context.h"
 #include "base/table.h"
-#include "host/schedule/sched.h"
 
 typedef enum exit_code { EXIT_FINE = 0, EXIT_WRONG = 1, EXIT_USAGE = 2, EXIT_FAULT = 3, EXIT_SYSTEM = 4 } exit_code;
 exit_code exit_code_of(kiln_result result);
@@ -69,8 +68,8 @@ bool args_has(const tool *t, const char *name);
 const char *args_value(const tool *t, const char *name); /* the last one given; NULL when not given or without value */
 /* A number between least and most; `fallback` when not given. False after a diagnostic. */
 bool args_number(tool *t, const char *name, uint64_t least, uint64_t most, uint64_t fallback, uint64_t *out);
-/* The row whose name was given; `*out` stays as it is when none was. False after a diagnostic. */
-bool args_choice(tool *t, const char *name, const sched_row *rows, uint32_t count, uint32_t *out);
+/* Which of the words was given; `*out` stays as it is when none was. False after a diagnostic. */
+bool args_choice(tool *t, const char *name, const char *const *words, uint32_t count, uint32_t *out);
 bool args_fraction(tool *t, const char *name, double fallback, double *out); /* likewise, from 0 to 1 */
 
 void help_command(FILE *out, const command *c);

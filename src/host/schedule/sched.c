@@ -27,16 +27,7 @@ uint64_t sched_place(uint64_t seed, uint64_t count, uint64_t index) {
   return index;
 }
 
-/* ---- what there is to choose from ---- */
-
-const sched_row sched_orders[SCHED_ORDERS] = {
-#define SCHED_ORDER(id, name, doc) [KILN_ORDER_##id] = {name, doc},
-#include "host/schedule/sched.def"
-};
-const sched_row sched_timings[SCHED_TIMINGS] = {
-#define SCHED_TIMING(id, name, doc) [KILN_TIMING_##id] = {name, doc},
-#include "host/schedule/sched.def"
-};
+/* ---- what a seed stands for ---- */
 
 kiln_order sched_order_of(kiln_order asked, uint64_t seed) {
   if (asked != KILN_ORDER_BY_SEED) return asked;

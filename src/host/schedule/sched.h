@@ -9,13 +9,6 @@ uint64_t sched_random(uint64_t *state);
 /* The grid point that is started as the index-th of `count`: a bijection for every seed, the identity for seed 0. */
 uint64_t sched_place(uint64_t seed, uint64_t count, uint64_t index);
 
-/* A row of sched.def. */
-typedef struct sched_row {
-  const char *name, *doc;
-} sched_row;
-enum { SCHED_ORDERS = KILN_ORDER_PCT + 1, SCHED_TIMINGS = KILN_TIMING_RANDOM + 1 };
-extern const sched_row sched_orders[SCHED_ORDERS], sched_timings[SCHED_TIMINGS];
-
 /* What a seed stands for, where nothing else is asked for. */
 kiln_order sched_order_of(kiln_order asked, uint64_t seed);
 kiln_timing sched_timing_of(kiln_timing asked, uint64_t seed);
