@@ -136,6 +136,7 @@ typedef struct ir_type {
 } ir_type;
 
 static inline bool ir_dim_known(ir_dim d) { return d->op == IR_DIM_CONST; }
+bool ir_shape_known(const ir_shape *shape);
 /* Bound kernels only, as ir_count. */
 static inline int64_t ir_extent(const ir_type *t, uint32_t axis) { return t->shape.dims[axis]->value; }
 int64_t ir_count(const ir_type *t); /* elements; bound kernels only; verified to fit */

@@ -7,6 +7,12 @@ int64_t ir_count(const ir_type *t) {
   return count;
 }
 
+bool ir_shape_known(const ir_shape *shape) {
+  for (uint32_t i = 0; i < shape->rank; i++)
+    if (!ir_dim_known(shape->dims[i])) return false;
+  return true;
+}
+
 ir_type ir_tile_type(ir_dtype dtype, const ir_shape *shape) {
   ir_type type = {.kind = IR_TILE, .dtype = dtype};
   if (shape) type.shape = *shape;

@@ -28,14 +28,17 @@ static bool fits_along(const ir_type *narrow, const ir_type *wide, uint32_t axis
   return true;
 }
 
+/* Multiplies by the number of elements; false when that is not known, or too large. */
+static bool times_elements(int64_t *count, const ir_shape *shape) {
+  for (uint32_t d = 0; d < shape->rank; d++)
+    if (!ir_dim_known(shape->dims[d]) || !i64_mul(*count, shape->dims[d]->value, count)) return false;
+  return true;
+}
+
 /* False when they are known to have other numbers of bits. */
 static bool same_bits(const ir_type *narrow, const ir_type *wide, int64_t ratio) {
   int64_t few = ratio, many = 1;
-  for (uint32_t d = 0; d < wide->shape.rank; d++)
-    if (!ir_dim_known(wide->shape.dims[d]) || !i64_mul(few, wide->shape.dims[d]->value, &few)) return true;
-  for (uint32_t d = 0; d < narrow->shape.rank; d++)
-    if (!ir_dim_known(narrow->shape.dims[d]) || !i64_mul(many, narrow->shape.dims[d]->value, &many)) return true;
-  return few == many;
+  return !times_elements(&few, &wide->shape) || !times_elements(&many, &narrow->shape) || few == many;
 }
 
 bool ir_view_axis(const ir_type *from, const ir_type *to, uint32_t *axis) {
@@ -58,12 +61,6 @@ typedef struct lie {
   int64_t strides[KILN_MAX_RANK]; /* bytes */
   uint64_t align;                 /* bytes: of the first element */
 } lie;
-
-static bool is_known(const ir_type *type) {
-  for (uint32_t d = 0; d < type->shape.rank; d++)
-    if (!ir_dim_known(type->shape.dims[d])) return false;
-  return true;
-}
 
 /* `align` bytes of its first element. */
 static lie dense_lie(const ir_type *type, uint64_t align) {
@@ -145,9 +142,9 @@ bool ir_has_strides(const ir_kernel *k, const ir_value *ref) {
   for (; ref->def && ref->def->code != IR_scratch; ref = ref->def->operands[0]) {
     if (count == DEEPEST) return false;
     if (ref->def->code != IR_peer) views[count++] = ref->def;
-    if (!is_known(&ref->type)) return true; /* asked again once it is */
+    if (!ir_shape_known(&ref->type.shape)) return true; /* asked again once it is */
   }
-  if (!is_known(&ref->type)) return true;
+  if (!ir_shape_known(&ref->type.shape)) return true;
   if (!ref->def && !is_param(k, ref)) { /* a block, which may lie anywhere */
     for (uint32_t i = 0; i < count; i++)
       if (views[i]->code == IR_view_as) return false;

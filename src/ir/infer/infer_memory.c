@@ -176,18 +176,19 @@ static bool infer_view_as(ir_builder *b, ir_op *op) {
   if (!ir_need_range(b, op, "the rank of the ref", from->shape.rank, from->shape.rank > 0, "at least 1") ||
       !need_depth(b, op, to.dtype) || !ir_infer_result(b, op, to) || !need_numbers(b, op))
     return false;
-  bool fits = ir_view_axis(from, &to, &axis);
-  if (ir_dtype_get(from->dtype)->bits == ir_dtype_get(to.dtype)->bits)
-    fits = ir_dim_equal(ir_count_dim(b->module, &from->shape), ir_count_dim(b->module, &to.shape)) != IR_NO;
+  const bool one_width = ir_dtype_get(from->dtype)->bits == ir_dtype_get(to.dtype)->bits;
+  const bool fits =
+      one_width ? ir_dim_equal(ir_count_dim(b->module, &from->shape), ir_count_dim(b->module, &to.shape)) != IR_NO
+                : ir_view_axis(from, &to, &axis);
   return fits || refuse_view(b, op, from, &to);
 }
 
 static bool infer_permute(ir_builder *b, ir_op *op) {
-  const ir_list *axes = &op->attrs->axes;
+  ir_list *axes = &op->attrs->axes;
   const ir_type *from = &op->operands[0]->type;
   ir_type type = *from;
   if (!ir_need_count(b, op, 1) || !ir_need_list(b, op, "axes", axes, from->shape.rank) ||
-      !ir_need_axes(b, op, &op->attrs->axes, from->shape.rank) || !need_depth(b, op, from->dtype))
+      !ir_need_axes(b, op, axes, from->shape.rank) || !need_depth(b, op, from->dtype))
     return false;
   for (uint32_t d = 0; d < from->shape.rank; d++) type.shape.dims[d] = from->shape.dims[axes->at[d]];
   return ir_infer_result(b, op, type);
@@ -212,18 +213,12 @@ static bool infer_say(ir_builder *b, ir_op *op) {
          (ir_need_count(b, op, 1) && ir_need_type(b, op, "the condition", &op->operands[0]->type, &condition));
 }
 
-static bool is_known(const ir_shape *shape) {
-  for (uint32_t d = 0; d < shape->rank; d++)
-    if (!ir_dim_known(shape->dims[d])) return false;
-  return true;
-}
-
 static bool infer_scratch(ir_builder *b, ir_op *op) {
   ir_type type = ir_ref_type(op->attrs->type, op->attrs->space, &op->attrs->shape);
   ir_address address;
   if (op->attrs->kind > IR_REF) type.kind = op->attrs->kind;
   if (!ir_infer_result(b, op, type)) return false;
-  if (type.kind != IR_REF || op->attrs->layout.rank == 0 || !is_known(&type.shape)) return true;
+  if (type.kind != IR_REF || op->attrs->layout.rank == 0 || !ir_shape_known(&type.shape)) return true;
   if (ir_type_address(&op->attrs->layout, &type, &address) && address.elements <= IR_LARGEST_TILE) return true;
   kiln_str shown = ir_type_text(b->module, &type);
   diag_report(b->diags, DIAG_too_large, op->loc, STR_FMT(shown));
