@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import collections
 import pathlib
-import re
 import subprocess
 import sys
 import tempfile
@@ -28,15 +27,9 @@ DECLINED = {
 }
 
 
-def outputs(text: str) -> list[str]:
-    """The names of what a kernel writes."""
-    tail = text[text.index(" -> (") : text.index("{\n")]
-    return re.findall(r"(\w+): \w+", tail)
-
-
 def run(kiln: str, path: pathlib.Path, text: str, *options: str) -> tuple[dict[str, bytes] | None, str]:
     """The outputs' bits, or what was said instead."""
-    saved = {name: path.with_name(f"{name}.npy") for name in outputs(text)}
+    saved = {name: path.with_name(f"{name}.npy") for name in suite.outputs(text)}
     wanted = [word for name, file in saved.items() for word in ("-o", f"{name}={file}")]
     command = [kiln, "run", str(path), *suite.inputs(text), *wanted, *options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)

@@ -36,8 +36,8 @@ import sys
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-# A statement that orders units, up to the next statement, a brace, or the line's end.
 TOO_BIG = "too big"
+# A statement that orders units, up to the next statement, a brace, or the line's end.
 ORDERING = re.compile(r"\b(?:wait|arrive|commit|await|signal) [^{}]*?(?= (?:wait|arrive|y\[|when) | *}|$)")
 
 
@@ -259,7 +259,9 @@ def main() -> None:
     faulty = sum(bool(case.fault) for case in cases)
     print(f"{len(cases) - faulty} correct kernels, {faulty} faulty ones")
     if options.exhaustive:
-        print(f"{len(cases) - wrong - too_big} confirmed by all schedules, {too_big} have more than {options.exhaustive}")
+        print(
+            f"{len(cases) - wrong - too_big} confirmed by all schedules, {too_big} have more than {options.exhaustive}"
+        )
     print(f"{len(cases) - wrong - too_big} passed, {wrong} failed, {too_big} skipped")
     sys.exit(wrong > 0)
 

@@ -3,9 +3,9 @@
 
     tests/ws/random_protocols.py build/dev/kiln [--count 2000] [--seed 1] [--places rounds,device] [--jobs 2]
 
-A kernel is a tree of threads. Each edge is a ring of buffers of some depth with a barrier array `full` and one `empty`: the
-upper thread fills a slot, the lower one reads it, changes it and hands it on to its own lower threads; the leaves write
-the output. How many items go over an edge, how often a thread arrives, and whether trips are read from data are
+A kernel is a tree of threads. Each edge is a ring of buffers of some depth with a barrier array `full` and one `empty`:
+the upper thread fills a slot, the lower one reads it, changes it and hands it on to its own lower threads; the leaves
+write the output. How many items go over an edge, how often a thread arrives, and whether trips are read from data are
 chosen at random. The seed of a kernel that fails is printed; --seed SEED --count 1 makes it again.
 """
 

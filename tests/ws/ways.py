@@ -3,8 +3,8 @@
 
     tests/ws/ways.py build/dev/kiln [--places rounds,ss,lvp8] [--only ring] [--show] [--jobs 2]
 
-The kernels are those of tests/race (its suite.py says how they are written). A correct one gives the bits that the host's
-crew gives: as rounds on the host (the text that pass phase_roles leaves, run as any other), and on every device.
+The kernels are those of tests/race (its suite.py says how they are written). A correct one gives the bits that the
+host's crew gives: as rounds on the host (the text that pass phase_roles leaves, run as any other), and on every device.
 A twin that deadlocks must be reported as a deadlock everywhere; one that asks for ever is stopped at its time limit.
 
 Places: rounds, device (the one that the loader finds), and NAME or NAMEWIDTH for a driver: drivers are NAME.json in
@@ -25,16 +25,10 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 RACE = HERE.parent / "race"
 sys.path.insert(0, str(RACE))
-from suite import Case, cases_of, inputs  # noqa: E402
+from suite import Case, cases_of, inputs, outputs  # noqa: E402
 
 PATIENCE = 60  # seconds
 REFUSALS = (3209,)  # no_way_to_run
-
-
-def outputs(text: str) -> list[str]:
-    """The names of the outputs."""
-    head = text[text.index("kernel ") : text.index("{")]
-    return re.findall(r"(\w+): \w+", head[head.index("->") :])
 
 
 def environment(place: str) -> dict[str, str]:
