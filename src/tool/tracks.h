@@ -11,7 +11,7 @@ typedef struct track {
   uint32_t number;  /* of those of its lane */
   uint32_t process; /* counted by blocks */
   uint64_t end;     /* of its last event */
-  uint32_t made;    /* as the so-manieth */
+  uint32_t made;    /* how many were made before it */
   uint32_t next;    /* of its lane, by `made` + 1; 0: none */
 } track;
 
