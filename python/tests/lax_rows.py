@@ -187,6 +187,11 @@ def view_in_another_shape(x: Any, y: Any) -> None:
     y[...] = x.reshape(16, 8)[2:5]
 
 
+@row_of_refs("permute", numbers(8, 16), reference=lambda x: x[2:6].T, mark=" permute ")
+def view_in_another_order(x: Any, y: Any) -> None:
+    y[...] = x.at[2:6].T[...]
+
+
 @row_of_refs("scratch", numbers(8), reference=lambda x: x + x, mark="scratch ", classes="iufV")
 def scratch(x: Any, y: Any) -> None:
     def inside(z: Any) -> None:
