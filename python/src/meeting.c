@@ -87,7 +87,9 @@ static void run(meeting *m, meeting_launch launch, void *user) {
 /* The one that waits for this device, or a new one; NULL when memory is out. */
 static meeting *find(const meeting_call *call) {
   for (meeting *m = all.first; m; m = m->next)
-    if (m->site == call->site && m->run == call->run && m->devices == call->devices && !m->calls[call->place]) return m;
+    if (m->site == call->site && m->run == call->run && m->devices == call->devices && !m->over &&
+        !m->calls[call->place])
+      return m;
   meeting *m = mem_calloc(mem_default(), 1, sizeof *m);
   if (!m) return NULL;
   *m = (meeting){.next = all.first, .site = call->site, .run = call->run, .devices = call->devices};
@@ -108,8 +110,6 @@ static void give_up(meeting *m) {
   snprintf(words, sizeof words, "a kernel of %u devices: only %u of them called it within %d seconds", m->devices,
            m->come, (int)MEETING_SECONDS);
   say(&m->end, KILN_ERROR_TIMEOUT, words);
-  for (uint32_t d = 0; d < m->devices; d++)
-    if (!m->calls[d]) m->calls[d] = m->calls[d ? 0 : 1];
   m->over = true;
   pthread_cond_broadcast(&all.ended);
 }
