@@ -11,7 +11,7 @@
 #define CHUNK_MIN ((size_t)4 << 10)
 #define CHUNK_MAX ((size_t)1 << 20)
 #define ALIGNMENT alignof(max_align_t)
-#define VEC_FIRST 8 /* capacity of a growable array's first block */
+#define FIRST_ROOM 8 /* capacity of a growable array's first block */
 
 struct arena_chunk {
   arena_chunk *next;
@@ -47,6 +47,17 @@ void *mem_resize(mem m, void *ptr, size_t old_size, size_t size) {
 
 void mem_free(mem m, void *ptr, size_t size) {
   if (ptr) m.fn(m.user, ptr, size, 0);
+}
+
+void *mem_grow(mem m, void *data, uint32_t *capacity, uint32_t wanted, size_t size) {
+  if (wanted <= *capacity) return data;
+  uint64_t larger = *capacity ? *capacity : FIRST_ROOM;
+  size_t bytes;
+  while (larger < wanted) larger *= 2;
+  if (larger > UINT32_MAX || !size_mul((size_t)larger, size, &bytes)) return NULL;
+  void *grown = mem_resize(m, data, *capacity * size, bytes);
+  if (grown) *capacity = (uint32_t)larger;
+  return grown;
 }
 
 void arena_init(arena *a, mem m, size_t limit) { *a = (arena){.mem = m, .limit = limit}; }
@@ -105,7 +116,7 @@ void *arena_copy(arena *a, const void *data, size_t size) {
 void *vec_grow(arena *a, void *data, size_t count, size_t *capacity, size_t size) {
   size_t doubled;
   if (!size_mul(*capacity, 2, &doubled)) arena_out(a);
-  if (doubled < VEC_FIRST) doubled = VEC_FIRST;
+  if (doubled < FIRST_ROOM) doubled = FIRST_ROOM;
   void *grown = arena_array(a, doubled, size);
   if (count > 0) memcpy(grown, data, count * size);
   *capacity = doubled;

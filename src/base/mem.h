@@ -24,6 +24,8 @@ void *mem_calloc(mem m, size_t count, size_t size); /* zeroed; NULL when out or 
 void *mem_resize(mem m, void *ptr, size_t old_size,
                  size_t size);                /* contents kept; on NULL the old block still stands */
 void mem_free(mem m, void *ptr, size_t size); /* accepts NULL */
+/* `data` with room for `wanted` elements of `size` bytes; NULL when memory is out, and then the old block stands. */
+void *mem_grow(mem m, void *data, uint32_t *capacity, uint32_t wanted, size_t size);
 
 typedef struct arena_chunk arena_chunk;
 

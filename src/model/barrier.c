@@ -30,14 +30,9 @@ static barrier_waiter *find_waiter(const barrier *b, unit_id u) {
 static barrier_waiter *add_waiter(barrier *b, mem m, const machine *on, unit_id u) {
   barrier_waiter *known = find_waiter(b, u);
   if (known) return known;
-  if (b->waiter_count == b->waiter_capacity) {
-    uint32_t capacity = b->waiter_capacity ? b->waiter_capacity * 2 : 4;
-    barrier_waiter *waiters =
-        mem_resize(m, b->waiters, b->waiter_capacity * sizeof *waiters, capacity * sizeof *waiters);
-    if (!waiters) return NULL;
-    b->waiters = waiters;
-    b->waiter_capacity = capacity;
-  }
+  barrier_waiter *waiters = mem_grow(m, b->waiters, &b->waiter_capacity, b->waiter_count + 1, sizeof *waiters);
+  if (!waiters) return NULL;
+  b->waiters = waiters;
   b->waiters[b->waiter_count] = (barrier_waiter){.unit = u};
   b->depths |= UINT32_C(1) << unit_depth(on, u);
   return &b->waiters[b->waiter_count++];

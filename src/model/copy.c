@@ -11,13 +11,9 @@ void copy_queue_free(copy_queue *q) {
 }
 
 static bool push(copy_queue *q, const copy *c) {
-  if (q->count == q->capacity) {
-    uint32_t capacity = q->capacity ? q->capacity * 2 : 8;
-    copy *pending = mem_resize(q->mem, q->pending, q->capacity * sizeof *pending, capacity * sizeof *pending);
-    if (!pending) return false;
-    q->pending = pending;
-    q->capacity = capacity;
-  }
+  copy *pending = mem_grow(q->mem, q->pending, &q->capacity, q->count + 1, sizeof *pending);
+  if (!pending) return false;
+  q->pending = pending;
   q->pending[q->count++] = *c;
   return true;
 }

@@ -115,22 +115,12 @@ static uint32_t lower_use(const alloc_heap *heap, alloc_key key) {
   return low;
 }
 
-/* `data` with room for `wanted` elements; NULL when memory is out, and then the old block stands. */
-static void *with_room(mem m, void *data, uint32_t *capacity, uint32_t wanted, size_t size) {
-  if (wanted <= *capacity) return data;
-  uint32_t larger = *capacity ? *capacity * 2 : 8;
-  while (larger < wanted) larger *= 2;
-  void *grown = mem_resize(m, data, *capacity * size, larger * size);
-  if (grown) *capacity = larger;
-  return grown;
-}
-
 /* The sums of the key's copy, made when new; NULL when memory is out. */
 static alloc_use *use_for(alloc_heap *heap, alloc_key key) {
   uint32_t at = lower_use(heap, key);
   if (at < heap->use_count && heap->uses[at].space == key.space && heap->uses[at].owner == key.owner)
     return &heap->uses[at];
-  alloc_use *uses = with_room(heap->mem, heap->uses, &heap->use_capacity, heap->use_count + 1, sizeof *uses);
+  alloc_use *uses = mem_grow(heap->mem, heap->uses, &heap->use_capacity, heap->use_count + 1, sizeof *uses);
   if (!uses) return NULL;
   heap->uses = uses;
   memmove(&uses[at + 1], &uses[at], (heap->use_count - at) * sizeof *uses);
@@ -273,7 +263,7 @@ alloc_block *alloc_find(const alloc_heap *heap, alloc_key key) {
 
 /* A report without the item beats a failing release: when memory is out the record is dropped. */
 static void record_item(alloc_heap *heap, const alloc_item *item) {
-  alloc_item *items = with_room(heap->mem, heap->items, &heap->item_capacity, heap->item_count + 1, sizeof *items);
+  alloc_item *items = mem_grow(heap->mem, heap->items, &heap->item_capacity, heap->item_count + 1, sizeof *items);
   if (!items) return;
   heap->items = items;
   items[heap->item_count++] = *item;

@@ -50,6 +50,28 @@ static void failed_resize_keeps_the_block(void **state) {
   assert_int_equal(fault.bytes, 0);
 }
 
+static void arrays_grow_as_far_as_is_wanted(void **state) {
+  (void)state;
+  fault_alloc fault = {.fail_at = 3};
+  mem m = fault_mem(&fault);
+  uint32_t capacity = 0;
+  uint16_t *data = mem_grow(m, NULL, &capacity, 1, sizeof *data);
+  assert_true(data && capacity >= 1);
+  const uint32_t full = capacity;
+  for (uint16_t i = 0; i < full; i++) data[i] = i;
+  assert_ptr_equal(mem_grow(m, data, &capacity, full, sizeof *data), data);
+  data = mem_grow(m, data, &capacity, full + 1, sizeof *data);
+  assert_true(data && capacity > full);
+  for (uint16_t i = 0; i < full; i++) assert_int_equal(data[i], i);
+  const uint32_t before = capacity;
+  assert_null(mem_grow(m, data, &capacity, before + 1, sizeof *data));
+  assert_null(mem_grow(mem_default(), data, &capacity, UINT32_MAX, sizeof *data));
+  assert_null(mem_grow(mem_default(), data, &capacity, before + 1, SIZE_MAX / 2));
+  assert_int_equal(capacity, before);
+  mem_free(m, data, capacity * sizeof *data);
+  assert_int_equal(fault.bytes, 0);
+}
+
 static void arena_blocks_are_zeroed_aligned_and_apart(void **state) {
   (void)state;
   arena a;
@@ -156,6 +178,7 @@ int main(void) {
       cmocka_unit_test(empty_and_overflowing_requests_give_null),
       cmocka_unit_test(calloc_zeroes),
       cmocka_unit_test(failed_resize_keeps_the_block),
+      cmocka_unit_test(arrays_grow_as_far_as_is_wanted),
       cmocka_unit_test(arena_blocks_are_zeroed_aligned_and_apart),
       cmocka_unit_test(arena_leaves_by_the_guard),
       cmocka_unit_test(arena_limit_allows_exactly_itself),

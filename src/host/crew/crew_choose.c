@@ -33,17 +33,13 @@ static bool is_told(const crew *c, const choice_touch *touch) {
 
 void crew_tell(crew *c, choice_touch touch) {
   if (!c->by || is_told(c, &touch)) return;
-  if (c->touch_count == c->touch_capacity) {
-    const uint32_t more = c->touch_capacity ? c->touch_capacity * 2 : 16;
-    choice_touch *touches = mem_resize(c->mem, c->touches, c->touch_capacity * sizeof touch, more * sizeof touch);
-    if (!touches) {
-      launch_run_out(c->launch);
-      return;
-    }
-    c->touches = touches;
-    c->touch_capacity = more;
+  choice_touch *touches = mem_grow(c->mem, c->touches, &c->touch_capacity, c->touch_count + 1, sizeof touch);
+  if (!touches) {
+    launch_run_out(c->launch);
+    return;
   }
-  c->touches[c->touch_count++] = touch;
+  c->touches = touches;
+  touches[c->touch_count++] = touch;
 }
 
 /* ---- what is seen ---- */

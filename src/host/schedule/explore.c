@@ -41,12 +41,9 @@ typedef struct search {
 /* Room for `wanted` of `size` bytes each; false when memory is out. */
 static bool reserve(search *s, void *data, uint32_t *capacity, uint32_t wanted, size_t size) {
   if (wanted <= *capacity) return true;
-  uint32_t more = *capacity ? *capacity * 2 : 8;
-  if (more < wanted) more = wanted;
-  void **at = data, *grown = mem_resize(s->desc->mem, *at, *capacity * size, more * size);
+  void **at = data, *grown = mem_grow(s->desc->mem, *at, capacity, wanted, size);
   if (!grown) return s->result.failed = true, false;
   *at = grown;
-  *capacity = more;
   return true;
 }
 

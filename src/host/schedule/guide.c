@@ -4,14 +4,10 @@
 #include <string.h>
 
 bool guide_add(guide *g, choice_who who) {
-  if (g->count == g->capacity) {
-    const uint32_t more = g->capacity ? g->capacity * 2 : 32;
-    choice_who *choices = mem_resize(g->mem, g->choices, g->capacity * sizeof who, more * sizeof who);
-    if (!choices) return g->failed = true, false;
-    g->choices = choices;
-    g->capacity = more;
-  }
-  g->choices[g->count++] = who;
+  choice_who *choices = mem_grow(g->mem, g->choices, &g->capacity, g->count + 1, sizeof who);
+  if (!choices) return g->failed = true, false;
+  g->choices = choices;
+  choices[g->count++] = who;
   return true;
 }
 

@@ -42,15 +42,10 @@ void host_trace_attach(kiln_host_plan *plan, host_trace *trace) {
 /* ---- events ---- */
 
 static bool make_room(host_trace *trace) {
-  if (trace->count < trace->capacity) return true;
-  if (trace->capacity == TRACE_EVENTS) return false;
-  const uint32_t capacity = trace->capacity ? trace->capacity * 2 : 256;
-  trace_event *events =
-      mem_resize(trace->mem, trace->events, trace->capacity * sizeof *events, capacity * sizeof *events);
-  if (!events) return false;
-  trace->events = events;
-  trace->capacity = capacity;
-  return true;
+  if (trace->count == TRACE_EVENTS) return false;
+  trace_event *events = mem_grow(trace->mem, trace->events, &trace->capacity, trace->count + 1, sizeof *events);
+  if (events) trace->events = events;
+  return events;
 }
 
 uint32_t trace_add(host_trace *trace, const trace_event *event) {
