@@ -20,9 +20,9 @@ bool host_name_places(text *t, const kiln_host_plan *plan, unit_id id, host_plac
   const ir_kernel *k = plan->kernel;
   const char *between = before;
   int64_t index[STEP_MAX_AXES];
-  uint32_t places[KILN_MAX_RANK * IR_TEAM_COUNT];
+  uint32_t places[TEAM_AXES_MOST];
   step_unflatten(&plan->grid, unit_ordinal(m, unit_above(m, id, DEPTH_GPU_CLUSTER)) % plan->points, index);
-  crew_places(plan, id, places);
+  team_places(k, m, id, places);
   for (uint32_t a = 0; which != HOST_PLACES_THREADS && a < plan->grid.rank; a++)
     text_format(t, "%s%.*s %lld", next(&between), STR_FMT(k->axes[a].name), (long long)index[a]);
   for (uint32_t i = 0; i < k->team_count; i++) {

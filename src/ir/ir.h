@@ -528,6 +528,8 @@ ir_team_axes ir_team_axes_of(const ir_kernel *k, ir_team_level level);
 /* The units along the axes whose bits are set, once sizes are numbers. */
 uint32_t ir_team_units(const ir_kernel *k, ir_team_level level, uint32_t along);
 #define IR_ALL_AXES UINT32_MAX
+/* Where on the axes of all teams the unit stands that has those numbers in its levels; the last axis runs fastest. */
+void ir_team_places(const ir_kernel *k, const uint32_t numbers[IR_TEAM_COUNT], uint32_t *places);
 
 /* Whether the kernel's units are many, or order themselves: then all of a launch run side by side, as a crew. */
 bool ir_is_crew(const ir_kernel *k);

@@ -15,3 +15,14 @@ uint32_t ir_team_units(const ir_kernel *k, ir_team_level level, uint32_t along) 
     if (along >> i & 1) units *= (uint32_t)axes.at[i].extent->value;
   return units;
 }
+
+void ir_team_places(const ir_kernel *k, const uint32_t numbers[IR_TEAM_COUNT], uint32_t *places) {
+  uint32_t left[IR_TEAM_COUNT];
+  for (uint32_t level = 0; level < IR_TEAM_COUNT; level++) left[level] = numbers[level];
+  for (uint32_t i = k->team_count; i-- > 0;) {
+    uint32_t *number = &left[k->teams[i].level];
+    const uint32_t extent = (uint32_t)k->teams[i].extent->value;
+    places[i] = *number % extent;
+    *number /= extent;
+  }
+}

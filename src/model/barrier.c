@@ -171,14 +171,12 @@ uint32_t cluster_barrier_expected(const cluster_barrier_desc *desc) {
 }
 
 sync_result cluster_barrier_init(cluster_barrier *c, mem m, const cluster_barrier_desc *desc) {
-  *c = (cluster_barrier){
-      .mem = m, .rank = desc->cluster_rank, .collective = desc->collective, .leader_only = desc->leader_only};
+  *c = (cluster_barrier){.mem = m, .desc = *desc};
   uint64_t blocks;
-  if (c->rank > KILN_MAX_RANK || !sync_count(c->rank, desc->cluster_dims, &blocks))
-    return sync_fault(SYNC_OUTSIDE, UNIT_NONE, c->rank, 0);
+  if (desc->cluster_rank > KILN_MAX_RANK || !sync_count(desc->cluster_rank, desc->cluster_dims, &blocks))
+    return sync_fault(SYNC_OUTSIDE, UNIT_NONE, desc->cluster_rank, 0);
   uint32_t expected = cluster_barrier_expected(desc);
   if (expected == 0) return sync_fault(SYNC_OUTSIDE, UNIT_NONE, desc->arrivals, 0);
-  for (uint32_t axis = 0; axis < c->rank; axis++) c->dims[axis] = desc->cluster_dims[axis];
   c->of_block = blocks <= SIZE_MAX / 2 ? mem_calloc(m, (size_t)blocks, sizeof(barrier_array)) : NULL;
   if (!c->of_block) return sync_fault(SYNC_MEMORY, UNIT_NONE, 0, 0);
   c->blocks = blocks;
@@ -201,34 +199,34 @@ barrier *cluster_barrier_at(const cluster_barrier *c, uint64_t block, const int6
   return block < c->blocks ? barrier_at(&c->of_block[block], index) : NULL;
 }
 
-static void block_coordinates(const cluster_barrier *c, uint64_t block, int64_t *out) {
-  for (uint32_t axis = c->rank; axis-- > 0;) {
-    out[axis] = (int64_t)(block % (uint64_t)c->dims[axis]);
-    block /= (uint64_t)c->dims[axis];
+static void block_coordinates(const cluster_barrier_desc *desc, uint64_t block, int64_t *out) {
+  for (uint32_t axis = desc->cluster_rank; axis-- > 0;) {
+    out[axis] = (int64_t)(block % (uint64_t)desc->cluster_dims[axis]);
+    block /= (uint64_t)desc->cluster_dims[axis];
   }
 }
 
-bool cluster_barrier_reaches(const cluster_barrier *c, uint64_t from, uint64_t to) {
+bool cluster_barrier_reaches(const cluster_barrier_desc *desc, uint64_t from, uint64_t to) {
   int64_t here[KILN_MAX_RANK], there[KILN_MAX_RANK];
-  block_coordinates(c, from, here);
-  block_coordinates(c, to, there);
+  block_coordinates(desc, from, here);
+  block_coordinates(desc, to, there);
   uint32_t differing = 0;
   bool leader = true;
-  for (uint32_t axis = 0; axis < c->rank; axis++) {
-    bool collective = c->collective >> axis & 1;
+  for (uint32_t axis = 0; axis < desc->cluster_rank; axis++) {
+    bool collective = desc->collective >> axis & 1;
     if (collective && there[axis] != 0) leader = false;
     if (here[axis] == there[axis]) continue;
     if (!collective) return false;
     differing++;
   }
-  return differing <= 1 && (leader || !c->leader_only);
+  return differing <= 1 && (leader || !desc->leader_only);
 }
 
 sync_result cluster_barrier_arrive(cluster_barrier *c, uint64_t block, const int64_t *index) {
   if (!cluster_barrier_at(c, block, index)) return sync_fault(SYNC_OUTSIDE, UNIT_NONE, block, c->blocks);
   sync_result first_fault = sync_ready();
   for (uint64_t other = 0; other < c->blocks; other++) {
-    if (!cluster_barrier_reaches(c, block, other)) continue;
+    if (!cluster_barrier_reaches(&c->desc, block, other)) continue;
     sync_result result = barrier_arrive(cluster_barrier_at(c, other, index));
     if (first_fault.state == SYNC_READY) first_fault = result;
   }

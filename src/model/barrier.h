@@ -70,31 +70,28 @@ sync_result barrier_array_finish(const barrier_array *array, bool strict); /* th
  * block that differs from it in exactly one collective axis; a wait is on the own block's. So blocks that differ in two
  * axes are not ordered, as in JAX. With `leader_only` an arrival reaches only the block that has 0 in every collective
  * axis. */
-typedef struct cluster_barrier {
-  mem mem;
-  uint32_t rank;               /* of the cluster */
-  int64_t dims[KILN_MAX_RANK]; /* blocks */
-  uint32_t collective;         /* bit per cluster axis */
-  bool leader_only;
-  uint64_t blocks;
-  barrier_array *of_block;
-} cluster_barrier;
-
 typedef struct cluster_barrier_desc {
   uint32_t cluster_rank;
-  int64_t cluster_dims[KILN_MAX_RANK];
-  uint32_t collective;
+  int64_t cluster_dims[KILN_MAX_RANK]; /* blocks */
+  uint32_t collective;                 /* bit per cluster axis */
   bool leader_only;
   uint32_t rank; /* of the array */
   int64_t dims[KILN_MAX_RANK];
   uint32_t arrivals; /* each block's */
 } cluster_barrier_desc;
 
+typedef struct cluster_barrier {
+  mem mem;
+  cluster_barrier_desc desc;
+  uint64_t blocks;
+  barrier_array *of_block;
+} cluster_barrier;
+
 sync_result cluster_barrier_init(cluster_barrier *c, mem m, const cluster_barrier_desc *desc);
 void cluster_barrier_free(cluster_barrier *c);
 barrier *cluster_barrier_at(const cluster_barrier *c, uint64_t block, const int64_t *index); /* NULL when outside */
 /* Whether an arrival made in block `from` reaches block `to`. */
-bool cluster_barrier_reaches(const cluster_barrier *c, uint64_t from, uint64_t to);
+bool cluster_barrier_reaches(const cluster_barrier_desc *desc, uint64_t from, uint64_t to);
 sync_result cluster_barrier_arrive(cluster_barrier *c, uint64_t block, const int64_t *index);
 sync_result cluster_barrier_wait(cluster_barrier *c, const machine *on, uint64_t block, const int64_t *index,
                                  unit_id waiter);

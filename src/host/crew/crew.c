@@ -44,23 +44,10 @@ void crew_wake(crew *c, crew_line *line) {
 
 /* ---- clusters ---- */
 
-/* The last axis of a team runs fastest. */
-void crew_places(const kiln_host_plan *plan, unit_id thread, uint32_t *places) {
-  const machine *m = &plan->machine;
-  uint32_t left[IR_TEAM_COUNT] = {[IR_TEAM_DEVICES] = unit_index(m, unit_above(m, thread, DEPTH_GPU_DEVICE)),
-                                  [IR_TEAM_CLUSTER] = unit_index(m, unit_above(m, thread, DEPTH_GPU_BLOCK)),
-                                  [IR_TEAM_THREADS] = unit_index(m, thread)};
-  for (uint32_t i = plan->kernel->team_count; i-- > 0;) {
-    const ir_team *team = &plan->kernel->teams[i];
-    places[i] = left[team->level] % (uint32_t)team->extent->value;
-    left[team->level] /= (uint32_t)team->extent->value;
-  }
-}
-
 /* Every unit sees its own place. */
 static void set_places(host_unit *unit) {
-  uint32_t places[KILN_MAX_RANK * IR_TEAM_COUNT];
-  crew_places(unit->plan, unit->id, places);
+  uint32_t places[TEAM_AXES_MOST];
+  team_places(unit->plan->kernel, &unit->plan->machine, unit->id, places);
   for (uint32_t i = 0; i < unit->plan->kernel->team_count; i++)
     host_set_cell(unit, unit->plan->team_slots[i], (int32_t)places[i]);
 }

@@ -20,6 +20,7 @@
 #include "model/barrier.h"
 #include "model/copy.h"
 #include "model/semaphore.h"
+#include "model/team.h"
 #include "race/race.h"
 
 enum { CREW_SYNC_BYTES = 4 }; /* of a barrier or semaphore in its box; what it really is lies elsewhere */
@@ -170,7 +171,6 @@ void crew_run(launch *l);
 
 /* crew.c */
 void crew_run_clusters(crew *c, uint64_t begin, uint64_t end, uint32_t at_first); /* so many side by side at first */
-void crew_places(const kiln_host_plan *plan, unit_id thread, uint32_t *places);   /* on the axes of the teams */
 host_unit *crew_new_member(crew *c);                                              /* NULL when memory is out */
 void crew_free_member(crew *c, host_unit *unit);                                  /* accepts NULL */
 void crew_begin(host_unit *unit);                                                 /* it may run */

@@ -6,13 +6,8 @@ enum { ALIVE_AT_FIRST = 4 }; /* clusters, until those wait */
 /* ---- the machine ---- */
 
 bool crew_machine(kiln_host_plan *plan) {
-  const ir_kernel *k = plan->kernel;
   if (plan->kind != MACHINE_GPU || plan->points > MACHINE_MAX_UNITS) return false;
-  const uint32_t sizes[MACHINE_MAX_LEVELS] = {[DEPTH_GPU_DEVICE] = ir_team_units(k, IR_TEAM_DEVICES, IR_ALL_AXES),
-                                              [DEPTH_GPU_CLUSTER] = (uint32_t)plan->points,
-                                              [DEPTH_GPU_BLOCK] = ir_team_units(k, IR_TEAM_CLUSTER, IR_ALL_AXES),
-                                              [DEPTH_GPU_THREAD] = ir_team_units(k, IR_TEAM_THREADS, IR_ALL_AXES)};
-  return machine_make(plan->kind, sizes, &plan->machine);
+  return team_machine(plan->kernel, (uint32_t)plan->points, &plan->machine);
 }
 
 /* ---- crews ---- */

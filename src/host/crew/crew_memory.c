@@ -29,15 +29,7 @@ static alloc_key take_key(host_unit *unit, const host_root *root, uint32_t depth
 /* ---- barriers and semaphores ---- */
 
 static bool make_barriers(crew *c, crew_sync *sync) {
-  const ir_attrs *attrs = sync->root->made_by->attrs;
-  cluster_barrier_desc desc = {.collective = attrs->across,
-                               .leader_only = attrs->leader,
-                               .rank = 1,
-                               .dims = {(int64_t)sync->count},
-                               .arrivals = attrs->arrivals};
-  const ir_team_axes axes = ir_team_axes_of(c->plan->kernel, IR_TEAM_CLUSTER);
-  desc.cluster_rank = attrs->across ? axes.count : 0;
-  for (uint32_t i = 0; i < desc.cluster_rank; i++) desc.cluster_dims[i] = axes.at[i].extent->value;
+  const cluster_barrier_desc desc = team_barrier(c->plan->kernel, sync->root->made_by);
   if (cluster_barrier_init(&sync->barriers, c->mem, &desc).state != SYNC_READY) return false;
   sync->blocks = (uint32_t)sync->barriers.blocks;
   return true;

@@ -33,7 +33,7 @@ sync_result crew_arrive_at(crew *c, const crew_element *at, unit_id unit, race_o
   sync_result first_fault = sync_ready();
   crew_element there = *at;
   for (there.block = 0; there.block < at->sync->blocks; there.block++) {
-    if (!cluster_barrier_reaches(&at->sync->barriers, at->block, there.block)) continue;
+    if (!cluster_barrier_reaches(&at->sync->barriers.desc, at->block, there.block)) continue;
     const uint64_t before = crew_barrier(&there)->phase;
     const bool last = crew_barrier(&there)->arrived + 1 == crew_barrier(&there)->expected;
     tell(c, &there, (choice_touch){.kind = CHOICE_ARRIVE, .begin = before, .last = last});

@@ -13,6 +13,7 @@
  * - Nothing waits: a role that cannot go on ends its part of the round. A round in which nobody moved would be followed
  *   by others like it: all that are not at their end wait for ever, and the rounds end. */
 #include "pass/roles/phase.h"
+#include "model/team.h"
 
 /* ---- small ---- */
 
@@ -173,18 +174,11 @@ static val write_rounds(phasing *p, ir_builder *b) {
 /* " unit (c 0, t 1)" */
 static kiln_str unit_name(const phasing *p, const role *r) {
   const ir_kernel *k = p->c->kernel;
-  uint32_t block = r->block, thread = r->thread;
   text words = text_new(p->arena);
-  int64_t at[KILN_MAX_RANK * IR_TEAM_COUNT] = {0};
-  for (uint32_t i = k->team_count; i-- > 0;) {
-    uint32_t *number = k->teams[i].level == IR_TEAM_THREADS ? &thread : &block;
-    const uint32_t extent = (uint32_t)k->teams[i].extent->value;
-    if (k->teams[i].level == IR_TEAM_DEVICES) continue;
-    at[i] = *number % extent;
-    *number /= extent;
-  }
+  uint32_t places[TEAM_AXES_MOST];
+  phase_places(k, r, places);
   for (uint32_t i = 0; i < k->team_count; i++)
-    text_format(&words, "%s%.*s %d", i ? ", " : " unit (", STR_FMT(k->teams[i].name), (int)at[i]);
+    text_format(&words, "%s%.*s %u", i ? ", " : " unit (", STR_FMT(k->teams[i].name), places[i]);
   if (k->team_count) text_char(&words, ')');
   return text_str(&words);
 }

@@ -60,6 +60,7 @@ bool phase_decline(const phasing *p, loc at, const char *why); /* false */
 bool phase_split(phasing *p);
 bool phase_is_own(const ir_value *scratch);                                /* each role has one */
 bool phase_peer_block(const phasing *p, const ir_op *peer, uint32_t *out); /* false: not known */
+void phase_places(const ir_kernel *k, const role *r, uint32_t *places);    /* on the axes of all teams */
 uint32_t phase_blocks_reached(const phasing *p, const ir_value *made, uint32_t from, uint32_t *out);
 
 /* tally.c */

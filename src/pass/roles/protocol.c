@@ -36,22 +36,13 @@ barrier *protocol_barrier(const protocol *p, const roles_event *event) {
   return share->alive ? cluster_barrier_at(&share->barriers, block_in_cluster(p, event), &at) : NULL;
 }
 
-static void make_barriers(const protocol *p, const ir_op *op, protocol_share *share) {
-  cluster_barrier_desc desc = {.collective = op->attrs->across,
-                               .leader_only = op->attrs->leader,
-                               .rank = 1,
-                               .dims = {ir_count(&op->results[0]->type)},
-                               .arrivals = op->attrs->arrivals};
-  const ir_team_axes axes = ir_team_axes_of(p->r->kernel, IR_TEAM_CLUSTER);
-  desc.cluster_rank = op->attrs->across ? axes.count : 0;
-  for (uint32_t i = 0; i < desc.cluster_rank; i++) desc.cluster_dims[i] = axes.at[i].extent->value;
-  cluster_barrier_init(&share->barriers, p->mem, &desc);
-}
-
 static void begin_share(const protocol *p, const roles_event *event, protocol_share *share) {
   const ir_op *op = scratch_of(p, event);
   *share = (protocol_share){.alive = true, .round = event->element};
-  if (op->attrs->kind == IR_BARRIER) make_barriers(p, op, share);
+  if (op->attrs->kind == IR_BARRIER) {
+    const cluster_barrier_desc desc = team_barrier(p->r->kernel, op);
+    cluster_barrier_init(&share->barriers, p->mem, &desc);
+  }
   const int64_t dims[] = {ir_count(&op->results[0]->type)};
   if (op->attrs->kind == IR_SEMAPHORE) semaphore_array_init(&share->semaphores, p->mem, 1, dims);
 }

@@ -9,8 +9,8 @@
 #ifndef KILN_SRC_PASS_ROLES_ROLES_H
 #define KILN_SRC_PASS_ROLES_ROLES_H
 
-#include "model/barrier.h"
 #include "model/semaphore.h"
+#include "model/team.h"
 #include "pass/util.h"
 
 /* Bounds of the work on one kernel; beyond them it is declined. */

@@ -1,40 +1,21 @@
 /* The text of every role: the kernel's with the role's place in all teams as numbers, folded, so that what is another
  * role's is gone. Memory becomes what it stands for: one scratch a block where the block's threads share it, one a role
  * where they do not; a peer is the other block's. */
+#include "model/team.h"
 #include "pass/roles/phase.h"
 
 /* ---- places ---- */
 
-static void coordinates(ir_team_axes axes, uint32_t number, int64_t *out) {
-  for (uint32_t i = axes.count; i-- > 0;) {
-    const int64_t extent = axes.at[i].extent->value;
-    out[i] = number % extent;
-    number /= (uint32_t)extent;
-  }
-}
-
-/* Whether an arrival of block `from` reaches block `to`: those that differ in at most one of the barrier's axes, and
- * none of the others. */
-static bool reaches(const ir_kernel *k, const ir_attrs *barrier, uint32_t from, uint32_t to) {
-  const ir_team_axes axes = ir_team_axes_of(k, IR_TEAM_CLUSTER);
-  int64_t here[KILN_MAX_RANK], there[KILN_MAX_RANK];
-  uint32_t differing = 0;
-  coordinates(axes, from, here);
-  coordinates(axes, to, there);
-  for (uint32_t i = 0; i < axes.count; i++) {
-    const bool shared = barrier->across >> i & 1;
-    if (shared && barrier->leader && there[i] != 0) return false;
-    if (here[i] == there[i]) continue;
-    if (!shared) return false;
-    differing++;
-  }
-  return differing <= 1;
+void phase_places(const ir_kernel *k, const role *r, uint32_t *places) {
+  const uint32_t numbers[IR_TEAM_COUNT] = {[IR_TEAM_CLUSTER] = r->block, [IR_TEAM_THREADS] = r->thread};
+  ir_team_places(k, numbers, places);
 }
 
 uint32_t phase_blocks_reached(const phasing *p, const ir_value *made, uint32_t from, uint32_t *out) {
+  const cluster_barrier_desc shared = team_barrier(p->c->kernel, made->def);
   uint32_t count = 0;
   for (uint32_t to = 0; to < p->blocks; to++)
-    if (reaches(p->c->kernel, made->def->attrs, from, to)) out[count++] = to;
+    if (shared.collective ? cluster_barrier_reaches(&shared, from, to) : to == from) out[count++] = to;
   return count;
 }
 
@@ -58,21 +39,19 @@ static bool name_scratch(void *user, ir_op *op) {
   return true;
 }
 
-/* In place of the indices of a team: those of its unit of that number. */
-static void name_places(ir_builder *b, ir_team_level level, uint32_t number, val *copies) {
-  const ir_team_axes axes = ir_team_axes_of(b->kernel, level);
-  int64_t place[KILN_MAX_RANK];
-  coordinates(axes, number, place);
-  for (uint32_t i = 0; i < axes.count; i++) copies[axes.at[i].index->id] = ir_scalar_i32(b, place[i]);
+/* In place of the indices of the teams: where the role stands. */
+static void name_places(ir_builder *b, const role *r, val *copies) {
+  uint32_t places[TEAM_AXES_MOST];
+  phase_places(b->kernel, r, places);
+  for (uint32_t i = 0; i < b->kernel->team_count; i++)
+    copies[b->kernel->teams[i].index->id] = ir_scalar_i32(b, places[i]);
 }
 
 static void write_text(phasing *p, role *r, val *copies) {
   ir_builder b = p->top;
   b.region = r->text = ir_region_new(&b, NULL);
   b.before = NULL;
-  name_places(&b, IR_TEAM_DEVICES, 0, copies);
-  name_places(&b, IR_TEAM_CLUSTER, r->block, copies);
-  name_places(&b, IR_TEAM_THREADS, r->thread, copies);
+  name_places(&b, r, copies);
   ir_clone_region(&b, p->c->kernel->body, copies);
 }
 

@@ -24,12 +24,8 @@ bool roles_make_units(roles *r) {
   const uint64_t points = grid_points(k);
   r->whole_grid = !ir_walk(k->body, counts_in_gmem, NULL) && points > 1;
   const uint64_t clusters = r->whole_grid ? points : 1;
-  const uint32_t sizes[MACHINE_MAX_LEVELS] = {
-      [DEPTH_GPU_DEVICE] = ir_team_units(k, IR_TEAM_DEVICES, IR_ALL_AXES),
-      [DEPTH_GPU_CLUSTER] = clusters > ROLES_UNITS_MOST ? ROLES_UNITS_MOST + 1 : (uint32_t)clusters,
-      [DEPTH_GPU_BLOCK] = ir_team_units(k, IR_TEAM_CLUSTER, IR_ALL_AXES),
-      [DEPTH_GPU_THREAD] = ir_team_units(k, IR_TEAM_THREADS, IR_ALL_AXES)};
-  if (!machine_make(MACHINE_GPU, sizes, &r->machine) || r->machine.count[DEPTH_GPU_THREAD] > ROLES_UNITS_MOST)
+  const uint32_t some = clusters > ROLES_UNITS_MOST ? ROLES_UNITS_MOST + 1 : (uint32_t)clusters;
+  if (!team_machine(k, some, &r->machine) || r->machine.count[DEPTH_GPU_THREAD] > ROLES_UNITS_MOST)
     return roles_decline(r, k->loc, "more than %d units know of one another", ROLES_UNITS_MOST);
   r->threads = r->machine.count[DEPTH_GPU_THREAD];
   for (uint32_t i = 0; i < r->threads; i++) add_unit(r, i);
@@ -43,17 +39,10 @@ uint32_t roles_block(const roles *r, const roles_unit *unit) {
 /* ---- places ---- */
 
 static int64_t place_in_teams(const roles *r, const roles_unit *unit, const ir_value *axis, bool *known) {
-  const machine *m = &r->machine;
-  const unit_id thread = unit_above(m, unit->id, DEPTH_GPU_THREAD);
-  uint32_t left[IR_TEAM_COUNT] = {[IR_TEAM_DEVICES] = unit_index(m, unit_above(m, thread, DEPTH_GPU_DEVICE)),
-                                  [IR_TEAM_CLUSTER] = unit_index(m, unit_above(m, thread, DEPTH_GPU_BLOCK)),
-                                  [IR_TEAM_THREADS] = unit_index(m, thread)};
-  for (uint32_t i = r->kernel->team_count; i-- > 0;) {
-    const ir_team *team = &r->kernel->teams[i];
-    const uint32_t extent = (uint32_t)team->extent->value;
-    if (team->index == axis) return *known = true, left[team->level] % extent;
-    left[team->level] /= extent;
-  }
+  uint32_t places[TEAM_AXES_MOST];
+  team_places(r->kernel, &r->machine, unit->id, places);
+  for (uint32_t i = 0; i < r->kernel->team_count; i++)
+    if (r->kernel->teams[i].index == axis) return *known = true, places[i];
   return 0;
 }
 
