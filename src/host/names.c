@@ -20,7 +20,7 @@ bool host_name_places(text *t, const kiln_host_plan *plan, unit_id id, host_plac
   const ir_kernel *k = plan->kernel;
   const char *between = before;
   int64_t index[STEP_MAX_AXES];
-  uint32_t places[TEAM_AXES_MOST];
+  uint32_t places[IR_MAX_TEAMS];
   step_unflatten(&plan->grid, unit_ordinal(m, unit_above(m, id, DEPTH_GPU_CLUSTER)) % plan->points, index);
   team_places(k, m, id, places);
   for (uint32_t a = 0; which != HOST_PLACES_THREADS && a < plan->grid.rank; a++)

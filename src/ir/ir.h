@@ -528,9 +528,14 @@ ir_team_axes ir_team_axes_of(const ir_kernel *k, ir_team_level level);
 /* The units along the axes whose bits are set, once sizes are numbers. */
 uint32_t ir_team_units(const ir_kernel *k, ir_team_level level, uint32_t along);
 #define IR_ALL_AXES UINT32_MAX
-/* Where on the axes of all teams the unit stands that has those numbers in its levels; the last axis runs fastest. */
-void ir_team_places(const ir_kernel *k, const uint32_t numbers[IR_TEAM_COUNT], uint32_t *places);
+#define IR_MAX_TEAMS (KILN_MAX_RANK * IR_TEAM_COUNT)
+/* Where on the axes of all teams a unit is that has those numbers in its levels; the last axis runs fastest. */
+void ir_team_places(const ir_kernel *k, const uint32_t *numbers, uint32_t *places);
+/* The number of the unit at a place of one level; UINT32_MAX: there is none. */
+uint32_t ir_team_number(ir_team_axes axes, const int64_t *place);
 
+/* Whether an op, or one within it, orders units. */
+bool ir_orders_units(const ir_op *op);
 /* Whether the kernel's units are many, or order themselves: then all of a launch run side by side, as a crew. */
 bool ir_is_crew(const ir_kernel *k);
 bool ir_is_view(ir_code code);               /* view, view_as, permute */

@@ -31,4 +31,10 @@ static bool orders_nothing(void *user, ir_op *op) {
   return !(ir_op_get(op->code)->effects & E_SYNC);
 }
 
+bool ir_orders_units(const ir_op *op) {
+  bool orders = ir_op_get(op->code)->effects & E_SYNC;
+  for (uint32_t i = 0; i < op->region_count && !orders; i++) orders = !ir_walk(op->regions[i], orders_nothing, NULL);
+  return orders;
+}
+
 bool ir_is_crew(const ir_kernel *k) { return k->team_count > 0 || !ir_walk(k->body, orders_nothing, NULL); }

@@ -9,7 +9,7 @@ bool team_machine(const ir_kernel *k, uint32_t clusters, machine *out) {
   return machine_make(MACHINE_GPU, sizes, out);
 }
 
-void team_places(const ir_kernel *k, const machine *m, unit_id unit, uint32_t places[TEAM_AXES_MOST]) {
+void team_places(const ir_kernel *k, const machine *m, unit_id unit, uint32_t places[IR_MAX_TEAMS]) {
   const unit_id thread = unit_above(m, unit, DEPTH_GPU_THREAD);
   const uint32_t numbers[IR_TEAM_COUNT] = {[IR_TEAM_DEVICES] = unit_index(m, unit_above(m, thread, DEPTH_GPU_DEVICE)),
                                            [IR_TEAM_CLUSTER] = unit_index(m, unit_above(m, thread, DEPTH_GPU_BLOCK)),

@@ -5,11 +5,9 @@
 #include "model/barrier.h"
 #include "model/unit.h"
 
-#define TEAM_AXES_MOST (KILN_MAX_RANK * IR_TEAM_COUNT)
-
 bool team_machine(const ir_kernel *k, uint32_t clusters, machine *out); /* of each device; false: too many units */
 /* A thread's, or the thread's that it is a part of, on the axes of all teams. */
-void team_places(const ir_kernel *k, const machine *m, unit_id unit, uint32_t places[TEAM_AXES_MOST]);
+void team_places(const ir_kernel *k, const machine *m, unit_id unit, uint32_t places[IR_MAX_TEAMS]);
 cluster_barrier_desc team_barrier(const ir_kernel *k, const ir_op *scratch); /* its elements in a row */
 
 #endif

@@ -98,14 +98,10 @@ typedef struct record {
   uint32_t used; /* words of the row */
 } record;
 
-static ir_index point_at(ir_builder *b, int32_t operand, int64_t start) {
-  return (ir_index){.point = true, .operand = operand, .start = ir_dim_const(b->module, start), .stride = 1};
-}
-
 /* The words of a tile of u32, or a scalar, behind those that are there. */
 static void put(record *r, val words) {
   ir_builder *b = r->b;
-  ir_attrs attrs = {.index_count = 2, .index = {point_at(b, 2, 0), point_at(b, -1, r->used)}};
+  ir_attrs attrs = {.index_count = 2, .index = {pass_point(b, 2, 0), pass_point(b, -1, r->used)}};
   if (words->type.shape.rank > 0) {
     attrs.index[1].point = false;
     attrs.index[1].size = words->type.shape.dims[0];
@@ -137,7 +133,8 @@ static val index_of(ir_builder *b, const ir_log_axis *axis) {
 void tell_record(ir_builder *b, val number, val const *values, uint32_t count) {
   const ir_log *log = b->kernel->log;
   val ref = b->kernel->params[log->param].ref;
-  const ir_attrs first = {.index_count = 2, .index = {point_at(b, -1, 0), point_at(b, -1, 0)}, .combine = 1 + IR_add};
+  const ir_attrs first = {
+      .index_count = 2, .index = {pass_point(b, -1, 0), pass_point(b, -1, 0)}, .combine = 1 + IR_add};
   val before = ir_make1(b, IR_atomic, (val[]){ref, ir_full(b, IR_U32, NULL, 1)}, 2, &first);
   record r = {.b = b, .log = ref, .row = ir_map2(b, IR_add, ir_convert(b, before, IR_I32), ir_scalar_i32(b, 1))};
   put(&r, number);
@@ -150,9 +147,7 @@ void tell_record(ir_builder *b, val number, val const *values, uint32_t count) {
 static void write_when_false(ir_builder *b, val number, val condition) {
   val failed = ir_map1(b, IR_not, condition);
   ir_region *regions[] = {ir_region_new(b, NULL), ir_region_new(b, NULL)};
-  ir_builder within = *b;
-  within.region = regions[0];
-  within.before = NULL;
+  ir_builder within = pass_inside(b, regions[0]);
   tell_record(&within, number, NULL, 0);
   ir_make_control(b, IR_when, &failed, 1, regions, 2, NULL, 0, NULL);
 }

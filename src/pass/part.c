@@ -99,8 +99,7 @@ static ir_value *load_part(const ir_builder *b, const ir_value *tile, const part
   at.loc = load->loc;
   make_smaller(&from, inner, outer);
   ir_value *view = view_part(&at, &from);
-  const ir_attrs all = pass_whole_index(&at, &view->type.shape);
-  return ir_make1(&at, IR_load, &view, 1, &all);
+  return pass_load_whole(&at, view);
 }
 
 ir_value *part_take(ir_builder *b, ir_value *tile, const part *inner, const part *outer, const ir_shape *shape) {

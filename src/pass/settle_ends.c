@@ -106,9 +106,7 @@ static void nest_condition(loop_ends *l, ir_op *when) {
   ir_region *then = ir_region_new(&l->b, NULL), *otherwise = ir_region_new(&l->b, NULL);
   ir_op *outer = ir_make_control(&l->b, IR_when, &parts[trip], 1, (ir_region *[]){then, otherwise}, 2, types,
                                  when->result_count, NULL);
-  ir_builder within = l->b;
-  within.before = NULL;
-  within.region = otherwise;
+  ir_builder within = pass_inside(&l->b, otherwise);
   if (when->result_count) ir_yield(&within, others->last->operands, when->result_count);
   within.region = then;
   ir_op *inner = ir_make_control(&within, IR_when, &rest, 1, when->regions, 2, types, when->result_count, NULL);

@@ -56,16 +56,12 @@ static bool runs(const ir_op *loop) {
 }
 
 static void copy_whole(ir_builder *b, ir_value *from, ir_value *to) {
-  ir_attrs attrs = pass_whole_index(b, &from->type.shape);
-  ir_value *value = ir_make1(b, IR_load, &from, 1, &attrs);
-  ir_make(b, IR_store, (ir_value *[]){to, value}, 2, &attrs);
+  pass_store_whole(b, to, pass_load_whole(b, from));
 }
 
 static void stage(staging *s, ir_op *loop, ir_value *ref) {
   ir_builder b = pass_before(s->c, loop);
-  ir_attrs attrs = {.type = ref->type.dtype, .space = IR_SPACE_ACC, .shape = ref->type.shape, .offset = -1};
-  ir_value *scratch = ir_make1(&b, IR_scratch, NULL, 0, &attrs);
-  scratch->name = ref->name;
+  ir_value *scratch = pass_scratch(&b, IR_SPACE_ACC, ref->type.dtype, &ref->type.shape, ref->name);
   copy_whole(&b, ref, scratch);
   pass_replace_within(loop->regions[0], ref, scratch);
   b.before = loop->next;

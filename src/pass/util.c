@@ -83,6 +83,27 @@ ir_attrs pass_whole_index(ir_builder *b, const ir_shape *shape) {
   return attrs;
 }
 
+ir_value *pass_load_whole(ir_builder *b, ir_value *ref) {
+  const ir_attrs attrs = pass_whole_index(b, &ref->type.shape);
+  return ir_make1(b, IR_load, &ref, 1, &attrs);
+}
+
+void pass_store_whole(ir_builder *b, ir_value *ref, ir_value *v) {
+  const ir_attrs attrs = pass_whole_index(b, &ref->type.shape);
+  ir_make(b, IR_store, (ir_value *[]){ref, v}, 2, &attrs);
+}
+
+ir_index pass_point(ir_builder *b, int32_t operand, int64_t start) {
+  return (ir_index){.point = true, .operand = operand, .start = ir_dim_const(b->module, start), .stride = 1};
+}
+
+ir_value *pass_scratch(ir_builder *b, ir_space space, ir_dtype dtype, const ir_shape *shape, kiln_str name) {
+  const ir_attrs attrs = {.type = dtype, .space = space, .shape = *shape, .offset = -1};
+  ir_value *ref = ir_make1(b, IR_scratch, NULL, 0, &attrs);
+  ref->name = name;
+  return ref;
+}
+
 /* ---- rewriting ---- */
 
 ir_builder pass_before(const pass_ctx *c, ir_op *op) {
@@ -92,6 +113,13 @@ ir_builder pass_before(const pass_ctx *c, ir_op *op) {
                       .before = op,
                       .loc = op->loc,
                       .diags = c->diags};
+}
+
+ir_builder pass_inside(const ir_builder *b, ir_region *region) {
+  ir_builder within = *b;
+  within.region = region;
+  within.before = NULL;
+  return within;
 }
 
 typedef struct collection {
@@ -155,6 +183,10 @@ void pass_append(ir_region *region, ir_op *op) {
   region->last = op;
 }
 
+void pass_erase_all(ir_region *region) {
+  while (region->last) ir_erase(region->last);
+}
+
 ir_op *pass_yield_of(const ir_region *region) {
   return region->last && region->last->code == IR_yield ? region->last : NULL;
 }
@@ -193,3 +225,7 @@ bool pass_same_width(const ir_op *bitcast) {
 }
 
 bool pass_pure(const ir_op *op) { return ir_op_get(op->code)->form != IR_FORM_EFFECT || op->code == IR_view; }
+
+bool pass_gives(const ir_op *op, const ir_value *made) {
+  return (op->code == IR_arrive || op->code == IR_signal) && ir_root_ref(op->operands[0]) == made;
+}

@@ -22,11 +22,17 @@ bool pass_share_memory(const ir_kernel *k, const ir_value *root, const ir_value 
 bool pass_view_reaches_outside(const ir_kernel *k, const ir_op *view); /* it may, of what it is a view of */
 bool pass_at_edge(const ir_value *ref); /* some view on the way to the root may reach outside: then reads fill */
 
-/* A load or store of all of its ref, unmasked; and the index of one. */
+/* A load or store of all of its ref, unmasked; the index of one; and one that is made. */
 bool pass_whole_access(const ir_op *op);
 ir_attrs pass_whole_index(ir_builder *b, const ir_shape *shape);
+ir_value *pass_load_whole(ir_builder *b, ir_value *ref);
+void pass_store_whole(ir_builder *b, ir_value *ref, ir_value *v);
+
+ir_index pass_point(ir_builder *b, int32_t operand, int64_t start); /* one element of a dimension; operand -1: none */
+ir_value *pass_scratch(ir_builder *b, ir_space space, ir_dtype dtype, const ir_shape *shape, kiln_str name);
 
 ir_builder pass_before(const pass_ctx *c, ir_op *op); /* makes ops in front of one, for the same place in the text */
+ir_builder pass_inside(const ir_builder *b, ir_region *region); /* .. at the end of a region */
 
 /* The ops of the body that a pass asks for: collected before it changes any, as a walk must not meet what it makes. */
 typedef VEC(ir_op *) pass_ops;
@@ -37,6 +43,7 @@ typedef bool (*pass_expand_fn)(pass_ctx *c, ir_builder *b, const ir_op *op, ir_v
 bool pass_expand(pass_ctx *c, bool (*wanted)(ir_code code), pass_expand_fn expand);
 
 void pass_append(ir_region *region, ir_op *op); /* unlinks the op and puts it at the region's end */
+void pass_erase_all(ir_region *region);         /* what its ops use is used no more */
 ir_op *pass_yield_of(const ir_region *region);  /* NULL when the region ends without one */
 /* Replaces in a region and all within it only. */
 void pass_replace_within(ir_region *region, ir_value *old, ir_value *new_value);
@@ -49,8 +56,9 @@ typedef struct pass_renames {
 void pass_rename(pass_renames *r, const ir_value *from, ir_value *to);
 void pass_update(const pass_renames *r, ir_op *op);
 
-bool pass_same_width(const ir_op *bitcast); /* between types of one width */
-bool pass_pure(const ir_op *op);            /* no memory, no control: may be dropped, joined and moved */
+bool pass_same_width(const ir_op *bitcast);             /* between types of one width */
+bool pass_pure(const ir_op *op);                        /* no memory, no control: may be dropped, joined and moved */
+bool pass_gives(const ir_op *op, const ir_value *made); /* an arrival at, or a signal of, those barriers, semaphores */
 
 /* Where an integer, or every element of a tile of them, must lie. Everything, when nothing is known. */
 typedef struct pass_range {

@@ -78,10 +78,10 @@ static void note_wait(reading *r, kiln_place *notes, size_t *count, const ir_tol
   ir_say_element(&t, told->words, wait->rank, wait->dims, element);
   ir_say_wait(&t, wait->kind, barrier ? have / need : 0, barrier ? have % need : have, need);
   notes[(*count)++] = loc_place(told->loc, text_str(&t));
-  const kiln_str help =
-      str_format(&r->arena, "%s %.*s here", barrier ? "arrivals at" : "signals of", STR_FMT(told->words));
+  text help = text_new(&r->arena);
+  ir_say_help(&help, wait->kind, told->words);
   for (uint32_t i = 0; i < wait->helper_count && *count < NOTES_MOST; i++)
-    notes[(*count)++] = loc_place(wait->helpers[i], help);
+    notes[(*count)++] = loc_place(wait->helpers[i], text_str(&help));
 }
 
 /* Roles that wait for ever: each place once, with the first that waits there. */

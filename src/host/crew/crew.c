@@ -46,7 +46,7 @@ void crew_wake(crew *c, crew_line *line) {
 
 /* Every unit sees its own place. */
 static void set_places(host_unit *unit) {
-  uint32_t places[TEAM_AXES_MOST];
+  uint32_t places[IR_MAX_TEAMS];
   team_places(unit->plan->kernel, &unit->plan->machine, unit->id, places);
   for (uint32_t i = 0; i < unit->plan->kernel->team_count; i++)
     host_set_cell(unit, unit->plan->team_slots[i], (int32_t)places[i]);

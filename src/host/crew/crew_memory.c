@@ -215,13 +215,9 @@ host_status crew_await_memory(host_unit *unit, uint32_t root, uint32_t block, co
 /* The block with those coordinates; UINT32_MAX outside the cluster. */
 static uint32_t block_at(const host_unit *unit, const host_crew_op *what) {
   const ir_team_axes axes = ir_team_axes_of(unit->plan->kernel, IR_TEAM_CLUSTER);
-  uint32_t block = 0;
-  for (uint32_t i = 0; i < axes.count; i++) {
-    const int64_t extent = axes.at[i].extent->value, at = host_cell(unit, what->at[i]);
-    if (at < 0 || at >= extent) return UINT32_MAX;
-    block = block * (uint32_t)extent + (uint32_t)at;
-  }
-  return block;
+  int64_t place[KILN_MAX_RANK];
+  for (uint32_t i = 0; i < axes.count; i++) place[i] = host_cell(unit, what->at[i]);
+  return ir_team_number(axes, place);
 }
 
 /* The peer's memory lives until this unit leaves the region. */

@@ -164,6 +164,13 @@ void ir_say_places(text *t, uint64_t block, const ir_place *places, uint32_t cou
   say_kind(t, IR_AXIS_STEPS, " step (", places, count);
 }
 
+void ir_say_unit(text *t, const ir_kernel *k, const uint32_t *places) {
+  const char *between = "unit (";
+  for (uint32_t i = 0; i < k->team_count; i++, between = ", ")
+    text_format(t, "%s%.*s %u", between, STR_FMT(k->teams[i].name), places[i]);
+  text_format(t, "%s", k->team_count > 0 ? ")" : "the only unit");
+}
+
 /* ---- waits ---- */
 
 void ir_say_element(text *t, kiln_str name, uint32_t rank, const int64_t *dims, uint64_t element) {
@@ -180,4 +187,8 @@ void ir_say_wait(text *t, ir_kind kind, uint64_t phase, uint64_t have, uint64_t 
                 (unsigned long long)need);
   else
     text_format(t, ": the count is %llu of %llu", (unsigned long long)have, (unsigned long long)need);
+}
+
+void ir_say_help(text *t, ir_kind kind, kiln_str name) {
+  text_format(t, "%s %.*s here", kind == IR_BARRIER ? "arrivals at" : "signals of", STR_FMT(name));
 }

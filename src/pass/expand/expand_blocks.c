@@ -187,7 +187,7 @@ static bool use_stand_ins(void *user, ir_op *op) {
 /* Maps have been copied; what they use is used no more. */
 static void drop_maps(ir_kernel *k) {
   for (uint32_t i = 0; i < k->block_count; i++)
-    while (k->blocks[i].map && k->blocks[i].map->last) ir_erase(k->blocks[i].map->last);
+    if (k->blocks[i].map) pass_erase_all(k->blocks[i].map);
   k->block_count = 0;
 }
 

@@ -183,15 +183,13 @@ static void scatter_one(scattering *s, val scratch, val number) {
 bool expand_scatter(expansion *x) {
   ir_builder *b = x->b;
   const ir_type type = x->op->operands[0]->type;
-  const ir_attrs whole = pass_whole_index(b, &type.shape);
   int64_t count = 1;
   for (uint32_t k = 0; k < window_count(x->op); k++) count *= ir_extent(&x->op->operands[1]->type, k);
-  ir_attrs room = {.type = type.dtype, .shape = type.shape, .space = IR_SPACE_GMEM, .offset = -1};
-  val scratch = ir_make1(b, IR_scratch, NULL, 0, &room);
-  ir_make(b, IR_store, (val[]){scratch, x->op->operands[0]}, 2, &whole);
+  val scratch = pass_scratch(b, IR_SPACE_GMEM, type.dtype, &type.shape, (kiln_str){0});
+  pass_store_whole(b, scratch, x->op->operands[0]);
   expand_loop loop = expand_loop_begin(b, ir_scalar_i32(b, 0), ir_scalar_i32(b, count), NULL, 0);
   scattering s = {.x = x, .b = b};
   scatter_one(&s, scratch, loop.index);
   expand_loop_end(b, &loop, NULL, NULL, 0);
-  return x->results[0] = ir_make1(b, IR_load, &scratch, 1, &whole), true;
+  return x->results[0] = pass_load_whole(b, scratch), true;
 }

@@ -55,16 +55,13 @@ static bool go_under(follower *f, const ir_op *view, int64_t *at) {
 
 /* The block with the coordinates that a `peer` gives. */
 static bool go_to_peer(follower *f, const ir_op *op, uint32_t *block) {
-  const machine *m = &f->r->machine;
-  int64_t within = 0, place;
   const ir_team_axes axes = ir_team_axes_of(f->r->kernel, IR_TEAM_CLUSTER);
-  for (uint32_t i = 0; i < axes.count; i++) {
-    const int64_t extent = axes.at[i].extent->value;
-    if (!follow_integer(f, op->operands[1 + i], &place)) return unknown(f, op);
-    if (place < 0 || place >= extent) return roles_decline(f->r, op->loc, "there is no such block");
-    within = within * extent + place;
-  }
-  *block = *block - *block % m->size[DEPTH_GPU_BLOCK] + (uint32_t)within;
+  int64_t place[KILN_MAX_RANK];
+  for (uint32_t i = 0; i < axes.count; i++)
+    if (!follow_integer(f, op->operands[1 + i], &place[i])) return unknown(f, op);
+  const uint32_t within = ir_team_number(axes, place);
+  if (within == UINT32_MAX) return roles_decline(f->r, op->loc, "there is no such block");
+  *block += within - *block % f->r->machine.size[DEPTH_GPU_BLOCK];
   return true;
 }
 
@@ -135,20 +132,14 @@ static bool open_scratch(follower *f, const roles_step *step, roles_event_kind k
 
 /* ---- control ---- */
 
+/* What a region yields; all is read before any is set, as they may change places. */
 static void hand_on(follower *f, const roles_steps *from, ir_value *const *to, uint32_t count) {
-  const ir_op *yield = from->hand_on == UINT32_MAX ? NULL : f->r->pieces.data[from->hand_on].first;
-  uint64_t *bits = ARENA_ARRAY(f->r->arena, uint64_t, count + 1);
-  bool *known = ARENA_ARRAY(f->r->arena, bool, count + 1);
-  for (uint32_t i = 0; yield && i < count; i++) known[i] = follow_bits(f, yield->operands[i], &bits[i]);
+  if (from->hand_on == UINT32_MAX) return;
+  const ir_op *yield = f->r->pieces.data[from->hand_on].first;
+  uint64_t *bits = ARENA_ARRAY(f->r->arena, uint64_t, count);
+  bool *known = ARENA_ARRAY(f->r->arena, bool, count);
+  for (uint32_t i = 0; i < count; i++) known[i] = follow_bits(f, yield->operands[i], &bits[i]);
   for (uint32_t i = 0; i < count; i++) follow_set(f, to[i], known[i], bits[i]);
-}
-
-static void take_inits(follower *f, ir_value *const *inits, ir_value *const *to, uint32_t count) {
-  for (uint32_t i = 0; i < count; i++) {
-    uint64_t bits = 0;
-    const bool known = follow_bits(f, inits[i], &bits);
-    follow_set(f, to[i], known, bits);
-  }
 }
 
 static void copy_known(follower *f, ir_value *const *from, ir_value *const *to, uint32_t count) {
@@ -201,7 +192,7 @@ static bool follow_for(follower *f, const roles_step *step) {
   if (!follow_integer(f, op->operands[0], &begin) || !follow_integer(f, op->operands[1], &end) ||
       !follow_integer(f, op->operands[2], &by) || by <= 0)
     return roles_decline(f->r, op->loc, "how often this loop runs depends on data");
-  take_inits(f, op->operands + 3, body->args + 1, op->result_count);
+  copy_known(f, op->operands + 3, body->args + 1, op->result_count);
   const around outer = enter_loop(f);
   for (int64_t i = begin, trip = 0; i < end; i += by, trip++) {
     follow_set(f, body->args[0], true, ir_bits_from_i64(IR_I32, i));
@@ -216,7 +207,7 @@ static bool follow_for(follower *f, const roles_step *step) {
 static bool follow_while(follower *f, const roles_step *step) {
   const ir_op *op = step->op;
   uint64_t goes_on = 1;
-  take_inits(f, op->operands, op->regions[0]->args, op->result_count);
+  copy_known(f, op->operands, op->regions[0]->args, op->result_count);
   const around outer = enter_loop(f);
   for (int64_t trip = 0;; trip++) {
     if (!next_trip(f, op, &outer, trip) || !follow_steps(f, &step->regions[0])) return false;

@@ -5,13 +5,6 @@
 
 /* ---- memory ---- */
 
-static ir_value *make_scratch(writer *w, ir_space space, ir_dtype dtype, const ir_shape *shape, kiln_str name) {
-  const ir_attrs attrs = {.type = dtype, .space = space, .shape = *shape, .offset = -1};
-  ir_value *ref = ir_make1(&w->top, IR_scratch, NULL, 0, &attrs);
-  ref->name = name;
-  return ref;
-}
-
 /* What is made within the parts of a thread is each part's own. */
 static bool made_in_parts(const ir_value *v) {
   const ir_region *region = v->def ? v->def->parent : v->region;
@@ -28,7 +21,7 @@ ir_value *write_slot(writer *w, const ir_value *v) {
   const uint32_t slot = w->r->values[v->id].slot;
   if (slot == 0) return NULL;
   ir_value **ref = &w->slots[unit_number(w, v) * w->r->slot_count + slot - 1];
-  if (!*ref) *ref = make_scratch(w, IR_SPACE_ACC, v->type.dtype, &v->type.shape, v->name);
+  if (!*ref) *ref = pass_scratch(&w->top, IR_SPACE_ACC, v->type.dtype, &v->type.shape, v->name);
   return *ref;
 }
 
@@ -41,19 +34,8 @@ static ir_value *memory_of(writer *w, const ir_op *op) {
   const ir_type *type = &op->results[0]->type;
   ir_value **ref = &w->memory[number][scratch->has_peers ? 0 : owner];
   if (!*ref && scratch->has_peers) *ref = write_blocks(w, op);
-  if (!*ref) *ref = make_scratch(w, type->space, type->dtype, &type->shape, op->results[0]->name);
+  if (!*ref) *ref = pass_scratch(&w->top, type->space, type->dtype, &type->shape, op->results[0]->name);
   return scratch->has_peers ? write_row(&w->b, *ref, NULL, block) : *ref;
-}
-
-void write_store(writer *w, ir_value *ref, ir_value *v) {
-  const ir_attrs attrs = pass_whole_index(&w->b, &ref->type.shape);
-  ir_make(&w->b, IR_store, (ir_value *[]){ref, v}, 2, &attrs);
-}
-
-static ir_value *load_slot(writer *w, const ir_value *v) {
-  ir_value *ref = write_slot(w, roles_carrier(v));
-  const ir_attrs attrs = pass_whole_index(&w->b, &ref->type.shape);
-  return ir_make1(&w->b, IR_load, &ref, 1, &attrs);
 }
 
 /* ---- indices ---- */
@@ -118,7 +100,7 @@ ir_value *write_value(writer *w, ir_value *v) {
   else if (info->home == ROLES_FREE)
     made = free_value(w, v);
   else
-    made = load_slot(w, v);
+    made = pass_load_whole(&w->b, write_slot(w, roles_carrier(v)));
   write_map(w, v, made);
   return made;
 }

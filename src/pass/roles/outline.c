@@ -12,18 +12,6 @@ enum { HEIGHT_MOST = 24 }; /* what takes longer to compute is kept */
 
 /* ---- ops ---- */
 
-static bool is_plain(void *user, ir_op *op) {
-  (void)user;
-  return !(ir_op_get(op->code)->effects & E_SYNC);
-}
-
-static bool has_meetings(ir_op *op) {
-  if (op->code == IR_warps) return true;
-  for (uint32_t i = 0; i < op->region_count; i++)
-    if (!ir_walk(op->regions[i], is_plain, NULL)) return true;
-  return false;
-}
-
 bool roles_is_cheap(const ir_op *op) {
   if (ir_is_view(op->code) || op->code == IR_peer || op->code == IR_full || op->code == IR_iota) return true;
   if (ir_op_get(op->code)->form == IR_FORM_EFFECT || op->result_count != 1) return false;
@@ -134,7 +122,7 @@ static roles_steps *outline_region(outliner *o, ir_region *region, const roles_s
   uint32_t open = UINT32_MAX;
   out->hand_on = UINT32_MAX;
   for (ir_op *op = region->first; op; op = op->next) {
-    const bool control = op->region_count > 0 && has_meetings(op);
+    const bool control = op->region_count > 0 && ir_orders_units(op);
     if (control || is_meeting(op) || op->code == IR_scratch || op->code == IR_yield) open = UINT32_MAX;
     if (control)
       add_control(o, out, op, around);
@@ -183,7 +171,8 @@ static void need_carried(outliner *o, const ir_value *v, const roles_step *step)
   for (uint32_t i = 0; i < op->region_count; i++) need_handed_on(o, &step->regions[i], which);
 }
 
-static bool needs_slot(outliner *o, const ir_value *v) {
+/* False: it has one. */
+static bool take_slot(outliner *o, const ir_value *v) {
   roles_value *info = &o->r->values[v->id];
   if (info->slot) return false;
   info->slot = ++o->r->slot_count;
@@ -198,10 +187,10 @@ static void need(outliner *o, const ir_value *v, uint32_t piece) {
     need(o, info->loop->op->operands[0], piece);
     need(o, info->loop->op->operands[2], piece);
   } else if (info->home == ROLES_MADE) {
-    if (info->piece != piece) needs_slot(o, v);
+    if (info->piece != piece) take_slot(o, v);
   } else if (info->home == ROLES_CARRIED) {
     const ir_value *carrier = roles_carrier(v);
-    if (needs_slot(o, carrier)) need_carried(o, carrier, info->loop);
+    if (take_slot(o, carrier)) need_carried(o, carrier, info->loop);
   } else if (v->def && roles_is_cheap(v->def)) {
     for (uint32_t i = 0; i < v->def->operand_count; i++) need(o, v->def->operands[i], piece);
   } else if (v->def && is_meeting(v->def)) {

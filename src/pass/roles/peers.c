@@ -8,19 +8,14 @@
 ir_value *write_blocks(writer *w, const ir_op *scratch) {
   const ir_type *type = &scratch->results[0]->type;
   const int64_t blocks = w->r->machine.count[DEPTH_GPU_BLOCK];
-  ir_attrs attrs = {.type = type->dtype, .space = type->space, .offset = -1};
-  attrs.shape = (ir_shape){.rank = type->shape.rank + 1, .dims = {ir_dim_const(w->top.module, blocks)}};
-  for (uint32_t d = 0; d < type->shape.rank; d++) attrs.shape.dims[d + 1] = type->shape.dims[d];
-  ir_value *all = ir_make1(&w->top, IR_scratch, NULL, 0, &attrs);
-  all->name = scratch->results[0]->name;
-  return all;
+  ir_shape shape = {.rank = type->shape.rank + 1, .dims = {ir_dim_const(w->top.module, blocks)}};
+  for (uint32_t d = 0; d < type->shape.rank; d++) shape.dims[d + 1] = type->shape.dims[d];
+  return pass_scratch(&w->top, type->space, type->dtype, &shape, scratch->results[0]->name);
 }
 
 ir_value *write_row(ir_builder *b, ir_value *all, ir_value *block, int64_t number) {
   ir_attrs attrs = pass_whole_index(b, &all->type.shape);
-  attrs.index[0].point = true;
-  attrs.index[0].start = ir_dim_const(b->module, block ? 0 : number);
-  attrs.index[0].operand = block ? 1 : -1;
+  attrs.index[0] = pass_point(b, block ? 1 : -1, block ? 0 : number);
   return ir_make1(b, IR_view, (ir_value *[]){all, block}, 1 + (block != NULL), &attrs);
 }
 
@@ -62,13 +57,12 @@ static ir_value *block_at(const writer *w, ir_builder *b, const ir_op *peer, con
   return ir_map2(b, IR_add, within, ir_scalar_i32(b, own - own % size));
 }
 
-static bool expand_peer(writer *w, ir_op *op) {
+static void expand_peer(writer *w, ir_op *op) {
   ir_builder b = pass_before(w->r->c, op);
   const ir_value *row = row_under(w, op->operands[0]);
   ir_value *ref = in_row(w, &b, op->operands[0], block_at(w, &b, op, row));
   ir_replace_uses(w->r->kernel, op->results[0], ref);
   ir_erase(op);
-  return true;
 }
 
 static bool is_peer(ir_code code) { return code == IR_peer; }

@@ -13,7 +13,6 @@
  * - Nothing waits: a role that cannot go on ends its part of the round. A round in which nobody moved would be followed
  *   by others like it: all that are not at their end wait for ever, and the rounds end. */
 #include "pass/roles/phase.h"
-#include "model/team.h"
 
 /* ---- small ---- */
 
@@ -22,27 +21,8 @@ ir_shape phase_shape(const phasing *p, uint32_t rank, int64_t first, int64_t sec
   return (ir_shape){.rank = rank, .dims = {ir_dim_const(m, first), ir_dim_const(m, second)}};
 }
 
-val phase_scratch(phasing *p, ir_dtype dtype, ir_space space, const ir_shape *shape, kiln_str name) {
-  ir_attrs attrs = {.type = dtype, .space = space, .kind = IR_REF, .offset = -1};
-  if (shape) attrs.shape = *shape;
-  val ref = ir_make1(&p->top, IR_scratch, NULL, 0, &attrs);
-  ref->name = name;
-  return ref;
-}
-
-val phase_load(ir_builder *b, val ref) {
-  const ir_attrs attrs = pass_whole_index(b, &ref->type.shape);
-  return ir_make1(b, IR_load, &ref, 1, &attrs);
-}
-
-void phase_store(ir_builder *b, val ref, val v) {
-  const ir_attrs attrs = pass_whole_index(b, &ref->type.shape);
-  ir_make(b, IR_store, (val[]){ref, v}, 2, &attrs);
-}
-
 static ir_attrs point(ir_builder *b, int32_t operand) {
-  return (ir_attrs){.index_count = 1,
-                    .index = {{.point = true, .operand = operand, .start = ir_dim_const(b->module, 0), .stride = 1}}};
+  return (ir_attrs){.index_count = 1, .index = {pass_point(b, operand, 0)}};
 }
 
 /* ---- rounds ---- */
@@ -53,24 +33,14 @@ static void for_each_role(phasing *p, ir_builder *b, ir_region **regions) {
   val number = ir_region_arg(b, body, pass_i32(), STR("role"));
   val bounds[] = {ir_scalar_i32(b, 0), ir_scalar_i32(b, p->role_count), ir_scalar_i32(b, 1)};
   ir_make_control(b, IR_for, bounds, 3, &body, 1, NULL, 0, &(ir_attrs){.roles = true});
-  ir_builder within = *b;
-  within.region = body;
-  within.before = NULL;
+  ir_builder within = pass_inside(b, body);
   ir_make_control(&within, IR_switch, &number, 1, regions, p->role_count, NULL, 0, NULL);
 }
 
-static ir_builder in_region(const phasing *p, ir_region *region) {
-  ir_builder b = p->top;
-  b.region = region;
-  b.before = NULL;
-  return b;
-}
-
 static void clear(ir_builder *b, val ref, val row) {
-  ir_attrs attrs = {.index_count = ref->type.shape.rank, .index = {point(b, 2).index[0]}};
+  ir_attrs attrs = pass_whole_index(b, &ref->type.shape);
+  attrs.index[0] = pass_point(b, 2, 0);
   ir_shape line = ref->type.shape;
-  for (uint32_t d = 1; d < line.rank; d++)
-    attrs.index[d] = (ir_index){.operand = -1, .start = ir_dim_const(b->module, 0), .size = line.dims[d], .stride = 1};
   for (uint32_t d = 1; d < line.rank; d++) line.dims[d - 1] = line.dims[d];
   line.rank--;
   ir_make(b, IR_store, (val[]){ref, ir_full(b, IR_I32, &line, 0), row}, 3, &attrs);
@@ -84,8 +54,8 @@ static void clear_all(phasing *p, ir_builder *b, val row) {
 /* Whether the host asks to stop, as the first role sees it. */
 static val stop_asked(phasing *p, ir_builder *b) {
   val ref = p->c->kernel->params[p->c->kernel->log->param].ref;
-  ir_attrs attrs = {.index_count = 2, .index = {point(b, -1).index[0], point(b, -1).index[0]}, .combine = 1 + IR_or};
-  attrs.index[1].start = ir_dim_const(b->module, IR_LOG_STOP);
+  const ir_attrs attrs = {
+      .index_count = 2, .index = {pass_point(b, -1, 0), pass_point(b, -1, IR_LOG_STOP)}, .combine = 1 + IR_or};
   val asked = ir_make1(b, IR_atomic, (val[]){ref, ir_full(b, IR_U32, NULL, 0)}, 2, &attrs);
   return ir_map2(b, IR_ne, asked, ir_full(b, IR_U32, NULL, 0));
 }
@@ -93,9 +63,9 @@ static val stop_asked(phasing *p, ir_builder *b) {
 /* flags[slot] += (is not at its end) + PHASE_MOVED * (moved) + PHASE_STOP * (is to stop) */
 static void say(phasing *p, const role *r, ir_builder *b) {
   val zero = ir_scalar_i32(b, 0);
-  val alive = ir_map2(b, IR_ne, phase_load(b, r->state), ir_scalar_i32(b, r->end));
+  val alive = ir_map2(b, IR_ne, pass_load_whole(b, r->state), ir_scalar_i32(b, r->end));
   val lives = ir_map3(b, IR_select, alive, ir_scalar_i32(b, 1), zero);
-  val moved = ir_map3(b, IR_select, phase_load(b, r->moved), ir_scalar_i32(b, PHASE_MOVED), zero);
+  val moved = ir_map3(b, IR_select, pass_load_whole(b, r->moved), ir_scalar_i32(b, PHASE_MOVED), zero);
   val all = ir_map2(b, IR_add, lives, moved);
   if (r == p->roles)
     all = ir_map2(b, IR_add, all, ir_map3(b, IR_select, stop_asked(p, b), ir_scalar_i32(b, PHASE_STOP), zero));
@@ -105,7 +75,7 @@ static void say(phasing *p, const role *r, ir_builder *b) {
 }
 
 static void write_role(phasing *p, role *r, ir_region *region) {
-  ir_builder b = in_region(p, region);
+  ir_builder b = pass_inside(&p->top, region);
   if (r == p->roles) clear_all(p, &b, p->after);
   steps_write(p, r, region);
   say(p, r, &b);
@@ -117,11 +87,11 @@ static void write_beginning(phasing *p, ir_builder *b) {
   for (uint32_t i = 0; i < p->role_count; i++) {
     role *r = &p->roles[i];
     regions[i] = ir_region_new(b, NULL);
-    ir_builder within = in_region(p, regions[i]);
+    ir_builder within = pass_inside(&p->top, regions[i]);
     for (uint32_t row = 0; i == 0 && row < PHASE_ROWS; row++) clear_all(p, &within, ir_scalar_i32(&within, row));
     for (size_t k = 0; k < r->remembers.count; k++) {
       val ref = r->remembers.data[k];
-      phase_store(&within, ref, ir_full(&within, ref->type.dtype, &ref->type.shape, 0));
+      pass_store_whole(&within, ref, ir_full(&within, ref->type.dtype, &ref->type.shape, 0));
     }
   }
   for_each_role(p, b, regions);
@@ -134,7 +104,7 @@ static val next_row(ir_builder *b, val row) {
 
 /* Some role lives, some has moved, and nobody asks to stop. */
 static void write_condition(phasing *p, ir_region *region) {
-  ir_builder b = in_region(p, region);
+  ir_builder b = pass_inside(&p->top, region);
   ir_region_arg(&b, region, pass_i32(), STR("slot"));
   val flags = ir_region_arg(&b, region, pass_i32(), STR("flags"));
   val moved = ir_map2(&b, IR_ge, flags, ir_scalar_i32(&b, PHASE_MOVED));
@@ -150,7 +120,7 @@ static val write_rounds(phasing *p, ir_builder *b) {
   ir_region *regions[] = {ir_region_new(b, NULL), ir_region_new(b, NULL)};
   ir_region **cases = ARENA_ARRAY(p->arena, ir_region *, p->role_count);
   write_condition(p, regions[0]);
-  ir_builder within = in_region(p, regions[1]);
+  ir_builder within = pass_inside(&p->top, regions[1]);
   p->slot = ir_region_arg(b, regions[1], pass_i32(), STR("slot"));
   ir_region_arg(b, regions[1], pass_i32(), STR("flags"));
   p->after = next_row(&within, p->slot);
@@ -174,12 +144,12 @@ static val write_rounds(phasing *p, ir_builder *b) {
 /* " unit (c 0, t 1)" */
 static kiln_str unit_name(const phasing *p, const role *r) {
   const ir_kernel *k = p->c->kernel;
+  uint32_t places[IR_MAX_TEAMS];
   text words = text_new(p->arena);
-  uint32_t places[TEAM_AXES_MOST];
-  phase_places(k, r, places);
-  for (uint32_t i = 0; i < k->team_count; i++)
-    text_format(&words, "%s%.*s %u", i ? ", " : " unit (", STR_FMT(k->teams[i].name), places[i]);
-  if (k->team_count) text_char(&words, ')');
+  phase_places(p, r, places);
+  if (k->team_count == 0) return text_str(&words);
+  text_char(&words, ' ');
+  ir_say_unit(&words, k, places);
   return text_str(&words);
 }
 
@@ -188,28 +158,16 @@ typedef struct helpers {
   const ir_value *made;
 } helpers;
 
-static const ir_value *sync_of(const ir_op *op) {
-  for (uint32_t i = 0; i < op->operand_count; i++)
-    if (op->operands[i]->type.kind == IR_BARRIER || op->operands[i]->type.kind == IR_SEMAPHORE) return op->operands[i];
-  return NULL;
-}
-
-/* The array that a barrier or semaphore is an element of, here or in another block. */
-static const ir_value *array_of(const ir_value *ref) {
-  while (ref->def->code != IR_scratch) ref = ref->def->operands[0];
-  return ref;
-}
-
 static bool note_helper(void *user, ir_op *op) {
   helpers *h = user;
-  const ir_value *sync = op->code == IR_arrive || op->code == IR_signal ? sync_of(op) : NULL;
-  if (sync && array_of(sync) == h->made && h->wait->helper_count < sizeof h->wait->helpers / sizeof *h->wait->helpers)
-    h->wait->helpers[h->wait->helper_count++] = op->loc;
+  ir_log_wait *wait = h->wait;
+  if (pass_gives(op, h->made) && wait->helper_count < sizeof wait->helpers / sizeof *wait->helpers)
+    wait->helpers[wait->helper_count++] = op->loc;
   return true;
 }
 
 static ir_told told_of(phasing *p, const role *r, const ir_op *op) {
-  const ir_value *made = p->made_by[array_of(sync_of(op))->id];
+  const ir_value *made = p->made_by[ir_root_ref(op->operands[0])->id];
   ir_log_wait *wait = ARENA_NEW(p->arena, ir_log_wait);
   *wait = (ir_log_wait){.unit = unit_name(p, r), .kind = made->type.kind, .rank = made->type.shape.rank};
   for (uint32_t d = 0; d < wait->rank; d++) wait->dims[d] = ir_extent(&made->type, d);
@@ -235,7 +193,7 @@ static void write_reports(phasing *p, ir_builder *b, val flags) {
     tell_log(p->c, told, count, 0);
     steps_report(r->steps, regions[i] = ir_region_new(b, NULL), first);
   }
-  ir_builder within = in_region(p, sides[0]);
+  ir_builder within = pass_inside(&p->top, sides[0]);
   for_each_role(p, &within, regions);
   ir_make_control(b, IR_when, &waits, 1, sides, 2, NULL, 0, NULL);
 }
@@ -243,13 +201,9 @@ static void write_reports(phasing *p, ir_builder *b, val flags) {
 /* ---- the pass ---- */
 
 static val own(phasing *p, role *r, ir_dtype dtype, kiln_str name) {
-  val ref = phase_scratch(p, dtype, IR_SPACE_REGS, NULL, name);
+  val ref = pass_scratch(&p->top, IR_SPACE_REGS, dtype, &(ir_shape){0}, name);
   VEC_PUSH(p->arena, &r->remembers, ref);
   return ref;
-}
-
-static void erase_all(ir_region *region) {
-  while (region->last) ir_erase(region->last);
 }
 
 bool pass_phase_roles(pass_ctx *c) {
@@ -261,7 +215,7 @@ bool pass_phase_roles(pass_ctx *c) {
   p.top = (ir_builder){.module = k->module, .kernel = k, .diags = c->diags, .loc = k->loc};
   ir_region *body = p.top.region = ir_region_new(&p.top, NULL);
   const ir_shape rows = phase_shape(&p, 1, PHASE_ROWS, 0);
-  p.flags = phase_scratch(&p, IR_I32, IR_SPACE_SMEM, &rows, STR("flags"));
+  p.flags = pass_scratch(&p.top, IR_SPACE_SMEM, IR_I32, &rows, STR("flags"));
   if (!phase_split(&p)) return false;
   for (uint32_t i = 0; i < p.role_count; i++) {
     role *r = &p.roles[i];
@@ -273,8 +227,8 @@ bool pass_phase_roles(pass_ctx *c) {
   ir_builder *b = &rest;
   tell_log(c, NULL, 0, p.role_count);
   write_reports(&p, b, write_rounds(&p, b));
-  for (uint32_t i = 0; i < p.role_count; i++) erase_all(p.roles[i].text);
-  erase_all(before);
+  for (uint32_t i = 0; i < p.role_count; i++) pass_erase_all(p.roles[i].text);
+  pass_erase_all(before);
   k->body = body;
   k->team_count = 0;
   k->units = str_format(p.arena, "phased: roles take turns%s%.*s", k->units.size ? ", as " : "", STR_FMT(k->units));

@@ -58,10 +58,9 @@ bool phase_decline(const phasing *p, loc at, const char *why); /* false */
 
 /* split.c: the texts of the roles; false where that was declined */
 bool phase_split(phasing *p);
+void phase_places(const phasing *p, const role *r, uint32_t *places);      /* on the axes of all teams */
 bool phase_is_own(const ir_value *scratch);                                /* each role has one */
 bool phase_peer_block(const phasing *p, const ir_op *peer, uint32_t *out); /* false: not known */
-void phase_places(const ir_kernel *k, const role *r, uint32_t *places);    /* on the axes of all teams */
-uint32_t phase_blocks_reached(const phasing *p, const ir_value *made, uint32_t from, uint32_t *out);
 
 /* tally.c */
 void phase_add_tallies(phasing *p, const ir_op *scratch);
@@ -82,6 +81,8 @@ typedef struct steps {
   uint32_t state, made; /* the present one; so many have begun */
   uint32_t *home;       /* by value id: the state that makes it, + 1 */
   uint32_t *again;      /* by value id: the last state that makes it again, + 1 */
+  uint32_t *inside;     /* by value id: the last op that made it, or of whose text it is, by how many .. */
+  uint32_t ran;         /* .. ran so far */
   val *keep;            /* by value id: scratch for what other states need */
   bool *kept;
   val *now;       /* by value id: what stands for it at this place */
@@ -108,9 +109,6 @@ val tally_heard(steps *s, const tally_spot *spot);
 void tally_hear(phasing *p, role *r, ir_builder *b); /* at the start of a round */
 
 /* phase.c */
-val phase_scratch(phasing *p, ir_dtype dtype, ir_space space, const ir_shape *shape, kiln_str name);
 ir_shape phase_shape(const phasing *p, uint32_t rank, int64_t first, int64_t second);
-val phase_load(ir_builder *b, val ref); /* all of it */
-void phase_store(ir_builder *b, val ref, val v);
 
 #endif

@@ -1,5 +1,6 @@
 /* What went wrong where units meet, worded as the host's crews word it: who waits for what and who could still help,
  * and broken rules of barriers and semaphores. */
+#include "ir/text/say.h"
 #include "pass/roles/protocol.h"
 
 enum { NOTES_MOST = 8 };
@@ -19,13 +20,9 @@ static void note(report *r, loc at, kiln_str words) {
 /* "unit (c 0, t 1) warp 2" */
 static kiln_str name_unit(const roles *r, const roles_unit *unit) {
   text t = text_new(r->arena);
-  const char *between = "unit (";
-  bool known;
-  for (uint32_t i = 0; i < r->kernel->team_count; i++, between = ", ") {
-    const ir_team *team = &r->kernel->teams[i];
-    text_format(&t, "%s%.*s %lld", between, STR_FMT(team->name), (long long)roles_place(r, unit, team->index, &known));
-  }
-  text_format(&t, "%s", between[0] == ',' ? ")" : "the only unit");
+  uint32_t places[IR_MAX_TEAMS];
+  team_places(r->kernel, &r->machine, unit->id, places);
+  ir_say_unit(&t, r->kernel, places);
   if (unit->whole) text_format(&t, " warp %u", unit_index(&r->machine, unit->id));
   return text_str(&t);
 }
@@ -33,13 +30,9 @@ static kiln_str name_unit(const roles *r, const roles_unit *unit) {
 /* "full[1, 2]" */
 static kiln_str name_element(const protocol *p, const roles_event *event) {
   const ir_value *ref = p->r->scratches.data[event->number].op->results[0];
-  int64_t index[KILN_MAX_RANK], left = event->element;
+  const ir_said all = ir_said_of(&ref->type);
   text t = text_new(p->r->arena);
-  text_add(&t, ref->name);
-  for (uint32_t d = ref->type.shape.rank; d-- > 0; left /= ir_extent(&ref->type, d))
-    index[d] = left % ir_extent(&ref->type, d);
-  for (uint32_t d = 0; d < ref->type.shape.rank; d++) text_format(&t, "%s%lld", d ? ", " : "[", (long long)index[d]);
-  if (ref->type.shape.rank > 0) text_char(&t, ']');
+  ir_say_element(&t, ref->name, all.rank, all.dims, event->element);
   return text_str(&t);
 }
 
@@ -56,26 +49,25 @@ static kiln_str describe_wait(const protocol *p, const roles_unit *unit, const r
   text_add(&t, name_element(p, event));
   if (event->kind == ROLES_WAIT) {
     const barrier *b = protocol_barrier(p, event);
-    text_format(&t, ": phase %llu has %u of %u arrivals", (unsigned long long)b->phase, b->arrived, b->expected);
+    ir_say_wait(&t, IR_BARRIER, b->phase, b->arrived, b->expected);
   } else {
     const int64_t at = event->element;
-    text_format(&t, ": the count is %u", semaphore_read(semaphore_at(&share->semaphores, &at)));
+    ir_say_wait(&t, IR_SEMAPHORE, 0, semaphore_read(semaphore_at(&share->semaphores, &at)), (uint32_t)event->amount);
   }
   return text_str(&t);
 }
 
 typedef struct helper_search {
   report *report;
-  const ir_op *scratch;
+  const ir_value *made;
 } helper_search;
 
 static bool note_helper(void *user, ir_op *op) {
   const helper_search *s = user;
-  if (op->code != IR_arrive && op->code != IR_signal) return true;
-  if (ir_root_ref(op->operands[0])->def != s->scratch) return true;
-  const kiln_str name = s->scratch->results[0]->name;
-  const char *what = s->scratch->attrs->kind == IR_BARRIER ? "arrivals at" : "signals of";
-  note(s->report, op->loc, str_format(s->report->p->r->arena, "%s %.*s here", what, STR_FMT(name)));
+  text t = text_new(s->report->p->r->arena);
+  if (!pass_gives(op, s->made)) return true;
+  ir_say_help(&t, s->made->type.kind, s->made->name);
+  note(s->report, op->loc, text_str(&t));
   return true;
 }
 
@@ -94,8 +86,9 @@ static loc note_waits(report *out, uint64_t *waiting) {
     if (known) continue;
     seen[count++] = event->op;
     note(out, event->op->loc, describe_wait(out->p, unit, event));
-    helper_search search = {out, event->kind == ROLES_SPLIT ? NULL : r->scratches.data[event->number].op};
-    if (search.scratch) ir_walk(r->kernel->body, note_helper, &search);
+    if (event->kind == ROLES_SPLIT) continue;
+    helper_search search = {out, r->scratches.data[event->number].op->results[0]};
+    ir_walk(r->kernel->body, note_helper, &search);
   }
   return seen[0] ? seen[0]->loc : r->kernel->loc;
 }

@@ -137,16 +137,11 @@ static val existing(ir_builder *b, val ref) {
 
 /* ---- copies ---- */
 
-static val load_whole(ir_builder *b, val ref) {
+static val load_existing(ir_builder *b, val ref) {
   ir_attrs attrs = pass_whole_index(b, &ref->type.shape);
   val operands[] = {ref, existing(b, ref)};
   attrs.masked = operands[1] != NULL;
   return ir_make1(b, IR_load, operands, 1u + attrs.masked, &attrs);
-}
-
-static void store_whole(ir_builder *b, val ref, val v) {
-  const ir_attrs attrs = pass_whole_index(b, &ref->type.shape);
-  ir_make(b, IR_store, (val[]){ref, v}, 2, &attrs);
 }
 
 /* The part of the source that is this block's, along each dimension that is larger there. */
@@ -171,10 +166,10 @@ static void settle_copy(const settling *s, ir_builder *b, const ir_op *op) {
   const ir_attrs *attrs = op->attrs;
   val from = op->operands[0], to = op->operands[1];
   if (attrs->across && attrs->way == IR_WAY_SPLIT) from = share_of(b, from, &to->type.shape, attrs->across);
-  val v = load_whole(b, from);
+  val v = load_existing(b, from);
   existing(b, to); /* what would go elsewhere is dropped by its views */
   if (attrs->combine == IR_COMBINE_SET) {
-    store_whole(b, to, v);
+    pass_store_whole(b, to, v);
   } else {
     ir_attrs atomic = pass_whole_index(b, &to->type.shape);
     atomic.combine = attrs->combine;
@@ -191,23 +186,21 @@ static void settle_guarded(const settling *s, ir_builder *b, const ir_op *op) {
     return;
   }
   ir_region *regions[] = {ir_region_new(b, NULL), ir_region_new(b, NULL)};
-  ir_builder within = *b;
-  within.region = regions[0];
-  within.before = NULL;
+  ir_builder within = pass_inside(b, regions[0]);
   settle_copy(s, &within, op);
   ir_make_control(b, IR_when, &op->operands[op->operand_count - 1], 1, regions, 2, NULL, 0, NULL);
 }
 
 /* ---- products ---- */
 
-static val tile_of(ir_builder *b, val v) { return v->type.kind == IR_TILE ? v : load_whole(b, v); }
+static val tile_of(ir_builder *b, val v) { return v->type.kind == IR_TILE ? v : load_existing(b, v); }
 
 static void multiply(ir_builder *b, val sum, val left, val right, val accumulates) {
   const ir_attrs dot = {.type = sum->type.dtype, .lhs_contract = {1, {1}}, .rhs_contract = {1, {0}}};
   val product = ir_make1(b, IR_dot, (val[]){left, right}, 2, &dot);
-  val total = ir_map2(b, IR_add, load_whole(b, sum), product);
+  val total = ir_map2(b, IR_add, load_existing(b, sum), product);
   if (accumulates) total = ir_map3(b, IR_select, ir_broadcast_to(b, accumulates, &sum->type.shape), total, product);
-  store_whole(b, sum, total);
+  pass_store_whole(b, sum, total);
 }
 
 /* Along the axes the blocks share the columns of the right side, and each has a sum of its own. */
@@ -216,16 +209,16 @@ static void settle_product(ir_builder *b, const ir_op *op) {
   const uint32_t blocks = ir_team_units(b->kernel, IR_TEAM_CLUSTER, attrs->across);
   val accumulates = attrs->accumulates ? op->operands[3] : NULL, sum = op->operands[0], left = op->operands[1];
   if (blocks == 1) {
-    val tile = tile_of(b, left), right = load_whole(b, op->operands[2]);
+    val tile = tile_of(b, left), right = load_existing(b, op->operands[2]);
     multiply(b, sum, tile, right, accumulates);
     return;
   }
   val *parts = ARENA_ARRAY(&b->module->arena, val, blocks);
-  for (uint32_t i = 0; i < blocks; i++) parts[i] = load_whole(b, in_block(b, op->operands[2], attrs->across, i));
+  for (uint32_t i = 0; i < blocks; i++) parts[i] = load_existing(b, in_block(b, op->operands[2], attrs->across, i));
   val right = ir_make1(b, IR_concatenate, parts, blocks, &(ir_attrs){.axis = 1});
   for (uint32_t i = 0; i < blocks; i++) {
     const bool tile = left->type.kind == IR_TILE;
-    val own = tile ? left : load_whole(b, in_block(b, left, attrs->across, i));
+    val own = tile ? left : load_existing(b, in_block(b, left, attrs->across, i));
     multiply(b, in_block(b, sum, attrs->across, i), own, right, accumulates);
   }
 }
@@ -244,7 +237,7 @@ static void settle_scratch(const settling *s, ir_op *op) {
   b.before = op->next;
   if (op->attrs->kind == IR_BARRIER) op->attrs->arrivals *= s->shares[ref->id];
   if (op->attrs->kind != IR_BARRIER && op->attrs->kind != IR_SEMAPHORE && op->attrs->space == IR_SPACE_ACC)
-    store_whole(&b, ref, ir_full(&b, ref->type.dtype, &ref->type.shape, 0));
+    pass_store_whole(&b, ref, ir_full(&b, ref->type.dtype, &ref->type.shape, 0));
 }
 
 static void settle_op(const settling *s, ir_op *op) {

@@ -1,25 +1,14 @@
 /* The text of every role: the kernel's with the role's place in all teams as numbers, folded, so that what is another
  * role's is gone. Memory becomes what it stands for: one scratch a block where the block's threads share it, one a role
  * where they do not; a peer is the other block's. */
-#include "model/team.h"
 #include "pass/roles/phase.h"
 
-/* ---- places ---- */
-
-void phase_places(const ir_kernel *k, const role *r, uint32_t *places) {
-  const uint32_t numbers[IR_TEAM_COUNT] = {[IR_TEAM_CLUSTER] = r->block, [IR_TEAM_THREADS] = r->thread};
-  ir_team_places(k, numbers, places);
-}
-
-uint32_t phase_blocks_reached(const phasing *p, const ir_value *made, uint32_t from, uint32_t *out) {
-  const cluster_barrier_desc shared = team_barrier(p->c->kernel, made->def);
-  uint32_t count = 0;
-  for (uint32_t to = 0; to < p->blocks; to++)
-    if (shared.collective ? cluster_barrier_reaches(&shared, from, to) : to == from) out[count++] = to;
-  return count;
-}
-
 /* ---- texts ---- */
+
+void phase_places(const phasing *p, const role *r, uint32_t *places) {
+  const uint32_t numbers[IR_TEAM_COUNT] = {[IR_TEAM_CLUSTER] = r->block, [IR_TEAM_THREADS] = r->thread};
+  ir_team_places(p->c->kernel, numbers, places);
+}
 
 static void fold_text(pass_ctx *c, ir_region *region) {
   ir_region *body = c->kernel->body;
@@ -39,20 +28,15 @@ static bool name_scratch(void *user, ir_op *op) {
   return true;
 }
 
-/* In place of the indices of the teams: where the role stands. */
-static void name_places(ir_builder *b, const role *r, val *copies) {
-  uint32_t places[TEAM_AXES_MOST];
-  phase_places(b->kernel, r, places);
-  for (uint32_t i = 0; i < b->kernel->team_count; i++)
-    copies[b->kernel->teams[i].index->id] = ir_scalar_i32(b, places[i]);
-}
-
+/* In place of the indices of the teams stand those of the role. */
 static void write_text(phasing *p, role *r, val *copies) {
-  ir_builder b = p->top;
-  b.region = r->text = ir_region_new(&b, NULL);
-  b.before = NULL;
-  name_places(&b, r, copies);
-  ir_clone_region(&b, p->c->kernel->body, copies);
+  const ir_kernel *k = p->c->kernel;
+  uint32_t places[IR_MAX_TEAMS];
+  r->text = ir_region_new(&p->top, NULL);
+  ir_builder b = pass_inside(&p->top, r->text);
+  phase_places(p, r, places);
+  for (uint32_t i = 0; i < k->team_count; i++) copies[k->teams[i].index->id] = ir_scalar_i32(&b, places[i]);
+  ir_clone_region(&b, k->body, copies);
 }
 
 /* ---- memory ---- */
@@ -102,14 +86,11 @@ static void stand_for(ir_region *within, ir_op *op, val by) {
 
 bool phase_peer_block(const phasing *p, const ir_op *peer, uint32_t *out) {
   const ir_team_axes axes = ir_team_axes_of(p->c->kernel, IR_TEAM_CLUSTER);
-  uint32_t block = 0;
-  for (uint32_t i = 0; i < axes.count; i++) {
-    int64_t at, extent = axes.at[i].extent->value;
-    if (!pass_integer(peer->operands[1 + i], &at) || at < 0 || at >= extent) return false;
-    block = block * (uint32_t)extent + (uint32_t)at;
-  }
-  *out = block;
-  return true;
+  int64_t place[KILN_MAX_RANK];
+  for (uint32_t i = 0; i < axes.count; i++)
+    if (!pass_integer(peer->operands[1 + i], &place[i])) return false;
+  *out = ir_team_number(axes, place);
+  return *out != UINT32_MAX;
 }
 
 static bool is_place(ir_code code) { return code == IR_scratch || code == IR_peer; }

@@ -12,19 +12,6 @@
  * constants, views and arithmetic on integer scalars are done again instead. */
 #include "pass/roles/phase.h"
 
-/* ---- what orders units ---- */
-
-static bool orders_nothing(void *user, ir_op *op) {
-  (void)user;
-  return !(ir_op_get(op->code)->effects & E_SYNC);
-}
-
-static bool orders(const ir_op *op) {
-  bool nothing = !(ir_op_get(op->code)->effects & E_SYNC);
-  for (uint32_t i = 0; i < op->region_count; i++) nothing = nothing && ir_walk(op->regions[i], orders_nothing, NULL);
-  return !nothing;
-}
-
 /* ---- values ---- */
 
 static void know(steps *s, const ir_value *v, val as) {
@@ -75,7 +62,7 @@ static bool is_made_again(const ir_value *v) {
 }
 
 static val room(steps *s, const ir_value *v) {
-  if (!s->keep[v->id]) s->keep[v->id] = phase_scratch(s->p, v->type.dtype, IR_SPACE_REGS, &v->type.shape, v->name);
+  if (!s->keep[v->id]) s->keep[v->id] = pass_scratch(&s->p->top, IR_SPACE_REGS, v->type.dtype, &v->type.shape, v->name);
   return s->keep[v->id];
 }
 
@@ -94,7 +81,7 @@ val steps_read(steps *s, val v) {
   if (s->looks) return look_at(s, v), NULL;
   if (s->now[v->id]) return s->now[v->id];
   if (s->kept[v->id]) {
-    know(s, v, phase_load(&s->b, room(s, v)));
+    know(s, v, pass_load_whole(&s->b, room(s, v)));
     return s->now[v->id];
   }
   for (uint32_t i = 0; i < v->def->operand_count; i++) steps_read(s, v->def->operands[i]);
@@ -109,41 +96,34 @@ static void make(steps *s, const ir_value *v, val as) {
     return;
   }
   know(s, v, as);
-  if (s->kept[v->id]) phase_store(&s->b, room(s, v), as);
+  if (s->kept[v->id]) pass_store_whole(&s->b, room(s, v), as);
 }
 
 /* ---- ops of one state ---- */
 
-typedef struct outside {
-  steps *s;
-  uint32_t *inside; /* by value id */
-} outside;
-
 /* Everything that an op and what is in it need from around it. */
 static bool read_operands(void *user, ir_op *op) {
-  outside *o = user;
+  steps *s = user;
   for (uint32_t i = 0; i < op->operand_count; i++)
-    if (!o->inside[op->operands[i]->id]) steps_read(o->s, op->operands[i]);
-  for (uint32_t i = 0; i < op->result_count; i++) o->inside[op->results[i]->id] = true;
+    if (s->inside[op->operands[i]->id] != s->ran) steps_read(s, op->operands[i]);
+  for (uint32_t i = 0; i < op->result_count; i++) s->inside[op->results[i]->id] = s->ran;
   for (uint32_t r = 0; r < op->region_count; r++)
-    for (uint32_t i = 0; i < op->regions[r]->arg_count; i++) o->inside[op->regions[r]->args[i]->id] = true;
+    for (uint32_t i = 0; i < op->regions[r]->arg_count; i++) s->inside[op->regions[r]->args[i]->id] = s->ran;
   return true;
 }
 
 static void run_op(steps *s, ir_op *op) {
   if (op->code == IR_scratch || op->code == IR_view || op->code == IR_view_as || op->code == IR_peer) return;
-  if (op->region_count) {
-    outside o = {s, ARENA_ARRAY(s->p->arena, uint32_t, s->p->c->kernel->value_count)};
-    read_operands(&o, op);
-    for (uint32_t r = 0; r < op->region_count; r++) ir_walk(op->regions[r], read_operands, &o);
-  } else {
-    for (uint32_t i = 0; i < op->operand_count; i++) steps_read(s, op->operands[i]);
-  }
+  s->ran++;
+  read_operands(s, op);
+  for (uint32_t r = 0; r < op->region_count; r++) ir_walk(op->regions[r], read_operands, s);
   if (!s->looks) ir_clone_op(&s->b, op, s->now);
   for (uint32_t i = 0; i < op->result_count; i++) make(s, op->results[i], s->looks ? NULL : s->now[op->results[i]->id]);
 }
 
 /* ---- states ---- */
+
+static void write_in(steps *s, ir_region *region) { s->b = pass_inside(&s->b, region); }
 
 static uint32_t new_state(steps *s) {
   if (!s->looks) VEC_PUSH(s->p->arena, &s->cases, ir_region_new(&s->b, NULL));
@@ -153,23 +133,21 @@ static uint32_t new_state(steps *s) {
 static void enter(steps *s, uint32_t state) {
   forget(s);
   s->state = state;
-  if (s->looks) return;
-  s->b.region = s->cases.data[state];
-  s->b.before = NULL;
+  if (!s->looks) write_in(s, s->cases.data[state]);
 }
 
 static val truth(steps *s, bool value) { return ir_full(&s->b, IR_BOOL, NULL, value); }
 
 static void go(steps *s, uint32_t state) {
-  if (!s->looks) phase_store(&s->b, s->r->state, ir_scalar_i32(&s->b, state));
+  if (!s->looks) pass_store_whole(&s->b, s->r->state, ir_scalar_i32(&s->b, state));
 }
 
 static void moves(steps *s) {
-  if (!s->looks) phase_store(&s->b, s->r->moved, truth(s, true));
+  if (!s->looks) pass_store_whole(&s->b, s->r->moved, truth(s, true));
 }
 
 static void block(steps *s) {
-  if (!s->looks) phase_store(&s->b, s->r->blocked, truth(s, true));
+  if (!s->looks) pass_store_whole(&s->b, s->r->blocked, truth(s, true));
 }
 
 /* Regions of a choice at the builder's place, which ends the text there. */
@@ -179,11 +157,6 @@ static ir_region **choose(steps *s, ir_code code, val by, uint32_t count) {
   for (uint32_t i = 0; i < count; i++) regions[i] = ir_region_new(&s->b, NULL);
   ir_make_control(&s->b, code, &by, 1, regions, count, NULL, 0, NULL);
   return regions;
-}
-
-static void write_in(steps *s, ir_region *region) {
-  s->b.region = region;
-  s->b.before = NULL;
 }
 
 /* ---- values that regions hand on ---- */
@@ -203,7 +176,7 @@ static void hand_on(steps *s, ir_value *const *values, ir_value *const *to, uint
     s->kept[to[i]->id] = true;
     read[i] = steps_read(s, values[i]);
   }
-  for (uint32_t i = 0; i < count && !s->looks; i++) phase_store(&s->b, room(s, to[i]), read[i]);
+  for (uint32_t i = 0; i < count && !s->looks; i++) pass_store_whole(&s->b, room(s, to[i]), read[i]);
 }
 
 static void write_text(steps *s, const ir_region *region);
@@ -252,7 +225,7 @@ static void write_for(steps *s, const ir_op *op) {
   i = steps_read(s, body->args[0]);
   end = steps_read(s, op->operands[1]);
   val step = steps_read(s, op->operands[2]);
-  if (!s->looks) phase_store(&s->b, room(s, body->args[0]), advance(s, i, end, step));
+  if (!s->looks) pass_store_whole(&s->b, room(s, body->args[0]), advance(s, i, end, step));
   go(s, head);
   enter(s, behind);
 }
@@ -315,7 +288,7 @@ static void write_question(steps *s, const ir_op *op) {
 }
 
 static void write_op(steps *s, ir_op *op) {
-  if (!orders(op)) {
+  if (!ir_orders_units(op)) {
     run_op(s, op);
     return;
   }
@@ -357,14 +330,14 @@ static void walk_text(steps *s, bool looks) {
 static void step_on(steps *s, ir_region *region) {
   ir_region *regions[] = {ir_region_new(&s->b, NULL), ir_region_new(&s->b, NULL)};
   write_in(s, regions[0]);
-  val goes_on = ir_map1(&s->b, IR_not, phase_load(&s->b, s->r->blocked));
+  val goes_on = ir_map1(&s->b, IR_not, pass_load_whole(&s->b, s->r->blocked));
   ir_yield(&s->b, &goes_on, 1);
   write_in(s, regions[1]);
-  val state = phase_load(&s->b, s->r->state);
+  val state = pass_load_whole(&s->b, s->r->state);
   ir_make_control(&s->b, IR_switch, &state, 1, s->cases.data, (uint32_t)s->cases.count, NULL, 0, NULL);
   write_in(s, region);
-  phase_store(&s->b, s->r->blocked, truth(s, false));
-  phase_store(&s->b, s->r->moved, truth(s, false));
+  pass_store_whole(&s->b, s->r->blocked, truth(s, false));
+  pass_store_whole(&s->b, s->r->moved, truth(s, false));
   tally_hear(s->p, s->r, &s->b);
   ir_make_control(&s->b, IR_while, NULL, 0, regions, 2, NULL, 0, NULL);
 }
@@ -394,7 +367,7 @@ void steps_report(steps *s, ir_region *region, uint32_t first) {
   }
   const ir_type types[] = {pass_i32(), pass_i32(), pass_i32(), pass_i32()};
   write_in(s, region);
-  val state = phase_load(&s->b, s->r->state);
+  val state = pass_load_whole(&s->b, s->r->state);
   const ir_op *said = ir_make_control(&s->b, IR_switch, &state, 1, regions, count, types, 4, NULL);
   ir_region **told = choose(s, IR_when, ir_map2(&s->b, IR_ge, said->results[0], ir_scalar_i32(&s->b, 0)), 2);
   write_in(s, told[0]);
@@ -407,6 +380,7 @@ void steps_write(phasing *p, role *r, ir_region *region) {
   *s = (steps){.p = p, .r = r, .b = p->top};
   s->home = ARENA_ARRAY(p->arena, uint32_t, values);
   s->again = ARENA_ARRAY(p->arena, uint32_t, values);
+  s->inside = ARENA_ARRAY(p->arena, uint32_t, values);
   s->keep = ARENA_ARRAY(p->arena, val, values);
   s->now = ARENA_ARRAY(p->arena, val, values);
   s->kept = ARENA_ARRAY(p->arena, bool, values);

@@ -3,6 +3,8 @@
  * region runs, all that it yields is of data too. */
 #include "pass/roles/sync_data.h"
 
+#include "pass/util.h"
+
 typedef struct marks {
   bool *of_data; /* by value */
   bool changed;
@@ -24,11 +26,6 @@ static void mark_all(marks *s, ir_value *const *values, uint32_t count) {
   for (uint32_t i = 0; i < count; i++) mark(s, values[i]);
 }
 
-/* The last op of a region with results. */
-static const ir_op *yield_of(const ir_region *region) {
-  return region->last && region->last->code == IR_yield ? region->last : NULL;
-}
-
 /* Begin, end and step of a loop, or what chooses a region. */
 static uint32_t count_deciding(const ir_op *op) {
   if (op->code == IR_for) return 3;
@@ -37,14 +34,14 @@ static uint32_t count_deciding(const ir_op *op) {
 
 static bool is_decided_by_data(const marks *s, const ir_op *op) {
   if (is_any_marked(s, op->operands, count_deciding(op))) return true;
-  const ir_op *condition = op->code == IR_while ? yield_of(op->regions[0]) : NULL;
+  const ir_op *condition = op->code == IR_while ? pass_yield_of(op->regions[0]) : NULL;
   return condition && is_any_marked(s, condition->operands, condition->operand_count);
 }
 
 /* What loops carry: from the start, and from each turn to the next. */
 static void mark_carried(marks *s, const ir_op *op) {
   const uint32_t bounds = count_deciding(op);
-  const ir_op *next = yield_of(op->regions[op->region_count - 1]);
+  const ir_op *next = pass_yield_of(op->regions[op->region_count - 1]);
   for (uint32_t i = 0; i < op->result_count; i++) {
     const bool starts = s->of_data[op->operands[bounds + i]->id];
     if (!starts && !(next && s->of_data[next->operands[i]->id])) continue;
@@ -58,7 +55,7 @@ static void mark_control(marks *s, const ir_op *op) {
   if (op->code == IR_for || op->code == IR_while) mark_carried(s, op);
   if (op->code == IR_for && by_data) mark(s, op->regions[0]->args[0]);
   for (uint32_t r = 0; r < op->region_count && (op->code == IR_when || op->code == IR_switch); r++) {
-    const ir_op *yields = yield_of(op->regions[r]);
+    const ir_op *yields = pass_yield_of(op->regions[r]);
     for (uint32_t i = 0; yields && i < op->result_count; i++)
       if (s->of_data[yields->operands[i]->id]) mark(s, op->results[i]);
   }

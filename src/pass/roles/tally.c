@@ -1,5 +1,6 @@
 /* Barriers and semaphores as counters: who tells adds to this round's row, who waits hears the row of the round
  * before. */
+#include "model/team.h"
 #include "pass/roles/phase.h"
 
 tally *phase_tally(phasing *p, const ir_value *made, uint32_t block) {
@@ -8,26 +9,15 @@ tally *phase_tally(phasing *p, const ir_value *made, uint32_t block) {
   return NULL;
 }
 
-/* Arrivals come from every block that reaches this one. */
-static int64_t arrivals_of(const phasing *p, const ir_value *made, uint32_t block) {
-  uint32_t *reached = ARENA_ARRAY(p->arena, uint32_t, p->blocks);
-  int64_t from = 0;
-  for (uint32_t other = 0; other < p->blocks; other++) {
-    const uint32_t count = phase_blocks_reached(p, made, other, reached);
-    for (uint32_t i = 0; i < count; i++) from += reached[i] == block;
-  }
-  const int64_t each = made->def->attrs->arrivals ? made->def->attrs->arrivals : 1;
-  return from * each;
-}
-
 void phase_add_tallies(phasing *p, const ir_op *scratch) {
   const ir_value *made = scratch->results[0];
-  const bool barrier = made->type.kind == IR_BARRIER;
+  const cluster_barrier_desc desc = team_barrier(p->c->kernel, scratch);
+  const bool counts = made->type.kind == IR_SEMAPHORE;
   for (uint32_t block = 0; block < p->blocks; block++) {
     tally t = {.made = made, .block = block, .count = ir_count(&made->type)};
-    if (barrier) t.need = arrivals_of(p, made, block);
+    t.need = counts ? 0 : cluster_barrier_expected(&desc);
     const ir_shape rows = phase_shape(p, 2, PHASE_ROWS, t.count);
-    t.told = phase_scratch(p, IR_I32, IR_SPACE_SMEM, &rows, made->name);
+    t.told = pass_scratch(&p->top, IR_SPACE_SMEM, IR_I32, &rows, made->name);
     VEC_PUSH(p->arena, &p->tallies, t);
   }
 }
@@ -60,14 +50,8 @@ static val number_of(steps *s, const ir_value *array, const val *at) {
   return number;
 }
 
-static const ir_value *sync_of(const ir_op *op) {
-  for (uint32_t i = 0; i < op->operand_count; i++)
-    if (op->operands[i]->type.kind == IR_BARRIER || op->operands[i]->type.kind == IR_SEMAPHORE) return op->operands[i];
-  return NULL;
-}
-
 bool tally_find(steps *s, const ir_op *op, tally_spot *out) {
-  const ir_value *ref = sync_of(op);
+  const ir_value *ref = op->operands[0];
   uint32_t block = s->r->block;
   val at[KILN_MAX_RANK];
   for (uint32_t d = 0; d < ref->type.shape.rank; d++) at[d] = s->looks ? NULL : ir_scalar_i32(&s->b, 0);
@@ -82,26 +66,26 @@ bool tally_find(steps *s, const ir_op *op, tally_spot *out) {
 
 /* ---- telling ---- */
 
-static ir_index point_at(ir_builder *b, int32_t operand) {
-  return (ir_index){.point = true, .operand = operand, .start = ir_dim_const(b->module, 0), .stride = 1};
-}
-
 static void add_to(steps *s, const tally *t, val element, val amount) {
   ir_builder *b = &s->b;
-  const ir_attrs attrs = {.index_count = 2, .index = {point_at(b, 2), point_at(b, 3)}, .combine = 1 + IR_add};
+  const ir_attrs attrs = {.index_count = 2, .index = {pass_point(b, 2, 0), pass_point(b, 3, 0)}, .combine = 1 + IR_add};
   ir_make(b, IR_atomic, (val[]){t->told, amount, s->p->slot, element}, 4, &attrs);
 }
 
 void tally_tell(steps *s, const ir_op *op) {
   tally_spot spot;
-  uint32_t *reached = ARENA_ARRAY(s->p->arena, uint32_t, s->p->blocks);
   const bool signals = op->code == IR_signal;
   if (!tally_find(s, op, &spot)) return;
   val amount = signals ? steps_read(s, op->operands[1]) : NULL;
   if (s->looks) return;
   if (!amount) amount = ir_scalar_i32(&s->b, 1);
-  const uint32_t count = phase_blocks_reached(s->p, spot.tally->made, spot.tally->block, reached);
-  for (uint32_t i = 0; i < count; i++) add_to(s, phase_tally(s->p, spot.tally->made, reached[i]), spot.element, amount);
+  const ir_value *made = spot.tally->made;
+  const cluster_barrier_desc desc = team_barrier(s->p->c->kernel, made->def);
+  for (uint32_t to = 0; to < s->p->blocks; to++) {
+    const bool own = to == spot.tally->block;
+    if (desc.collective ? cluster_barrier_reaches(&desc, spot.tally->block, to) : own)
+      add_to(s, phase_tally(s->p, made, to), spot.element, amount);
+  }
 }
 
 /* ---- waiting ---- */
@@ -110,7 +94,7 @@ static uint32_t number_in(const steps *s, const tally *t) { return (uint32_t)(t 
 
 static val line_for(steps *s, const tally *t) {
   const ir_shape line = phase_shape(s->p, 1, t->count, 0);
-  val ref = phase_scratch(s->p, IR_I32, IR_SPACE_REGS, &line, t->made->name);
+  val ref = pass_scratch(&s->p->top, IR_SPACE_REGS, IR_I32, &line, t->made->name);
   VEC_PUSH(s->p->arena, &s->r->remembers, ref);
   return ref;
 }
@@ -130,7 +114,7 @@ static void begin_asking(steps *s, const tally *t) {
 static val pick(ir_builder *b, val line, val element) {
   const ir_attrs one = {.size = {1, {1}}};
   const ir_shape none = {.rank = 0};
-  return expand_reshape(b, ir_make1(b, IR_dynamic_slice, (val[]){phase_load(b, line), element}, 2, &one), &none);
+  return expand_reshape(b, ir_make1(b, IR_dynamic_slice, (val[]){pass_load_whole(b, line), element}, 2, &one), &none);
 }
 
 val tally_heard(steps *s, const tally_spot *spot) {
@@ -152,17 +136,16 @@ void tally_take(steps *s, const tally_spot *spot, val amount) {
   val numbers = expand_iota(b, line, 0);
   val here = ir_map2(b, IR_eq, numbers, ir_broadcast_to(b, spot->element, line));
   val more = ir_map3(b, IR_select, here, ir_broadcast_to(b, amount, line), expand_int(b, line, 0));
-  phase_store(b, taken, ir_map2(b, IR_add, phase_load(b, taken), more));
+  pass_store_whole(b, taken, ir_map2(b, IR_add, pass_load_whole(b, taken), more));
 }
 
 void tally_hear(phasing *p, role *r, ir_builder *b) {
   for (size_t i = 0; r->heard && i < p->tallies.count; i++) {
     const tally *t = &p->tallies.data[i];
     if (!r->heard[i]) continue;
-    ir_attrs row = {.index_count = 2, .index = {point_at(b, 1)}};
-    row.index[1] = (ir_index){
-        .operand = -1, .start = ir_dim_const(b->module, 0), .size = ir_dim_const(b->module, t->count), .stride = 1};
+    ir_attrs row = pass_whole_index(b, &t->told->type.shape);
+    row.index[0] = pass_point(b, 1, 0);
     val news = ir_make1(b, IR_load, (val[]){t->told, p->before}, 2, &row);
-    phase_store(b, r->heard[i], ir_map2(b, IR_add, phase_load(b, r->heard[i]), news));
+    pass_store_whole(b, r->heard[i], ir_map2(b, IR_add, pass_load_whole(b, r->heard[i]), news));
   }
 }

@@ -39,7 +39,7 @@ uint32_t roles_block(const roles *r, const roles_unit *unit) {
 /* ---- places ---- */
 
 static int64_t place_in_teams(const roles *r, const roles_unit *unit, const ir_value *axis, bool *known) {
-  uint32_t places[TEAM_AXES_MOST];
+  uint32_t places[IR_MAX_TEAMS];
   team_places(r->kernel, &r->machine, unit->id, places);
   for (uint32_t i = 0; i < r->kernel->team_count; i++)
     if (r->kernel->teams[i].index == axis) return *known = true, places[i];

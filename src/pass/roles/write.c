@@ -22,7 +22,7 @@ static void write_op(writer *w, ir_op *op) {
   for (uint32_t i = 0; i < op->result_count && !w->r->failed; i++) {
     ir_value *slot = write_slot(w, op->results[i]);
     VEC_PUSH(w->r->arena, &w->mapped, op->results[i]->id);
-    if (slot) write_store(w, slot, w->map[op->results[i]->id]);
+    if (slot) pass_store_whole(&w->b, slot, w->map[op->results[i]->id]);
   }
 }
 
@@ -39,7 +39,7 @@ static void write_values(writer *w, ir_value *const *from, ir_value *const *to, 
   for (uint32_t i = 0; i < count; i++)
     if (w->r->values[to[i]->id].slot) values[i] = write_value(w, from[i]);
   for (uint32_t i = 0; i < count; i++)
-    if (values[i]) write_store(w, write_slot(w, to[i]), values[i]);
+    if (values[i]) pass_store_whole(&w->b, write_slot(w, to[i]), values[i]);
 }
 
 static ir_value *const *carriers_of(const ir_op *op) {
@@ -93,8 +93,7 @@ static void write_loop_of(writer *w, const roll_node *node) {
   ir_region *body = ir_region_new(&w->b, NULL);
   ir_value *index = ir_region_arg(&w->b, body, pass_i32(), counts.name);
   VEC_PUSH(w->r->arena, &w->loops, (write_loop){index, counts.first});
-  w->b.region = body;
-  w->b.before = NULL;
+  w->b = pass_inside(&w->b, body);
   write_nodes(w, node->body, node->body_count);
   w->loops.count--;
   w->b = outer;
@@ -140,14 +139,6 @@ static bool has_room_for_blocks(roles *r) {
   return true;
 }
 
-/* What is used by the old text is used no more. */
-static void replace_body(const writer *w) {
-  ir_kernel *k = w->r->kernel;
-  ir_region *old = k->body;
-  while (old->last) ir_erase(old->last);
-  k->body = w->b.region;
-}
-
 bool roles_write(roles *r, const roll_list *order) {
   writer w;
   if (roll_size(r, order) > ROLES_TEXT_MOST)
@@ -157,7 +148,8 @@ bool roles_write(roles *r, const roll_list *order) {
   open_writer(&w, r);
   write_nodes(&w, order->nodes, order->count);
   if (r->failed) return false;
-  replace_body(&w);
+  pass_erase_all(r->kernel->body);
+  r->kernel->body = w.b.region;
   write_peers(&w);
   r->kernel->team_count = 0;
   if (r->whole_grid) r->kernel->axis_count = 0;

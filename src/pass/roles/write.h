@@ -26,9 +26,8 @@ typedef struct writer {
 /* home.c: what stands for a value of a unit, and the memory of what outlives its piece */
 ir_value *write_value(writer *w, ir_value *v);
 void write_map(writer *w, const ir_value *v, ir_value *to);
-void write_forget(writer *w);                            /* at the end of a piece */
-ir_value *write_slot(writer *w, const ir_value *v);      /* NULL: it needs none */
-void write_store(writer *w, ir_value *ref, ir_value *v); /* all of it */
+void write_forget(writer *w);                       /* at the end of a piece */
+ir_value *write_slot(writer *w, const ir_value *v); /* NULL: it needs none */
 
 /* peers.c: the memory of all blocks of a launch is one array, and each has a row of it */
 ir_value *write_blocks(writer *w, const ir_op *scratch);
