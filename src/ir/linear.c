@@ -5,12 +5,6 @@
 
 /* ---- maps ---- */
 
-linear linear_identity(uint32_t bits) {
-  linear matrix = {.in = bits, .out = bits};
-  for (uint32_t i = 0; i < bits; i++) matrix.basis[i] = UINT64_C(1) << i;
-  return matrix;
-}
-
 uint64_t linear_apply(const linear *matrix, uint64_t index) {
   uint64_t result = 0;
   for (uint32_t i = 0; i < matrix->in; i++)
@@ -22,10 +16,6 @@ linear linear_compose(const linear *first, const linear *second) {
   linear matrix = {.in = first->in, .out = second->out};
   for (uint32_t i = 0; i < first->in; i++) matrix.basis[i] = linear_apply(second, first->basis[i]);
   return matrix;
-}
-
-bool linear_equal(const linear *a, const linear *b) {
-  return a->in == b->in && a->out == b->out && memcmp(a->basis, b->basis, a->in * sizeof a->basis[0]) == 0;
 }
 
 /* Rows reduced so that each has a top bit of its own; `from` tells which inputs make up each row. */

@@ -18,7 +18,6 @@ typedef struct linear {
   uint64_t basis[LINEAR_BITS]; /* the image of each input bit */
 } linear;
 
-linear linear_identity(uint32_t bits);
 uint64_t linear_apply(const linear *matrix, uint64_t index);
 /* second(first(index)); first->out must be second->in. */
 linear linear_compose(const linear *first, const linear *second);
@@ -28,7 +27,6 @@ bool linear_is_surjective(const linear *matrix);
 /* A right inverse: matrix(inverse(x)) = x, the smallest preimage in the order of the pivots. False when some x is never
  * reached. */
 bool linear_invert(const linear *matrix, linear *inverse);
-bool linear_equal(const linear *a, const linear *b);
 
 typedef struct layout {
   linear map;

@@ -11,12 +11,6 @@ uint64_t key_hash(alloc_key key) {
   return hash ^ hash >> 32;
 }
 
-void key_print(const machine *m, alloc_key key, text *out) {
-  text_format(out, "%s of ", space_name(key.space));
-  unit_print(m, key.owner, out);
-  text_format(out, " #%u", key.serial);
-}
-
 alloc_key key_take(const machine *m, key_serials *serials, unit_id u, space_id space) {
   uint32_t *next = &serials->next[space_info_of(space)->depth];
   return (alloc_key){space, unit_owner(m, u, space), (*next)++};

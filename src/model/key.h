@@ -18,7 +18,6 @@ typedef struct alloc_key {
 
 bool key_equal(alloc_key a, alloc_key b);
 uint64_t key_hash(alloc_key key);
-void key_print(const machine *m, alloc_key key, text *out); /* "smem of cluster 0 block 1 #2" */
 
 /* One unit's counters; zero at the start of a program. */
 typedef struct key_serials {

@@ -28,12 +28,6 @@ bool step_count(const step_grid *grid, uint64_t *out) {
   return count <= INT64_MAX;
 }
 
-uint64_t step_behind(const step_grid *grid, uint32_t axis) {
-  uint64_t behind = 1;
-  while (++axis < grid->rank) behind *= (uint64_t)grid->size[axis];
-  return behind;
-}
-
 /* ---- the rules, in numbers ---- */
 
 #define STEP_ADD(a, b) ((a) + (b))

@@ -22,7 +22,6 @@ step_grid step_grid_of(const ir_kernel *k); /* bound; an axis whose extent a lau
 
 /* Number of steps; false when it does not fit (or a size is negative). */
 bool step_count(const step_grid *grid, uint64_t *out);
-uint64_t step_behind(const step_grid *grid, uint32_t axis); /* steps of all axes behind it */
 void step_unflatten(const step_grid *grid, uint64_t flat, int64_t *index);
 uint64_t step_flatten(const step_grid *grid, const int64_t *index);
 

@@ -172,10 +172,6 @@ spv_id spv_glsl2(spv_code *c, enum GLSLstd450 op, spv_id type, spv_id a, spv_id 
   return spv_pure(c, SpvOpExtInst, type, SPV_LIST(spv_glsl(c->m), (uint32_t)op, a, b), 2, 2);
 }
 
-spv_id spv_glsl3(spv_code *c, enum GLSLstd450 op, spv_id type, spv_id a, spv_id b, spv_id d) {
-  return spv_pure(c, SpvOpExtInst, type, SPV_LIST(spv_glsl(c->m), (uint32_t)op, a, b, d), 2, 3);
-}
-
 spv_id spv_bitcast(spv_code *c, spv_id type, spv_id a) { return spv_op1(c, SpvOpBitcast, type, a); }
 
 spv_id spv_extract(spv_code *c, spv_id type, spv_id composite, uint32_t index) {

@@ -31,7 +31,7 @@ typedef struct spv_code {
   spv_words key;
   uint32_t lanes;                            /* of the subgroup */
   bool free_order;                           /* float arithmetic may be fused: sums whose order is nobody's promise */
-  spv_id boolean, u32, f32, u64, f64, words; /* types; 64-bit ones on demand; words: a vector of four u32 */
+  spv_id boolean, u32, f32, f64, words; /* types; 64-bit ones on demand; words: a vector of four u32 */
 } spv_code;
 
 void spv_code_init(spv_code *c, spv_module *m);
@@ -48,7 +48,6 @@ spv_id spv_op2(spv_code *c, SpvOp op, spv_id type, spv_id a, spv_id b);
 spv_id spv_op3(spv_code *c, SpvOp op, spv_id type, spv_id a, spv_id b, spv_id d);
 spv_id spv_glsl1(spv_code *c, enum GLSLstd450 op, spv_id type, spv_id a);
 spv_id spv_glsl2(spv_code *c, enum GLSLstd450 op, spv_id type, spv_id a, spv_id b);
-spv_id spv_glsl3(spv_code *c, enum GLSLstd450 op, spv_id type, spv_id a, spv_id b, spv_id d);
 spv_id spv_bitcast(spv_code *c, spv_id type, spv_id a);
 spv_id spv_extract(spv_code *c, spv_id type, spv_id composite, uint32_t index);
 spv_id spv_select(spv_code *c, spv_id type, spv_id condition, spv_id yes,
@@ -74,7 +73,6 @@ spv_id spv_shl_const(spv_code *c, spv_id a, uint32_t b);
 spv_id spv_shr_const(spv_code *c, spv_id a, uint32_t b);
 spv_id spv_min(spv_code *c, spv_id a, spv_id b);
 spv_id spv_max(spv_code *c, spv_id a, spv_id b);
-spv_id spv_below(spv_code *c, spv_id a, spv_id b); /* a < b signed, as a bool; 0 when certainly true */
 
 /* ---- scopes around structured control flow ---- */
 void spv_scope_push(spv_code *c);

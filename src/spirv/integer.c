@@ -219,10 +219,3 @@ spv_id spv_max(spv_code *c, spv_id a, spv_id b) {
   spv_id id = follow(c, spv_glsl2(c, GLSLstd450SMax, c->u32, a, b), larger, a, b);
   return know(c, id, larger(x.low, y.low), larger(x.high, y.high), common_divisor(x.multiple, y.multiple));
 }
-
-spv_id spv_below(spv_code *c, spv_id a, spv_id b) {
-  const spv_fact x = *spv_fact_of(c, a), y = *spv_fact_of(c, b);
-  if (x.high < y.low) return 0;
-  if (x.low >= y.high) return spv_const_bool(c->m, false);
-  return spv_op2(c, SpvOpSLessThan, c->boolean, a, b);
-}

@@ -93,15 +93,6 @@ void spv_capability(spv_module *m, SpvCapability capability) {
   spv_write(m, SPV_CAPABILITIES, SpvOpCapability, SPV_LIST((uint32_t)capability));
 }
 
-void spv_extension(spv_module *m, const char *name) {
-  spv_words words = {0};
-  push_string(m, &words, str_from(name));
-  const spv_words *key = make_key(m, SpvOpExtension, 0, words.data, words.count);
-  if (find(m, key)) return;
-  remember(m, key, 1);
-  spv_write(m, SPV_EXTENSIONS, SpvOpExtension, words.data, words.count);
-}
-
 /* ---- names, decorations, source places ---- */
 
 void spv_name(spv_module *m, spv_id id, kiln_str name) {
@@ -255,17 +246,6 @@ spv_id spv_const_f32(spv_module *m, float value) {
   memcpy(&bits, &value, sizeof bits);
   return spv_const_bits(m, spv_type_float(m, 32), 32, bits);
 }
-
-spv_id spv_const_splat(spv_module *m, spv_id vector_type, spv_id element, uint32_t count) {
-  if (count == 1) return element;
-  const uint32_t words[] = {vector_type, element, element, element, element};
-  return unique(m, UNIQUE_CONST, SpvOpConstantComposite, 0, words, count + 1);
-}
-
-spv_id spv_const_null(spv_module *m, spv_id type) {
-  return unique(m, UNIQUE_CONST, SpvOpConstantNull, 0, SPV_LIST(type));
-}
-spv_id spv_undef(spv_module *m, spv_id type) { return unique(m, UNIQUE_CONST, SpvOpUndef, 0, SPV_LIST(type)); }
 
 spv_id spv_variable(spv_module *m, SpvStorageClass storage, spv_id type) {
   spv_id pointer = spv_type_pointer(m, storage, type);

@@ -20,7 +20,6 @@ typedef VEC(spv_words) spv_streams;
 /* Sections in the order of the specification, 2.4 "Logical Layout of a Module". */
 typedef enum spv_section {
   SPV_CAPABILITIES,
-  SPV_EXTENSIONS,
   SPV_IMPORTS,
   SPV_MEMORY_MODEL,
   SPV_ENTRY_POINTS,
@@ -58,7 +57,6 @@ spv_words spv_module_finish(spv_module *m);
 /* ---- raw writing ---- */
 void spv_write(spv_module *m, spv_section section, SpvOp op, const uint32_t *operands, size_t count);
 void spv_capability(spv_module *m, SpvCapability capability);
-void spv_extension(spv_module *m, const char *name);
 void spv_name(spv_module *m, spv_id id, kiln_str name);
 void spv_decorate(spv_module *m, spv_id id, SpvDecoration decoration, const uint32_t *operands, size_t count);
 void spv_decorate_member(spv_module *m, spv_id type, uint32_t member, SpvDecoration decoration, uint32_t operand);
@@ -86,9 +84,6 @@ spv_id spv_const_i32(spv_module *m, int32_t value);
 spv_id spv_const_f32(spv_module *m, float value);
 spv_id spv_const_bits(spv_module *m, spv_id type, uint32_t bits,
                       uint64_t value); /* bits: width of the type, 32 or 64 */
-spv_id spv_const_splat(spv_module *m, spv_id vector_type, spv_id element, uint32_t count);
-spv_id spv_const_null(spv_module *m, spv_id type);
-spv_id spv_undef(spv_module *m, spv_id type);
 
 /* A variable of the module, or of the function for SpvStorageClassFunction. */
 spv_id spv_variable(spv_module *m, SpvStorageClass storage, spv_id type);
