@@ -8,10 +8,7 @@ Both sides run turn by turn in short rounds, so that all meet the same noise: a 
 beside it stands that of the medians. Results are checked before they count. It needs JAX and the Python package
 (`pip install ./python 'jax==0.11.1'`). `--write bench/RESULTS.md` replaces this script's part of that file.
 """
-import argparse
-import datetime
 import functools
-import pathlib
 import statistics
 import sys
 import time
@@ -20,7 +17,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from compare import Report, machine, normal
+from compare import Report, arguments_of, normal
 from jax.experimental import pallas as pl
 
 import kiln.pallas as kp
@@ -291,19 +288,11 @@ TABLES = {"calls": small_table, "xla": xla_table}
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=TABLES, help="one of the two tables")
-    parser.add_argument("--write", type=pathlib.Path, help="also replace this script's part of that file")
-    options = parser.parse_args()
+    options = arguments_of(__doc__, TABLES).parse_args()
     report = Report()
-    report.add(f"{TITLE}\n")
-    report.add(f"Machine: {machine()}. Date: {datetime.date.today()}. JAX {jax.__version__}. "
-               f"Command: `{' '.join(['bench/beside_jax.py', *sys.argv[1:]])}`.")
+    report.begin(TITLE, f"JAX {jax.__version__}")
     report.add("Best of many short rounds, turn by turn; a ratio above 1 means that Kiln is faster.\n")
-    for name, table in TABLES.items():
-        if options.only in (None, name):
-            table(report)
-            report.add()
+    report.add_parts(TABLES, options.only)
     return report.finish(options.write)
 
 

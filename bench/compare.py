@@ -147,6 +147,19 @@ class Report:
             self.missed.append(f"{workload} on {where}: {value:.2f}, at most {limit} is allowed")
         return f"{value:.2f} ({'within' if value <= limit else 'ABOVE'} {limit})"
 
+    def begin(self, title, *more):
+        """The title, and what made the numbers: `more` stands between the date and the command."""
+        self.add(f"{title}\n")
+        command = " ".join([f"bench/{pathlib.Path(sys.argv[0]).name}", *sys.argv[1:]])
+        self.add(". ".join([f"Machine: {machine()}", f"Date: {datetime.date.today()}", *more, f"Command: `{command}`."]))
+
+    def add_parts(self, parts, only, *arguments):
+        """Those of {name: function} that are wanted: all, or one."""
+        for name, part in parts.items():
+            if only in (None, name):
+                part(self, *arguments)
+                self.add()
+
     def add_floors(self):
         self.add("\n## Floors\n")
         self.add("\n".join(f"- missed: {line}" for line in self.missed) or "All met.")
@@ -208,19 +221,25 @@ def machine():
     return f"{model}, {os.cpu_count()} CPUs"
 
 
+def arguments_of(script, parts=()):
+    """A parser of what all scripts take, for those that report to a file."""
+    parser = argparse.ArgumentParser(description=script, formatter_class=argparse.RawDescriptionHelpFormatter)
+    if parts:
+        parser.add_argument("--only", choices=parts, help="one of the tables")
+    parser.add_argument("--write", type=pathlib.Path, help="also replace this script's part of that file, as bench/RESULTS.md")
+    return parser
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments_of(__doc__)
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release")
     parser.add_argument("--drivers", type=pathlib.Path, default=ROOT / "build/drivers", help="what `ci/setup drivers` made")
     parser.add_argument("--processor", action="store_true",
                         help="beside GLSL, compare processor time: right for CPU drivers when other programs run too")
-    parser.add_argument("--write", type=pathlib.Path, help="also put the tables into this file, as bench/RESULTS.md, in place of those that it has")
     options = parser.parse_args()
     report = Report()
-    report.add("# Results\n")
     commit = subprocess.run(["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"], text=True, stdout=subprocess.PIPE).stdout
-    report.add(f"Machine: {machine()}. Date: {datetime.date.today()}. Commit: {commit.strip()}. "
-               f"Command: `{' '.join(['bench/compare.py', *sys.argv[1:]])}`.")
+    report.begin("# Results", f"Commit: {commit.strip()}")
     report.add("Best of several runs; a ratio above 1 means that Kiln is faster. GB/s count every array once.\n")
     if options.processor:
         report.add("Beside GLSL both times are processor time, all threads together: other programs were running.\n")

@@ -11,9 +11,7 @@ All sides run turn by turn in short rounds, so that all meet the same noise, and
 are checked before they count. It needs JAX and the Python package (`pip install ./python 'jax==0.11.1'`), and for the
 shadow a build of the command (`--build`). `--write bench/RESULTS.md` replaces this script's part of that file.
 """
-import argparse
 import contextlib
-import datetime
 import json
 import pathlib
 import subprocess
@@ -25,7 +23,7 @@ from typing import NamedTuple
 import gpu_cases as cases
 import jax
 import numpy as np
-from compare import ROOT, Report, machine
+from compare import ROOT, Report, arguments_of
 from jax.experimental.pallas import mosaic_gpu as plgpu
 
 import kiln.pallas as kp
@@ -184,20 +182,13 @@ PARTS = {"jax": beside_jax, "detector": detector, "growth": growth, "roles": rol
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", choices=PARTS, help="one of the tables")
+    parser = arguments_of(__doc__, PARTS)
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release")
-    parser.add_argument("--write", type=pathlib.Path, help="also replace this script's part of that file")
     options = parser.parse_args()
     report = Report()
-    report.add(f"{TITLE}\n")
-    report.add(f"Machine: {machine()}. Date: {datetime.date.today()}. JAX {jax.__version__}. "
-               f"Command: `{' '.join(['bench/gpu_machine.py', *sys.argv[1:]])}`.")
+    report.begin(TITLE, f"JAX {jax.__version__}")
     report.add("Best of many short rounds, turn by turn.\n")
-    for name, part in PARTS.items():
-        if options.only in (None, name):
-            part(report, options.build)
-            report.add()
+    report.add_parts(PARTS, options.only, options.build)
     return report.finish(options.write)
 
 

@@ -12,7 +12,7 @@ from jax.experimental.pallas import mosaic_gpu as plgpu
 
 import kiln
 import kiln.pallas as kp
-from kiln.pallas import bridge
+from kiln.pallas.gpu import kernel
 
 EXPECTED = pathlib.Path(__file__).resolve().parent / "gpu"
 I32 = jnp.int32
@@ -104,8 +104,8 @@ def test_axes_of_devices_are_inputs(monkeypatch):
     mesh = jax.sharding.Mesh(jax.devices()[:1], ["d"])
     sharded = jax.shard_map(call, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False)
     exported = []
-    original = bridge.export_gpu_call
-    monkeypatch.setattr(bridge, "export_gpu_call", lambda **p: exported.append(original(**p)) or exported[-1])
+    original = kernel.export_gpu_call
+    monkeypatch.setattr(kernel, "export_gpu_call", lambda **p: exported.append(original(**p)) or exported[-1])
     kp.export(sharded, jnp.zeros((4,), I32))
     assert exported[0].device_axes == ("d",)
     assert ", d: i32)" in exported[0].text

@@ -111,8 +111,9 @@ def test_code_with_a_meaning(monkeypatch):
     def body(x, o, s):
         o[...] = opaque(x[...], s.at[1]) + s[1]
 
-    monkeypatch.setattr(inline, "MEANINGS", {})
-    kp.inline_meaning(f"{__name__}.opaque")(meaning)
+    name = f"{__name__}.opaque"
+    monkeypatch.setitem(inline.MEANINGS, name, None)
+    kp.inline_meaning(name)(meaning)
     found = kp.run(lambda x: inline_kernel(body, x, scratch_types=[plgpu.SMEM((2, 128), F32)]), data(128), check=True)
     np.testing.assert_allclose(found, data(128) * 4 + 1, rtol=1e-6)
 
@@ -130,8 +131,7 @@ def test_named_barriers_end_with_arrivals_pending(monkeypatch):
             meet("sync", 7, 256)
             o[...] = s[...]
 
-    name = f"{__name__}.meet.<locals>.bar_op"
-    monkeypatch.setitem(inline.STATEMENTS, name, inline.write_named_barrier)
+    monkeypatch.setattr(inline, "NAMED_BARRIERS", {f"{__name__}.meet.<locals>.bar_op"})
     options = {"scratch_types": [plgpu.SMEM((128,), F32)], "num_threads": 2, "thread_name": "t"}
     found = kp.run(lambda x: inline_kernel(body, x, **options), data(128), check=True)
     np.testing.assert_array_equal(found, data(128) * 2)

@@ -120,6 +120,11 @@ def test_vmap_grad_scan_and_cond(x):
     del primal
 
 
+def test_start_without_what_only_kernels_for_gpus_want():
+    code = "import sys, kiln.pallas; sys.exit('jax._src.pallas.mosaic_gpu.core' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 def on_four_devices(code):
     here = os.path.dirname(__file__)
     path = os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])

@@ -29,8 +29,8 @@ typedef struct spv_code {
   VEC(spv_fact) facts; /* by id */
   VEC(spv_scope) scopes;
   spv_words key;
-  uint32_t lanes;                            /* of the subgroup */
-  bool free_order;                           /* float arithmetic may be fused: sums whose order is nobody's promise */
+  uint32_t lanes;                       /* of the subgroup */
+  bool free_order;                      /* float arithmetic may be fused: sums whose order is nobody's promise */
   spv_id boolean, u32, f32, f64, words; /* types; 64-bit ones on demand; words: a vector of four u32 */
 } spv_code;
 

@@ -7,7 +7,7 @@
 """
 
 from kiln.pallas.bridge import Run, export, interpreter, run
-from kiln.pallas.gpu.inline import inline_meaning
+from kiln.pallas.gpu.meanings import inline_meaning
 from kiln.pallas.unsupported import Unsupported
 
 __all__ = ["Run", "Unsupported", "export", "inline_meaning", "interpreter", "run"]

@@ -27,8 +27,7 @@ from kiln.errors import Error, Fault
 from kiln.kernel import Kernel, Settings, request_settings
 from kiln.pallas import door, table
 from kiln.pallas.exporter import Exported, export_call
-from kiln.pallas.gpu import mode as gpu_mode
-from kiln.pallas.gpu.kernel import export_gpu_call, is_gpu
+from kiln.pallas.gpu.calls import is_gpu, is_mode
 from kiln.pallas.unsupported import Unsupported
 
 TESTED = ((0, 11, 1), (0, 12, 0))  # from, to: the versions of JAX that this was tested with
@@ -88,7 +87,6 @@ def _install() -> None:
     ours = functools.partial(_lowering, original)
     jax_pallas_call._pallas_call_lowering = ours
     mlir.register_lowering(jax_pallas_call.pallas_call_p, ours)
-    gpu_mode.install(lambda: _setting.value is not None)
 
 
 def _check_version() -> None:
@@ -123,8 +121,21 @@ def _check_mode(interpret: Any) -> None:
 def _export(interpret: Any, **params: Any) -> Exported:
     """The kernel of a Pallas call, by the machine it is written for."""
     if is_gpu(interpret, params["mesh"], params["compiler_params"]):
-        return export_gpu_call(skip_floats=getattr(interpret, "skip_floating_point_ops", False), **params)
+        return _gpu().export_gpu_call(skip_floats=getattr(interpret, "skip_floating_point_ops", False), **params)
     return export_call(**params)
+
+
+@functools.cache
+def _gpu() -> Any:
+    """What exports Mosaic GPU kernels, and speaks for JAX's interpreter of them.
+
+    It imports JAX's Mosaic GPU, which takes several times as long as all else: programs without such kernels do not
+    wait for that.
+    """
+    from kiln.pallas.gpu import kernel, mode
+
+    mode.install(lambda: _setting.value is not None)
+    return kernel
 
 
 def _call(setting: Any, interpret: Any, *args: Any, jaxpr: Any, grid_mapping: Any, **params: Any) -> Sequence[Any]:
@@ -132,7 +143,7 @@ def _call(setting: Any, interpret: Any, *args: Any, jaxpr: Any, grid_mapping: An
     exported = _export(interpret, jaxpr=jaxpr, grid_mapping=grid_mapping, **params)
     collecting = isinstance(setting, Collector)
     settings = request_settings("host", False, None) if collecting else setting
-    mode = gpu_mode.is_mode(interpret, settings)
+    mode = is_mode(interpret, settings)
     entry = door.enter(exported.text, settings, mode, mode and interpret.detect_races)
     if collecting:
         setting.kernels.append(entry.kernel)

@@ -26,12 +26,6 @@ from kiln.pallas.text import Writer
 from kiln.pallas.unsupported import Unsupported
 
 
-def is_gpu(interpret: Any, mesh: Any, compiler_params: Any) -> bool:
-    """Whether a call is one of Mosaic GPU."""
-    own = "jax._src.pallas.mosaic_gpu"
-    return any(type(x).__module__.startswith(own) for x in (interpret, mesh, compiler_params))
-
-
 def export_gpu_call(
     *,
     jaxpr: Any,

@@ -8,14 +8,13 @@ import jax
 import jax.numpy as jnp
 from jax.experimental.pallas import triton
 
-from kiln.pallas.gpu.inline import Code, inline_meaning
+from kiln.pallas.gpu.meanings import Code, Meaning
 
 WARP = 32  # lanes
 
 # ---- jax-linear-attention ----
 
 
-@inline_meaning("jla.ops.mosaic_gpu.short_conv_l2norm._head_sum.<locals>.head_sum")
 def head_sum(code: Code, x: Any) -> Any:
     """The sum of each head's channels, in the place of each: so many lanes hold a head, each some of it."""
     head = code.held["lanes"] * _width(code.layouts[0])
@@ -40,13 +39,11 @@ def _of_lane_beside(x: Any, distance: int) -> Any:
     return jnp.stack([split[:, :, 1], split[:, :, 0]], axis=2).reshape(x.shape)
 
 
-@inline_meaning("jla.ops.mosaic_gpu.mamba1_bwd2._first_step")
 def first_exchange(code: Code, low: Any, high: Any) -> Any:
     """The first step of 32 sums over the lanes of a warp."""
     return _exchanged(WARP // 2, [low.reshape(-1, WARP), high.reshape(-1, WARP)])[0].reshape(low.shape)
 
 
-@inline_meaning("jla.ops.mosaic_gpu.mamba1_bwd2._finish_and_store")
 def last_exchanges(code: Code, ref: Any, *parts: Any) -> None:
     """The other steps: lane l holds the l-th sum of its warp, and stores it."""
     sums = [part.reshape(-1, WARP) for part in parts]
@@ -55,7 +52,6 @@ def last_exchanges(code: Code, ref: Any, *parts: Any) -> None:
     ref[...] = sums[0]
 
 
-@inline_meaning("jla.ops.mosaic_gpu.dsa_topk._scatter.<locals>.store")
 def scatter(
     code: Code, keep: Any, places: Any, x: Any, rows: Any, columns: Any, b: Any, indices: Any, values: Any
 ) -> None:
@@ -78,14 +74,12 @@ def _inverse(lower: Any, x_ref: Any) -> Any:
     return x_ref[...]
 
 
-@inline_meaning("jla.ops.mosaic_gpu.gated_delta_rule_kernels._unit_lower_inverse")
 def unit_lower_inverse(code: Code, negated: Any, staged: Any, x_ref: Any) -> Any:
     """(1 + A)^-1 of a strictly lower triangle, given -A transposed."""
     staged[...] = negated
     return _inverse(negated.T, x_ref)
 
 
-@inline_meaning("jla.ops.mosaic_gpu.gated_delta_rule_kernels._diag_block_inverse")
 def diagonal_block_inverse(code: Code, negated: Any, staged: Any, x_ref: Any) -> Any:
     """The same of each block of 16 on the diagonal; zero elsewhere."""
     staged[...] = negated
@@ -96,7 +90,18 @@ def diagonal_block_inverse(code: Code, negated: Any, staged: Any, x_ref: Any) ->
 # ---- tokamax ----
 
 
-@inline_meaning("tokamax._src.ops.attention.pallas_mosaic_gpu_kernel_sm80._relayout_p_to_lhs.<locals>.relabel")
 def relabelled(code: Code, x: Any) -> Any:
     """The same values in another layout."""
     return x
+
+
+JLA, TOKAMAX = "jla.ops.mosaic_gpu.", "tokamax._src.ops."
+KNOWN: dict[str, Meaning] = {  # unless the program says otherwise
+    JLA + "short_conv_l2norm._head_sum.<locals>.head_sum": head_sum,
+    JLA + "mamba1_bwd2._first_step": first_exchange,
+    JLA + "mamba1_bwd2._finish_and_store": last_exchanges,
+    JLA + "dsa_topk._scatter.<locals>.store": scatter,
+    JLA + "gated_delta_rule_kernels._unit_lower_inverse": unit_lower_inverse,
+    JLA + "gated_delta_rule_kernels._diag_block_inverse": diagonal_block_inverse,
+    TOKAMAX + "attention.pallas_mosaic_gpu_kernel_sm80._relayout_p_to_lhs.<locals>.relabel": relabelled,
+}

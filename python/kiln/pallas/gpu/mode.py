@@ -12,10 +12,8 @@ from typing import Any
 
 import jax
 from jax._src.pallas.mosaic_gpu.interpret import gpu_callbacks, interpret_pallas_call
-from jax._src.pallas.mosaic_gpu.interpret.params import InterpretGPUParams
 
 from kiln.errors import Error
-from kiln.kernel import Settings
 from kiln.pallas import door
 from kiln.pallas.gpu.lower import WARPS
 
@@ -34,11 +32,6 @@ class Races:
 
 
 _reset = 0  # launches before this one are forgotten
-
-
-def is_mode(interpret: Any, settings: Settings) -> bool:
-    """Whether a call is to run as JAX's interpreter runs it: races are noted, unless `check` asks for them."""
-    return isinstance(interpret, InterpretGPUParams) and settings.on == b"host" and not settings.check
 
 
 def install(is_on: Callable[[], bool]) -> None:
