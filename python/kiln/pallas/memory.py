@@ -46,16 +46,22 @@ def integer(low: Lowering, value: Any) -> Value:
     return low.constant(int(value))
 
 
+def _from_end(low: Lowering, index: Value, extent: int) -> Value:
+    """An index that counts from the end where it is negative."""
+    if index.bounds is not None and index.bounds.low >= 0:
+        return index
+    negative = low.binary("lt", index, low.constant(0), np.bool_)
+    wrapped = low.binary("add", index, low.constant(extent))
+    return low.elementwise("select_n", [negative, wrapped, index], index.shape, np.int32)
+
+
 def clamped(low: Lowering, start: Value, size: int, extent: int) -> Value:
     """Where a slice starts: a negative start counts from the end, and the slice is moved inside."""
     last = max(extent - size, 0)
     if start.number is not None:
         number = int(start.number)
         return low.constant(min(max(number + extent if number < 0 else number, 0), last))
-    if start.bounds is None or start.bounds.low < 0:
-        negative = low.binary("lt", start, low.constant(0), np.bool_)
-        wrapped = low.binary("add", start, low.constant(extent))
-        start = low.elementwise("select_n", [negative, wrapped, start], start.shape, np.int32)
+    start = _from_end(low, start, extent)
     if start.bounds is not None and start.bounds.within(0, last):
         return start
     return low.elementwise("clamp", [low.constant(0), start, low.constant(last)], start.shape, np.int32)
@@ -297,13 +303,28 @@ def lower_masked_swap(low: Lowering, eqn: Equation) -> Operand:
 # ---- atomics ----
 
 
+def _atomic_part(low: Lowering, ref: Ref, transforms: Sequence[Any]) -> Spot:
+    """What an atomic changes. Points outside stay there: what is written is dropped, as in JAX's interpreter."""
+    *outer, last = transforms
+    if not isinstance(last, NDIndexer) or not has_arrays(last):
+        return whole(low, ref, transforms, "an atomic on memory seen through")
+    entries = zip(last.indices, last.shape, strict=True)
+    indices = [i if isinstance(i, Slice) else _from_end(low, integer(low, i), n) for i, n in entries]
+    points = dataclasses.replace(last, indices=tuple(indices))
+    part, rest = resolve(low, ref, (*outer, points), clamp=False, points=True)
+    if rest:
+        raise low.unsupported(f"an atomic on memory seen through {rest[0]}")
+    return part
+
+
 @rule("atomic_rmw")
 def lower_atomic(low: Lowering, eqn: Equation) -> Operand:
     """Let old = atomic add x[..] = v."""
     ref, transforms, value, mask = eqn.params["args_tree"].unflatten(eqn.operands)
-    part = whole(low, ref, transforms, "an atomic on memory seen through")
+    part = _atomic_part(low, ref, transforms)
     kind = eqn.params["atomic_type"].value
     extra = [f"mask: {mask.text}"] if mask is not None else []
+    low.touch(part.ref, False)
     return low.let(f"atomic {kind} {part.text(*extra)} = {value.text}", part.shape, ref.dtype)
 
 
@@ -311,6 +332,7 @@ def lower_atomic(low: Lowering, eqn: Equation) -> Operand:
 def lower_compare_exchange(low: Lowering, eqn: Equation) -> Operand:
     """Let old = atomic cas x[..] = expected, v."""
     ref, expected, value = eqn.operands
+    low.touch(ref, False)
     return low.let(f"atomic cas {ref.text}[...] = {expected.text}, {value.text}", ref.shape, ref.dtype)
 
 
