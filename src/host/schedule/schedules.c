@@ -115,12 +115,23 @@ static bool shows_wanted(void *user, const guide *g) {
 
 /* ---- what is told ---- */
 
+/* To the end of its line, or of the braces around it. */
+static size_t statement_size(const char *from, size_t most) {
+  size_t size = 0, open = 0;
+  for (; size < most && from[size] != '\n'; size++) {
+    if (from[size] == '{') open++;
+    if (from[size] == '}' && open-- == 0) break;
+  }
+  while (size > 0 && from[size - 1] == ' ') size--;
+  return size;
+}
+
 static kiln_str statement_of(arena *a, loc at) {
   if (!at.source) return STR("(its end)");
-  kiln_str all = at.source->text;
-  size_t end = at.offset;
-  while (end < all.size && end < at.offset + STATEMENT_MOST && all.data[end] != '\n') end++;
-  return str_copy(a, (kiln_str){all.data + at.offset, end - at.offset});
+  const kiln_str all = at.source->text;
+  const char *from = all.data + at.offset;
+  const size_t left = all.size - at.offset;
+  return str_copy(a, (kiln_str){from, statement_size(from, left < STATEMENT_MOST ? left : STATEMENT_MOST)});
 }
 
 static kiln_str name_who(const kiln_host_plan *plan, arena *a, choice_who who) {
