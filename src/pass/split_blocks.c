@@ -14,8 +14,7 @@
  * The host walks a tile once per reduction, and once more for what comes of it: those of a kernel that reduces or scans
  * go through the cache in parts. Products are left whole, for they have a loop order of their own, and so are kernels
  * that tell something once a point. */
-#include "pass/dim_classes.h"
-#include "pass/util.h"
+#include "pass/resize.h"
 
 #define DOT_ROWS 8    /* rows of a dot's accumulators in registers */
 #define DOT_GROUPS 2  /* groups of 4 columns a lane has there */
@@ -24,13 +23,11 @@
 
 typedef struct split {
   pass_ctx *c;
-  dim_classes classes;
+  resizing to;
   uint32_t *roots; /* the classes that may be split at all */
   size_t root_count;
   bool has_dot, tells;    /* products; what is done once a point and no store */
   const ir_value *walked; /* the largest tile that is reduced or scanned; NULL when none is */
-  int64_t *parts;         /* by root slot: number of parts; 0 or 1: not split */
-  ir_value **offset;      /* by root slot: i32 start of this point's part */
 } split;
 
 static bool on_host(const split *s) { return s->c->target->kind == P_HOST; }
@@ -38,9 +35,9 @@ static bool on_host(const split *s) { return s->c->target->kind == P_HOST; }
 /* ---- what may be split ---- */
 
 static void find_roots(split *s) {
-  s->roots = ARENA_ARRAY(&s->c->kernel->module->arena, uint32_t, s->classes.count);
-  for (uint32_t i = 0; i < s->classes.count; i++) {
-    const dim_class *class = &s->classes.at[i];
+  s->roots = ARENA_ARRAY(&s->c->kernel->module->arena, uint32_t, s->to.classes.count);
+  for (uint32_t i = 0; i < s->to.classes.count; i++) {
+    const dim_class *class = &s->to.classes.at[i];
     if (class->parent == i && class->extent > 1 && !class->fixed) s->roots[s->root_count++] = i;
   }
 }
@@ -48,15 +45,15 @@ static void find_roots(split *s) {
 /* Fixes every class that `v` has no dimension of. */
 static void require_all(split *s, const ir_value *v) {
   for (size_t i = 0; i < s->root_count; i++)
-    if (!dim_classes_has(&s->classes, v, s->roots[i])) s->classes.at[s->roots[i]].fixed = true;
+    if (!dim_classes_has(&s->to.classes, v, s->roots[i])) s->to.classes.at[s->roots[i]].fixed = true;
 }
 
 /* Fixes every class that `v` has two dimensions of: a part of each would be its diagonal only. */
 static void forbid_twice(split *s, const ir_value *v) {
   for (uint32_t i = 0; i < v->type.shape.rank; i++)
     for (uint32_t j = 0; j < i; j++) {
-      const uint32_t root = dim_classes_root(&s->classes, v, i);
-      if (root == dim_classes_root(&s->classes, v, j)) s->classes.at[root].fixed = true;
+      const uint32_t root = dim_classes_root(&s->to.classes, v, i);
+      if (root == dim_classes_root(&s->to.classes, v, j)) s->to.classes.at[root].fixed = true;
     }
 }
 
@@ -111,7 +108,7 @@ static bool count_traffic(void *user, ir_op *op) {
 }
 
 static void fix_everything(split *s) {
-  for (size_t i = 0; i < s->root_count; i++) s->classes.at[s->roots[i]].fixed = true;
+  for (size_t i = 0; i < s->root_count; i++) s->to.classes.at[s->roots[i]].fixed = true;
 }
 
 static void check_traffic(split *s) {
@@ -131,12 +128,6 @@ static void check_traffic(split *s) {
 
 /* ---- how far ---- */
 
-static int64_t largest_divisor(int64_t extent, int64_t limit) {
-  for (int64_t d = limit < extent ? limit : extent; d > 1; d--)
-    if (extent % d == 0) return d;
-  return 1;
-}
-
 static int64_t wanted_size(const split *s, const dim_class *class, int64_t row_elements) {
   int64_t lanes = s->c->target->lanes;
   if (s->has_dot) return class->dot_columns ? lanes * 4 * DOT_GROUPS : DOT_ROWS;
@@ -148,11 +139,11 @@ static int64_t wanted_size(const split *s, const dim_class *class, int64_t row_e
 /* The elements that stay together along the fastest dimension, after it is split itself. */
 static int64_t elements_of_a_row(const split *s) {
   int64_t most = 1;
-  for (uint32_t i = 0; i < s->classes.count; i++) {
-    const dim_class *class = &s->classes.at[i];
+  for (uint32_t i = 0; i < s->to.classes.count; i++) {
+    const dim_class *class = &s->to.classes.at[i];
     if (class->parent != i || !class->fastest) continue;
-    int64_t parts = s->parts[i] ? s->parts[i] : 1;
-    if (class->extent / parts > most) most = class->extent / parts;
+    const int64_t extent = s->to.extent[i] ? s->to.extent[i] : class->extent;
+    if (extent > most) most = extent;
   }
   return most;
 }
@@ -161,11 +152,11 @@ static void choose_parts(split *s, bool fastest) {
   int64_t lanes = s->c->target->lanes, row_elements = elements_of_a_row(s);
   for (size_t r = 0; r < s->root_count; r++) {
     uint32_t i = s->roots[r];
-    const dim_class *class = &s->classes.at[i];
+    const dim_class *class = &s->to.classes.at[i];
     if (class->fixed || class->fastest != fastest) continue;
-    int64_t size = largest_divisor(class->extent, wanted_size(s, class, row_elements));
+    int64_t size = pass_divisor(class->extent, wanted_size(s, class, row_elements));
     if (fastest && size < lanes && size < class->extent) continue; /* no useful divisor: keep it whole */
-    s->parts[i] = class->extent / size;
+    if (size < class->extent) s->to.extent[i] = size;
   }
 }
 
@@ -175,12 +166,12 @@ static void choose_cached_parts(split *s) {
   const ir_value *tile = s->walked;
   int64_t rest = ir_count(&tile->type);
   for (uint32_t d = 0; d + 1 < tile->type.shape.rank && rest > CACHED; d++) {
-    const uint32_t root = dim_classes_root(&s->classes, tile, d);
-    const dim_class *class = &s->classes.at[root];
-    if (class->fixed || class->extent < 2 || s->parts[root]) continue;
+    const uint32_t root = dim_classes_root(&s->to.classes, tile, d);
+    const dim_class *class = &s->to.classes.at[root];
+    if (class->fixed || class->extent < 2 || s->to.extent[root]) continue;
     rest /= class->extent;
-    const int64_t size = largest_divisor(class->extent, CACHED / rest);
-    s->parts[root] = class->extent / size;
+    const int64_t size = pass_divisor(class->extent, CACHED / rest);
+    if (size < class->extent) s->to.extent[root] = size;
     rest *= size;
   }
 }
@@ -194,122 +185,42 @@ static void add_axis(split *s, uint32_t root, ir_builder *b) {
   for (uint32_t i = 0; i < k->axis_count; i++) axes[i] = k->axes[i];
   ir_axis *axis = &axes[k->axis_count];
   axis->name = str_format(a, "part%u", k->axis_count);
-  axis->extent = ir_dim_const(k->module, s->parts[root]);
+  axis->extent = ir_dim_const(k->module, s->to.classes.at[root].extent / s->to.extent[root]);
   axis->parallel = true;
   axis->index = ARENA_NEW(a, ir_value);
   *axis->index = (ir_value){.type = {.kind = IR_TILE, .dtype = IR_I32}, .name = axis->name, .id = k->value_count++};
   k->axes = axes;
   k->axis_count++;
-  int64_t size = s->classes.at[root].extent / s->parts[root];
-  s->offset[root] = ir_map2(b, IR_mul, axis->index, ir_scalar_i32(b, size));
+  s->to.offset[root] = ir_map2(b, IR_mul, axis->index, ir_scalar_i32(b, s->to.extent[root]));
 }
 
 static void add_axes(split *s) {
   ir_builder b = pass_before(s->c, s->c->kernel->body->first);
   b.loc = s->c->kernel->loc;
   for (size_t i = 0; i < s->root_count; i++)
-    if (s->parts[s->roots[i]] > 1) add_axis(s, s->roots[i], &b);
-}
-
-/* Values made while rewriting have no class. */
-static uint32_t split_root(const split *s, const ir_value *v, uint32_t dimension) {
-  size_t slot = (size_t)v->id * KILN_MAX_RANK + dimension;
-  if (slot >= s->classes.count) return UINT32_MAX;
-  uint32_t root = dim_classes_root(&s->classes, v, dimension);
-  return s->parts[root] > 1 ? root : UINT32_MAX;
-}
-
-static ir_dim part_size(const split *s, uint32_t root) {
-  return ir_dim_const(s->c->kernel->module, s->classes.at[root].extent / s->parts[root]);
-}
-
-static void shrink_shape(const split *s, const ir_value *v, ir_shape *shape) {
-  for (uint32_t d = 0; d < shape->rank; d++) {
-    uint32_t root = split_root(s, v, d);
-    if (root != UINT32_MAX) shape->dims[d] = part_size(s, root);
-  }
-}
-
-/* start + offset * stride as operand of index i */
-static void move_start(ir_builder *b, ir_op *op, ir_index *index, ir_value *offset) {
-  ir_value *moved = index->stride == 1 ? offset : ir_map2(b, IR_mul, offset, ir_scalar_i32(b, index->stride));
-  if (index->operand >= 0) {
-    ir_set_operand(op, (uint32_t)index->operand, ir_map2(b, IR_add, op->operands[index->operand], moved));
-    return;
-  }
-  if (index->start->value) moved = ir_map2(b, IR_add, moved, ir_scalar_i32(b, index->start->value));
-  /* starts stand before mask and other */
-  uint32_t extras = (op->attrs->masked ? 1u : 0u) + (op->attrs->other ? 1u : 0u), at = op->operand_count - extras;
-  ir_value **operands = ARENA_ARRAY(&b->module->arena, ir_value *, (size_t)op->operand_count + 1);
-  for (uint32_t i = 0; i < op->operand_count; i++) operands[i + (i >= at)] = op->operands[i];
-  op->operands = operands;
-  op->operand_count++;
-  operands[at] = moved;
-  moved->uses++;
-  index->operand = (int32_t)at;
-}
-
-static void rewrite_access(split *s, ir_builder *b, ir_op *op) {
-  const ir_value *tile = access_tile(op);
-  for (uint32_t i = 0; i < op->attrs->index_count; i++) {
-    int32_t dimension = access_dimension(op, i);
-    uint32_t root = dimension < 0 ? UINT32_MAX : split_root(s, tile, (uint32_t)dimension);
-    if (root == UINT32_MAX) continue;
-    bool whole = access_is_whole(op, i) && split_root(s, op->operands[0], i) == root;
-    op->attrs->index[i].size = part_size(s, root);
-    if (!whole) move_start(b, op, &op->attrs->index[i], s->offset[root]);
-  }
+    if (s->to.extent[s->roots[i]] > 0) add_axis(s, s->roots[i], &b);
 }
 
 /* An iota along a split dimension starts at this point's offset. */
-static void rewrite_iota(split *s, ir_op *op) {
+static void move_iota(const split *s, ir_op *op) {
   ir_builder b = pass_before(s->c, op);
   ir_value *iota = op->results[0];
-  uint32_t root = split_root(s, iota, (uint32_t)op->attrs->axis);
-  shrink_shape(s, iota, &op->attrs->shape);
+  const uint32_t root = resize_root(&s->to, iota, (uint32_t)op->attrs->axis);
   if (root == UINT32_MAX) return;
-  shrink_shape(s, iota, &iota->type.shape);
   b.before = op->next;
-  ir_value *start = ir_broadcast_to(&b, ir_convert(&b, s->offset[root], iota->type.dtype), &iota->type.shape);
+  ir_value *start = ir_broadcast_to(&b, ir_convert(&b, s->to.offset[root], iota->type.dtype), &iota->type.shape);
   ir_value *moved = ir_map2(&b, IR_add, iota, start);
   ir_replace_uses(s->c->kernel, iota, moved);
   ir_set_operand(moved->def, 0, iota);
 }
 
-/* Attributes first: they are read against the old shapes of operands. */
-static bool rewrite_attrs(void *user, ir_op *op) {
-  split *s = user;
-  ir_builder b = pass_before(s->c, op);
-  if (ir_op_get(op->code)->effects & E_INDEXES)
-    rewrite_access(s, &b, op);
-  else if (op->code == IR_slice)
-    for (uint32_t d = 0; d < op->attrs->size.count; d++) {
-      uint32_t root = split_root(s, op->results[0], d);
-      if (root != UINT32_MAX) op->attrs->size.at[d] = part_size(s, root)->value;
-    }
-  else if (op->code == IR_scratch || (op->attrs && ir_op_get(op->code)->attrs & A_SHAPE && op->code != IR_iota))
-    shrink_shape(s, op->results[0], &op->attrs->shape);
-  return true;
-}
-
-static bool rewrite_types(void *user, ir_op *op) {
-  split *s = user;
-  for (uint32_t i = 0; i < op->result_count; i++) shrink_shape(s, op->results[i], &op->results[i]->type.shape);
-  for (uint32_t r = 0; r < op->region_count; r++)
-    for (uint32_t i = 0; i < op->regions[r]->arg_count; i++)
-      shrink_shape(s, op->regions[r]->args[i], &op->regions[r]->args[i]->type.shape);
-  return true;
-}
-
 static bool is_iota(ir_code code) { return code == IR_iota; }
 
 static void rewrite(split *s) {
-  ir_kernel *k = s->c->kernel;
   add_axes(s);
-  ir_walk(k->body, rewrite_attrs, s);
-  ir_walk(k->body, rewrite_types, s);
+  resize_body(&s->to);
   const pass_ops iotas = pass_collect(s->c, is_iota);
-  for (size_t i = 0; i < iotas.count; i++) rewrite_iota(s, iotas.data[i]);
+  for (size_t i = 0; i < iotas.count; i++) move_iota(s, iotas.data[i]);
 }
 
 /* ---- what only looks shared ---- */
@@ -346,18 +257,15 @@ static void choose_all_parts(split *s) {
 
 bool pass_split_blocks(pass_ctx *c) {
   if (pass_has_roles(c->kernel)) return false;
-  arena *a = &c->kernel->module->arena;
   if (c->target->kind == P_HOST && c->target->check) return false;
   ir_walk(c->kernel->body, copy_for_user, c);
-  split s = {.c = c, .classes = dim_classes_of(c->kernel)};
-  s.parts = ARENA_ARRAY(a, int64_t, s.classes.count);
-  s.offset = ARENA_ARRAY(a, ir_value *, s.classes.count);
+  split s = {.c = c, .to = resizing_of(c)};
   find_roots(&s);
   ir_walk(c->kernel->body, check_op, &s);
   check_traffic(&s);
   choose_all_parts(&s);
   bool any = false;
-  for (size_t i = 0; i < s.root_count; i++) any |= s.parts[s.roots[i]] > 1;
+  for (size_t i = 0; i < s.root_count; i++) any |= s.to.extent[s.roots[i]] > 0;
   if (any) rewrite(&s);
   return any;
 }

@@ -16,6 +16,12 @@ bool pass_integer(const ir_value *v, int64_t *out) {
   return true;
 }
 
+int64_t pass_divisor(int64_t extent, int64_t limit) {
+  for (int64_t d = limit < extent ? limit : extent; d > 1; d--)
+    if (extent % d == 0) return d;
+  return 1;
+}
+
 static bool has_no_roles(void *user, ir_op *op) {
   (void)user;
   return op->code != IR_for || !op->attrs || !op->attrs->roles;

@@ -10,6 +10,8 @@ ir_type pass_i32(void); /* a scalar tile */
 bool pass_splat(const ir_value *v, uint64_t *bits);
 bool pass_integer(const ir_value *v, int64_t *out); /* the same for a scalar of an integer or bool type */
 
+int64_t pass_divisor(int64_t extent, int64_t limit); /* the largest that is at most `limit`; 1 when none is */
+
 bool pass_has_roles(ir_kernel *k); /* loops whose trips may run side by side */
 
 const ir_param *pass_param_of(const ir_kernel *k, const ir_value *root); /* NULL for scratch */
