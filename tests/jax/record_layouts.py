@@ -14,37 +14,20 @@ import random
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+Moves = Sequence[tuple[str, Sequence[int]]]
 
 TOPOLOGIES = "v4:2x2x1,v5e:2x2,v6e:2x2"
 DTYPES = ["float32", "bfloat16", "int8", "int4", "float8_e4m3fn", "bool", "uint16", "int32"]
 SIZES, TRIES = 8, 200
 CUT, PLAIN = 12, 4  # at most so many bitcasts that cut or join dimensions, and others
-EXTENTS = [
-    1,
-    2,
-    3,
-    4,
-    5,
-    8,
-    8,
-    16,
-    16,
-    24,
-    32,
-    64,
-    128,
-    128,
-    128,
-    130,
-    256,
-    256,
-    300,
-    1024,
-]
+EXTENTS = [1, 2, 3, 4, 5, 8, 8, 16, 16, 24, 32, 64, 128, 128, 128, 130, 256, 256, 300, 1024]
 ARRAY = r"\w+\[[\d,]*\]\{[^}]*\}"
 
 
-def random_shape(rng):
+def random_shape(rng: random.Random) -> list[int]:
     """A small array, often of whole tiles."""
     while True:
         shape = [rng.choice(EXTENTS) for _ in range(rng.randint(1, 4))]
@@ -55,7 +38,7 @@ def random_shape(rng):
             return shape
 
 
-def random_split(rng, shape):
+def random_split(rng: random.Random, shape: list[int]) -> list[int]:
     """The shape with a dimension cut in two, two joined, or one of size 1 more or less."""
     at = rng.randrange(len(shape))
     cuts = [n for n in (2, 4, 8, 16, 128) if shape[at] % n == 0]
@@ -71,7 +54,7 @@ def random_split(rng, shape):
     return [extent for extent in shape if extent > 1] or [1]
 
 
-def random_moves(rng, shape):
+def random_moves(rng: random.Random, shape: list[int]) -> Moves:
     """Reshapes and transpositions in turn, as ("reshape", sizes) and ("transpose", axes)."""
     moves = []
     for _ in range(rng.randint(1, 3)):
@@ -85,10 +68,10 @@ def random_moves(rng, shape):
     return moves
 
 
-def moved(moves):
+def moved(moves: Moves) -> Callable[[Any], Any]:
     """The function that does them."""
 
-    def function(x):
+    def function(x: Any) -> Any:
         for name, numbers in moves:
             x = getattr(x, name)(*numbers)
         return x
@@ -96,7 +79,7 @@ def moved(moves):
     return function
 
 
-def moves_text(moves):
+def moves_text(moves: Moves) -> str:
     """`reshape(2,8,128) transpose(1,0,2)`."""
     return " ".join(f"{name}({','.join(map(str, numbers))})" for name, numbers in moves)
 
@@ -104,12 +87,8 @@ def moves_text(moves):
 class Recorder:
     """Compiles for one chip of a topology."""
 
-    def __init__(self, topology):
-        os.environ.update(
-            TPU_SKIP_MDS_QUERY="1",
-            TPU_WORKER_HOSTNAMES="localhost",
-            TPU_ACCELERATOR_TYPE="v5litepod-4",
-        )
+    def __init__(self, topology: str) -> None:
+        os.environ.update(TPU_SKIP_MDS_QUERY="1", TPU_WORKER_HOSTNAMES="localhost", TPU_ACCELERATOR_TYPE="v5litepod-4")
         import importlib.metadata
 
         import jax
@@ -121,18 +100,18 @@ class Recorder:
         versions = " ".join(f"{name} {importlib.metadata.version(name)}" for name in ("jax", "libtpu"))
         self.beside = f"{versions}\t{topology.split(':')[0]}"
 
-    def compiled(self, function, shape, dtype):
+    def compiled(self, function: Callable[[Any], Any], shape: Sequence[int], dtype: str) -> Any:
         """What XLA makes of a function of one array."""
         aval = self.jax.ShapeDtypeStruct(shape, dtype, sharding=self.sharding)
         return self.jax.jit(function).lower(aval).compile()
 
-    def size(self, shape, dtype):
+    def size(self, shape: Sequence[int], dtype: str) -> str:
         """A row of the bytes that an array takes."""
         program = self.compiled(lambda x: x, shape, dtype)
         array = re.search(rf"entry_computation_layout=\{{\(({ARRAY})\)", program.as_text()).group(1)
         return f"{self.beside}\t{array}\tbytes\t{program.memory_analysis().argument_size_in_bytes}"
 
-    def equation(self, shape, dtype, moves):
+    def equation(self, shape: Sequence[int], dtype: str, moves: Moves) -> str | None:
         """A row of a bitcast, if all that XLA does is one, and perhaps a copy to the output."""
         text = self.compiled(moved(moves), shape, dtype).as_text()
         entry = text[text.index("ENTRY") :]
@@ -147,19 +126,15 @@ class Recorder:
         return f"{self.beside}\t{found['array']}\t{moves_text(moves)}\t{found['same']}"
 
 
-def cuts(shape, moves):
+def cuts(shape: Sequence[int], moves: Moves) -> bool:
     """Whether the moves change more than the order of dimensions and those of size 1."""
     sizes = [shape, *(numbers for name, numbers in moves if name == "reshape")]
     return len({tuple(sorted(n for n in some if n > 1)) for some in sizes}) > 1
 
 
-def record(topology, dtype):
+def record(topology: str, dtype: str) -> None:
     """Prints the rows of one type; libtpu ends the process at what it cannot compile."""
-    rng, recorder, rows = (
-        random.Random(f"{topology} {dtype}"),
-        Recorder(topology),
-        set(),
-    )
+    rng, recorder, rows = (random.Random(f"{topology} {dtype}"), Recorder(topology), set())
     left = {True: CUT, False: PLAIN}
     for _ in range(SIZES):
         print(recorder.size(random_shape(rng), dtype), flush=True)
@@ -173,16 +148,12 @@ def record(topology, dtype):
             print(row, flush=True)
 
 
-def main():
+def main() -> None:
+    """Every type for every topology, each in a process of its own."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", help="the file to write")
     parser.add_argument("--topologies", default=TOPOLOGIES)
-    parser.add_argument(
-        "--one",
-        nargs=2,
-        metavar=("TOPOLOGY", "DTYPE"),
-        help="print the rows of one type",
-    )
+    parser.add_argument("--one", nargs=2, metavar=("TOPOLOGY", "DTYPE"), help="print the rows of one type")
     chosen = parser.parse_args()
     if chosen.one:
         return record(*chosen.one)
@@ -192,10 +163,7 @@ def main():
             command = [sys.executable, __file__, "--one", topology, dtype]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             found = sorted(set(done.stdout.splitlines()))
-            print(
-                f"{topology} {dtype}: {len(found)} rows, exit {done.returncode}",
-                file=sys.stderr,
-            )
+            print(f"{topology} {dtype}: {len(found)} rows, exit {done.returncode}", file=sys.stderr)
             rows += found
     with open(chosen.out, "w") as out:
         out.write("".join(f"{row}\n" for row in rows))
