@@ -9,10 +9,12 @@
 #include "ir/text/say.h"
 
 /* Where a role waits for ever: its values are the element's number, what the role was told there so far, and what it
- * waits for. */
+ * waits for. Where a rule is found broken: the element's number, the counts that the rule compares, and its number
+ * (model/sync.h). */
 typedef struct ir_log_wait {
-  kiln_str unit;
-  ir_kind kind; /* of what it waits for, whose name is the record's words */
+  bool breaks;   /* a rule */
+  kiln_str unit; /* empty: nobody's */
+  ir_kind kind;  /* of what it waits for, whose name is the record's words */
   uint32_t rank;
   int64_t dims[KILN_MAX_RANK];
   uint32_t helper_count;

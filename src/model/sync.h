@@ -6,6 +6,7 @@
 #ifndef KILN_SRC_MODEL_SYNC_H
 #define KILN_SRC_MODEL_SYNC_H
 
+#include "base/diag.h"
 #include "model/unit.h"
 
 typedef enum sync_state { SYNC_READY, SYNC_BLOCKED, SYNC_FAULT } sync_state;
@@ -25,6 +26,7 @@ typedef struct sync_result {
 
 const char *sync_rule_fault(sync_rule rule); /* the fault's name, as in the CONTRACT */
 const char *sync_rule_text(sync_rule rule);
+diag_id sync_rule_diag(sync_rule rule); /* the row of diag.def that reports it */
 
 static inline sync_result sync_ready(void) { return (sync_result){.state = SYNC_READY, .unit = UNIT_NONE}; }
 static inline sync_result sync_blocked(uint64_t have, uint64_t want) {

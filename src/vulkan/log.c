@@ -3,9 +3,10 @@
 
 #include "ir/log.h"
 #include "ir/text/say.h"
+#include "model/sync.h"
 #include "vulkan/vulkan.h"
 
-enum { NOTES_MOST = 8 };
+enum { NOTES_MOST = 8, RULES_MOST = 32 };
 
 /* A record, and what orders it. */
 typedef struct record {
@@ -66,16 +67,70 @@ static void report_check(reading *r, const ir_told *told, const uint32_t *row) {
   diag_report_with(r->launch->device->context->diags, DIAG_check_failed, told->loc, &extra, STR_FMT(told->words));
 }
 
+/* ---- roles ---- */
+
+/* What the record is of, when it `breaks` a rule or does not; else NULL. */
+static const ir_told *told_by_role(const reading *r, const uint32_t *row, bool breaks) {
+  const ir_log *log = r->launch->log;
+  const ir_told *told = row[0] < log->told_count ? &log->told[row[0]] : NULL;
+  return told && told->wait && told->wait->breaks == breaks ? told : NULL;
+}
+
+static const uint32_t *values_of(const reading *r, const uint32_t *row) { return row + 1 + r->launch->log->axis_count; }
+
+/* "block 3 (i 3) unit (t 1)" */
+static kiln_str name_role(reading *r, const ir_log_wait *wait, const uint32_t *row) {
+  text t = text_new(&r->arena);
+  ir_log_step(&t, r->launch->log, row + 1);
+  text_add(&t, wait->unit);
+  return text_str(&t);
+}
+
+static kiln_str name_element(reading *r, const ir_told *told, uint32_t element) {
+  text t = text_new(&r->arena);
+  ir_say_element(&t, told->words, told->wait->rank, told->wait->dims, element);
+  return text_str(&t);
+}
+
+/* What an arrival breaks is told of at its place, as the host does: the first where there are several. */
+static loc place_of_rule(const ir_told *told, sync_rule rule) {
+  const bool by_arrival = rule == SYNC_OVER_ARRIVAL || rule == SYNC_UNSEEN_PHASE;
+  return by_arrival && told->wait->helper_count ? told->wait->helpers[0] : told->loc;
+}
+
+static void report_rule(reading *r, const ir_told *told, const uint32_t *row) {
+  const uint32_t *values = values_of(r, row);
+  const sync_rule rule = values[3] < SYNC_RULES ? (sync_rule)values[3] : SYNC_NONE;
+  const kiln_str name = name_element(r, told, values[0]);
+  const diag_extra extra = {.unit = told->wait->unit.size ? name_role(r, told->wait, row) : (kiln_str){0}};
+  diag_report_with(r->launch->device->context->diags, sync_rule_diag(rule), place_of_rule(told, rule), &extra,
+                   STR_FMT(name), sync_rule_text(rule), (unsigned long long)values[1], (unsigned long long)values[2]);
+}
+
+/* Rules of barriers and semaphores that roles found broken: the first ones, each element of a place once. */
+static bool tell_rules(reading *r) {
+  const uint32_t *seen[RULES_MOST];
+  uint32_t count = 0;
+  for (uint64_t i = 0; i < r->kept && count < RULES_MOST; i++) {
+    const uint32_t *row = r->records[i].row;
+    const ir_told *told = told_by_role(r, row, true);
+    bool known = !told;
+    for (uint32_t k = 0; k < count && !known; k++)
+      known = seen[k][0] == row[0] && values_of(r, seen[k])[0] == values_of(r, row)[0];
+    if (known) continue;
+    seen[count++] = row;
+    report_rule(r, told, row);
+  }
+  return count > 0;
+}
+
 /* "unit (t 1) waits for full[2]: phase 0 has 0 of 1 arrivals", and where help could come from. */
 static void note_wait(reading *r, kiln_place *notes, size_t *count, const ir_told *told, const uint32_t *row) {
-  const uint32_t *values = row + 1 + r->launch->log->axis_count, element = values[0], have = values[1],
-                 need = values[2];
+  const uint32_t *values = values_of(r, row), have = values[1], need = values[2];
   const ir_log_wait *wait = told->wait;
   const bool barrier = wait->kind == IR_BARRIER && need > 0;
   text t = text_new(&r->arena);
-  ir_log_step(&t, r->launch->log, row + 1);
-  text_format(&t, "%.*s waits for ", STR_FMT(wait->unit));
-  ir_say_element(&t, told->words, wait->rank, wait->dims, element);
+  text_format(&t, "%.*s waits for %.*s", STR_FMT(name_role(r, wait, row)), STR_FMT(name_element(r, told, values[0])));
   ir_say_wait(&t, wait->kind, barrier ? have / need : 0, barrier ? have % need : have, need);
   notes[(*count)++] = loc_place(told->loc, text_str(&t));
   text help = text_new(&r->arena);
@@ -93,8 +148,8 @@ static bool tell_deadlock(reading *r) {
   uint32_t places = 0;
   for (uint64_t i = 0; i < r->kept; i++) {
     const uint32_t *row = r->records[i].row;
-    const ir_told *told = row[0] < log->told_count ? &log->told[row[0]] : NULL;
-    if (!told || !told->wait) continue;
+    const ir_told *told = told_by_role(r, row, false);
+    if (!told) continue;
     waiting++;
     bool known = count >= NOTES_MOST || places == NOTES_MOST;
     for (uint32_t s = 0; s < places; s++) known = known || seen[s]->loc.offset == told->loc.offset;
@@ -109,10 +164,13 @@ static bool tell_deadlock(reading *r) {
   return true;
 }
 
-/* The first check of a launch that failed is told of. True: there is one. */
+/* ---- all of it ---- */
+
+/* The first check of a launch that failed is told of. True: there is one, or roles found a fault. */
 static bool tell_records(reading *r) {
   const ir_log *log = r->launch->log;
-  bool failed = tell_deadlock(r);
+  const bool broken = tell_rules(r);
+  bool failed = tell_deadlock(r) || broken;
   for (uint64_t i = 0; i < r->kept; i++) {
     const uint32_t *row = r->records[i].row;
     if (row[0] >= log->told_count) continue;

@@ -1,6 +1,5 @@
 /* What went wrong in a crew: races, broken rules of barriers and semaphores, and
  * memory that its sharers do not agree on. */
-#include <string.h>
 
 #include "host/crew/crew_report.h"
 
@@ -33,15 +32,6 @@ static void report_rule(report *r, diag_id id, loc at, const host_unit *unit, sy
                    (unsigned long long)result.have, (unsigned long long)result.want);
 }
 
-static diag_id fault_of(sync_rule rule) {
-  const char *name = sync_rule_fault(rule);
-  static const diag_id faults[] = {DIAG_over_arrival, DIAG_semaphore_leak, DIAG_divergent_barrier,
-                                   DIAG_copy_not_awaited, DIAG_out_of_memory};
-  for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
-    if (strcmp(name, diag_name(faults[i])) == 0) return faults[i];
-  return DIAG_over_arrival;
-}
-
 void crew_report_unawaited(crew *c, const host_unit *unit, sync_result result, const ir_op *op, crew_queue_id queue) {
   report r = {.crew = c};
   arena_init(&r.arena, c->mem, 0);
@@ -66,7 +56,7 @@ bool crew_report_fault(crew *c, const host_unit *unit, sync_result result, const
   if (ARENA_GUARD(&r.arena, r.out)) {
     text name = text_new(&r.arena);
     if (at) host_name_element(&name, c->plan, at->sync->root, at->index);
-    report_rule(&r, fault_of(result.rule), op->loc, unit, result, text_str(&name), NULL);
+    report_rule(&r, sync_rule_diag(result.rule), op->loc, unit, result, text_str(&name), NULL);
   }
   arena_finish(&r.arena);
   return result.rule == SYNC_OVER_ARRIVAL || !unit;

@@ -27,8 +27,7 @@ static ir_attrs point(ir_builder *b, int32_t operand) {
 
 /* ---- rounds ---- */
 
-/* One region a role, in a switch by its number: the trips of a loop that may run side by side. */
-static void for_each_role(phasing *p, ir_builder *b, ir_region **regions) {
+void phase_for_each_role(phasing *p, ir_builder *b, ir_region **regions) {
   ir_region *body = ir_region_new(b, NULL);
   val number = ir_region_arg(b, body, pass_i32(), STR("role"));
   val bounds[] = {ir_scalar_i32(b, 0), ir_scalar_i32(b, p->role_count), ir_scalar_i32(b, 1)};
@@ -94,10 +93,10 @@ static void write_beginning(phasing *p, ir_builder *b) {
       pass_store_whole(&within, ref, ir_full(&within, ref->type.dtype, &ref->type.shape, 0));
     }
   }
-  for_each_role(p, b, regions);
+  phase_for_each_role(p, b, regions);
 }
 
-static val next_row(ir_builder *b, val row) {
+val phase_next_row(ir_builder *b, val row) {
   val last = ir_map2(b, IR_eq, row, ir_scalar_i32(b, PHASE_ROWS - 1)), one = ir_scalar_i32(b, 1);
   return ir_map3(b, IR_select, last, ir_scalar_i32(b, 0), ir_map2(b, IR_add, row, one));
 }
@@ -115,28 +114,28 @@ static void write_condition(phasing *p, ir_region *region) {
   ir_yield(&b, &goes_on, 1);
 }
 
-/* The flags of the last round. */
-static val write_rounds(phasing *p, ir_builder *b) {
+/* What the last round leaves: the row of the next one, and its flags. */
+static const ir_op *write_rounds(phasing *p, ir_builder *b) {
   ir_region *regions[] = {ir_region_new(b, NULL), ir_region_new(b, NULL)};
   ir_region **cases = ARENA_ARRAY(p->arena, ir_region *, p->role_count);
   write_condition(p, regions[0]);
   ir_builder within = pass_inside(&p->top, regions[1]);
   p->slot = ir_region_arg(b, regions[1], pass_i32(), STR("slot"));
   ir_region_arg(b, regions[1], pass_i32(), STR("flags"));
-  p->after = next_row(&within, p->slot);
-  p->before = next_row(&within, p->after);
+  p->after = phase_next_row(&within, p->slot);
+  p->before = phase_next_row(&within, p->after);
   for (uint32_t i = 0; i < p->role_count; i++) {
     cases[i] = ir_region_new(b, NULL);
     write_role(p, &p->roles[i], cases[i]);
   }
   write_beginning(p, b);
-  for_each_role(p, &within, cases);
+  phase_for_each_role(p, &within, cases);
   const ir_attrs here = point(&within, 1);
   val said = ir_make1(&within, IR_load, (val[]){p->flags, p->slot}, 2, &here);
   ir_yield(&within, (val[]){p->after, said}, 2);
   val inits[] = {ir_scalar_i32(b, 0), ir_scalar_i32(b, PHASE_MOVED + 1)};
   const ir_type types[] = {pass_i32(), pass_i32()};
-  return ir_make_control(b, IR_while, inits, 2, regions, 2, types, 2, &(ir_attrs){0})->results[1];
+  return ir_make_control(b, IR_while, inits, 2, regions, 2, types, 2, &(ir_attrs){0});
 }
 
 /* ---- what is left waiting ---- */
@@ -166,13 +165,13 @@ static bool note_helper(void *user, ir_op *op) {
   return true;
 }
 
-static ir_told told_of(phasing *p, const role *r, const ir_op *op) {
-  const ir_value *made = p->made_by[ir_root_ref(op->operands[0])->id];
+ir_told phase_told(phasing *p, const role *r, const ir_value *made, loc at, bool breaks) {
   ir_log_wait *wait = ARENA_NEW(p->arena, ir_log_wait);
-  *wait = (ir_log_wait){.unit = unit_name(p, r), .kind = made->type.kind, .rank = made->type.shape.rank};
+  *wait = (ir_log_wait){.breaks = breaks, .kind = made->type.kind, .rank = made->type.shape.rank};
+  if (r) wait->unit = unit_name(p, r);
   for (uint32_t d = 0; d < wait->rank; d++) wait->dims[d] = ir_extent(&made->type, d);
   ir_walk(p->c->kernel->body, note_helper, &(helpers){wait, made});
-  ir_told told = {.words = made->name, .loc = op->loc, .wait = wait, .count = 3};
+  ir_told told = {.words = made->name, .loc = at, .wait = wait, .count = breaks ? 4 : 3};
   const ir_type number = pass_i32();
   told.values = ARENA_ARRAY(p->arena, ir_said, told.count);
   for (uint32_t i = 0; i < told.count; i++) told.values[i] = ir_said_of(&number);
@@ -189,12 +188,15 @@ static void write_reports(phasing *p, ir_builder *b, val flags) {
     const role *r = &p->roles[i];
     const uint32_t first = p->c->kernel->log->told_count, count = (uint32_t)r->steps->waits.count;
     ir_told *told = ARENA_ARRAY(p->arena, ir_told, count + 1);
-    for (uint32_t k = 0; k < count; k++) told[k] = told_of(p, r, r->steps->waits.data[k].op);
+    for (uint32_t k = 0; k < count; k++) {
+      const ir_op *op = r->steps->waits.data[k].op;
+      told[k] = phase_told(p, r, p->made_by[ir_root_ref(op->operands[0])->id], op->loc, false);
+    }
     tell_log(p->c, told, count, 0);
     steps_report(r->steps, regions[i] = ir_region_new(b, NULL), first);
   }
   ir_builder within = pass_inside(&p->top, sides[0]);
-  for_each_role(p, &within, regions);
+  phase_for_each_role(p, &within, regions);
   ir_make_control(b, IR_when, &waits, 1, sides, 2, NULL, 0, NULL);
 }
 
@@ -226,7 +228,9 @@ bool pass_phase_roles(pass_ctx *c) {
   ir_builder rest = p.top;
   ir_builder *b = &rest;
   tell_log(c, NULL, 0, p.role_count);
-  write_reports(&p, b, write_rounds(&p, b));
+  const ir_op *rounds = write_rounds(&p, b);
+  write_reports(&p, b, rounds->results[1]);
+  rules_at_end(&p, b, rounds);
   for (uint32_t i = 0; i < p.role_count; i++) pass_erase_all(p.roles[i].text);
   pass_erase_all(before);
   k->body = body;

@@ -26,6 +26,7 @@ typedef struct tally {
   int64_t count; /* elements */
   int64_t need;  /* arrivals of a phase; 0: a semaphore */
   val told;      /* i32[PHASE_ROWS, count], shared */
+  bool kept;     /* some wait leaves what it waited for */
 } tally;
 
 typedef struct role {
@@ -107,8 +108,22 @@ val tally_ask(steps *s, const ir_op *op, const tally_spot *spot, val *amount); /
 void tally_take(steps *s, const tally_spot *spot, val amount);
 val tally_heard(steps *s, const tally_spot *spot);
 void tally_hear(phasing *p, role *r, ir_builder *b); /* at the start of a round */
+void tally_begin_asking(steps *s, const tally *t);   /* the role is to hear of it */
+
+val tally_pick(ir_builder *b, val line, val element); /* of a tile i32[count] */
+
+/* rules.c: rules of barriers and semaphores that roles find broken go to the log */
+void rules_at_wait(steps *s, const ir_op *op, const tally_spot *spot, val there); /* of a wait that is over */
+void rules_hear_all(phasing *p, role *last); /* somebody has to hear what nobody waits for */
+void rules_at_end(phasing *p, ir_builder *b, const ir_op *rounds);
 
 /* phase.c */
 ir_shape phase_shape(const phasing *p, uint32_t rank, int64_t first, int64_t second);
+val phase_next_row(ir_builder *b, val row);
+/* One region a role, in a switch by its number: the trips of a loop that may run side by side. */
+void phase_for_each_role(phasing *p, ir_builder *b, ir_region **regions);
+/* What the log has of a role at a barrier or semaphore: where it waits for ever, or which rule it finds broken, there
+ * or, without a role, at the end. */
+ir_told phase_told(phasing *p, const role *r, const ir_value *made, loc at, bool breaks);
 
 #endif

@@ -106,15 +106,9 @@ void protocol_report_deadlock(const protocol *p) {
 
 /* ---- broken rules ---- */
 
-static diag_id fault_of(const roles_event *event, sync_result result) {
-  if (result.rule == SYNC_SPLIT_WAIT) return DIAG_divergent_barrier;
-  const bool counts = event->kind == ROLES_CLOSE && result.rule != SYNC_PENDING_ARRIVALS;
-  return counts ? DIAG_semaphore_leak : DIAG_over_arrival;
-}
-
 void protocol_report_fault(const protocol *p, const roles_unit *unit, const roles_event *event, sync_result result) {
   roles *r = p->r;
-  const diag_id id = fault_of(event, result);
+  const diag_id id = sync_rule_diag(result.rule);
   const diag_extra extra = {.unit = name_unit(r, unit)};
   const bool ends = event->kind == ROLES_CLOSE;
   const kiln_str name = ends ? event->op->results[0]->name : name_element(p, event);

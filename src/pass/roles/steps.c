@@ -265,6 +265,7 @@ static void write_wait(steps *s, const ir_op *op) {
   write_in(s, regions[1]);
   block(s);
   write_in(s, regions[0]);
+  if (!s->looks) rules_at_wait(s, op, &spot, there);
   if (!s->looks && !op->attrs->keep) tally_take(s, &spot, amount);
   moves(s);
 }
@@ -386,5 +387,6 @@ void steps_write(phasing *p, role *r, ir_region *region) {
   s->kept = ARENA_ARRAY(p->arena, bool, values);
   walk_text(s, true);
   walk_text(s, false);
+  if (r == &p->roles[p->role_count - 1]) rules_hear_all(p, r);
   step_on(s, region);
 }

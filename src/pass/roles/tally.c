@@ -99,7 +99,7 @@ static val line_for(steps *s, const tally *t) {
   return ref;
 }
 
-static void begin_asking(steps *s, const tally *t) {
+void tally_begin_asking(steps *s, const tally *t) {
   role *r = s->r;
   const uint32_t number = number_in(s, t);
   if (!r->heard) {
@@ -111,11 +111,13 @@ static void begin_asking(steps *s, const tally *t) {
   r->taken[number] = line_for(s, t);
 }
 
-static val pick(ir_builder *b, val line, val element) {
+val tally_pick(ir_builder *b, val line, val element) {
   const ir_attrs one = {.size = {1, {1}}};
   const ir_shape none = {.rank = 0};
-  return expand_reshape(b, ir_make1(b, IR_dynamic_slice, (val[]){pass_load_whole(b, line), element}, 2, &one), &none);
+  return expand_reshape(b, ir_make1(b, IR_dynamic_slice, (val[]){line, element}, 2, &one), &none);
 }
+
+static val pick(ir_builder *b, val ref, val element) { return tally_pick(b, pass_load_whole(b, ref), element); }
 
 val tally_heard(steps *s, const tally_spot *spot) {
   return pick(&s->b, s->r->heard[number_in(s, spot->tally)], spot->element);
@@ -123,7 +125,8 @@ val tally_heard(steps *s, const tally_spot *spot) {
 
 val tally_ask(steps *s, const ir_op *op, const tally_spot *spot, val *amount) {
   *amount = op->operand_count > 1 ? steps_read(s, op->operands[1]) : NULL;
-  if (s->looks) return begin_asking(s, spot->tally), NULL;
+  if (op->attrs->keep) spot->tally->kept = true;
+  if (s->looks) return tally_begin_asking(s, spot->tally), NULL;
   if (!*amount) *amount = ir_scalar_i32(&s->b, spot->tally->need);
   return ir_map2(&s->b, IR_sub, tally_heard(s, spot),
                  pick(&s->b, s->r->taken[number_in(s, spot->tally)], spot->element));

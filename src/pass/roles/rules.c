@@ -1,0 +1,177 @@
+/* Rules of barriers and semaphores that roles find broken, in the words of the host (model/sync_rules.def).
+ *
+ *   wait full[k]           a wait that is over, but for two phases: nobody observed the first one
+ *   -- the rounds end --   phases that a waiter never observed, arrivals towards a phase that never completes,
+ *                          counts of semaphores that are left
+ *
+ * The rounds lose nothing of it: what a kernel with these faults may tell too early is heard before the next wait, or
+ * at the end. */
+#include "model/sync.h"
+#include "pass/roles/phase.h"
+
+static uint32_t number_in(const phasing *p, const tally *t) { return (uint32_t)(t - p->tallies.data); }
+
+static bool asks(const phasing *p, const role *r, const tally *t) { return r->heard && r->heard[number_in(p, t)]; }
+
+static val line_of(ir_builder *b, const val like, int64_t value) { return expand_int(b, &like->type.shape, value); }
+
+/* Both branches of `when condition`; the builder of the first. */
+static ir_builder when(ir_builder *b, val condition) {
+  ir_region *sides[] = {ir_region_new(b, NULL), ir_region_new(b, NULL)};
+  ir_make_control(b, IR_when, &condition, 1, sides, 2, NULL, 0, NULL);
+  return pass_inside(b, sides[0]);
+}
+
+/* A record of a new number: element, the two counts, the rule. */
+static void tell_rule(phasing *p, ir_builder *b, const ir_told *told, val const values[4]) {
+  val number = ir_full(b, IR_U32, NULL, p->c->kernel->log->told_count);
+  tell_log(p->c, told, 1, 0);
+  tell_record(b, number, values, 4);
+}
+
+/* ---- at a wait ---- */
+
+void rules_at_wait(steps *s, const ir_op *op, const tally_spot *spot, val there) {
+  const tally *t = spot->tally;
+  ir_builder *b = &s->b, around = s->b;
+  if (t->need == 0 || t->made->def->attrs->open) return;
+  s->b = when(b, ir_map2(b, IR_ge, there, ir_scalar_i32(b, 2 * t->need)));
+  val need = ir_scalar_i32(b, t->need), heard = tally_heard(s, spot);
+  val taken = ir_map2(b, IR_sub, heard, there);
+  val late = ir_map2(b, IR_eq, taken, ir_scalar_i32(b, 0));
+  val rule = ir_map3(b, IR_select, late, ir_scalar_i32(b, SYNC_LATE_WAITER), ir_scalar_i32(b, SYNC_MISSED_PHASE));
+  const val values[] = {spot->element, ir_map2(b, IR_div, taken, need), ir_map2(b, IR_div, heard, need), rule};
+  const ir_told told = phase_told(s->p, s->r, t->made, op->loc, true);
+  tell_rule(s->p, b, &told, values);
+  s->b = around;
+}
+
+/* ---- at the end ---- */
+
+void rules_hear_all(phasing *p, role *last) {
+  for (size_t i = 0; i < p->tallies.count; i++) {
+    bool heard = false;
+    for (uint32_t k = 0; k < p->role_count; k++) heard |= asks(p, &p->roles[k], &p->tallies.data[i]);
+    if (!heard) tally_begin_asking(last->steps, &p->tallies.data[i]);
+  }
+}
+
+/* The one role that judges for all: the first that hears. */
+static bool is_judge(const phasing *p, const role *r, const tally *t) {
+  for (const role *other = p->roles; other < r; other++)
+    if (asks(p, other, t)) return false;
+  return asks(p, r, t);
+}
+
+static uint32_t askers(const phasing *p, const tally *t) {
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < p->role_count; i++) count += asks(p, &p->roles[i], t);
+  return count;
+}
+
+static ir_attrs whole_row(ir_builder *b, const tally *t, int32_t operand) {
+  ir_attrs attrs = pass_whole_index(b, &t->told->type.shape);
+  attrs.index[0] = pass_point(b, operand, 0);
+  return attrs;
+}
+
+/* Where several ask, they add what they took in the row that is clear. */
+static void write_sums(phasing *p, ir_builder *b, val clear) {
+  ir_region **regions = ARENA_ARRAY(p->arena, ir_region *, p->role_count);
+  bool any = false;
+  for (uint32_t i = 0; i < p->role_count; i++) {
+    const role *r = &p->roles[i];
+    ir_builder within = pass_inside(b, regions[i] = ir_region_new(b, NULL));
+    for (size_t k = 0; k < p->tallies.count; k++) {
+      const tally *t = &p->tallies.data[k];
+      if (askers(p, t) < 2 || !asks(p, r, t)) continue;
+      ir_attrs attrs = whole_row(&within, t, 2);
+      attrs.combine = 1 + IR_add;
+      ir_make(&within, IR_atomic, (val[]){t->told, pass_load_whole(&within, r->taken[k]), clear}, 3, &attrs);
+      any = true;
+    }
+  }
+  if (any) phase_for_each_role(p, b, regions);
+}
+
+static val load_row(ir_builder *b, const tally *t, val row) {
+  const ir_attrs attrs = whole_row(b, t, 1);
+  return ir_make1(b, IR_load, (val[]){t->told, row}, 2, &attrs);
+}
+
+/* What is known of a tally's elements at the end: tiles i32[count]. */
+typedef struct ending {
+  val rule, have, want; /* `rule` 0: none is broken */
+} ending;
+
+static void find(ir_builder *b, ending *e, val broken, sync_rule rule, val have, val want) {
+  e->rule = ir_map3(b, IR_select, broken, line_of(b, e->rule, rule), e->rule);
+  e->have = ir_map3(b, IR_select, broken, have, e->have);
+  e->want = ir_map3(b, IR_select, broken, want, e->want);
+}
+
+/* Of `total` arrivals, one role took `taken`, and all roles together `sum`. */
+static void judge_barrier(ir_builder *b, const tally *t, bool judges, val total, val taken, val sum, ending *e) {
+  val need = line_of(b, total, t->need), zero = line_of(b, total, 0), twice = line_of(b, total, 2 * t->need);
+  val phase = ir_map2(b, IR_div, total, need), left = ir_map2(b, IR_rem, total, need);
+  val behind = ir_map2(b, IR_ge, ir_map2(b, IR_sub, total, taken), twice);
+  val unobserved = ir_map2(b, IR_and, behind, ir_map2(b, IR_gt, taken, zero));
+  val unseen = ir_map2(b, IR_and, behind, ir_map2(b, IR_eq, sum, zero));
+  if (judges) find(b, e, ir_map2(b, IR_ne, left, zero), SYNC_PENDING_ARRIVALS, left, need);
+  if (judges) find(b, e, unseen, SYNC_UNSEEN_PHASE, zero, phase);
+  find(b, e, unobserved, SYNC_OVER_ARRIVAL, ir_map2(b, IR_div, taken, need), phase);
+}
+
+static void tell_elements(phasing *p, ir_builder *b, const tally *t, const ending *e) {
+  const ir_told told = phase_told(p, NULL, t->made, t->made->def->loc, true);
+  ir_builder within = *b;
+  expand_loop loop = expand_loop_begin(&within, ir_scalar_i32(b, 0), ir_scalar_i32(b, t->count), NULL, 0);
+  val rule = tally_pick(&within, e->rule, loop.index);
+  ir_builder broken = when(&within, ir_map2(&within, IR_gt, rule, ir_scalar_i32(&within, 0)));
+  const val counts[] = {tally_pick(&broken, e->have, loop.index), tally_pick(&broken, e->want, loop.index)};
+  tell_rule(p, &broken, &told, (val[]){loop.index, counts[0], counts[1], rule});
+  expand_loop_end(&within, &loop, NULL, NULL, 0);
+}
+
+static void judge(phasing *p, const role *r, const tally *t, ir_builder *b, val last, val clear) {
+  const bool judges = is_judge(p, r, t);
+  const uint32_t number = number_in(p, t);
+  val total = ir_map2(b, IR_add, pass_load_whole(b, r->heard[number]), load_row(b, t, last));
+  val taken = pass_load_whole(b, r->taken[number]), sum = askers(p, t) < 2 ? taken : load_row(b, t, clear);
+  val zero = line_of(b, total, 0);
+  ending e = {zero, zero, zero};
+  if (t->need > 0)
+    judge_barrier(b, t, judges, total, taken, sum, &e);
+  else
+    find(b, &e, ir_map2(b, IR_ne, total, sum), SYNC_SEMAPHORE_LEAK, ir_map2(b, IR_sub, total, sum), zero);
+  tell_elements(p, b, t, &e);
+}
+
+/* Of `open` ones nothing is asked; what a wait leaves in a semaphore was wanted. */
+static bool is_judged(const phasing *p, const role *r, const tally *t) {
+  if (t->made->def->attrs->open || t->kept || !asks(p, r, t)) return false;
+  return t->need > 0 || is_judge(p, r, t);
+}
+
+static void write_judges(phasing *p, ir_builder *b, val last, val clear) {
+  ir_region **regions = ARENA_ARRAY(p->arena, ir_region *, p->role_count);
+  for (uint32_t i = 0; i < p->role_count; i++) {
+    ir_builder within = pass_inside(b, regions[i] = ir_region_new(b, NULL));
+    for (size_t k = 0; k < p->tallies.count; k++)
+      if (is_judged(p, &p->roles[i], &p->tallies.data[k]))
+        judge(p, &p->roles[i], &p->tallies.data[k], &within, last, clear);
+  }
+  phase_for_each_role(p, b, regions);
+}
+
+/* The last round told what nobody has heard; the row behind it is clear. Only once all roles are at their end. */
+void rules_at_end(phasing *p, ir_builder *b, const ir_op *rounds) {
+  if (p->tallies.count == 0) return;
+  val clear = rounds->results[0], flags = rounds->results[1], zero = ir_scalar_i32(b, 0);
+  val living = ir_map2(b, IR_and, flags, ir_scalar_i32(b, PHASE_MOVED - 1));
+  val ended = ir_map2(b, IR_lt, flags, ir_scalar_i32(b, PHASE_STOP));
+  ir_builder within = when(b, ir_map2(b, IR_and, ended, ir_map2(b, IR_eq, living, zero)));
+  val last = phase_next_row(&within, phase_next_row(&within, clear));
+  write_sums(p, &within, clear);
+  write_judges(p, &within, last, clear);
+}
