@@ -21,6 +21,7 @@ jax = pytest.importorskip("jax")
 import jax.numpy as jnp
 from jax import lax
 from jax.experimental import pallas as pl
+from jax.experimental.pallas import tpu as pltpu
 from lax_rows import ROWS, Case, numbers
 
 import kiln.pallas as kp
@@ -334,6 +335,31 @@ def test_check() -> None:
         np.testing.assert_array_equal(kp.run(call, jnp.ones(3, np.float32)), 1)
         with pytest.raises(kiln.Fault, match="not positive"):
             kp.run(call, jnp.zeros(3, np.float32))
+
+
+def test_scope() -> None:
+    """Memory of a scope, inside of another's, and values that come out of both."""
+
+    def inner(s_ref: Any) -> Any:
+        s_ref[...] = s_ref[...] * 2.0
+        return pl.run_scoped(lambda t_ref: times(s_ref, t_ref), pltpu.VMEM((8,), jnp.float32)), 3.0
+
+    def times(s_ref: Any, t_ref: Any) -> Any:
+        t_ref[...] = s_ref[...] + 1.0
+        return t_ref[...]
+
+    def body(x_ref: Any, y_ref: Any) -> None:
+        def outer(s_ref: Any) -> Any:
+            s_ref[...] = x_ref[...]
+            return inner(s_ref)
+
+        twice, three = pl.run_scoped(outer, pltpu.VMEM((8,), jnp.float32))
+        y_ref[...] = twice * three
+
+    x = jnp.arange(8, dtype=jnp.float32)
+    call = pl.pallas_call(body, jax.ShapeDtypeStruct(x.shape, x.dtype))
+    np.testing.assert_array_equal(kp.run(call, x, check=True), (2 * x + 1) * 3)
+    np.testing.assert_array_equal(kp.run(call, x), (2 * x + 1) * 3)
 
 
 def test_every_row_has_a_case() -> None:

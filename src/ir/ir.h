@@ -538,6 +538,8 @@ uint32_t ir_team_number(ir_team_axes axes, const int64_t *place);
 bool ir_orders_units(const ir_op *op);
 /* Whether the kernel's units are many, or order themselves: then all of a launch run side by side, as a crew. */
 bool ir_is_crew(const ir_kernel *k);
+/* What the op allocates lives to the kernel's end: it stands in the kernel's own body, or in scopes that end it. */
+bool ir_lives_to_end(const ir_kernel *k, const ir_op *op);
 bool ir_is_view(ir_code code);               /* view, view_as, permute */
 bool ir_is_recast(ir_code code);             /* view_as, permute */
 bool ir_through_recast(const ir_value *ref); /* whether it shows its root under another shape, order or type */

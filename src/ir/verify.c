@@ -128,6 +128,8 @@ static void check_control(verifier *v, const ir_op *op) {
     check_for(v, op);
   else if (op->code == IR_while)
     check_while(v, op);
+  else if (op->code == IR_scope)
+    check_yield(v, op, op->regions[0]);
   else if (op->code == IR_warps)
     check_warps(v, op);
   else

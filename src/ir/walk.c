@@ -38,3 +38,11 @@ bool ir_orders_units(const ir_op *op) {
 }
 
 bool ir_is_crew(const ir_kernel *k) { return k->team_count > 0 || !ir_walk(k->body, orders_nothing, NULL); }
+
+static bool ends_region(const ir_op *op) { return !op->next || op->next->code == IR_yield; }
+
+bool ir_lives_to_end(const ir_kernel *k, const ir_op *op) {
+  const ir_region *region = op->parent;
+  while (region->owner && region->owner->code == IR_scope && ends_region(region->owner)) region = region->owner->parent;
+  return region == k->body;
+}

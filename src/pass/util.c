@@ -226,6 +226,16 @@ void pass_update(const pass_renames *r, ir_op *op) {
   }
 }
 
+void pass_splice(pass_renames *names, ir_region *region, ir_op *op) {
+  ir_op *yield = pass_yield_of(region);
+  for (uint32_t i = 0; i < op->result_count; i++) pass_rename(names, op->results[i], yield->operands[i]);
+  for (ir_op *inner = region->first, *next; inner; inner = next) {
+    next = inner->next;
+    if (inner != yield) ir_move_before(inner, op);
+  }
+  if (yield) ir_erase(yield);
+}
+
 bool pass_same_width(const ir_op *bitcast) {
   return ir_dtype_bytes(bitcast->operands[0]->type.dtype) == ir_dtype_bytes(bitcast->results[0]->type.dtype);
 }

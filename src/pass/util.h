@@ -57,6 +57,8 @@ typedef struct pass_renames {
 } pass_renames;
 void pass_rename(pass_renames *r, const ir_value *from, ir_value *to);
 void pass_update(const pass_renames *r, ir_op *op);
+/* Empties a region into the place before `op`; its yields become the op's results. */
+void pass_splice(pass_renames *names, ir_region *region, ir_op *op);
 
 bool pass_same_width(const ir_op *bitcast);             /* between types of one width */
 bool pass_pure(const ir_op *op);                        /* no memory, no control: may be dropped, joined and moved */

@@ -123,6 +123,15 @@ static void the_machine_is_kept(void **state) {
               "  y[...] = t1\n}\n");
 }
 
+static void scopes_with_and_without_results(void **state) {
+  (void)state;
+  expect_body(
+      "let (a, b) = scope { scratch s: f32[8, N] s[...] = x[...] yield s[...], s[0, :] }\nscope { y[...] = a + b }\n",
+      "  let (a, b) = scope {\n    scratch s: f32[8, N] in smem\n    let t0 = x[...]\n    s[...] = t0\n"
+      "    let t1 = s[...]\n    let t2 = s[0, :]\n    yield t1, t2\n  }\n  scope {\n"
+      "    let t3 = broadcast(b, shape: [8, N])\n    let t4 = a + t3\n    y[...] = t4\n  }\n}\n");
+}
+
 static void what_units_tell_each_other(void **state) {
   (void)state;
   expect_fixed_point(
@@ -156,10 +165,15 @@ static void the_locale_does_not_matter(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(examples_are_fixed_points),  cmocka_unit_test(names_stay_apart),
-      cmocka_unit_test(literals_read_back),         cmocka_unit_test(awkward_index_parts),
-      cmocka_unit_test(maps_in_several_steps),      cmocka_unit_test(the_machine_is_kept),
-      cmocka_unit_test(what_units_tell_each_other), cmocka_unit_test(the_locale_does_not_matter),
+      cmocka_unit_test(examples_are_fixed_points),
+      cmocka_unit_test(names_stay_apart),
+      cmocka_unit_test(scopes_with_and_without_results),
+      cmocka_unit_test(literals_read_back),
+      cmocka_unit_test(awkward_index_parts),
+      cmocka_unit_test(maps_in_several_steps),
+      cmocka_unit_test(the_machine_is_kept),
+      cmocka_unit_test(what_units_tell_each_other),
+      cmocka_unit_test(the_locale_does_not_matter),
   };
   return cmocka_run_group_tests(tests, make_context, drop_context);
 }

@@ -7,7 +7,7 @@ and stores are not moved: what lies outside reads as NaN and drops writes, which
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -358,14 +358,24 @@ def copy_of(low: Lowering, ref: Ref) -> Ref:
     return Ref(name, ref.shape, ref.dtype)
 
 
+def scoped(low: Lowering, body: Callable[[], Sequence[Operand]]) -> list[Operand]:
+    """What a body gives, whose memory ends with it. Its results are names of the region around, but for numbers."""
+    with low.writer.scope() as names:
+        results = list(body())
+        given = [k for k, value in enumerate(results) if isinstance(value, Value) and value.number is None]
+        names += [results[k].text for k in given]
+    for k, name in zip(given, names, strict=True):
+        results[k] = dataclasses.replace(results[k], text=name, condition=None)
+    return results
+
+
 @rule("run_scoped")
 def lower_run_scoped(low: Lowering, eqn: Equation) -> Sequence[Operand]:
     """A body with memory of its own."""
     if eqn.params["collective_axes"]:
         raise low.unsupported("`run_scoped` with collective axes in a kernel of the generic kind")
     jaxpr = eqn.params["jaxpr"]
-    refs = [scratch(low, v.aval) for v in jaxpr.invars]
-    return low.jaxpr(jaxpr, refs, eqn.operands)
+    return scoped(low, lambda: low.jaxpr(jaxpr, [scratch(low, v.aval) for v in jaxpr.invars], eqn.operands))
 
 
 @rule("empty_ref")

@@ -35,6 +35,8 @@ RESERVED = frozenset(
         "nan",
         "bool",
         "scratch",
+        "scope",
+        "warps",
         "source",
         "print",
         "check",
@@ -160,6 +162,22 @@ class Writer:
             yield
         finally:
             self._indent = outer
+
+    @contextlib.contextmanager
+    def scope(self) -> Iterator[list[str]]:
+        """Lines that always run, whose memory ends with them; what is put into the list is yielded, and named anew."""
+        yielded: list[str] = []
+        always = self.at_top
+        with self.region("scope"):
+            head = len(self.lines) - 1
+            outer_top, self._top = self._top, self._indent if always else self._top
+            yield yielded
+            self._top = outer_top
+            if yielded:
+                self.line(f"yield {', '.join(yielded)}")
+        yielded[:] = [self.names.fresh() for _ in yielded]
+        if yielded:
+            self.lines[head] = f"{self._indent}let {binding(yielded)} = scope {{"
 
     def raw(self, text: str) -> None:
         """A line that no place belongs to: the joint of two regions."""

@@ -72,7 +72,7 @@ static crew_sync *make_sync(crew *c, const host_root *root, const alloc_block *b
 /* What the end of their lives finds. */
 static void finish_sync(crew *c, const crew_sync *sync) {
   if (sync->root->made_by->attrs->open) return;
-  const bool last = sync->root->made_by->parent == c->plan->kernel->body;
+  const bool last = is_global(sync->root) || ir_lives_to_end(c->plan->kernel, sync->root->made_by);
   for (uint32_t block = 0; block < sync->blocks; block++)
     for (uint64_t i = 0; i < sync->count; i++) {
       const crew_element at = {(crew_sync *)(uintptr_t)sync, block, i};
@@ -102,7 +102,7 @@ static bool furnish(crew *c, alloc_block *block, const host_root *root) {
 
 /* Whether others of a cluster may still look at it after the unit has left its region, the whole kernel. */
 static bool outlives_unit(const crew *c, const host_root *root) {
-  return ir_team_axes_of(c->plan->kernel, IR_TEAM_CLUSTER).count > 0 && root->made_by->parent == c->plan->kernel->body;
+  return ir_team_axes_of(c->plan->kernel, IR_TEAM_CLUSTER).count > 0 && ir_lives_to_end(c->plan->kernel, root->made_by);
 }
 
 static void let_go(host_unit *unit, uint32_t which) {

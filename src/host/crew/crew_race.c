@@ -17,7 +17,7 @@ void crew_race_begin(crew *c, alloc_block *block, const host_root *root) {
 void crew_race_release(const host_unit *unit, alloc_block *block, const host_root *root) {
   const crew *c = unit->member->crew;
   if (!c->race || !is_shared(root)) return;
-  const bool inner = root->made_by->parent != c->plan->kernel->body;
+  const bool inner = !ir_lives_to_end(c->plan->kernel, root->made_by);
   race_buffer_release(c->race, block->client, unit->id);
   if (alloc_ends(block)) race_buffer_free(c->race, block->client, unit->id, inner ? root->made_by : NULL);
 }

@@ -273,12 +273,19 @@ static void switch_op(flat *f, const ir_op *op) {
   finish_keeps(f, op, keeps);
 }
 
+static void scope_op(flat *f, const ir_op *op) {
+  keep *keeps = new_keeps(f, op);
+  flatten_into(f, op->regions[0], keeps, op->result_count);
+  finish_keeps(f, op, keeps);
+}
+
 void flat_control(flat *f, const ir_op *op) {
   effects e = enter(f, op);
   switch (op->code) {
     case IR_for: for_op(f, op); break;
     case IR_while: while_op(f, op); break;
     case IR_when: when_op(f, op); break;
+    case IR_scope: scope_op(f, op); break;
     case IR_warps: flat_warps(f, op); break;
     default: switch_op(f, op); break;
   }

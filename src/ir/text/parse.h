@@ -1,7 +1,7 @@
 /* The parser's state and the functions that its files share. Private to src/ir.
  *
  * Files: parse.c modules, kernels and their headers; parse_stmt.c statements; parse_sync.c what units tell one another;
- * parse_control.c for, while, when, switch, warps;
+ * parse_control.c for, while, when, switch, scope, warps;
  * parse_func.c functions, inlined at each call; parse_expr.c operators and operands; parse_call.c ops, casts and their
  * attributes; parse_index.c x[...]; parse_dim.c types and sizes; parse_layout.c layouts; scope.c names; coerce.c
  * literals and broadcasting; parse_report.c mistakes.

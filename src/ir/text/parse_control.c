@@ -1,4 +1,4 @@
-/* for, while, when, switch: statements, or expressions when their regions yield; and warps. */
+/* for, while, when, switch, scope: statements, or expressions when their regions yield; and warps. */
 #include "ir/infer/infer.h"
 #include "ir/text/parse.h"
 
@@ -270,7 +270,13 @@ static bool parse_switch(parser *p, loc at, operand_list *results) {
          finish(p, IR_switch, &index, 1, regions.data, (uint32_t)regions.count, &y, at, results);
 }
 
-/* ---- warps ---- */
+/* ---- scope, warps ---- */
+
+static bool parse_scope(parser *p, loc at, operand_list *results) {
+  yields y = {0};
+  ir_region *body = ir_region_new(&p->b, NULL);
+  return parse_block(p, body, &y) && finish(p, IR_scope, NULL, 0, &body, 1, &y, at, results);
+}
 
 static bool parse_warps(parser *p, loc at, operand_list *results) {
   yields none = {.fixed = true};
@@ -288,8 +294,8 @@ static bool parse_warps(parser *p, loc at, operand_list *results) {
 static const struct {
   const char *word;
   bool (*parse)(parser *p, loc at, operand_list *results);
-} controls[] = {
-    {"for", parse_for}, {"while", parse_while}, {"when", parse_when}, {"switch", parse_switch}, {"warps", parse_warps}};
+} controls[] = {{"for", parse_for},       {"while", parse_while}, {"when", parse_when},
+                {"switch", parse_switch}, {"scope", parse_scope}, {"warps", parse_warps}};
 
 bool parse_is_control(const parser *p) {
   for (size_t i = 0; i < sizeof controls / sizeof *controls; i++) {

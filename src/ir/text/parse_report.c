@@ -69,9 +69,9 @@ bool parse_expected(parser *p, const char *what) {
   return false;
 }
 
-static const char *const reserved[] = {"kernel", "func", "let",   "for",    "while", "when",    "else",
-                                       "switch", "case", "yield", "return", "true",  "view",    "false",
-                                       "inf",    "nan",  "in",    "with",   "keep",  "reverse", "warps"};
+static const char *const reserved[] = {"kernel", "func",  "let",    "for",     "while", "when",  "else", "switch",
+                                       "case",   "yield", "return", "true",    "view",  "false", "inf",  "nan",
+                                       "in",     "with",  "keep",   "reverse", "warps", "scope"};
 
 bool parse_reserved(kiln_str name) {
   ir_dtype dtype;

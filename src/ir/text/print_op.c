@@ -459,6 +459,11 @@ static void print_switch(printer *p, const ir_op *op) {
   put(p, "}");
 }
 
+static void print_scope(printer *p, const ir_op *op) {
+  put(p, "scope ");
+  print_block(p, op->regions[0]);
+}
+
 static void print_warps(printer *p, const ir_op *op) {
   put(p, "warps ");
   print_value(p, op->regions[0]->args[0]);
@@ -539,6 +544,7 @@ static void print_op(printer *p, const ir_op *op) {
     case IR_while: print_while(p, op); break;
     case IR_when: print_when(p, op); break;
     case IR_switch: print_switch(p, op); break;
+    case IR_scope: print_scope(p, op); break;
     case IR_warps: print_warps(p, op); break;
     case IR_scratch: print_scratch(p, op); break;
     case IR_store: print_store(p, op); break;

@@ -35,17 +35,6 @@ void fold_remove_carried(ir_op *op, uint32_t at) {
   fold_remove_result(op, at);
 }
 
-/* Empties a region into the place before `op`; its yields become the op's results. */
-static void splice(pass_renames *names, ir_region *region, ir_op *op) {
-  ir_op *yield = pass_yield_of(region);
-  for (uint32_t i = 0; i < op->result_count; i++) pass_rename(names, op->results[i], yield->operands[i]);
-  for (ir_op *inner = region->first, *next; inner; inner = next) {
-    next = inner->next;
-    if (inner != yield) ir_move_before(inner, op);
-  }
-  if (yield) ir_erase(yield);
-}
-
 /* ---- branches ---- */
 
 /* All ways yield the same, which must then come from outside: the result does not depend on the branch. */
@@ -67,7 +56,7 @@ static bool fold_branch(pass_renames *names, ir_op *op, bool *gone) {
   if (op->region_count > 1 && !pass_integer(op->operands[0], &which)) return join_results(names, op);
   if (op->code == IR_when) which = which ? 0 : 1;
   if (which >= op->region_count) which = (int64_t)op->region_count - 1; /* as lax.switch: clamped */
-  splice(names, op->regions[which < 0 ? 0 : which], op);
+  pass_splice(names, op->regions[which < 0 ? 0 : which], op);
   return *gone = true;
 }
 
@@ -86,7 +75,7 @@ static void run_once(pass_renames *names, ir_op *op) {
   ir_region *body = op->regions[0];
   pass_rename(names, body->args[0], op->operands[0]);
   for (uint32_t i = 0; i < op->result_count; i++) pass_rename(names, body->args[1 + i], op->operands[3 + i]);
-  splice(names, body, op);
+  pass_splice(names, body, op);
 }
 
 /* A carried value that every trip hands on unchanged is its init, inside and after. */

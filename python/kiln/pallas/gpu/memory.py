@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -31,7 +30,7 @@ from kiln.pallas.equation import Equation, Operand, Ref, Value
 from kiln.pallas.gpu.devices import remote
 from kiln.pallas.gpu.lower import GpuLowering
 from kiln.pallas.lower import rule
-from kiln.pallas.memory import integer, load, logical, store, whole
+from kiln.pallas.memory import integer, load, logical, scoped, store, whole
 from kiln.pallas.text import type_text
 
 TMEM_COLUMN = 128 * 4  # bytes
@@ -172,11 +171,15 @@ def lower_run_scoped(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
         _check_axes(low, [axis for axis in eqn.params["collective_axes"] if axis is not None])
     layouts = eqn.params.get("ref_transforms") or [()] * len(avals)
     labels = scope_labels(jaxpr)
-    refs = [allocate(low, *made) for made in zip(avals, layouts, labels, strict=True)]
-    for ref, aval in zip(refs, avals, strict=True):
-        if aval.memory_space == MemorySpace.REGS:
-            low.writer.line(f"{ref.text}[...] = {low.full(low.constant(0, ref.dtype), ref.shape).text}")
-    return low.jaxpr(jaxpr, refs, eqn.operands)
+
+    def body() -> Sequence[Operand]:
+        refs = [allocate(low, *made) for made in zip(avals, layouts, labels, strict=True)]
+        for ref, aval in zip(refs, avals, strict=True):
+            if aval.memory_space == MemorySpace.REGS:
+                low.writer.line(f"{ref.text}[...] = {low.full(low.constant(0, ref.dtype), ref.shape).text}")
+        return low.jaxpr(jaxpr, refs, eqn.operands)
+
+    return scoped(low, body)
 
 
 def scope_labels(jaxpr: Any) -> list[str]:
@@ -197,14 +200,18 @@ def lower_run_state(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
     jaxpr, given = eqn.params["jaxpr"], iter(eqn.operands)
     started = eqn.params.get("is_initialized") or [True] * len(jaxpr.invars)
     values = [next(given) if starts else None for starts in started]
-    pairs = zip(values, (v.aval for v in jaxpr.invars), strict=True)
-    refs = [x if isinstance(x, Ref) else allocate(low, aval, default="values") for x, aval in pairs]
-    for ref, value in zip(refs, values, strict=True):
-        if isinstance(value, Value):
-            low.writer.line(f"{ref.text}[...] = {value.text}")
-    returned = iter(low.jaxpr(jaxpr, refs))
-    ends = (ref for ref, x in zip(refs, values, strict=True) if not isinstance(x, Ref))
-    results = itertools.chain(returned, (load(low, ref, ()) for ref in ends))
+
+    def body() -> Sequence[Operand]:
+        pairs = zip(values, (v.aval for v in jaxpr.invars), strict=True)
+        refs = [x if isinstance(x, Ref) else allocate(low, aval, default="values") for x, aval in pairs]
+        for ref, value in zip(refs, values, strict=True):
+            if isinstance(value, Value):
+                low.writer.line(f"{ref.text}[...] = {value.text}")
+        returned = low.jaxpr(jaxpr, refs)
+        ends = [ref for ref, x in zip(refs, values, strict=True) if not isinstance(x, Ref)]
+        return [*returned, *(load(low, ref, ()) for ref in ends[: max(0, len(ends) - len(returned))])]
+
+    results = iter(scoped(low, body))
     return [x if isinstance(x, Ref) else next(results) for x in values]
 
 
