@@ -14,9 +14,18 @@ typedef struct scan {
   spv_sink sink;
 } scan;
 
+/* Powers of two have no zero: the zero in a register stands for no element there, and sums leave it out. */
+static spv_id unless_nothing(spv_lower *low, spv_id value, spv_id sum, spv_id other) {
+  spv_code *c = &low->code;
+  spv_id exists = spv_op2(c, SpvOpINotEqual, c->boolean, spv_bitcast(c, c->u32, value), spv_int(c, 0));
+  return spv_select(c, c->f32, exists, sum, other);
+}
+
 static spv_id join(spv_lower *low, const scan *s, spv_id a, spv_id b) {
   const spv_id pair[] = {a, b};
-  return spv_map(low, (ir_code)ir_op_get(s->op->code)->combine, s->dtype, pair, s->op->loc);
+  spv_id joined = spv_map(low, (ir_code)ir_op_get(s->op->code)->combine, s->dtype, pair, s->op->loc);
+  if (s->op->code != IR_cumsum || ir_dtype_get(s->dtype)->format.specials != IR_SPECIALS_FNU) return joined;
+  return unless_nothing(low, a, unless_nothing(low, b, joined, a), b);
 }
 
 static spv_id nothing(spv_lower *low, const scan *s) {
@@ -126,14 +135,6 @@ static void scan_rows(spv_lower *low, void *user) {
   spv_nest_walk(low, &s->nest, 1u << s->axis, &s->carry, scan_strip, s);
 }
 
-/* Lanes without an element join the sum of nothing, which powers of two have no number for. */
-static void check_type(spv_lower *low, const ir_op *op) {
-  ir_dtype dtype = op->operands[0]->type.dtype;
-  if (ir_dtype_get(dtype)->format.specials != IR_SPECIALS_FNU || op->code != IR_cumsum) return;
-  diag_report(low->diags, DIAG_spirv_unsupported_op, op->loc, ir_op_get(op->code)->text, ir_dtype_get(dtype)->name);
-  spv_give_up(low);
-}
-
 void spv_scan_op(spv_lower *low, const ir_op *op) {
   scan s = {
       .op = op, .value = op->operands[0], .dtype = op->operands[0]->type.dtype, .axis = (uint32_t)op->attrs->axis};
@@ -141,7 +142,6 @@ void spv_scan_op(spv_lower *low, const ir_op *op) {
   uint32_t rank = s.value->type.shape.rank, all = (1u << rank) - 1;
   spv_extents(&s.value->type, extents);
   s.kept = all & ~(1u << s.axis);
-  check_type(low, op);
   spv_prepare(low, s.value);
   s.sink = spv_sink_open(low, op->results[0]);
   s.nest = spv_nest_plan(low, extents, rank, SPV_STRIP / 2, s.sink.registers ? all : 0);
