@@ -156,8 +156,9 @@ typedef struct crew {
   crew_task *tasks, *last_task; /* in flight */
   uint8_t *room;                /* for the data of tasks that are done at once */
   uint64_t room_bytes;
-  race *race; /* NULL unless checking */
-  bool tells; /* progress: the caller's thread alone */
+  race *race;  /* NULL unless checking */
+  bool splits; /* threads have warps, which share their accumulators and registers; known while checking */
+  bool tells;  /* progress: the caller's thread alone */
 
   const chooser *by;     /* who chooses each step; NULL: the queue */
   choice_touch *touches; /* of the present step */

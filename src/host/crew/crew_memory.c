@@ -11,11 +11,13 @@ static bool is_global(const host_root *root) {
   return root->kind == IR_SEMAPHORE && space_info_of(root->space)->storage == SPACE_BUFFER;
 }
 
-/* The level of which each unit has one: a scratch in global memory is a block's all the same. */
-static uint32_t owner_depth(const host_root *root) {
+/* The level of which each unit has one: a scratch in global memory is a block's all the same, and what a warp asks for
+ * in registers is its own. */
+static uint32_t owner_depth(const host_unit *unit, const host_root *root) {
   const uint32_t depth = space_info_of(root->space)->depth;
   if (is_global(root)) return depth;
   if (root->kind == IR_BARRIER && root->made_by->attrs->across) return DEPTH_GPU_CLUSTER;
+  if (depth == DEPTH_GPU_THREAD) return unit_depth(&unit->plan->machine, unit->id);
   return depth < DEPTH_GPU_BLOCK ? DEPTH_GPU_BLOCK : depth;
 }
 
@@ -127,7 +129,7 @@ host_status crew_acquire(host_unit *unit, uint32_t which) {
   const host_root *root = &c->plan->roots[which];
   alloc_request request = {.name = root->name, .size = root->bytes, .dtype = root->dtype, .site = which};
   alloc_block *block;
-  request.key = take_key(unit, root, owner_depth(root));
+  request.key = take_key(unit, root, owner_depth(unit, root));
   request.sharers = is_global(root) ? UINT32_MAX : unit_below(m, request.key.owner, unit_depth(m, unit->id)).count;
   request.written = root->kind != IR_REF || space_info_of(root->space)->named == IR_SPACE_ACC;
   alloc_result result = alloc_acquire(c->heap, &request, &block);

@@ -4,19 +4,19 @@
 
 /* ---- memory ---- */
 
-static bool is_shared(const host_root *root) {
-  const ir_space space = space_info_of(root->space)->named;
-  return root->kind == IR_REF && space != IR_SPACE_ACC && space != IR_SPACE_REGS;
+/* Accumulators and registers are, where threads split. */
+static bool is_shared(const crew *c, const host_root *root) {
+  return root->kind == IR_REF && (c->splits || space_info_of(root->space)->depth < DEPTH_GPU_THREAD);
 }
 
 void crew_race_begin(crew *c, alloc_block *block, const host_root *root) {
-  if (c->race && is_shared(root)) block->client = race_buffer_new(c->race, root, block->item.size / root->grain);
+  if (c->race && is_shared(c, root)) block->client = race_buffer_new(c->race, root, block->item.size / root->grain);
 }
 
 /* Memory of the outermost region ends with its units: what is in flight then does no harm. */
 void crew_race_release(const host_unit *unit, alloc_block *block, const host_root *root) {
   const crew *c = unit->member->crew;
-  if (!c->race || !is_shared(root)) return;
+  if (!c->race || !is_shared(c, root)) return;
   const bool inner = !ir_lives_to_end(c->plan->kernel, root->made_by);
   race_buffer_release(c->race, block->client, unit->id);
   if (alloc_ends(block)) race_buffer_free(c->race, block->client, unit->id, inner ? root->made_by : NULL);
@@ -80,9 +80,9 @@ static void end_access(race *r, const race_access *access) {
 }
 
 static bool is_watched(const host_unit *unit, uint32_t box) {
-  const kiln_host_plan *plan = unit->plan;
-  const uint32_t root = plan->boxes[box].root;
-  return unit->member && unit->member->crew->race && unit->block[root]->client && is_shared(&plan->roots[root]);
+  const uint32_t root = unit->plan->boxes[box].root;
+  if (!unit->member || !unit->member->crew->race || !unit->block[root]->client) return false;
+  return is_shared(unit->member->crew, &unit->plan->roots[root]);
 }
 
 void crew_touch(host_unit *unit, const host_access *access, race_kind kind, const ir_op *op) {
@@ -111,10 +111,12 @@ void crew_touch_element(host_unit *unit, uint32_t box, uint64_t offset, race_kin
 
 /* ---- tasks ---- */
 
+/* Products on one accumulator follow one another: what they do there is their unit's doing. */
 static void touch_side(race *r, const crew_task *task, const crew_side *side, race_kind kind) {
-  const ir_space space = crew_side_space(side);
-  if (space == IR_SPACE_REGS || space == IR_SPACE_ACC || !side->block->client) return;
-  const race_access access = {.buffer = side->block->client, .op = task->race, .kind = kind, .site = task->op};
+  if (!side->block || !side->block->client) return;
+  race_access access = {.buffer = side->block->client, .op = task->race, .kind = kind, .site = task->op};
+  if (crew_side_space(side) == IR_SPACE_ACC)
+    access.op = NULL, access.unit = task->unit->id, access.kind = kind == RACE_WGMMA_STORE ? RACE_STORE : RACE_LOAD;
   touch_box(r, &access, &side->box, &side->info, side->root->grain);
 }
 
@@ -184,9 +186,15 @@ static void watch_param(crew *c, uint32_t param) {
     crew_race_begin(c, block[param], &c->plan->roots[param]);
 }
 
+static bool is_whole(void *user, ir_op *op) {
+  (void)user;
+  return op->code != IR_warps;
+}
+
 void crew_race_open(crew *c) {
   const kiln_host_plan *plan = c->plan;
   if (!plan->check) return;
+  c->splits = !ir_walk(plan->kernel->body, is_whole, NULL);
   c->race = race_create(c->mem, plan->machine.units);
   if (!c->race) launch_run_out(c->launch);
   for (uint32_t p = 0; c->race && p < plan->kernel->param_count; p++) watch_param(c, p);
