@@ -80,6 +80,8 @@ typedef struct steps {
   ir_builder b;
   bool looks;           /* the first walk: nothing is written */
   uint32_t state, made; /* the present one; so many have begun */
+  bool untouched;       /* nothing was done in it that must not be done again */
+  uint32_t waited;      /* the last state that waits, + 1 */
   uint32_t *home;       /* by value id: the state that makes it, + 1 */
   uint32_t *again;      /* by value id: the last state that makes it again, + 1 */
   uint32_t *inside;     /* by value id: the last op that made it, or of whose text it is, by how many .. */

@@ -1,11 +1,10 @@
 /* A role's text as a machine of states, cut where it waits.
  *
  *   for k in 0 .. 8 {                     case 0 { k_ = 0  state = 1 }
- *     wait full[k]                        case 1 { when k_ < 8 { state = 3 } else { state = 2 } }
- *     y[k, :] = s[k, :]          becomes  case 2 { blocked = true }
- *   }                                     case 3 { when heard[k_] >= 1 { heard[k_] -= 1  y[k_, :] = s[k_, :]
- *                                                                        k_ += 1  state = 1 }
- *                                                  else { blocked = true } }
+ *     wait full[k]                        case 1 { when heard[k_] >= 1 { heard[k_] -= 1  y[k_, :] = s[k_, :]
+ *     y[k, :] = s[k, :]          becomes                               k_ += 1  state = k_ < 8 ? 1 : 2 }
+ *   }                                              else { blocked = true } }
+ *                                         case 2 { blocked = true }
  *
  * - Control around a wait becomes states; all other control stays as it is, inside one of them.
  * - What another state needs is kept in scratch, which promote_scratch makes a carried value where it is small;
@@ -27,12 +26,13 @@ static void forget(steps *s) {
 /* What is known where one branch begins is known where the others begin. */
 typedef struct moment {
   uint32_t state;
+  bool untouched;
   size_t count;
   val *values, *as;
 } moment;
 
 static moment remember(const steps *s) {
-  moment m = {.state = s->state, .count = s->known.count};
+  moment m = {.state = s->state, .untouched = s->untouched, .count = s->known.count};
   m.values = ARENA_ARRAY(s->p->arena, val, m.count + 1);
   m.as = ARENA_ARRAY(s->p->arena, val, m.count + 1);
   for (size_t i = 0; i < m.count; i++) {
@@ -45,6 +45,7 @@ static moment remember(const steps *s) {
 static void recall(steps *s, const moment *m) {
   forget(s);
   s->state = m->state;
+  s->untouched = m->untouched;
   for (size_t i = 0; i < m->count; i++) know(s, m->values[i], m->as[i]);
 }
 
@@ -76,12 +77,23 @@ static void look_at(steps *s, const ir_value *v) {
   for (uint32_t i = 0; i < v->def->operand_count; i++) steps_read(s, v->def->operands[i]);
 }
 
+/* What a loop counts is within its bounds wherever its body asks: said once more, as the body has lost its loop. */
+static val within_bounds(steps *s, const ir_value *v, val i) {
+  const ir_op *loop = v->region ? v->region->owner : NULL;
+  int64_t begin, end, step;
+  if (!loop || loop->code != IR_for || v != loop->regions[0]->args[0]) return i;
+  if (!pass_integer(loop->operands[0], &begin) || !pass_integer(loop->operands[1], &end)) return i;
+  if (!pass_integer(loop->operands[2], &step) || step < 1 || end <= begin) return i;
+  val low = ir_scalar_i32(&s->b, begin), high = ir_scalar_i32(&s->b, end - 1);
+  return ir_map2(&s->b, IR_max, ir_map2(&s->b, IR_min, i, high), low);
+}
+
 val steps_read(steps *s, val v) {
   if (!made_in_text(v)) return s->looks ? NULL : v;
   if (s->looks) return look_at(s, v), NULL;
   if (s->now[v->id]) return s->now[v->id];
   if (s->kept[v->id]) {
-    know(s, v, pass_load_whole(&s->b, room(s, v)));
+    know(s, v, within_bounds(s, v, pass_load_whole(&s->b, room(s, v))));
     return s->now[v->id];
   }
   for (uint32_t i = 0; i < v->def->operand_count; i++) steps_read(s, v->def->operands[i]);
@@ -119,6 +131,7 @@ static void run_op(steps *s, ir_op *op) {
   for (uint32_t r = 0; r < op->region_count; r++) ir_walk(op->regions[r], read_operands, s);
   if (!s->looks) ir_clone_op(&s->b, op, s->now);
   for (uint32_t i = 0; i < op->result_count; i++) make(s, op->results[i], s->looks ? NULL : s->now[op->results[i]->id]);
+  s->untouched = s->untouched && op->result_count == 1 && is_made_again(op->results[0]);
 }
 
 /* ---- states ---- */
@@ -133,6 +146,7 @@ static uint32_t new_state(steps *s) {
 static void enter(steps *s, uint32_t state) {
   forget(s);
   s->state = state;
+  s->untouched = true;
   if (!s->looks) write_in(s, s->cases.data[state]);
 }
 
@@ -177,9 +191,18 @@ static void hand_on(steps *s, ir_value *const *values, ir_value *const *to, uint
     read[i] = steps_read(s, values[i]);
   }
   for (uint32_t i = 0; i < count && !s->looks; i++) pass_store_whole(&s->b, room(s, to[i]), read[i]);
+  s->untouched = s->untouched && count == 0;
 }
 
 static void write_text(steps *s, const ir_region *region);
+
+static void write_branch(steps *s, const ir_op *op, uint32_t which, const moment *before, ir_region *to) {
+  const ir_op *yield = pass_yield_of(op->regions[which]);
+  recall(s, before);
+  write_in(s, to);
+  write_text(s, op->regions[which]);
+  if (yield) hand_on(s, yield->operands, op->results, op->result_count);
+}
 
 static void write_branches(steps *s, const ir_op *op) {
   val by = steps_read(s, op->operands[0]);
@@ -187,14 +210,34 @@ static void write_branches(steps *s, const ir_op *op) {
   ir_region **regions = choose(s, op->code, by, op->region_count);
   const moment before = remember(s);
   for (uint32_t r = 0; r < op->region_count; r++) {
-    const ir_op *yield = pass_yield_of(op->regions[r]);
-    recall(s, &before);
-    write_in(s, regions[r]);
-    write_text(s, op->regions[r]);
-    if (yield) hand_on(s, yield->operands, op->results, op->result_count);
+    write_branch(s, op, r, &before, regions[r]);
     go(s, behind);
   }
   enter(s, behind);
+}
+
+static bool tells_or_chooses(void *user, ir_op *op) {
+  (void)user;
+  const bool chooses = op->code == IR_when || op->code == IR_switch;
+  return chooses || op->code == IR_arrive || op->code == IR_signal || !ir_orders_units(op);
+}
+
+/* Who only tells others something in a branch need not stop for it. */
+static bool is_within_state(const ir_op *op) {
+  bool tells = op->code == IR_when || op->code == IR_switch;
+  for (uint32_t r = 0; r < op->region_count && tells; r++) tells = ir_walk(op->regions[r], tells_or_chooses, NULL);
+  return tells;
+}
+
+static void write_choice(steps *s, const ir_op *op) {
+  val by = steps_read(s, op->operands[0]);
+  const ir_builder here = s->b;
+  ir_region **regions = choose(s, op->code, by, op->region_count);
+  const moment before = remember(s);
+  for (uint32_t r = 0; r < op->region_count; r++) write_branch(s, op, r, &before, regions[r]);
+  recall(s, &before);
+  s->b = here;
+  s->untouched = false;
 }
 
 /* ---- loops ---- */
@@ -205,28 +248,31 @@ static val advance(steps *s, val i, val end, val step) {
   return ir_map2(b, IR_add, i, ir_map2(b, IR_min, step, ir_map2(b, IR_sub, end, i)));
 }
 
+/* Into the body, or behind the loop. */
+static void turn(steps *s, const ir_op *loop, val i, uint32_t body, uint32_t behind) {
+  val end = steps_read(s, loop->operands[1]);
+  if (s->looks) return;
+  ir_builder *b = &s->b;
+  val goes_on = ir_map2(b, IR_lt, i, end);
+  val next = ir_map3(b, IR_select, goes_on, ir_scalar_i32(b, body), ir_scalar_i32(b, behind));
+  pass_store_whole(b, s->r->state, next);
+}
+
 static void write_for(steps *s, const ir_op *op) {
   const ir_region *body = op->regions[0];
   const ir_op *yield = pass_yield_of(body);
-  const uint32_t carried = op->result_count;
+  const uint32_t carried = op->result_count, within = new_state(s), behind = new_state(s);
   share_rooms(s, body->args + 1, op->results, carried);
   hand_on(s, op->operands + 3, body->args + 1, carried);
   hand_on(s, op->operands, body->args, 1);
-  const uint32_t head = new_state(s), behind = new_state(s);
-  go(s, head);
-  enter(s, head);
-  val i = steps_read(s, body->args[0]), end = steps_read(s, op->operands[1]);
-  ir_region **regions = choose(s, IR_when, s->looks ? NULL : ir_map2(&s->b, IR_lt, i, end), 2);
-  write_in(s, regions[1]);
-  go(s, behind);
-  write_in(s, regions[0]);
+  turn(s, op, steps_read(s, op->operands[0]), within, behind);
+  enter(s, within);
   write_text(s, body);
   if (yield) hand_on(s, yield->operands, body->args + 1, carried);
-  i = steps_read(s, body->args[0]);
-  end = steps_read(s, op->operands[1]);
-  val step = steps_read(s, op->operands[2]);
-  if (!s->looks) pass_store_whole(&s->b, room(s, body->args[0]), advance(s, i, end, step));
-  go(s, head);
+  val i = steps_read(s, body->args[0]), end = steps_read(s, op->operands[1]), step = steps_read(s, op->operands[2]);
+  if (!s->looks) i = advance(s, i, end, step);
+  if (!s->looks) pass_store_whole(&s->b, room(s, body->args[0]), i);
+  turn(s, op, i, within, behind);
   enter(s, behind);
 }
 
@@ -252,12 +298,22 @@ static void write_while(steps *s, const ir_op *op) {
 
 /* ---- waiting ---- */
 
+/* A state of which nothing is done yet but to come to this wait may be the wait's own: it is done again until the wait
+ * is over. At most one wait to a state, so that this tells where a role stands. */
+static uint32_t wait_state(steps *s) {
+  if (!s->untouched || s->waited == s->state + 1) {
+    const uint32_t here = new_state(s);
+    go(s, here);
+    enter(s, here);
+  }
+  s->waited = s->state + 1;
+  return s->state;
+}
+
 static void write_wait(steps *s, const ir_op *op) {
   tally_spot spot;
   val amount;
-  const uint32_t here = new_state(s);
-  go(s, here);
-  enter(s, here);
+  const uint32_t here = wait_state(s);
   tally_find(s, op, &spot);
   val there = tally_ask(s, op, &spot, &amount);
   if (!s->looks) VEC_PUSH(s->p->arena, &s->waits, (role_wait){here, op});
@@ -268,6 +324,7 @@ static void write_wait(steps *s, const ir_op *op) {
   if (!s->looks) rules_at_wait(s, op, &spot, there);
   if (!s->looks && !op->attrs->keep) tally_take(s, &spot, amount);
   moves(s);
+  s->untouched = false;
 }
 
 /* Who asks without waiting is answered in the next round, as the answer does not change in one. */
@@ -279,6 +336,7 @@ static void write_question(steps *s, const ir_op *op) {
   block(s);
   moves(s);
   enter(s, here);
+  s->untouched = false;
   tally_find(s, op, &spot);
   val answer = tally_ask(s, op, &spot, &amount);
   if (op->code == IR_test && !s->looks) {
@@ -295,13 +353,16 @@ static void write_op(steps *s, ir_op *op) {
   }
   switch (op->code) {
     case IR_arrive:
-    case IR_signal: tally_tell(s, op); return;
+    case IR_signal:
+      tally_tell(s, op);
+      s->untouched = false;
+      return;
     case IR_wait: write_wait(s, op); return;
     case IR_test:
     case IR_count: write_question(s, op); return;
     case IR_for: write_for(s, op); return;
     case IR_while: write_while(s, op); return;
-    default: write_branches(s, op);
+    default: is_within_state(op) ? write_choice(s, op) : write_branches(s, op);
   }
 }
 
@@ -318,8 +379,10 @@ static void write_text(steps *s, const ir_region *region) {
 static void walk_text(steps *s, bool looks) {
   s->looks = looks;
   s->made = 0;
+  s->waited = 0;
   enter(s, new_state(s));
   moves(s);
+  s->untouched = false;
   write_text(s, s->r->text);
   s->r->end = new_state(s);
   go(s, s->r->end);
@@ -343,6 +406,12 @@ static void step_on(steps *s, ir_region *region) {
   ir_make_control(&s->b, IR_while, NULL, 0, regions, 2, NULL, 0, NULL);
 }
 
+static const role_wait *wait_in(const steps *s, uint32_t state) {
+  for (size_t i = 0; i < s->waits.count; i++)
+    if (s->waits.data[i].state == state) return &s->waits.data[i];
+  return NULL;
+}
+
 /* Behind the rounds: what a wait is for, told so far, and needs; its number is -1 for states that are no waits. */
 static void describe(steps *s, const role_wait *wait, int64_t number) {
   val said[4] = {ir_scalar_i32(&s->b, number)};
@@ -360,11 +429,10 @@ static void describe(steps *s, const role_wait *wait, int64_t number) {
 void steps_report(steps *s, ir_region *region, uint32_t first) {
   const uint32_t count = (uint32_t)s->cases.count;
   ir_region **regions = ARENA_ARRAY(s->p->arena, ir_region *, count);
-  for (uint32_t state = 0, next = 0; state < count; state++) {
-    const bool waits = next < s->waits.count && s->waits.data[next].state == state;
+  for (uint32_t state = 0; state < count; state++) {
+    const role_wait *wait = wait_in(s, state);
     write_in(s, regions[state] = ir_region_new(&s->b, NULL));
-    describe(s, waits ? &s->waits.data[next] : NULL, waits ? (int64_t)first + next : -1);
-    next += waits;
+    describe(s, wait, wait ? first + (wait - s->waits.data) : -1);
   }
   const ir_type types[] = {pass_i32(), pass_i32(), pass_i32(), pass_i32()};
   write_in(s, region);
