@@ -18,6 +18,7 @@ typedef struct kiln_profile {
   uint32_t max_bindings;        /* 4 storage buffers */
   uint64_t max_buffer_range;    /* 128 MiB */
   bool f64, i64;                /* 64-bit arithmetic */
+  bool i64_atomics;             /* of elements of 64 bits, in storage buffers; needs i64 */
   bool serial_subgroups; /* subgroups of a workgroup run one after the other (CPU drivers): no shared-memory staging */
   bool lock_step;    /* where subgroups go different ways a barrier of one orders memory only: its lanes are together */
   bool one_subgroup; /* roles take turns on it: subgroups cannot go different ways */
@@ -72,7 +73,7 @@ typedef struct kiln_program_info {
   uint32_t push_constant_size; /* 8 */
   uint32_t shared_memory;      /* bytes */
   uint32_t kept_memory;        /* of these, for tiles that registers do not hold; the rest is scratch */
-  bool needs_f64, needs_i64;
+  bool needs_f64, needs_i64, needs_i64_atomics;
   const kiln_log *log; /* read after every launch; NULL: the kernel neither prints nor checks */
 } kiln_program_info;
 

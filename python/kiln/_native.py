@@ -169,6 +169,7 @@ class Profile(ctypes.Structure):
         ("max_buffer_range", c_uint64),
         ("f64", c_bool),
         ("i64", c_bool),
+        ("i64_atomics", c_bool),
         ("serial_subgroups", c_bool),
         ("lock_step", c_bool),
         ("one_subgroup", c_bool),

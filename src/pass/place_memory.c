@@ -7,7 +7,8 @@
  *
  * For a device the space is settled first. A device has one memory that a workgroup shares, and no registers that can
  * be indexed: all but global memory becomes the machine's shared space, and what does not fit there goes to global
- * memory, of which every workgroup has a slice. */
+ * memory, of which every workgroup has a slice; so does what 64-bit atomics change, as shared memory is made of words.
+ */
 #include "pass/memory.h"
 
 enum { ROUNDS_ALONE = 32 }; /* of placing anew after one scratch was sent away */
@@ -37,8 +38,17 @@ static bool settle_op(void *user, ir_op *op) {
   return true;
 }
 
+static bool settle_atomic(void *user, ir_op *op) {
+  (void)user;
+  if (op->code != IR_atomic || ir_dtype_get(op->results[0]->type.dtype)->bits < 64) return true;
+  const ir_value *root = ir_root_ref(op->operands[0]);
+  if (root->def) root->def->attrs->space = IR_SPACE_GMEM;
+  return true;
+}
+
 static bool settle_spaces(ir_kernel *k, const machine *m) {
   settling s = {.machine = m, .shared = space_info_of(machine_info_of(m->kind)->shared)->named};
+  ir_walk(k->body, settle_atomic, NULL);
   ir_walk(k->body, settle_op, &s);
   return s.changed;
 }

@@ -94,6 +94,14 @@ spv_id spv_word_pointer(spv_lower *low, const spv_memory *memory, spv_id index) 
   return spv_op3(c, SpvOpAccessChain, type, single, spv_int(c, 0), index);
 }
 
+/* Of 64 bits that begin at a word with an even index. */
+spv_id spv_pair_pointer(spv_lower *low, const spv_memory *memory, spv_id index) {
+  spv_code *c = &low->code;
+  spv_id type = spv_type_pointer(c->m, SpvStorageClassStorageBuffer, spv_num_type(low, IR_U64)),
+         pairs = spv_word_pairs(low, memory->binding);
+  return spv_op3(c, SpvOpAccessChain, type, pairs, spv_int(c, 0), spv_shr_const(c, index, 1));
+}
+
 spv_id spv_group_pointer(spv_lower *low, const spv_memory *memory, spv_id group) {
   spv_code *c = &low->code;
   spv_id type = spv_type_pointer(c->m, SpvStorageClassStorageBuffer, c->words);

@@ -1,5 +1,5 @@
-/* Atomics: elements of a ref changed with nothing in between. Whole words of integers have instructions; everything
- * else is tried until no other lane came first. */
+/* Atomics: elements of a ref changed with nothing in between. Whole words of integers, of 32 or 64 bits, have
+ * instructions; everything else is tried until no other lane came first. */
 #include "spirv/lower.h"
 
 typedef struct atomic {
@@ -14,14 +14,17 @@ typedef struct atomic {
 /* One element: its word, and where in the word it lies. */
 typedef struct spot {
   spv_id pointer, shift; /* shift 0: all of the word */
+  spv_id word;           /* the type: u32, or u64 */
   uint32_t bits;
 } spot;
 
 static spot find_spot(spv_lower *low, const spv_place *place, ir_dtype dtype) {
   spv_code *c = &low->code;
   spv_memory *memory = &low->memories.data[place->memory];
-  spot s = {.bits = spv_element_bits(memory, dtype)};
+  spot s = {.bits = spv_element_bits(memory, dtype), .word = c->u32};
   spv_id word = place->element;
+  const bool pair = s.bits == 64;
+  if (pair) word = spv_shl_const(c, word, 1);
   if (s.bits < 32 && memory->packed) {
     const uint32_t per_word = 32 / s.bits;
     s.shift = spv_mul(c, spv_mod_const(c, word, per_word), spv_int(c, s.bits));
@@ -29,13 +32,22 @@ static spot find_spot(spv_lower *low, const spv_place *place, ir_dtype dtype) {
   }
   spv_id index = spv_word_index(low, memory, word);
   index = spv_select(c, c->u32, place->inside, index, spv_spare_word(low, memory, place->inside));
-  s.pointer = spv_word_pointer(low, memory, index);
+  if (pair) s.word = spv_num_type(low, IR_U64);
+  s.pointer = pair ? spv_pair_pointer(low, memory, index) : spv_word_pointer(low, memory, index);
   return s;
+}
+
+static bool is_wide(ir_dtype dtype) { return ir_dtype_get(dtype)->bits == 64; }
+
+/* An element's bits, in a word of their own. */
+static spv_id bits_of(spv_lower *low, ir_dtype dtype, spv_id value) {
+  return is_wide(dtype) ? spv_num_bitcast(low, dtype, IR_U64, value) : spv_num_pack(low, dtype, value);
 }
 
 /* The element in a word, and a word with another one in its place. */
 static spv_id take_out(spv_lower *low, const spot *s, ir_dtype dtype, spv_id word) {
   spv_code *c = &low->code;
+  if (is_wide(dtype)) return spv_num_bitcast(low, IR_U64, dtype, word);
   if (s->shift) {
     word = spv_op2(c, SpvOpShiftRightLogical, c->u32, word, s->shift);
     word = spv_and_const(c, word, (1u << s->bits) - 1);
@@ -45,7 +57,7 @@ static spv_id take_out(spv_lower *low, const spot *s, ir_dtype dtype, spv_id wor
 
 static spv_id put_in(spv_lower *low, const spot *s, ir_dtype dtype, spv_id word, spv_id value) {
   spv_code *c = &low->code;
-  spv_id packed = spv_num_pack(low, dtype, value);
+  spv_id packed = bits_of(low, dtype, value);
   if (!s->shift) return packed;
   spv_id field = spv_op2(c, SpvOpShiftLeftLogical, c->u32, spv_int(c, (1 << s->bits) - 1), s->shift);
   spv_id kept = spv_op2(c, SpvOpBitwiseAnd, c->u32, word, spv_op1(c, SpvOpNot, c->u32, field));
@@ -71,7 +83,7 @@ static SpvOp instruction(const atomic *a) {
 
 static bool has_instruction(const atomic *a) {
   const ir_dtype_info *info = ir_dtype_get(a->dtype);
-  return info->bits == 32 && info->class != IR_CLASS_FLOAT && instruction(a) != SpvOpNop;
+  return info->bits >= 32 && info->class != IR_CLASS_FLOAT && instruction(a) != SpvOpNop;
 }
 
 static spv_id made_here(spv_lower *low, spv_id id) {
@@ -87,7 +99,7 @@ static spv_id changed(spv_lower *low, const atomic *a, spv_id old, spv_id value,
   if (a->op->attrs->combine && !expected)
     return spv_map(low, (ir_code)(a->op->attrs->combine - 1), a->dtype, pair, a->op->loc);
   if (!expected) return value;
-  spv_id found = spv_num_pack(low, a->dtype, old), wanted = spv_num_pack(low, a->dtype, expected);
+  spv_id found = bits_of(low, a->dtype, old), wanted = bits_of(low, a->dtype, expected);
   spv_id same = spv_op2(c, SpvOpIEqual, c->boolean, found, wanted);
   return spv_select(c, spv_num_type(low, a->dtype), same, value, old);
 }
@@ -96,17 +108,17 @@ static spv_id changed(spv_lower *low, const atomic *a, spv_id old, spv_id value,
 static spv_id try_until(spv_lower *low, const atomic *a, const spot *s, spv_id value, spv_id expected) {
   spv_code *c = &low->code;
   spv_id scope = spv_int(c, SpvScopeDevice), relaxed = spv_int(c, 0);
-  spv_id first = made_here(low, SPV(c->m, SpvOpAtomicLoad, c->u32, s->pointer, scope, relaxed));
+  spv_id first = made_here(low, SPV(c->m, SpvOpAtomicLoad, s->word, s->pointer, scope, relaxed));
   spv_loop loop = spv_code_loop(c);
   spv_id phis[2], next[2];
-  phis[0] = spv_code_phi(c, &loop, c->u32, first);
+  phis[0] = spv_code_phi(c, &loop, s->word, first);
   phis[1] = spv_code_phi(c, &loop, c->boolean, spv_const_bool(c->m, true));
   spv_loop_test(c->m, &loop, false);
   spv_loop_body(c->m, &loop, phis[1]);
   spv_id old = take_out(low, s, a->dtype, phis[0]);
   spv_id word = put_in(low, s, a->dtype, phis[0], changed(low, a, old, value, expected));
-  next[0] =
-      made_here(low, SPV(c->m, SpvOpAtomicCompareExchange, c->u32, s->pointer, scope, relaxed, relaxed, word, phis[0]));
+  next[0] = made_here(
+      low, SPV(c->m, SpvOpAtomicCompareExchange, s->word, s->pointer, scope, relaxed, relaxed, word, phis[0]));
   next[1] = made_here(low, SPV(c->m, SpvOpINotEqual, c->boolean, next[0], phis[0]));
   spv_code_loop_end(c, &loop, phis, next, 2);
   return phis[0];
@@ -118,8 +130,8 @@ static spv_id change(spv_lower *low, const atomic *a, const spv_place *place, sp
   const spot s = find_spot(low, place, a->dtype);
   spv_id word;
   if (has_instruction(a))
-    word = made_here(low, SPV(c->m, instruction(a), c->u32, s.pointer, spv_int(c, SpvScopeDevice), spv_int(c, 0),
-                              spv_num_pack(low, a->dtype, value)));
+    word = made_here(low, SPV(c->m, instruction(a), s.word, s.pointer, spv_int(c, SpvScopeDevice), spv_int(c, 0),
+                              bits_of(low, a->dtype, value)));
   else
     word = try_until(low, a, &s, value, expected);
   spv_memory *memory = &low->memories.data[place->memory];
@@ -200,19 +212,13 @@ static void plan(spv_lower *low, atomic *a) {
   a->nest = spv_nest_plan(low, extents, shape->rank, 4, a->sink.registers ? (1u << shape->rank) - 1 : 0);
 }
 
-static void refuse_wide(spv_lower *low, const atomic *a) {
-  if (ir_dtype_get(a->dtype)->bits <= 32) return;
-  diag_report(low->diags, DIAG_spirv_unsupported_op, a->op->loc, "atomic", ir_dtype_get(a->dtype)->name);
-  spv_give_up(low);
-}
-
 void spv_atomic_op(spv_lower *low, const ir_op *op) {
   atomic a = {
       .op = op, .value = op->operands[1], .dtype = op->operands[1]->type.dtype, .keeps = op->results[0]->uses > 0};
   uint32_t last = op->operand_count, memory = spv_memory_of_ref(low, op->operands[0]);
   if (op->attrs->other) a.expected = op->operands[--last];
   if (op->attrs->masked) a.mask = op->operands[--last];
-  refuse_wide(low, &a);
+  if (is_wide(a.dtype)) spv_capability(low->code.m, SpvCapabilityInt64Atomics);
   for (uint32_t i = 1; i < op->operand_count; i++) spv_prepare(low, op->operands[i]);
   spv_before_write(low, memory);
   spv_before_read(low, memory);

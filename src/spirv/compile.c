@@ -67,6 +67,15 @@ static void check_dtype(width_check *w, ir_dtype dtype, loc at) {
   w->fine &= has;
 }
 
+static void check_atomic(width_check *w, const ir_op *op) {
+  if (ir_dtype_get(op->results[0]->type.dtype)->bits < 64) return;
+  const bool has = w->profile->i64_atomics;
+  check_dtype(w, IR_I64, op->loc);
+  w->info->needs_i64_atomics = true;
+  if (!has && w->fine) diag_report(w->diags, DIAG_spirv_no_64_bit, op->loc, "64-bit atomics");
+  w->fine &= has;
+}
+
 static bool check_op(void *user, ir_op *op) {
   width_check *w = user;
   for (uint32_t i = 0; i < op->result_count; i++) {
@@ -74,6 +83,7 @@ static bool check_op(void *user, ir_op *op) {
     if (type->kind == IR_TILE) check_dtype(w, type->dtype, op->loc);
     if (type->dtype == IR_F64 && math_has(op->code)) check_dtype(w, IR_I64, op->loc);
   }
+  if (op->code == IR_atomic) check_atomic(w, op);
   return true;
 }
 
@@ -98,6 +108,7 @@ static spv_entry_info write_module(compiling *c, const kiln_profile *profile, bo
   low->homes = ARENA_ARRAY(&c->work, spv_home, kernel->value_count + 1);
   low->memory_of = ARENA_ARRAY(&c->work, uint32_t, kernel->value_count + 1);
   low->singles = ARENA_ARRAY(&c->work, spv_id, kernel->param_count + 1);
+  low->pairs = ARENA_ARRAY(&c->work, spv_id, kernel->param_count + 1);
   low->seen = ARENA_ARRAY(&c->work, uint32_t, kernel->value_count + 1);
   spv_module_init(&low->module, &c->work, !c->desc->no_debug_info);
   spv_code_init(&low->code, &low->module);

@@ -21,10 +21,18 @@ static spv_id storage_buffer(spv_lower *low, uint32_t binding, spv_id element, u
 }
 
 /* The same buffer as single words: vectors with a component chosen at run time cost some drivers four accesses. */
-spv_id spv_single_words(spv_lower *low, uint32_t binding) {
+static spv_id seen_as(spv_lower *low, spv_id *views, uint32_t binding, spv_id element, uint32_t stride) {
   bool written = binding == low->kernel->param_count || low->memories.data[binding].written;
-  if (!low->singles[binding]) low->singles[binding] = storage_buffer(low, binding, low->code.u32, 4, written);
-  return low->singles[binding];
+  if (!views[binding]) views[binding] = storage_buffer(low, binding, element, stride, written);
+  return views[binding];
+}
+
+spv_id spv_single_words(spv_lower *low, uint32_t binding) {
+  return seen_as(low, low->singles, binding, low->code.u32, 4);
+}
+
+spv_id spv_word_pairs(spv_lower *low, uint32_t binding) {
+  return seen_as(low, low->pairs, binding, spv_num_type(low, IR_U64), 8);
 }
 
 static const ir_address *address_of(arena *a, const ir_param *param) {

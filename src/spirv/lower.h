@@ -93,7 +93,7 @@ typedef struct spv_lower {
   uint32_t shared_words, slab_words;    /* scratch first, as placed, then kept tiles */
   uint32_t placed_words;                /* of scratch, in shared memory */
   spv_id shared, slab, slab_stride;     /* once used; the stride is a constant that is written last */
-  spv_id *singles;                      /* by binding: the buffer seen as single words, once used */
+  spv_id *singles, *pairs;              /* by binding: the buffer seen as words of 32 and of 64 bits, once used */
   spv_helper helpers[IR_CODE_COUNT][2]; /* by op, of f32 and f64 */
   spv_ids interface;
   bool exchanges;                    /* lanes meet at barriers: one unit per workgroup */
@@ -171,6 +171,7 @@ spv_id spv_load_op(spv_lower *low, const ir_op *op, const spv_point *element);
 /* Words, as store.c needs them: indices into the memory's variable, pointers, and where in its vector a word lies. */
 spv_id spv_word_index(spv_lower *low, const spv_memory *memory, spv_id word);
 spv_id spv_word_pointer(spv_lower *low, const spv_memory *memory, spv_id index);
+spv_id spv_pair_pointer(spv_lower *low, const spv_memory *memory, spv_id index);
 spv_id spv_group_pointer(spv_lower *low, const spv_memory *memory, spv_id group);
 bool spv_component_of(spv_lower *low, const spv_memory *memory, spv_id index, int64_t *component);
 
@@ -275,6 +276,7 @@ spv_entry_info spv_lower_kernel(spv_lower *low);
 spv_id spv_shared_variable(spv_lower *low);
 spv_id spv_slab_variable(spv_lower *low);
 spv_id spv_single_words(spv_lower *low, uint32_t binding);
-spv_id spv_slab_base(spv_lower *low); /* of the unit's slice, in words */
+spv_id spv_word_pairs(spv_lower *low, uint32_t binding); /* u64 */
+spv_id spv_slab_base(spv_lower *low);                    /* of the unit's slice, in words */
 
 #endif

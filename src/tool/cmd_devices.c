@@ -8,7 +8,8 @@ static void add_device(table *rows, const kiln_device_info *d) {
   table_cell(rows, "%u.%u.%u", d->api_version >> 22 & 0x7f, d->api_version >> 12 & 0x3ff, d->api_version & 0xfff);
   table_cell(rows, "%u", d->profile.subgroup_size);
   table_cell(rows, "%u", d->profile.shared_memory);
-  table_cell(rows, "%s%s", d->profile.f64 ? "f64 " : "", d->profile.i64 ? "i64" : "");
+  table_cell(rows, "%s%s%s", d->profile.f64 ? "f64 " : "", d->profile.i64 ? "i64" : "",
+             d->profile.i64_atomics ? " atomics" : "");
   table_cell(rows, "%s", d->usable ? "usable" : "refused");
 }
 
@@ -18,7 +19,7 @@ static void print_devices(tool *t, const kiln_device_info *infos, size_t count) 
   table_cell(&rows, "host");
   table_cell(&rows, "%u thread%s", t->context->threads, t->context->threads == 1 ? "" : "s");
   for (size_t i = 2; i < 5; i++) table_cell(&rows, "-");
-  table_cell(&rows, "f64 i64");
+  table_cell(&rows, "f64 i64 atomics");
   table_cell(&rows, "usable");
   for (size_t i = 0; i < count; i++) add_device(&rows, &infos[i]);
   tool_print_table(&rows);
@@ -44,6 +45,7 @@ static void add_json(json *j, const kiln_device_info *d) {
   json_u64(j, "max_buffer_range", d->profile.max_buffer_range);
   json_bool(j, "f64", d->profile.f64);
   json_bool(j, "i64", d->profile.i64);
+  json_bool(j, "i64_atomics", d->profile.i64_atomics);
   json_object_end(j);
 }
 

@@ -45,14 +45,35 @@ static kiln_result find_extension(const vk_table *call, VkPhysicalDevice physica
   return result < VK_SUCCESS ? vk_result_meaning(result) : KILN_OK;
 }
 
-static void read_features(const vk_table *call, VkPhysicalDevice physical, bool has_size_control, vk_facts *out) {
+/* Whether a device has an extension, or a version of Vulkan that it is part of. */
+static kiln_result find_promoted(const vk_table *call, VkPhysicalDevice physical, mem m, const vk_facts *facts,
+                                 uint32_t version, const char *name, bool *found, bool *by_extension) {
+  *found = facts->properties.apiVersion >= version;
+  *by_extension = false;
+  if (*found) return KILN_OK;
+  kiln_result result = find_extension(call, physical, m, name, found);
+  *by_extension = *found;
+  return result;
+}
+
+/* Structures of the features that a device may have: the chain asks for those that it knows. */
+static void *chain(bool known, void *structure, void *next) {
+  if (known) ((VkBaseOutStructure *)structure)->pNext = next;
+  return known ? structure : next;
+}
+
+static void read_features(const vk_table *call, VkPhysicalDevice physical, bool has_size_control, bool has_atomics,
+                          vk_facts *out) {
   VkPhysicalDeviceSubgroupSizeControlFeatures control = {
       .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES};
-  VkPhysicalDeviceFeatures2 features = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
-                                        .pNext = has_size_control ? &control : NULL};
+  VkPhysicalDeviceShaderAtomicInt64Features atomics = {
+      .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_ATOMIC_INT64_FEATURES};
+  VkPhysicalDeviceFeatures2 features = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2};
+  features.pNext = chain(has_size_control, &control, chain(has_atomics, &atomics, NULL));
   call->GetPhysicalDeviceFeatures2(physical, &features);
   out->f64 = features.features.shaderFloat64;
   out->i64 = features.features.shaderInt64;
+  out->i64_atomics = out->i64 && atomics.shaderBufferInt64Atomics;
   out->chooses_size = control.subgroupSizeControl && control.computeFullSubgroups &&
                       (out->sizes.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT);
 }
@@ -78,14 +99,15 @@ kiln_result vk_facts_read(const vk_table *call, VkPhysicalDevice physical, mem m
   call->GetPhysicalDeviceMemoryProperties(physical, &out->memory);
   kiln_result result = read_queues(call, physical, m, out);
   if (result || out->properties.apiVersion < VK_API_VERSION_1_1) return result;
-  bool has_size_control = out->properties.apiVersion >= VK_API_VERSION_1_3;
-  if (!has_size_control) {
-    result = find_extension(call, physical, m, VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME, &has_size_control);
-    if (result) return result;
-    out->size_by_extension = has_size_control;
-  }
+  bool has_size_control, has_atomics;
+  result = find_promoted(call, physical, m, out, VK_API_VERSION_1_3, VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME,
+                         &has_size_control, &out->size_by_extension);
+  if (!result)
+    result = find_promoted(call, physical, m, out, VK_API_VERSION_1_2, VK_KHR_SHADER_ATOMIC_INT64_EXTENSION_NAME,
+                           &has_atomics, &out->atomics_by_extension);
+  if (result) return result;
   read_properties(call, physical, has_size_control, out);
-  read_features(call, physical, has_size_control, out);
+  read_features(call, physical, has_size_control, has_atomics, out);
   return KILN_OK;
 }
 
@@ -140,6 +162,7 @@ kiln_profile vk_facts_profile(const vk_facts *facts) {
       .max_buffer_range = buffer_range(facts),
       .f64 = facts->f64,
       .i64 = facts->i64,
+      .i64_atomics = facts->i64_atomics,
       .serial_subgroups = facts->properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU,
       .lock_step = facts->lock_step,
       .one_subgroup = facts->roles_fail,

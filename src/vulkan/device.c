@@ -34,13 +34,21 @@ bool vk_device_reachable(const kiln_device *device) {
 static VkResult create_device(const vk_table *call, const vk_candidate *candidate, VkDevice *out) {
   const vk_facts *facts = &candidate->facts;
   const float priority = 1.0f;
-  const char *extension = VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME;
+  const char *extensions[2];
+  uint32_t extension_count = 0;
+  if (facts->chooses_size && facts->size_by_extension)
+    extensions[extension_count++] = VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME;
+  if (facts->i64_atomics && facts->atomics_by_extension)
+    extensions[extension_count++] = VK_KHR_SHADER_ATOMIC_INT64_EXTENSION_NAME;
+  VkPhysicalDeviceShaderAtomicInt64Features atomics = {
+      .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_ATOMIC_INT64_FEATURES, .shaderBufferInt64Atomics = VK_TRUE};
   VkPhysicalDeviceSubgroupSizeControlFeatures control = {
       .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES,
+      .pNext = facts->i64_atomics ? &atomics : NULL,
       .subgroupSizeControl = VK_TRUE,
       .computeFullSubgroups = VK_TRUE};
   VkPhysicalDeviceFeatures2 features = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
-                                        .pNext = facts->chooses_size ? &control : NULL,
+                                        .pNext = facts->chooses_size ? &control : control.pNext,
                                         .features = {.shaderFloat64 = facts->f64, .shaderInt64 = facts->i64}};
   VkDeviceQueueCreateInfo queue = {.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
                                    .queueFamilyIndex = facts->queue_family,
@@ -50,8 +58,8 @@ static VkResult create_device(const vk_table *call, const vk_candidate *candidat
                              .pNext = &features,
                              .queueCreateInfoCount = 1,
                              .pQueueCreateInfos = &queue,
-                             .enabledExtensionCount = facts->chooses_size && facts->size_by_extension,
-                             .ppEnabledExtensionNames = &extension};
+                             .enabledExtensionCount = extension_count,
+                             .ppEnabledExtensionNames = extensions};
   return call->CreateDevice(candidate->handle, &info, NULL, out);
 }
 

@@ -78,6 +78,7 @@ static kiln_result check_program(const kiln_device *device, const kiln_program_i
   if (!result) result = exceeds(device, "grid points", program->unit_count, UINT32_MAX);
   if (!result) result = lacks(device, program->needs_f64, limits->f64, "64-bit floats");
   if (!result) result = lacks(device, program->needs_i64, limits->i64, "64-bit integers");
+  if (!result) result = lacks(device, program->needs_i64_atomics, limits->i64_atomics, "64-bit atomics");
   return result ? result : check_subgroup(device, program->subgroup_size);
 }
 

@@ -27,12 +27,13 @@ typedef struct vk_facts {
   VkPhysicalDeviceSubgroupSizeControlProperties sizes; /* zero when the size cannot be chosen */
   VkPhysicalDeviceMaintenance3Properties allocation;
   VkPhysicalDeviceMemoryProperties memory;
-  bool f64, i64;
-  bool lock_step;         /* found by the self-test: see kiln_profile */
-  bool roles_fail;        /* .. not even that orders the lanes of a subgroup: roles take turns on one */
-  bool chooses_size;      /* required subgroup size and full subgroups are both there for compute */
-  bool size_by_extension; /* ... through VK_EXT_subgroup_size_control */
-  uint32_t queue_family;  /* UINT32_MAX: none computes */
+  bool f64, i64, i64_atomics;
+  bool lock_step;            /* found by the self-test: see kiln_profile */
+  bool roles_fail;           /* .. not even that orders the lanes of a subgroup: roles take turns on one */
+  bool chooses_size;         /* required subgroup size and full subgroups are both there for compute */
+  bool size_by_extension;    /* ... through VK_EXT_subgroup_size_control */
+  bool atomics_by_extension; /* i64_atomics are, through VK_KHR_shader_atomic_int64 */
+  uint32_t queue_family;     /* UINT32_MAX: none computes */
   uint32_t timestamp_bits;
 } vk_facts;
 

@@ -8,4 +8,5 @@ static kiln_result run_host(const executor *e, const launch *l, bool check) {
   return kiln_host_run(l->context, l->kernel, &desc, l->arrays, l->param_count);
 }
 
-const executor executor_host = {.name = {"host", 4}, .checks = true, .f64 = true, .i64 = true, .run = run_host};
+const executor executor_host = {
+    .name = {"host", 4}, .checks = true, .f64 = true, .i64 = true, .i64_atomics = true, .run = run_host};

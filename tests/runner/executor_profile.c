@@ -15,5 +15,6 @@ bool executor_profile_open(kiln_str name, executor *out) {
   if (kiln_profile_find(name, &out->profile) != KILN_OK) return false;
   out->f64 = out->profile.f64;
   out->i64 = out->profile.i64;
+  out->i64_atomics = out->profile.i64_atomics;
   return true;
 }

@@ -46,8 +46,12 @@ bool executor_vulkan_open(kiln_context *context, executor *out) {
   kiln_device *device = NULL;
   if (kiln_device_open(context, &(kiln_device_desc){.application = STR("ktest")}, &device) != KILN_OK) return false;
   const kiln_device_info *info = kiln_device_get(device);
-  *out = (executor){
-      .name = info->name, .f64 = info->profile.f64, .i64 = info->profile.i64, .device = device, .run = run_vulkan};
+  *out = (executor){.name = info->name,
+                    .f64 = info->profile.f64,
+                    .i64 = info->profile.i64,
+                    .i64_atomics = info->profile.i64_atomics,
+                    .device = device,
+                    .run = run_vulkan};
   return true;
 }
 

@@ -153,6 +153,7 @@ static const char *missing_feature(const runner *r, const test_case *c) {
     if (!str_is(limit->word, "needs")) continue;
     if (str_is(limit->rest, "f64") && !r->executor.f64) return "the device has no f64";
     if (str_is(limit->rest, "i64") && !r->executor.i64) return "the device has no i64";
+    if (str_is(limit->rest, "i64 atomics") && !r->executor.i64_atomics) return "the device has no 64-bit atomics";
   }
   return NULL;
 }

@@ -12,7 +12,7 @@
  *   [same host within 4 ulp]         nothing is expected but that devices agree with the host
  *   [launch NAME]                    which kernel of the text; absent: the only one
  *   [fault NAME]                     the checked run on the host must report this fault
- *   [needs f64]                      a device without f64 (i64) must refuse the kernel
+ *   [needs f64]                      a device without f64 (i64, i64 atomics) must refuse the kernel
  *   [todo DEVICE: why]               must fail there: host, vulkan, or part of a device's name
  *   [unsupported DEVICE: why]        must be refused there
  *   [text]                           the kernel as Kiln prints it          } whole texts below, rewritten by --update
@@ -111,7 +111,7 @@ struct executor {
   kiln_str name;      /* "host", the device's or the profile's */
   bool checks;        /* has checked runs: the host */
   bool compiles_only; /* nothing runs, so there is nothing to compare */
-  bool f64, i64;
+  bool f64, i64, i64_atomics;
   kiln_device *device;
   kiln_profile profile; /* of one that only compiles */
   kiln_result (*run)(const executor *e, const launch *l, bool check);

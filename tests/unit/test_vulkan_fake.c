@@ -386,6 +386,7 @@ static void invalid_programs_make_no_call(void **state) {
   REFUSE(program.unit_count = UINT64_C(1) << 32, KILN_ERROR_LIMIT, "program_exceeds_device");
   REFUSE(program.needs_f64 = true, KILN_ERROR_UNSUPPORTED, "program_needs_feature");
   REFUSE(program.needs_i64 = true, KILN_ERROR_UNSUPPORTED, "program_needs_feature");
+  REFUSE(program.needs_i64_atomics = true, KILN_ERROR_UNSUPPORTED, "program_needs_feature");
   REFUSE((program.subgroup_size = 32, program.workgroup_size = 32), KILN_ERROR_UNSUPPORTED, "program_needs_feature");
   REFUSE(program.subgroup_size = 4, KILN_ERROR_UNSUPPORTED, "program_needs_feature");
   kiln_device_close(device);
