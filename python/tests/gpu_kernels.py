@@ -373,3 +373,48 @@ ALL = (
     accumulator, tensor_memory, in_place, written_input, shared_operands, transposed, union, scheduled, pipeline,
     started_accumulator,
 )  # fmt: skip
+
+
+def scaled_by_two_blocks(rows):
+    """A product with scales of two blocks; of 64 rows each, the scales of the columns lie in two halves."""
+    n, k = 128, 128
+    f8, scale = jnp.float8_e5m2, jnp.float8_e8m0fnu
+    halved = rows == 64
+    layout = plgpu.TMEMLayout.SCALES_M64_COLLECTIVE_LAYOUT if halved else plgpu.TMEMLayout.SCALES_LAYOUT
+    scales = plgpu.TMEMLayout.SCALES_LAYOUT
+
+    def kernel(a, b, sa, sb, o, a_part, b_part, sa_part, sb_all, full, done, acc, left, right):
+        block = jax.lax.axis_index("x")
+        own = plgpu.CopyPartition.PARTITIONED(0)
+        for source, target in ((a, a_part), (b, b_part), (sa, sa_part)):
+            plgpu.copy_gmem_to_smem(source, target, full, collective_axes="x", leader_tracked=own)
+        plgpu.copy_gmem_to_smem(sb, sb_all, full, collective_axes="x")
+
+        @pl.when(block == 0)
+        def _():
+            plgpu.barrier_wait(full)
+            plgpu.async_copy_scales_to_tmem(sa_part, left, collective_axis="x")
+            plgpu.async_copy_scales_to_tmem(sb_all, right, collective_axis="x")
+            options = {"a_scale": left, "b_scale": right, "accumulate": False, "collective_axis": "x"}
+            plgpu.tcgen05_mma(acc, a_part, plgpu.transpose_ref(b_part, (1, 0)), done, **options)
+
+        plgpu.barrier_wait(done)
+        o[pl.ds(block * rows, rows), :] = plgpu.async_load_tmem(acc)
+
+    return plgpu.kernel(
+        kernel,
+        out_type=array(2 * rows, n),
+        scratch_types=[
+            plgpu.SMEM((rows, k), f8),
+            plgpu.SMEM((n // 2, k), f8),
+            plgpu.SMEM((1, 1, 32, 16), scale),
+            plgpu.SMEM((1, 1, 64 if halved else 32, 16), scale),
+            plgpu.Barrier(num_arrivals=4),
+            plgpu.Barrier(orders_tensor_core=True),
+            plgpu.TMEM((rows, n), jnp.float32, collective=True),
+            plgpu.TMEM((128, 4), scale, layout=scales, collective=True),
+            plgpu.TMEM((256 if halved else n, 4), scale, layout=layout, collective=True),
+        ],
+        cluster=(2,),
+        cluster_names=("x",),
+    )

@@ -118,6 +118,76 @@ def test_code_with_a_meaning(monkeypatch):
     np.testing.assert_allclose(found, data(128) * 4 + 1, rtol=1e-6)
 
 
+SWIZZLED = (plgpu.TilingTransform((8, 32)), plgpu.SwizzleTransform(128))
+
+
+@plgpu.inline_mgpu(arg_types=(plgpu.RefType(SWIZZLED), plgpu.RefType()))
+def fourth_row(ctx, staged, out):
+    raise AssertionError("nobody makes NVIDIA's code")
+
+
+def test_code_that_looks_at_memory_with_a_layout(monkeypatch):
+    def meaning(code, staged, out):
+        out[...] = staged[3] * 2
+
+    def body(x, o, s):
+        s[...] = x[...]
+        fourth_row(s, o)
+
+    name = f"{__name__}.fourth_row"
+    monkeypatch.setitem(inline.MEANINGS, name, None)
+    kp.inline_meaning(name)(meaning)
+    scratch = [plgpu.SMEM((8, 128), F32, transforms=SWIZZLED)]
+    found = kp.run(lambda x: inline_kernel(body, x, scratch_types=scratch), data(8, 128), check=True)
+    np.testing.assert_array_equal(found, data(8, 128)[3] * 2)
+
+
+@plgpu.inline_mgpu(return_type=plgpu.ShapeDtypeStruct((128,), F32, layout=plgpu.Layout.WGMMA))
+def rows_of_a_warp(ctx):
+    raise AssertionError("nobody makes NVIDIA's code")
+
+
+@pytest.mark.parametrize(
+    "make, words",
+    [(lambda x: x[...], "Can only load scalars"), (lambda x: rows_of_a_warp(), r"scalar return types.*\(128,\)")],
+)
+def test_a_warp_has_no_arrays(make, words):
+    def body(x, o):
+        @plgpu.warp_map
+        def _(warp):
+            o[...] = make(x)
+
+    with pytest.raises(ValueError, match=words):
+        kp.run(lambda x: inline_kernel(body, x), data(128))
+
+
+def scales(*shape):
+    return (2.0 ** (np.arange(np.prod(shape)).reshape(shape) % 5 - 2)).astype(jnp.float8_e8m0fnu)
+
+
+def in_pieces(given, blocks):
+    """Scales of each block's rows as tensor memory wants them: 32 rows and 4 columns at a time."""
+    padded = jnp.pad(given.reshape(blocks, -1, 4), ((0, 0), (0, 128 - len(given) // blocks), (0, 0)))
+    return padded.reshape(blocks, 4, 32, 1, 4).transpose(0, 3, 2, 1, 4).reshape(blocks, 1, 32, 16)
+
+
+def in_halves(given):
+    """Scales of the columns of two blocks with 64 rows each."""
+    parts = len(given) // 64
+    stored = given.reshape(2, parts, 32, 4).transpose(0, 2, 1, 3).reshape(1, 1, 64, 4 * parts)
+    return jnp.pad(stored, ((0, 0), (0, 0), (0, 0), (0, 16 - 4 * parts)))
+
+
+@pytest.mark.parametrize("rows", [128, 64])
+def test_scales_of_a_product_of_two_blocks(rows):
+    a, b = (data(n, 128).astype(jnp.float8_e5m2) for n in (2 * rows, 128))
+    left, right = scales(2 * rows, 4), scales(128, 4)
+    stored = in_halves(right) if rows == 64 else in_pieces(right, 1)
+    found = kp.run(gpu_kernels.scaled_by_two_blocks(rows), a, b, in_pieces(left, 2), stored)
+    wide = [np.float32(x) * np.repeat(np.float32(s), 32, axis=1) for x, s in ((a, left), (b, right))]
+    np.testing.assert_allclose(found, wide[0] @ wide[1].T, rtol=1e-4, atol=1e-4)
+
+
 def test_named_barriers_end_with_arrivals_pending(monkeypatch):
     def body(x, o, s):
         @pl.when(jax.lax.axis_index("t") == 0)

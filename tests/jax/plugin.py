@@ -2,7 +2,7 @@
 
 run.py starts pytest with it and gives the settings in KILN_CONFORMANCE as JSON: `rows` (the file of lines), `on`,
 `every`, `shard` [k, n], `extra` (JAX's checkout, for two modules that its wheel leaves out), `gpu` (whether tests are
-told that they are on a GPU).
+told that they are on a GPU), `devices` (how many).
 """
 
 from __future__ import annotations
@@ -78,7 +78,9 @@ def pytest_configure(config: pytest.Config) -> None:
     stack = contextlib.ExitStack()
     stack.enter_context(bridge.switched(request_settings(WANTED["on"], False, None)))
     if WANTED["gpu"]:
-        stack.enter_context(pretend.every_gpu())
+        import meanings  # noqa: F401  (of code for NVIDIA's compiler)
+
+        stack.enter_context(pretend.every_gpu(WANTED["devices"]))
     config.add_cleanup(stack.close)
 
 

@@ -16,6 +16,7 @@ import jax
 from jax.extend import backend
 
 HOPPER, BLACKWELL = "9.0", "10.3"
+CUDA = 13000  # as its libraries write version 13.0
 CORES = {"tpu": 1, "gpu": 8}  # few, so that kernels that start a block on each core stay small
 KINDS = {"tpu": "TPU7x", "gpu": "NVIDIA H100"}
 LIMITS = {"shared_memory_per_block_optin": 227 << 10, "compute_capability": HOPPER}
@@ -45,9 +46,38 @@ def _numbers(capability: str) -> tuple[int, ...]:
     return tuple(map(int, capability.split(".")))
 
 
+def _cuda_versions() -> Any:
+    answers = {"cuda_runtime_get_version": lambda: CUDA, "cuda_supports_multicast": lambda: True}
+    return types.SimpleNamespace(**answers)
+
+
 @contextlib.contextmanager
-def every_gpu() -> Iterator[None]:
-    """JAX's tests hear that the GPU is the one they ask for, Hopper or Blackwell."""
+def _earlier_names() -> Iterator[None]:
+    """Tests of a few days before the release: one argument had another name then."""
+    from jax._src.pallas.mosaic_gpu import pipeline
+    from jax.experimental.pallas import mosaic_gpu as plgpu
+
+    emit = pipeline.emit_pipeline_warp_specialized
+
+    @functools.wraps(emit)
+    def emit_pipeline(*args: Any, **named: Any) -> Any:
+        if "manual_ready_barriers" in named:
+            named["manual_produced_barriers"] = named.pop("manual_ready_barriers")
+        return emit(*args, **named)
+
+    with contextlib.ExitStack() as stack:
+        for module in (pipeline, plgpu):
+            stack.enter_context(mock.patch.object(module, "emit_pipeline_warp_specialized", emit_pipeline))
+        yield
+
+
+@contextlib.contextmanager
+def every_gpu(devices: int) -> Iterator[None]:
+    """JAX's tests hear that the GPU is the one they ask for, Hopper or Blackwell.
+
+    Those that skip under pytest look at NVIDIA's instructions, but for those of several devices.
+    """
+    from jax._src import lib
     from jax._src import test_util as jtu  # wants absl, which only JAX's tests need
 
     answers = {
@@ -56,6 +86,7 @@ def every_gpu() -> Iterator[None]:
         "is_cuda_compute_capability_at_least": lambda least: _numbers(least) <= _numbers(BLACKWELL),
         "is_cuda_compute_capability_equal": lambda wanted: _numbers(wanted) <= _numbers(BLACKWELL),
         "is_cuda_version_at_least": lambda major, minor: True,
+        "is_running_under_pytest": lambda: devices == 1,
     }
     with contextlib.ExitStack() as stack:
         for name, answer in answers.items():
@@ -64,6 +95,8 @@ def every_gpu() -> Iterator[None]:
         for name, limit in {"core_count": 132, **LIMITS}.items():
             stack.enter_context(mock.patch.object(type(jax.devices()[0]), name, limit, create=True))
         stack.enter_context(mock.patch.object(backend, "get_default_device", lambda: device("gpu")))
+        stack.enter_context(mock.patch.object(lib, "cuda_versions", _cuda_versions()))
+        stack.enter_context(_earlier_names())
         yield
 
 

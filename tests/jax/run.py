@@ -51,6 +51,7 @@ GPU_FILES = (
     "mgpu_examples_test",
     "gpu_pallas_distributed_test",
 )
+DEVICES = {"gpu_pallas_distributed_test": 4, "mgpu_collective_matmul_test": 2}  # that tests want; others run on one
 ENDED = (0, 1, 5)  # pytest's words for: all passed, some failed, nothing to run
 
 
@@ -86,9 +87,13 @@ class Shard(threading.Thread):
             "shard": [self.number, options.jobs],
             "extra": str(options.tests),
             "gpu": options.as_gpu,
+            "devices": DEVICES.get(self.file.stem, 1),
         }
         path = os.pathsep.join([str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
-        return {**os.environ, "PYTHONPATH": path, "JAX_PLATFORMS": "cpu", "KILN_CONFORMANCE": json.dumps(wanted)}
+        settings = {"PYTHONPATH": path, "JAX_PLATFORMS": "cpu", "KILN_CONFORMANCE": json.dumps(wanted)}
+        if wanted["devices"] > 1:
+            settings["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={wanted['devices']}"
+        return {**os.environ, **settings}
 
     def _session(self) -> bool:
         """One pytest process: true when it came to its end, false when a test ended it or ran too long."""

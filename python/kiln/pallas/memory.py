@@ -173,8 +173,9 @@ def whole(low: Lowering, ref: Ref, transforms: Sequence[Any], what: str, hint: s
 
 
 def view_through(low: Lowering, ref: Ref, transforms: Sequence[Any]) -> Ref:
-    """What transforms show of a ref, as a ref."""
-    return _as_ref(low, whole(low, ref, transforms, "a copy of computed size through", "copy a known size"))
+    """What transforms show of a ref, as a ref that has no layout of its own."""
+    part = _as_ref(low, whole(low, ref, transforms, "a copy of computed size through", "copy a known size"))
+    return dataclasses.replace(part, layout=())
 
 
 def load(low: Lowering, ref: Ref, transforms: Sequence[Any]) -> Value:

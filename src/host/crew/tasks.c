@@ -42,16 +42,22 @@ static void write_part(const crew_task *task, const crew_part *part, uint8_t *da
     crew_product_write(task, part, data);
 }
 
-/* A copy that several blocks make together arrives once, when the last of them has its part. */
+/* A copy that several blocks make together arrives once, when the last of them has its part: whether this is not it. */
+static bool awaits_parts(crew_spot *spot, const crew_task *task) {
+  if (task->whole == 0) return false;
+  if (++spot->parts < task->whole) return true;
+  spot->parts = 0;
+  return false;
+}
+
 static void arrive(crew *c, const crew_task *task, const crew_part *part) {
   crew_spot *spot = crew_spot_of(&part->arrival);
   if (c->plan->trace) trace_act(c->plan->trace, task->event);
-  if (task->whole > 0 && ++spot->parts < task->whole) {
+  if (awaits_parts(spot, task)) {
     if (c->plan->trace) trace_arrived(c->plan->trace, &part->arrival, crew_barrier(&part->arrival)->phase);
     if (c->race) race_arrive_op(c->race, &spot->barrier, crew_barrier(&part->arrival)->phase, task->race);
     return;
   }
-  spot->parts = 0;
   sync_result result = crew_arrive_at(c, &part->arrival, task->unit->id, task->race);
   if (result.state == SYNC_FAULT && !crew_report_fault(c, task->unit, result, &part->arrival, task->op))
     c->launch->stop = true;

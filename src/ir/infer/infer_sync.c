@@ -76,9 +76,9 @@ static bool need_words(ir_builder *b, const ir_op *op) {
 
 static bool need_scaled(ir_builder *b, const ir_op *op, uint32_t next) {
   const ir_shape *left = &op->operands[1]->type.shape, *right = &op->operands[2]->type.shape;
-  return ir_need_range(b, op, "the axes of a product with scales", op->attrs->across, !op->attrs->across, "none") &&
-         need_words(b, op) && need_scales(b, op, next, "the left scales", left->dims[0], right->dims[0]) &&
-         need_scales(b, op, next + 1, "the right scales", right->dims[1], right->dims[0]);
+  const ir_dim columns = op->operands[0]->type.shape.dims[1]; /* of all blocks */
+  return need_words(b, op) && need_scales(b, op, next, "the left scales", left->dims[0], right->dims[0]) &&
+         need_scales(b, op, next + 1, "the right scales", columns, right->dims[0]);
 }
 
 /* Of four elements in a row two are there, and for each it is said which one it is. */

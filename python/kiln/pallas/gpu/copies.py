@@ -173,12 +173,34 @@ def _copy_in_pieces(low: GpuLowering, eqn: Equation, pieces: Callable[[int, int]
 @rule("async_copy_scales_to_tmem", machine="gpu")
 def lower_scales(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
     """Scales of a factor: 32 rows and 4 columns at a time, of four such parts of 128 rows."""
+    source, target = eqn.operands[:2]
+    if target.shape[0] == 2 * 128 and source.shape[-2] == 64:
+        return _copy_halves(low, eqn)
     return _copy_in_pieces(low, eqn, _scales)
+
+
+def _copy_halves(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
+    """Scales of the columns of two blocks with 64 rows each: 32 rows of either half, of up to four such parts."""
+    source, target, *leaves = eqn.operands
+    seen, seen_target = unflatten(leaves, eqn.params["smem_tree"], eqn.params["tmem_tree"])
+    columns = low.known.scaled_columns
+    if seen_target or len(columns) != 1:
+        raise low.unsupported("scales in two halves for products of different sizes")
+    (count,) = columns
+    parts, fours = count // 64, target.shape[1] // 4
+    stored = (fours, 2, 32, 4, 4)
+    there = NDIndexer.from_indices_shape((*[slice(None)] * 3, slice(0, parts), slice(None)), stored)
+    rows = NDIndexer.from_indices_shape((slice(0, count), slice(None)), target.shape)
+    start = part(low, source, [*seen, ReshapeTransform(stored), there])
+    shape = ReshapeTransform((2, parts, 32, fours, 4))
+    end = part(low, target, [rows, shape, TransposeTransform((3, 0, 2, 1, 4))])
+    _copy_to_tmem(low, start, end, eqn.params["collective_axis"])
+    return []
 
 
 @rule("async_copy_sparse_metadata_to_tmem", machine="gpu")
 def lower_pairs(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
     """Which elements of a sparse factor are there: the order depends on the factor's type."""
-    if len(low.sparse_bits) > 1:
+    if len(low.known.sparse_bits) > 1:
         raise low.unsupported("sparse products of factors of different widths in one kernel")
-    return _copy_in_pieces(low, eqn, _pairs_of(*low.sparse_bits or {16}))
+    return _copy_in_pieces(low, eqn, _pairs_of(*low.known.sparse_bits or {16}))

@@ -13,6 +13,7 @@ from kiln.pallas.equation import Equation, Operand, Ref
 from kiln.pallas.gpu.known import KNOWN
 from kiln.pallas.gpu.lower import GpuLowering
 from kiln.pallas.gpu.meanings import MEANINGS, Code
+from kiln.pallas.gpu.memory import peer
 from kiln.pallas.lower import rule
 from kiln.pallas.memory import integer, view_through
 
@@ -30,7 +31,7 @@ def _operands(low: GpuLowering, eqn: Equation) -> list[Operand]:
     count = len(eqn.params["flat_arg_types"])
     seen = tree_util.tree_unflatten(eqn.params["pytree_ref_transforms"], eqn.operands[count:])
     pairs = zip(eqn.operands[:count], seen or [()] * count, strict=True)
-    return [view_through(low, x, through) if isinstance(x, Ref) else x for x, through in pairs]
+    return [view_through(low, *peer(low, x, through)) if isinstance(x, Ref) else x for x, through in pairs]
 
 
 @rule("inline_mgpu", machine="gpu")
@@ -38,6 +39,8 @@ def lower_inline(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
     """Code whose meaning is known."""
     function, operands = eqn.params["mgpu_fn"], _operands(low, eqn)
     code, name = Code(_held(function), eqn.params["flat_arg_types"], eqn.params["flat_ret_ty"]), _name(function)
+    if low.warps is not None:
+        _check_scalars(code.results)
     if line := _by_instruction(code.held) or FENCES.get(name):
         low.writer.line(line)
     elif name in NAMED_BARRIERS:
@@ -53,6 +56,12 @@ def _by_meaning(low: GpuLowering, code: Code, name: str, operands: Sequence[Oper
         hint = "write it in JAX, or say what it means: kp.inline_meaning"
         raise low.unsupported(f"the code for NVIDIA's compiler in `{name}`", hint)
     return low.trace(functools.partial(meaning, code), *operands)
+
+
+def _check_scalars(results: Sequence[Any]) -> None:
+    """A warp alone has no arrays: JAX refuses them in these words."""
+    for shape in (result.shape for result in results if result.shape):
+        raise ValueError(f"inline_mgpu in a single-warp context only supports scalar return types. Got {shape=}.")
 
 
 # ---- statements ----

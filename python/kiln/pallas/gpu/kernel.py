@@ -19,8 +19,7 @@ from kiln.pallas.equation import Axis, Ref
 from kiln.pallas.exporter import Assembly, Exported, own_name
 from kiln.pallas.gpu import copies, inline, known, memory, remote, sync, tensor  # noqa: F401  (their rules)
 from kiln.pallas.gpu.devices import around as devices_around
-from kiln.pallas.gpu.lower import GpuLowering, ManyDevices, mesh_of
-from kiln.pallas.gpu.tensor import sparse_bits
+from kiln.pallas.gpu.lower import GpuLowering, ManyDevices, facts, mesh_of
 from kiln.pallas.lower import Lowering
 from kiln.pallas.text import Writer
 from kiln.pallas.unsupported import Unsupported
@@ -110,7 +109,7 @@ class GpuAssembly(Assembly):
     def _body(self, axes: list[Axis], prefetch: list[Ref], blocks: list[Block]) -> tuple[Writer, Lowering]:
         writer = Writer(self.names)
         low = GpuLowering(writer, self._constant, self.mesh, self._device_axis, self.skip_floats)
-        low.sparse_bits = set(sparse_bits(self.jaxpr))
+        low.known = facts(self.jaxpr)
         refs = self._one_memory([b.ref for b in blocks])
         if self.around:
             refs = [low.own_part(ref, low.device()) for ref in refs]

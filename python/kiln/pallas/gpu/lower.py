@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jax._src import core as jax_core
+from jax._src.dtypes import itemsize_bits
 
 from kiln.pallas.bounds import Bounds
 from kiln.pallas.equation import Axis, Equation, Operand, Ref, Value
@@ -86,6 +87,34 @@ def _label(axis: Any) -> str:
     return axis if isinstance(axis, str) else "axis"
 
 
+@dataclasses.dataclass(slots=True)
+class Facts:
+    """What is known of a whole program before its first equation is written."""
+
+    sparse_bits: set[int] = dataclasses.field(default_factory=set)  # of the sparse factors of its products
+    scaled_columns: set[int] = dataclasses.field(default_factory=set)  # of its products with scales in several blocks
+    tracked: bool = False  # copies of a cluster are told to the first block only: barriers of the others stay behind
+
+
+def facts(jaxpr: Any) -> Facts:
+    """The facts of a program."""
+    found = Facts()
+    for eqn in _equations(jaxpr):
+        if eqn.params.get("sparse"):
+            found.sparse_bits.add(itemsize_bits(eqn.invars[1].aval.dtype))
+        if eqn.params.get("scaled") and eqn.params["collective_axis"] is not None:
+            found.scaled_columns.add(eqn.invars[0].aval.shape[-1])
+        found.tracked |= eqn.params.get("leader_tracked") is not None
+    return found
+
+
+def _equations(jaxpr: Any) -> Iterator[Any]:
+    for eqn in jaxpr.eqns:
+        yield eqn
+        for body in jax_core.jaxprs_in_params(eqn.params):
+            yield from _equations(body)
+
+
 class ManyDevices(Exception):
     """A kernel reaches other devices: it is to be exported as one of all devices."""
 
@@ -106,7 +135,7 @@ class GpuLowering(Lowering):
     ) -> None:
         super().__init__(writer, mesh.axes, lambda value: self._own_constant(constants(value)))
         self.mesh = mesh
-        self.sparse_bits: set[int] = set()  # of the sparse factors of its products
+        self.known = Facts()
         self.warps: Any = None  # the name of the axis of the warps that run these equations
         self.everywhere: dict[str, Ref] = {}  # by the text of what this device has of it: a parameter of all devices
         self._indices = mesh.values()

@@ -101,6 +101,8 @@ def _barrier_text(low: GpuLowering, dtype: Any, shape: Sequence[int]) -> str:
     words = [f"barrier{list(shape)}", f"arrivals {dtype.num_arrivals}"]
     if dtype.orders_tensor_core:
         words.append("tensor")
+    elif low.known.tracked:
+        words.append("open")
     if getattr(dtype, "collective_axes", ()):
         words.append(across(low, dtype.collective_axes))
         words += ["leader"] * bool(dtype.leader_tracked)
@@ -299,8 +301,10 @@ def _index(low: GpuLowering, starts: list[Value], left: dict[int, int], dims: li
 
 @rule("get", "load", machine="gpu")
 def lower_get(low: GpuLowering, eqn: Equation) -> Operand:
-    """x[..], also of another block."""
+    """x[..], also of another block. A warp alone has no arrays: JAX refuses them in these words."""
     ref, *leaves = eqn.operands
+    if low.warps is not None and eqn.avals[0].shape:
+        raise ValueError("Can only load scalars in warp-level code.")
     return load(low, *peer(low, ref, tree_util.tree_unflatten(eqn.params["tree"], leaves)))
 
 

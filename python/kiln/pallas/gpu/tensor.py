@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
 from jax import tree_util
-from jax._src import core as jax_core
-from jax._src.dtypes import itemsize_bits
+from jax._src.state.indexing import NDIndexer
 
 from kiln.pallas.equation import Equation, Operand, Value
 from kiln.pallas.gpu.lower import GpuLowering
-from kiln.pallas.gpu.memory import element, part, unflatten, write_by_leader
+from kiln.pallas.gpu.memory import element, part, peer, unflatten, write_by_leader
 from kiln.pallas.lower import rule
-from kiln.pallas.memory import load, store
+from kiln.pallas.memory import load, store, whole
 
 # ---- products ----
 
 
-def sparse_bits(jaxpr: Any) -> Iterator[int]:
-    """The widths of the sparse factors of a program's products."""
-    for eqn in jaxpr.eqns:
-        if eqn.params.get("sparse"):
-            yield itemsize_bits(eqn.invars[1].aval.dtype)
-        for body in jax_core.jaxprs_in_params(eqn.params):
-            yield from sparse_bits(body)
+def _rows_of(rows: int, ref: Operand, transforms: Sequence[Any]) -> tuple[Operand, Sequence[Any]]:
+    """The first rows of scales: the hardware wants room for at least 128."""
+    if transforms or ref.shape[0] == rows:
+        return ref, transforms
+    return ref, (NDIndexer.from_indices_shape((slice(0, rows), slice(None)), ref.shape),)
 
 
 def _factor(low: GpuLowering, operand: Operand, transforms: Sequence[Any]) -> str:
@@ -54,7 +51,11 @@ def lower_tcgen05(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
         words.append(f"accumulate {accumulate.text}")
     if barrier is not None:
         words.append(f"arrive {element(low, barrier, seen[3])}")
-    shown = [part(low, *each) for each in zip(more, seen[4:], strict=True)]
+    pairs = list(zip(more, seen[4:], strict=True))
+    if params["scaled"]:
+        sizes = whole(low, *peer(low, acc, seen[0]), "a product into memory seen through").shape
+        pairs[:2] = [_rows_of(size, *pair) for size, pair in zip(sizes, pairs[:2], strict=True)]
+    shown = [part(low, *each) for each in pairs]
     if params["scaled"]:
         words.append(f"scale {shown[0]}, {shown[1]}")
     if params["sparse"]:
