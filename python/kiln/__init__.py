@@ -12,6 +12,7 @@ from kiln._native import lib as _lib
 from kiln.devices import Device, devices
 from kiln.errors import Error, Fault, Place
 from kiln.kernel import Kernel, Module, Param, load, parse
+from kiln.settings import Unexplored
 
 _output.connect()
 __version__ = _lib.kiln_version().decode()
@@ -25,4 +26,17 @@ def ops_json() -> str:
     return text.decode()
 
 
-__all__ = ["Device", "Error", "Fault", "Kernel", "Module", "Param", "Place", "devices", "load", "ops_json", "parse"]
+__all__ = [
+    "Device",
+    "Error",
+    "Fault",
+    "Kernel",
+    "Module",
+    "Param",
+    "Place",
+    "Unexplored",
+    "devices",
+    "load",
+    "ops_json",
+    "parse",
+]

@@ -125,11 +125,22 @@ class Request(ctypes.Structure):
         ("on", Str),
         ("seed", c_uint64),
         ("check", c_bool),
+        ("order", c_int),
+        ("timing", c_int),
+        ("exhaustive", c_uint64),
+        ("trace", c_char_p),
+        ("svg", c_char_p),
         ("sizes", POINTER(Size)),
         ("size_count", c_size_t),
         ("arrays", POINTER(Array)),
         ("array_count", c_size_t),
     ]
+
+
+class Explored(ctypes.Structure):
+    """kiln_explored."""
+
+    _fields_ = [("schedules", c_uint64), ("open", c_uint64), ("complete", c_bool), ("too_long", c_bool)]
 
 
 class Failure(ctypes.Structure):
@@ -217,6 +228,7 @@ _FUNCTIONS = {
     "kiln_devices": (c_int, [c_void_p, POINTER(DeviceDesc), POINTER(POINTER(DeviceInfo)), POINTER(c_size_t)]),
     "kiln_seat_run": (c_int, [POINTER(Request), POINTER(c_void_p)]),
     "kiln_seat_context": (c_void_p, [c_void_p]),
+    "kiln_seat_explored": (Explored, [c_void_p]),
     "kiln_seat_give_back": (None, [c_void_p]),
     "kiln_seat_forget": (None, [c_void_p]),
     "kiln_seat_print_to": (None, [c_void_p]),
@@ -227,6 +239,7 @@ _FUNCTIONS = {
     "kiln_door_mark": (c_int64, []),
     "kiln_door_count": (c_uint64, []),
     "kiln_door_log": (c_size_t, [c_uint64, POINTER(c_int32), c_size_t]),
+    "kiln_door_explored": (Explored, [c_int32]),
     "kiln_door_keep_failures": (None, [c_bool]),
     "kiln_door_failure": (c_bool, [POINTER(Failure)]),
 }
@@ -242,7 +255,7 @@ def _load() -> ctypes.CDLL:
 
 
 lib = _load()
-_MIRRORED = (Place, Diag, ParseDesc, Param, Array, Size, Request, Failure, DeviceDesc, DeviceInfo)
+_MIRRORED = (Place, Diag, ParseDesc, Param, Array, Size, Request, Explored, Failure, DeviceDesc, DeviceInfo)
 
 
 def _check_sizes() -> None:

@@ -7,13 +7,14 @@ import os
 import pathlib
 import threading
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 
 from kiln import _native, arrays
 from kiln._native import Context, Str, lib
 from kiln.errors import Error, failure
+from kiln.settings import Checks, Explored, Settings, explored_of, request, request_settings
 
 _IN, _OUT, _INOUT = range(3)  # kiln_direction
 _SHAPES_KEPT = 256
@@ -135,6 +136,7 @@ class Kernel:
         check: bool = False,
         seed: int | None = None,
         sizes: Mapping[str, int] | None = None,
+        **checks: Unpack[Checks],
     ) -> Any:
         """Launches the kernel on one array per `in` and `inout` parameter; returns the outputs.
 
@@ -147,11 +149,13 @@ class Kernel:
           check: looks for faults while running (host only); the first is raised as kiln.Fault.
           seed: orders what is free to run in any order, for checks.
           sizes: values of symbolic sizes that no array determines.
+          **checks: how to look for faults, for checks: kiln.settings.Checks.
         """
         given = self._arrays(args)
         named = tuple((name.encode(), _size(name, value)) for name, value in (sizes or {}).items())
         filled, results = self._complete(given, named)
-        launch(self.handle, filled, request_settings(on, check, seed), _native.sizes_of(named))
+        settings = request_settings(on, check, seed, checks)
+        launch(self.handle, filled, settings, _native.sizes_of(named)).tell(self.name, stacklevel=2)
         self._write_back(args, given)
         return results[0] if len(results) == 1 else (tuple(results) or None)
 
@@ -237,35 +241,13 @@ def _size(name: str, value: Any) -> int:
     return value
 
 
-class Settings(NamedTuple):
-    """Where and how a launch runs."""
-
-    on: bytes
-    check: bool
-    seed: int
-
-
-def request_settings(on: str, check: bool, seed: int | None) -> Settings:
-    """Settings as the library takes them; what can be no device is refused."""
-    if not isinstance(on, str) or not (on in ("host", "vulkan") or on.startswith("vulkan:")):
-        raise ValueError(f"on={on!r}: expected 'host', 'vulkan' or 'vulkan:' and an index or a part of a device's name")
-    if check and on != "host":
-        raise ValueError(f"check=True runs on the host only, not on {on!r}")
-    return Settings(on.encode(), bool(check), int(seed or 0) & 0xFFFFFFFFFFFFFFFF)
-
-
-def request(handle: int, settings: Settings) -> _native.Request:
-    """A launch of a kernel, without its arrays yet."""
-    return _native.Request(kernel=handle, on=Str.of(settings.on), seed=settings.seed, check=settings.check)
-
-
 def launch(
     handle: int,
     filled: ctypes.Array[_native.Array],
     settings: Settings,
     sizes: ctypes.Array[_native.Size],
-) -> None:
-    """Runs a kernel on arrays, one per parameter."""
+) -> Explored:
+    """Runs a kernel on arrays, one per parameter; by all schedules, what that came to."""
     wanted = request(handle, settings)
     wanted.sizes, wanted.size_count = sizes, len(sizes)
     wanted.arrays, wanted.array_count = filled, len(filled)
@@ -274,6 +256,7 @@ def launch(
     try:
         if result:
             raise failure(lib.kiln_seat_context(seat), result) if seat else MemoryError("no memory for a launch")
+        return explored_of(lib.kiln_seat_explored(seat))
     finally:
         lib.kiln_seat_give_back(seat)
 

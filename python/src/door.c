@@ -17,10 +17,9 @@
 enum { MOST_ARRAYS = 128, LOG = 1 << 20, FAILURES = 16 };
 
 typedef struct entry {
-  const kiln_kernel *kernel;
-  kiln_str on;
-  uint64_t seed;
-  bool check, notes;
+  kiln_request request; /* without arrays */
+  bool notes;
+  kiln_explored explored; /* by its latest launch */
 } entry;
 
 static struct {
@@ -54,7 +53,7 @@ int64_t kiln_door_enter(const kiln_request *request, bool notes) {
   pthread_mutex_lock(&door.lock);
   if (grow()) {
     number = (int64_t)door.count;
-    door.entries[door.count++] = (entry){request->kernel, request->on, request->seed, request->check, notes};
+    door.entries[door.count++] = (entry){.request = *request, .notes = notes};
   }
   pthread_mutex_unlock(&door.lock);
   return number;
@@ -154,6 +153,20 @@ static bool note(const entry *found, kiln_result result, kiln_seat *seat, uint64
   if (raced && launch >= door.raced) door.raced = launch + 1;
   pthread_mutex_unlock(&door.lock);
   return true;
+}
+
+static void note_explored(int64_t number, const kiln_seat *seat) {
+  if (!seat) return;
+  pthread_mutex_lock(&door.lock);
+  door.entries[number].explored = kiln_seat_explored(seat);
+  pthread_mutex_unlock(&door.lock);
+}
+
+kiln_explored kiln_door_explored(int32_t number) {
+  pthread_mutex_lock(&door.lock);
+  const kiln_explored explored = door.entries[number].explored;
+  pthread_mutex_unlock(&door.lock);
+  return explored;
 }
 
 /* ---- XLA's side ---- */
@@ -295,14 +308,11 @@ static void launch(void *user, kiln_array *arrays, size_t count, meeting_end *en
     snprintf(end->message, sizeof end->message, "Kiln: a call without a kernel");
     return;
   }
-  name_narrow(found.kernel, arrays, count);
-  const kiln_request request = {.kernel = found.kernel,
-                                .on = found.on,
-                                .seed = found.seed,
-                                .check = found.check,
-                                .arrays = arrays,
-                                .array_count = count};
-  end->result = kiln_seat_run(&request, &seat);
+  name_narrow(found.request.kernel, arrays, count);
+  found.request.arrays = arrays;
+  found.request.array_count = count;
+  end->result = kiln_seat_run(&found.request, &seat);
+  note_explored(number, seat);
   if (end->result == KILN_OK || note(&found, end->result, seat, launch)) {
     end->result = KILN_OK;
     kiln_seat_give_back(seat);

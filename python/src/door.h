@@ -29,6 +29,9 @@ KILN_API int64_t kiln_door_mark(void);
 KILN_API uint64_t kiln_door_count(void);
 KILN_API size_t kiln_door_log(uint64_t first, int32_t *entries, size_t room);
 
+/* What the latest launch of an entry explored. */
+KILN_API kiln_explored kiln_door_explored(int32_t entry);
+
 /* Failures are kept while `keep` is set, the latest few. Takes the oldest: a seat to be given back, and which entry
  * failed at which launch; NULL when there is none. */
 typedef struct kiln_failure {

@@ -10,10 +10,10 @@ KILN_API size_t kiln_python_sizes(size_t *sizes, size_t room);
 
 /* The sizes of the structs that kiln/_native.py mirrors, in its order. Returns how many there are. */
 size_t kiln_python_sizes(size_t *sizes, size_t room) {
-  static const size_t mirrored[] = {sizeof(kiln_place),      sizeof(kiln_diag),    sizeof(kiln_parse_desc),
-                                    sizeof(kiln_param),      sizeof(kiln_array),   sizeof(kiln_size),
-                                    sizeof(kiln_request),    sizeof(kiln_failure), sizeof(kiln_device_desc),
-                                    sizeof(kiln_device_info)};
+  static const size_t mirrored[] = {sizeof(kiln_place),       sizeof(kiln_diag),       sizeof(kiln_parse_desc),
+                                    sizeof(kiln_param),       sizeof(kiln_array),      sizeof(kiln_size),
+                                    sizeof(kiln_request),     sizeof(kiln_explored),   sizeof(kiln_failure),
+                                    sizeof(kiln_device_desc), sizeof(kiln_device_info)};
   const size_t count = sizeof mirrored / sizeof *mirrored;
   for (size_t i = 0; i < count && i < room; i++) sizes[i] = mirrored[i];
   return count;

@@ -1,5 +1,5 @@
 /* Seats: see seat.h. Plans are kept for the last few kinds of launch of each seat. */
-#include "seat.h"
+#include "checked.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -16,6 +16,8 @@ typedef struct ready {
   const kiln_kernel *kernel;
   uint64_t seed;
   bool check;
+  kiln_order order;
+  kiln_timing timing;
   uint64_t shapes; /* hash of all array types and sizes: plans refuse arrays of other shapes themselves */
   uint64_t used;   /* the seat's clock */
 } ready;
@@ -27,9 +29,10 @@ struct kiln_seat {
   size_t on_size;
   ready ready[PLANS];
   uint64_t clock;
-  bool broken;     /* the device is lost */
-  bool silent;     /* the last launch had nothing to say */
-  kiln_seat *next; /* while nobody sits here */
+  kiln_explored explored; /* by the last launch */
+  bool broken;            /* the device is lost */
+  bool silent;            /* the last launch had nothing to say */
+  kiln_seat *next;        /* while nobody sits here */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -108,12 +111,14 @@ static uint64_t hash_shapes(const kiln_request *request) {
   return hash;
 }
 
+static bool is_for(const ready *r, const kiln_request *request, uint64_t shapes) {
+  return r->kernel == request->kernel && r->shapes == shapes && r->check == request->check &&
+         r->seed == request->seed && r->order == request->order && r->timing == request->timing;
+}
+
 static ready *find(kiln_seat *seat, const kiln_request *request, uint64_t shapes) {
-  for (size_t i = 0; i < PLANS; i++) {
-    ready *r = &seat->ready[i];
-    if (r->kernel == request->kernel && r->shapes == shapes && r->check == request->check && r->seed == request->seed)
-      return r;
-  }
+  for (size_t i = 0; i < PLANS; i++)
+    if (is_for(&seat->ready[i], request, shapes)) return &seat->ready[i];
   return NULL;
 }
 
@@ -165,6 +170,7 @@ void kiln_seat_forget(const kiln_kernel *kernel) {
 }
 
 kiln_context *kiln_seat_context(kiln_seat *seat) { return seat->context; }
+kiln_explored kiln_seat_explored(const kiln_seat *seat) { return seat->explored; }
 
 /* ---- launches ---- */
 
@@ -190,6 +196,8 @@ static kiln_result prepare_host(kiln_seat *seat, const kiln_request *request, re
                                .size_count = request->size_count,
                                .check = request->check,
                                .seed = request->seed,
+                               .order = request->order,
+                               .timing = request->timing,
                                .print = print};
   return kiln_host_prepare(seat->context, request->kernel, &desc, request->arrays, request->array_count, &out->plan);
 }
@@ -232,6 +240,7 @@ static kiln_result run(kiln_seat *seat, const kiln_request *request, uint64_t sh
   const bool on_host = str_is(request->on, "host");
   ready *r = find(seat, request, shapes);
   seat->silent = r && on_host;
+  seat->explored = (kiln_explored){0};
   if (!r) {
     r = least_used(seat);
     kiln_result result = on_host ? prepare_host(seat, request, r) : prepare_device(seat, request, r);
@@ -239,9 +248,12 @@ static kiln_result run(kiln_seat *seat, const kiln_request *request, uint64_t sh
     r->kernel = request->kernel;
     r->seed = request->seed;
     r->check = request->check;
+    r->order = request->order;
+    r->timing = request->timing;
     r->shapes = shapes;
   }
   r->used = ++seat->clock;
+  if (request->check && on_host) return kiln_checked_launch(seat->context, r->plan, request, &seat->explored);
   return on_host ? kiln_host_launch(r->plan, request->arrays, request->array_count) : launch_device(r, request);
 }
 

@@ -13,20 +13,31 @@
 typedef struct kiln_request {
   const kiln_kernel *kernel;
   kiln_str on;   /* "host", "vulkan" or "vulkan:TEXT" */
-  uint64_t seed; /* of a check */
+  uint64_t seed; /* of a check, as all up to `svg` */
   bool check;
+  kiln_order order;
+  kiln_timing timing;
+  uint64_t exhaustive;     /* all schedules, so many at most; 0: one, by seed, order and timing */
+  const char *trace, *svg; /* files to draw into; NULL: none */
   const kiln_size *sizes;
   size_t size_count;
   const kiln_array *arrays;
   size_t array_count;
 } kiln_request;
 
+/* What an exhaustive launch came to. Mirrored as well. */
+typedef struct kiln_explored {
+  uint64_t schedules, open; /* run, and known of but not run; schedules 0: not exhaustive */
+  bool complete, too_long;
+} kiln_explored;
+
 typedef struct kiln_seat kiln_seat;
 
 /* Runs the request on a seat. `*out` is the seat, to be given back in any case; NULL when memory was out for it. */
 KILN_API kiln_result kiln_seat_run(const kiln_request *request, kiln_seat **out);
 KILN_API kiln_context *kiln_seat_context(kiln_seat *seat);
-KILN_API void kiln_seat_give_back(kiln_seat *seat); /* accepts NULL */
+KILN_API kiln_explored kiln_seat_explored(const kiln_seat *seat); /* of its last launch */
+KILN_API void kiln_seat_give_back(kiln_seat *seat);               /* accepts NULL */
 
 /* Where lines go that kernels print, one call at a time in a launch; NULL: nowhere. Called from any thread. */
 typedef void (*kiln_print_fn)(const char *line, size_t size);

@@ -20,14 +20,6 @@ double dtype_tolerance(kiln_dtype dtype) {
   }
 }
 
-const char *number_text(char out[NUMBER_SIZE], double value) {
-  for (int digits = 1; digits <= 17; digits++) {
-    snprintf(out, NUMBER_SIZE, "%.*g", digits, value);
-    if (isnan(value) || strtod(out, NULL) == value) break;
-  }
-  return out;
-}
-
 size_t array_count(const kiln_array *array) { return array->size / kiln_dtype_size(array->dtype); }
 
 uint64_t array_bits(const kiln_array *array, size_t index) {

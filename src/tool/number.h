@@ -1,13 +1,8 @@
-/* Numbers for people and for comparison: elements of arrays as doubles, their text, summaries, differences. */
+/* Numbers for people and for comparison: elements of arrays as doubles, summaries, differences. */
 #ifndef KILN_SRC_TOOL_NUMBER_H
 #define KILN_SRC_TOOL_NUMBER_H
 
 #include "kiln/kernel.h"
-
-#define NUMBER_SIZE 40
-
-/* The shortest text that reads back as the same number. */
-const char *number_text(char out[NUMBER_SIZE], double value);
 
 size_t array_count(const kiln_array *array);
 uint64_t array_bits(const kiln_array *array, size_t index);

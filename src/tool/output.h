@@ -3,7 +3,7 @@
 #define KILN_SRC_TOOL_OUTPUT_H
 
 #include "tool/job.h"
-#include "tool/json.h"
+#include "base/json.h"
 
 /* Before anything runs: can this parameter be saved under this name at all? */
 kiln_result output_check_path(tool *t, const argument *a, const char *path);

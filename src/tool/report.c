@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "tool/json.h"
+#include "base/json.h"
 #include "tool/output.h"
 
 static bool is_output(const job *j, size_t index) { return j->arguments[index].param.direction != KILN_IN; }

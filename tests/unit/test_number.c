@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/json.h"
 #include "tool/number.h"
 
 #define ARRAY(type, ...) array_of(type, (__VA_ARGS__), sizeof(__VA_ARGS__))

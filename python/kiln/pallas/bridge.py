@@ -13,7 +13,7 @@ import functools
 import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -24,11 +24,12 @@ from jax._src.state.types import RefEffect
 
 from kiln.arrays import type_name
 from kiln.errors import Error, Fault
-from kiln.kernel import Kernel, Settings, request_settings
+from kiln.kernel import Kernel
 from kiln.pallas import door, table
 from kiln.pallas.exporter import Exported, export_call
 from kiln.pallas.gpu.calls import is_gpu, is_mode
 from kiln.pallas.unsupported import Unsupported
+from kiln.settings import Checks, Explored, Settings, request_settings
 
 TESTED = ((0, 11, 1), (0, 12, 0))  # from, to: the versions of JAX that this was tested with
 
@@ -51,6 +52,11 @@ class Run:
         self._end: int | None = None
         self._last_faults: list[Fault] | None = None
 
+    def _entries(self) -> list[door.Entry]:
+        """One for each launch, in order."""
+        end = self._end if self._end is not None else door.count()
+        return [entry for entry in door.launched(self._first, end) if entry.settings == self._settings]
+
     def _mine(self, launch: int, entry: door.Entry) -> bool:
         end = self._end if self._end is not None else door.count()
         return self._first <= launch < end and entry.settings == self._settings
@@ -58,8 +64,13 @@ class Run:
     @property
     def kernels(self) -> list[Kernel]:
         """One kernel for each launch, in order, as far as the log goes back. Threads with equal settings share it."""
-        end = self._end if self._end is not None else door.count()
-        return [entry.kernel for entry in door.launched(self._first, end) if entry.settings == self._settings]
+        return [entry.kernel for entry in self._entries()]
+
+    @property
+    def explored(self) -> dict[Kernel, Explored]:
+        """With `exhaustive`: what the latest launch of each kernel came to."""
+        found = {entry.kernel: door.explored(entry) for entry in self._entries()}
+        return {kernel: explored for kernel, explored in found.items() if explored.schedules}
 
     @property
     def errors(self) -> list[Error]:
@@ -76,6 +87,8 @@ class Run:
 
     def _close(self) -> None:
         self._end = door.count()
+        for kernel, explored in self.explored.items():
+            explored.tell(kernel.name, stacklevel=5)
         self._last_faults = self.faults
 
 
@@ -202,13 +215,15 @@ def switched(setting: Any) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def interpreter(on: str = "host", check: bool = False, seed: int | None = None) -> Iterator[Run]:
+def interpreter(
+    on: str = "host", check: bool = False, seed: int | None = None, **checks: Unpack[Checks]
+) -> Iterator[Run]:
     """Runs every Pallas call of this thread on Kiln, whatever its `interpret=` says.
 
     Under `jit`, `vmap`, `grad` and `shard_map` as well. Arguments are those of a kernel's call. Programs run
     asynchronously: wait for their results (`jax.block_until_ready`) inside the block to have them in the `Run`.
     """
-    settings = request_settings(on, check, seed)
+    settings = request_settings(on, check, seed, checks)
     door.watch(1)
     run = Run(settings)
     try:
@@ -219,12 +234,19 @@ def interpreter(on: str = "host", check: bool = False, seed: int | None = None) 
         door.watch(-1)
 
 
-def run(fun: Callable[..., Any], *args: Any, on: str = "host", check: bool = False, seed: int | None = None) -> Any:
+def run(
+    fun: Callable[..., Any],
+    *args: Any,
+    on: str = "host",
+    check: bool = False,
+    seed: int | None = None,
+    **checks: Unpack[Checks],
+) -> Any:
     """Calls `fun(*args)`; every Pallas call inside runs on Kiln, the rest on JAX. Waits for the results.
 
     A launch that fails raises kiln.Error, or kiln.Fault for a fault that `check` found.
     """
-    with interpreter(on, check, seed) as current:
+    with interpreter(on, check, seed, **checks) as current:
         try:
             return jax.block_until_ready(fun(*args))
         except (jax.errors.JaxRuntimeError, ValueError) as error:  # JAX makes the latter of some statuses of XLA

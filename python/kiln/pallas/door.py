@@ -18,7 +18,8 @@ import numpy as np
 from kiln import _native
 from kiln._native import lib
 from kiln.errors import Error, errors_of
-from kiln.kernel import Kernel, Settings, parse, request
+from kiln.kernel import Kernel, parse
+from kiln.settings import Explored, Settings, explored_of, request
 
 TARGET = "kiln_launch"
 
@@ -104,6 +105,11 @@ def launched(first: int, end: int) -> list[Entry]:
     written = lib.kiln_door_log(first, numbers, len(numbers))
     with _lock:
         return [_entries[number] for number in numbers[:written]]
+
+
+def explored(entry: Entry) -> Explored:
+    """What the latest launch of a kernel by all schedules came to."""
+    return explored_of(lib.kiln_door_explored(entry.number))
 
 
 def raced(since: int) -> bool:

@@ -7,7 +7,7 @@
  * their unit.
  *
  * trace.c keeps events and clocks, trace_cost.c says what instructions take, trace_sync.c follows hand-offs and tasks,
- * trace_text.c names things for those who write pictures (src/tool). Whoever runs units asks `plan->trace`, once for
+ * trace_text.c names things for those who write pictures: draw.c, with tracks.c, trace_json.c and trace_svg.c. Whoever runs units asks `plan->trace`, once for
  * each slice of a unit or hand-off: without a trace nothing else is done.
  *
  * Memory is bounded: of a long run the first TRACE_EVENTS events are kept, and the rest are counted. */
@@ -93,6 +93,9 @@ void host_trace_destroy(host_trace *trace); /* accepts NULL */
 /* The next launch of the plan, which must be a checking one, is recorded, and no other. The trace refers to the plan.
  */
 void host_trace_attach(kiln_host_plan *plan, host_trace *trace);
+
+/* Writes files of what was recorded: for Perfetto, and drawn; NULL: none. */
+kiln_result host_trace_write(const host_trace *trace, kiln_context *context, const char *json, const char *svg);
 
 const trace_kind_info *trace_kind_of(trace_kind kind);
 void trace_name_event(const host_trace *trace, const trace_event *event, text *out); /* "wait full[1]" */

@@ -1,5 +1,5 @@
 /* Tracks for the events of a trace. */
-#include "tool/tracks.h"
+#include "host/trace/tracks.h"
 
 #include <stdlib.h>
 

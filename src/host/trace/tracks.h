@@ -1,7 +1,7 @@
 /* Where the events of a trace are drawn: a track for each unit, and as many beside it as its copies need to lie side by
  * side. */
-#ifndef KILN_SRC_TOOL_TRACKS_H
-#define KILN_SRC_TOOL_TRACKS_H
+#ifndef KILN_SRC_HOST_TRACE_TRACKS_H
+#define KILN_SRC_HOST_TRACE_TRACKS_H
 
 #include "host/trace/trace.h"
 

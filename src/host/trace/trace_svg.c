@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/svg.h"
-#include "tool/tracks.h"
+#include "host/trace/tracks.h"
 
 enum {
   WIDTH = 1180,

@@ -1,8 +1,12 @@
 /* A JSON writer: values in order, commas and escapes by itself. */
-#ifndef KILN_SRC_TOOL_JSON_H
-#define KILN_SRC_TOOL_JSON_H
+#ifndef KILN_SRC_BASE_JSON_H
+#define KILN_SRC_BASE_JSON_H
 
 #include "base/str.h"
+
+#define NUMBER_SIZE 40
+/* The shortest text that reads back as the same number. */
+const char *number_text(char out[NUMBER_SIZE], double value);
 
 typedef struct json {
   text *out;

@@ -1,8 +1,8 @@
 /* A trace as Chrome's JSON, which Perfetto reads too: a process for each block, a thread for each track, a slice for
  * each event, an arrow from each hand-off to the wait that it ended, and an instant for each fault. A tick is shown as
  * a microsecond. */
-#include "tool/json.h"
-#include "tool/tracks.h"
+#include "base/json.h"
+#include "host/trace/tracks.h"
 
 typedef struct writer {
   const host_trace *trace;

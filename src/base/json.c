@@ -1,9 +1,17 @@
 /* Writing JSON. */
-#include "tool/json.h"
+#include "base/json.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 
-#include "tool/number.h"
+const char *number_text(char out[NUMBER_SIZE], double value) {
+  for (int digits = 1; digits <= 17; digits++) {
+    snprintf(out, NUMBER_SIZE, "%.*g", digits, value);
+    if (isnan(value) || strtod(out, NULL) == value) break;
+  }
+  return out;
+}
 
 static void begin(json *j, const char *key) {
   if (j->started) text_char(j->out, ',');
