@@ -7,8 +7,8 @@
  * their unit.
  *
  * trace.c keeps events and clocks, trace_cost.c says what instructions take, trace_sync.c follows hand-offs and tasks,
- * trace_text.c names things for those who write pictures: draw.c, with tracks.c, trace_json.c and trace_svg.c. Whoever runs units asks `plan->trace`, once for
- * each slice of a unit or hand-off: without a trace nothing else is done.
+ * trace_text.c names things for those who write pictures: draw.c, with tracks.c, trace_json.c and trace_svg.c. Whoever
+ * runs units asks `plan->trace`, once for each slice of a unit or hand-off: without a trace nothing else is done.
  *
  * Memory is bounded: of a long run the first TRACE_EVENTS events are kept, and the rest are counted. */
 #ifndef KILN_SRC_HOST_TRACE_TRACE_H
