@@ -473,6 +473,27 @@ def test_atomics_at_one_place_come_one_after_another():
     np.testing.assert_array_equal(old, [100, 0, 100, 101])
 
 
+def test_quotients_by_constants_are_rounded_once():
+    """XLA multiplies by the reciprocal instead, so that scales, and what they scale to 8 bits, may differ by one step."""
+
+    def quantize(x):
+        scale = jnp.max(jnp.abs(x), axis=1, keepdims=True) / 448.0
+        return (x * (1.0 / scale)).astype(jnp.float8_e4m3fn), scale
+
+    def kernel(x_ref, q_ref, scale_ref):
+        q_ref[...], scale_ref[...] = quantize(x_ref[...])
+
+    x = (data(512, 128) * 8).round() / 8
+    most, one, top = np.abs(x).max(axis=1, keepdims=True), np.float32(1), np.float32(448)
+    exact, twice = most / top, most * (one / top)
+    out = [jax.ShapeDtypeStruct((512, 128), jnp.float8_e4m3fn), jax.ShapeDtypeStruct((512, 1), F32)]
+    q, scale = kp.run(pl.pallas_call(kernel, out_shape=out, interpret=True), x)
+    np.testing.assert_array_equal(scale, exact)
+    np.testing.assert_array_equal(q.view(np.uint8), (x * (one / exact)).astype(jnp.float8_e4m3fn).view(np.uint8))
+    np.testing.assert_array_equal(jax.jit(quantize)(x)[1], twice)
+    assert (exact != twice).any()
+
+
 def test_unused_equations_leave_no_text():
     def kernel(x_ref, o_ref):
         jnp.exp(x_ref[...])
