@@ -68,10 +68,10 @@ static void foresee(columns_of b, int64_t width, int64_t first, int64_t end) {
 
 /* Adds rows of a times a panel of b to a tile of c, or puts that there. */
 typedef struct tile {
-  const float *a[ROWS];
-  const float *panel;
+  const float *a, *panel;
   float *c;
-  int64_t a_column, c_row, depth;
+  int64_t a_row, a_column, last; /* row of a: those behind it repeat it, and are not stored */
+  int64_t c_row, depth;
   bool fresh;
 } tile;
 
@@ -81,8 +81,8 @@ typedef struct tile {
     enum { HALF = (bytes) / 4 };                                                    \
     lanes sum[rows][2];                                                             \
     const float *a[rows];                                                           \
-    memcpy(a, t->a, sizeof a);                                                      \
     _Pragma("GCC unroll 16") for (int r = 0; r < (rows); r++) {                     \
+      a[r] = t->a + least(r, t->last) * t->a_row;                                   \
       const float *from = t->c + r * t->c_row;                                      \
       sum[r][0] = t->fresh ? intrinsic##_setzero_ps() : intrinsic##_loadu_ps(from); \
       sum[r][1] = t->fresh ? sum[r][0] : intrinsic##_loadu_ps(from + HALF);         \
@@ -139,7 +139,8 @@ static void product_part(const host_ordered_dot *d, const shape *s, int64_t firs
   const int64_t rows = least(d->m - first, HEIGHT), columns = least(s->width, d->n - j);
   _Alignas(64) float panel[WIDTH * DEPTH];
   columns_of b = {d->b + k * d->b_row + j * d->b_column, d->b_row, d->b_column};
-  tile t = {.panel = panel, .a_column = d->a_column, .c_row = d->c_row, .fresh = k == 0 && !d->accumulate};
+  tile t = {
+      .panel = panel, .a_row = d->a_row, .a_column = d->a_column, .c_row = d->c_row, .fresh = k == 0 && !d->accumulate};
   t.depth = depth;
   pack(b, depth, columns, s->width, panel);
   b.from += s->width * b.column;
@@ -147,8 +148,8 @@ static void product_part(const host_ordered_dot *d, const shape *s, int64_t firs
     height = least(3 * s->step, rows - i);
     const int64_t steps = (height + s->step - 1) / s->step;
     t.c = d->c + (first + i) * d->c_row + j;
-    for (int64_t r = 0; r < steps * s->step; r++) /* those behind the last repeat it, and are not stored */
-      t.a[r] = d->a + (first + i + least(r, height - 1)) * d->a_row + k * d->a_column;
+    t.a = d->a + (first + i) * d->a_row + k * d->a_column;
+    t.last = height - 1;
     if (more) foresee(b, s->width, i * depth / rows, (i + height) * depth / rows);
     if (added || columns < s->width || height < steps * s->step)
       run_apart(s->run[steps - 1], t, height, columns, added);
