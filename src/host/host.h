@@ -511,7 +511,7 @@ static inline uint64_t host_bits(const void *from, uint32_t bytes) {
 }
 
 /* scattered.c */
-void host_run_indexed(host_unit *unit, const host_indexed *access, const ir_op *op);
+host_status host_run_indexed(host_unit *unit, const host_indexed *access, const ir_op *op);
 
 /* say.c */
 bool host_run_print(host_unit *unit, const host_say *say); /* false: memory is out */

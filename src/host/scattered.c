@@ -91,6 +91,7 @@ static void check(host_unit *unit, const host_indexed *access, const element *e,
   const uint64_t offset = (uint64_t)(e->address - unit->box[access->from].root);
   const race_kind kind = op->code == IR_load ? RACE_LOAD : op->code == IR_store ? RACE_STORE : RACE_ATOMIC;
   crew_touch_element(unit, access->from, offset, kind, op);
+  if (ir_hands_over(op)) crew_order_element(unit, access->from, offset, (ir_order)op->attrs->order);
   if (!block->shadow) return;
   if (op->code != IR_store && alloc_first_unwritten(block, offset, access->bytes, &where))
     host_fault(unit, DIAG_uninitialized_read, access->from, e->at, access->ref_rank, op);
@@ -114,8 +115,18 @@ static void run_all(host_unit *unit, const host_indexed *access, const ir_op *op
   }
 }
 
-void host_run_indexed(host_unit *unit, const host_indexed *access, const ir_op *op) {
+/* Told by the first element, where there are several. */
+static host_status hand_over(host_unit *unit, const host_indexed *access, const ir_op *op) {
+  element e = {.number = 0};
+  uint64_t before = 0;
+  find(unit, access, &e);
+  if (access->old != HOST_NONE) memcpy(&before, unit->slot[access->old], access->bytes);
+  return crew_hand_over(unit, e.address, before, (ir_order)op->attrs->order);
+}
+
+host_status host_run_indexed(host_unit *unit, const host_indexed *access, const ir_op *op) {
   if (op->code == IR_atomic) mutex_lock(unit->plan->turns->lock);
   run_all(unit, access, op);
   if (op->code == IR_atomic) mutex_unlock(unit->plan->turns->lock);
+  return unit->member && ir_hands_over(op) ? hand_over(unit, access, op) : HOST_RUNNING;
 }

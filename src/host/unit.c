@@ -169,7 +169,6 @@ static void run_instruction(host_unit *unit, const host_instr *instr) {
     case HOST_ARG: host_run_arg(unit, detail); break;
     case HOST_SCAN: host_run_scan(unit, detail); break;
     case HOST_CHECK: host_run_check(unit, detail, instr->source); break;
-    case HOST_INDEXED: host_run_indexed(unit, detail, instr->source); break;
     case HOST_WINDOW: host_run_window(unit, detail); break;
     case HOST_TAKE: host_run_take(unit, detail); break;
     case HOST_SORT: host_run_sort(unit, detail); break;
@@ -198,6 +197,7 @@ host_status host_unit_step(host_unit *unit, uint64_t budget) {
       case HOST_LOOP_BEGIN: jump = !begin_loop(unit, instr->detail); break;
       case HOST_LOOP_NEXT: jump = next_turn(unit, instr->detail); break;
       case HOST_SWITCH: pc = switch_target(unit, instr->detail); break;
+      case HOST_INDEXED: status = host_run_indexed(unit, instr->detail, instr->source); break;
       case HOST_RECAST: status = run_recast(unit, instr); break;
       case HOST_PRINT: status = host_run_print(unit, instr->detail) ? HOST_RUNNING : HOST_FAILED; break;
       case HOST_SCRATCH: status = acquire_scratch(unit, instr->detail); break;

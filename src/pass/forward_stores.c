@@ -78,6 +78,7 @@ static void at_store(forwarding *f, ir_op *op) {
 
 static bool note_inner(void *user, ir_op *op) {
   const uint32_t effects = ir_op_get(op->code)->effects;
+  if (ir_hands_over(op)) ((forwarding *)user)->count = 0; /* others may have seen everything, and written */
   if (!(effects & E_INDEXES)) return true;
   if (effects & E_READS) seen(user, op->operands[0], NULL);
   if (effects & E_WRITES) written(user, op->operands[0], NULL);

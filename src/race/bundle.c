@@ -1,4 +1,4 @@
-/* What units hand to each other: barriers by phase, semaphores by unit of count. */
+/* What units hand to each other: barriers by phase, semaphores by unit of count, words by ordered atomics. */
 #include "race/inner.h"
 
 static void clear_bundle(race *r, race_bundle *bundle) {
@@ -123,4 +123,33 @@ void race_take(race *r, race_semaphore *s, semaphore_span taken, bool keep, unit
 
 void race_semaphore_free(race *r, race_semaphore *s) {
   while (s->first) remove_first(r, s);
+}
+
+/* ---- words ---- */
+
+static race_word *find_word(race *r, race_buffer *b, uint64_t element) {
+  race_word *word = b->words;
+  while (word && word->element != element) word = word->next;
+  if (word || !(word = race_room(r, sizeof *word))) return word;
+  word->element = element;
+  word->next = b->words;
+  return b->words = word;
+}
+
+void race_release(race *r, race_buffer *b, uint64_t element, unit_id unit) {
+  race_word *word = b ? find_word(r, b, element) : NULL;
+  if (word) race_arrive(r, &word->told, 0, unit);
+}
+
+void race_acquire(race *r, race_buffer *b, uint64_t element, unit_id unit) {
+  race_word *word = b ? find_word(r, b, element) : NULL;
+  if (word) race_observe(r, &word->told, 0, unit);
+}
+
+void race_words_free(race *r, race_buffer *b) {
+  for (race_word *word = b->words, *next; word; word = next) {
+    next = word->next;
+    race_barrier_free(r, &word->told);
+    race_room_give(r, word, sizeof *word);
+  }
 }

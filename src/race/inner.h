@@ -234,6 +234,13 @@ typedef struct race_page {
   uint32_t next_spare; /* while it is not in use */
 } race_page;
 
+/* An element that ordered atomics touch: a barrier of one phase that never ends. */
+typedef struct race_word {
+  uint64_t element;
+  race_barrier told;
+  struct race_word *next;
+} race_word;
+
 struct race_buffer {
   const void *tag;
   uint64_t elements, pages;
@@ -242,7 +249,12 @@ struct race_buffer {
   uint32_t mixed_count, mixed_capacity, mixed_spare;
   struct race_buffer *next, *prev;
   race_clock over; /* what those who released it know */
+  race_word *words;
 };
+
+/* ---- bundle.c ---- */
+
+void race_words_free(race *r, race_buffer *b);
 
 /* ---- touch.c ---- */
 

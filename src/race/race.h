@@ -110,6 +110,10 @@ void race_signal_op(race *r, race_semaphore *s, semaphore_span given, race_op *o
 void race_take(race *r, race_semaphore *s, semaphore_span taken, bool keep, unit_id unit);
 void race_semaphore_free(race *r, race_semaphore *s);
 
+/* One element of a buffer, by ordered atomics: who acquires learns from all that was released there before. */
+void race_release(race *r, struct race_buffer *b, uint64_t element, unit_id unit);
+void race_acquire(race *r, struct race_buffer *b, uint64_t element, unit_id unit);
+
 /* ---- memory ---- */
 
 /* A buffer of elements that are touched as wholes: as small as any access to it. `tag` names it in reports; buffers of

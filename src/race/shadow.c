@@ -249,6 +249,7 @@ void race_buffer_free(race *r, race_buffer *b, unit_id unit, const void *site) {
     if (!(b->page[page] & MIXED)) race_state_unref(r, b->page[page], 1);
   race_touch_end(r);
   race_clock_free(r, &b->over);
+  race_words_free(r, b);
   if (b->next) b->next->prev = b->prev;
   *(b->prev ? &b->prev->next : &r->buffers) = b->next;
   r->shadow_bytes -= sizeof *b + b->pages * sizeof *b->page + b->mixed_capacity * sizeof *b->mixed;

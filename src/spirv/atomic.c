@@ -1,5 +1,6 @@
 /* Atomics: elements of a ref changed with nothing in between. Whole words of integers, of 32 or 64 bits, have
  * instructions; everything else is tried until no other lane came first. */
+#include "pass/util.h"
 #include "spirv/lower.h"
 
 typedef struct atomic {
@@ -81,6 +82,26 @@ static SpvOp instruction(const atomic *a) {
   }
 }
 
+/* Zero added by `or` is a mere look, which is no release. */
+static bool looks(const atomic *a) {
+  uint64_t bits;
+  return a->op->attrs->combine == 1 + IR_or && a->op->attrs->order != IR_ORDER_RELEASE && !a->mask &&
+         pass_splat(a->value, &bits) && bits == 0;
+}
+
+/* What lies in shared memory is ordered among those who share it. */
+static spv_id scope_of(spv_lower *low, const atomic *a, uint32_t memory) {
+  const bool shared = a->op->attrs->order && low->memories.data[memory].kind == SPV_SHARED;
+  return spv_int(&low->code, shared ? SpvScopeWorkgroup : SpvScopeDevice);
+}
+
+static spv_id semantics_of(spv_lower *low, const atomic *a) {
+  static const uint32_t masks[] = {[IR_ORDER_NONE] = 0,
+                                   [IR_ORDER_ACQUIRE] = SpvMemorySemanticsAcquireMask | SPV_ALL_MEMORY,
+                                   [IR_ORDER_RELEASE] = SpvMemorySemanticsReleaseMask | SPV_ALL_MEMORY};
+  return spv_int(&low->code, masks[a->op->attrs->order]);
+}
+
 static bool has_instruction(const atomic *a) {
   const ir_dtype_info *info = ir_dtype_get(a->dtype);
   return info->bits >= 32 && info->class != IR_CLASS_FLOAT && instruction(a) != SpvOpNop;
@@ -129,9 +150,12 @@ static spv_id change(spv_lower *low, const atomic *a, const spv_place *place, sp
   spv_code *c = &low->code;
   const spot s = find_spot(low, place, a->dtype);
   spv_id word;
-  if (has_instruction(a))
-    word = made_here(low, SPV(c->m, instruction(a), s.word, s.pointer, spv_int(c, SpvScopeDevice), spv_int(c, 0),
-                              bits_of(low, a->dtype, value)));
+  spv_id scope = scope_of(low, a, place->memory), semantics = semantics_of(low, a);
+  if (has_instruction(a) && looks(a))
+    word = made_here(low, SPV(c->m, SpvOpAtomicLoad, s.word, s.pointer, scope, semantics));
+  else if (has_instruction(a))
+    word = made_here(
+        low, SPV(c->m, instruction(a), s.word, s.pointer, scope, semantics, bits_of(low, a->dtype, value)));
   else
     word = try_until(low, a, &s, value, expected);
   spv_memory *memory = &low->memories.data[place->memory];
@@ -212,7 +236,7 @@ static void plan(spv_lower *low, atomic *a) {
   a->nest = spv_nest_plan(low, extents, shape->rank, 4, a->sink.registers ? (1u << shape->rank) - 1 : 0);
 }
 
-void spv_atomic_op(spv_lower *low, const ir_op *op) {
+static void atomic_op(spv_lower *low, const ir_op *op) {
   atomic a = {
       .op = op, .value = op->operands[1], .dtype = op->operands[1]->type.dtype, .keeps = op->results[0]->uses > 0};
   uint32_t last = op->operand_count, memory = spv_memory_of_ref(low, op->operands[0]);
@@ -229,4 +253,11 @@ void spv_atomic_op(spv_lower *low, const ir_op *op) {
   plan(low, &a);
   spv_nest_walk(low, &a.nest, (1u << a.nest.rank) - 1, NULL, atomic_strip, &a);
   spv_sink_close(low, &a.sink);
+}
+
+/* Lanes are together before one of them releases for all, and after one has acquired. */
+void spv_atomic_op(spv_lower *low, const ir_op *op) {
+  if (op->attrs->order == IR_ORDER_RELEASE) spv_hand_over(low);
+  atomic_op(low, op);
+  if (op->attrs->order == IR_ORDER_ACQUIRE) spv_hand_over(low);
 }

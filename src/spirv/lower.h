@@ -187,7 +187,9 @@ void spv_store_op(spv_lower *low, const ir_op *op);
 void spv_atomic_op(spv_lower *low, const ir_op *op);
 
 /* ---- order.c: memory between lanes ---- */
+#define SPV_ALL_MEMORY (SpvMemorySemanticsUniformMemoryMask | SpvMemorySemanticsWorkgroupMemoryMask)
 void spv_barrier(spv_lower *low);
+void spv_hand_over(spv_lower *low); /* beside an ordered atomic: memory is ordered among all subgroups, and changes */
 void spv_before_read(spv_lower *low, uint32_t memory);
 void spv_before_write(spv_lower *low, uint32_t memory);
 /* Before a root evaluates a value; tells how many memory instructions four elements of it take. */

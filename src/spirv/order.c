@@ -2,20 +2,20 @@
  * still have to read is written. Everything is decided at the start of a root, outside of its loops. */
 #include "spirv/lower.h"
 
-/* Lanes of one role meet by themselves. Where they run in lock step they always have: only memory is to be ordered. */
-static void meet(spv_lower *low) {
+/* Lanes of one role meet by themselves. Where they run in lock step they always have: only memory is to be ordered.
+ * `reach`: among whom memory is ordered. */
+static void meet(spv_lower *low, SpvScope reach) {
   spv_code *c = &low->code;
   spv_id scope = spv_int(c, low->in_role ? SpvScopeSubgroup : SpvScopeWorkgroup);
-  spv_id semantics = spv_int(c, SpvMemorySemanticsAcquireReleaseMask | SpvMemorySemanticsUniformMemoryMask |
-                                    SpvMemorySemanticsWorkgroupMemoryMask);
+  spv_id semantics = spv_int(c, SpvMemorySemanticsAcquireReleaseMask | SPV_ALL_MEMORY);
   if (low->in_role && low->profile.lock_step)
-    SPV_DO(c->m, SpvOpMemoryBarrier, scope, semantics);
+    SPV_DO(c->m, SpvOpMemoryBarrier, spv_int(c, reach), semantics);
   else
-    SPV_DO(c->m, SpvOpControlBarrier, scope, scope, semantics);
+    SPV_DO(c->m, SpvOpControlBarrier, scope, spv_int(c, reach), semantics);
 }
 
-void spv_barrier(spv_lower *low) {
-  meet(low);
+static void barrier_among(spv_lower *low, SpvScope reach) {
+  meet(low, reach);
   low->exchanges = true;
   for (size_t i = 0; i < low->memories.count; i++) {
     spv_memory *memory = &low->memories.data[i];
@@ -23,6 +23,13 @@ void spv_barrier(spv_lower *low) {
     memory->dirty = memory->read = false;
   }
 }
+
+void spv_hand_over(spv_lower *low) {
+  barrier_among(low, SpvScopeWorkgroup);
+  for (size_t i = 0; i < low->memories.count; i++) low->memories.data[i].version++;
+}
+
+void spv_barrier(spv_lower *low) { barrier_among(low, low->in_role ? SpvScopeSubgroup : SpvScopeWorkgroup); }
 
 /* Before another lane's writes are read, and before what another lane may still have to read is written. */
 void spv_before_read(spv_lower *low, uint32_t memory) {

@@ -149,8 +149,10 @@ static bool may_wait(placing *p, const ir_op *load) {
     const ir_op *store = p->stores.data[i];
     uint32_t when = number_of(p, store);
     uint32_t written = spv_memory_of_ref(p->low, store->operands[0]);
-    if (when <= first || when > last || !(written == memory || spv_share_words(p->low, written, memory))) continue;
-    if (written != memory || !in_place(p, load, store, last)) return false;
+    const bool hands_over = ir_hands_over(store);
+    if (when <= first || when > last) continue;
+    if (!hands_over && !(written == memory || spv_share_words(p->low, written, memory))) continue;
+    if (hands_over || written != memory || !in_place(p, load, store, last)) return false;
   }
   return true;
 }

@@ -23,6 +23,7 @@ typedef struct traffic {
 static bool note_traffic(void *user, ir_op *inner) {
   traffic *t = user;
   const uint32_t effects = ir_op_get(inner->code)->effects;
+  for (size_t m = 0; ir_hands_over(inner) && m < t->low->memories.count; m++) t->read[m] = t->written[m] = true;
   if (!(effects & E_INDEXES)) return true;
   if (effects & E_READS) t->read[spv_memory_of_ref(t->low, inner->operands[0])] = true;
   if (effects & E_WRITES) t->written[spv_memory_of_ref(t->low, inner->operands[0])] = true;

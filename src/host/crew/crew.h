@@ -133,9 +133,11 @@ typedef struct crew_member {
   host_unit **parts; /* of a split; kept for the next one */
   uint32_t part_count, parts_left;
   bool split;
-  uint32_t issued;   /* tasks, in all */
-  uint64_t asked_at; /* of the crew's moves: when it last asked in vain, plus 1 */
-  uint32_t asked;    /* so often since anybody else moved on */
+  uint32_t issued;    /* tasks, in all */
+  uint64_t asked_at;  /* of the crew's moves: when it last asked in vain, plus 1 */
+  uint32_t asked;     /* so often since anybody else moved on */
+  const void *saw_at; /* the word that it last acquired, */
+  uint64_t saw;       /* and what was there */
 } crew_member;
 
 typedef struct crew {
@@ -262,6 +264,9 @@ void crew_race_issue(crew *c, crew_task *task);
 void crew_race_awaited(host_unit *unit, const copy *awaited, bool read_only, bool forgotten);
 /* An access of a unit, of a crew or not. */
 void crew_touch(host_unit *unit, const host_access *access, race_kind kind, const ir_op *op);
+/* By an ordered atomic, of a word that lies `at` and had the value before. */
+host_status crew_hand_over(host_unit *unit, const void *at, uint64_t before, ir_order order);
+void crew_order_element(host_unit *unit, uint32_t box, uint64_t offset, ir_order order);
 void crew_touch_element(host_unit *unit, uint32_t box, uint64_t offset, race_kind kind, const ir_op *op);
 
 /* trace_sync.c; only where a trace is recorded */

@@ -109,6 +109,13 @@ void crew_touch_element(host_unit *unit, uint32_t box, uint64_t offset, race_kin
   end_access(unit->member->crew->race, &touched);
 }
 
+void crew_order_element(host_unit *unit, uint32_t box, uint64_t offset, ir_order order) {
+  if (!is_watched(unit, box)) return;
+  race_buffer *buffer = unit->block[unit->plan->boxes[box].root]->client;
+  (order == IR_ORDER_RELEASE ? race_release : race_acquire)(unit->member->crew->race, buffer,
+                                                            offset / grain_of(unit, box), unit->id);
+}
+
 /* ---- tasks ---- */
 
 /* Products on one accumulator follow one another: what they do there is their unit's doing. */

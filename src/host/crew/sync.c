@@ -113,6 +113,21 @@ host_status crew_test(host_unit *unit, const host_crew_op *what, const ir_op *op
   return result.state == SYNC_BLOCKED ? HOST_YIELDED : follow(unit, result, &at, op);
 }
 
+/* ---- words ---- */
+
+/* Who looks at a word again and finds it as it was waits for others. */
+host_status crew_hand_over(host_unit *unit, const void *at, uint64_t before, ir_order order) {
+  crew_member *member = unit->member;
+  const bool again = member->saw_at == at && member->saw == before;
+  if (order == IR_ORDER_RELEASE) {
+    member->crew->idle = 0;
+    return HOST_RUNNING;
+  }
+  member->saw_at = at;
+  member->saw = before;
+  return again ? HOST_YIELDED : HOST_RUNNING;
+}
+
 /* ---- semaphores ---- */
 
 /* The unit that has the same place on another device. */

@@ -352,17 +352,25 @@ ir_value *parse_ref_part(parser *p) {
   return ref && parse_is_sign(p, SIGN_BRACKET) ? view_of(p, ref, here) : ref;
 }
 
-/* atomic add x[i] = v, atomic cas x[i] = expected, v */
+static uint32_t parse_order(parser *p) {
+  uint32_t order = IR_ORDER_RELEASE;
+  while (order != IR_ORDER_NONE && !parse_accept_word(p, ir_attr_word_text(ATTR_ID_order, order))) order--;
+  return order;
+}
+
+/* atomic add x[i] = v, atomic cas x[i] = expected, v, atomic release add x[i] = v */
 operand parse_atomic(parser *p) {
   place at;
   loc here = parse_here(p);
   parse_take(p);
+  const uint32_t order = parse_order(p);
   bool compares = parse_accept_word(p, "cas");
   uint32_t combine = 0;
   if (!compares && !parse_attr_word(p, ATTR_ID_atomic, &combine)) return operand_none();
   ir_value *ref = parse_ref_name(p);
   if (!ref || !parse_place(p, &ref->type, &at, here)) return operand_none();
   at.attrs.combine = combine;
+  at.attrs.order = order;
   if (at.other.kind != OPERAND_NONE) return diag_report(p->diags, DIAG_other_in_store, here), operand_none();
   if (!parse_expect(p, SIGN_ASSIGN)) return operand_none();
   if (compares) {

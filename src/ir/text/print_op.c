@@ -319,7 +319,9 @@ static void print_convert(printer *p, const ir_op *op) {
 /* What is expected stands behind the place, in front of the value. */
 static void print_atomic(printer *p, const ir_op *op) {
   const char *word = op->attrs->other ? "cas" : ir_attr_word_text(ATTR_ID_atomic, op->attrs->combine);
-  text_format(p->text, "atomic %s ", word);
+  put(p, "atomic ");
+  if (op->attrs->order) text_format(p->text, "%s ", ir_attr_word_text(ATTR_ID_order, op->attrs->order));
+  text_format(p->text, "%s ", word);
   print_place(p, op);
   put(p, " = ");
   if (op->attrs->other) print_weak(p, op->operands[op->operand_count - 1]), put(p, ", ");
