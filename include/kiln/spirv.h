@@ -22,16 +22,18 @@ typedef struct kiln_profile {
   bool serial_subgroups; /* subgroups of a workgroup run one after the other (CPU drivers): no shared-memory staging */
   bool lock_step;    /* where subgroups go different ways a barrier of one orders memory only: its lanes are together */
   bool one_subgroup; /* roles take turns on it: subgroups cannot go different ways */
+  uint32_t polls; /* looks that a wait for another subgroup is worth; 0: one that waits may keep the others waiting */
 } kiln_profile;
 
 /* A named profile: "baseline", "swiftshader", "lavapipe4", "lavapipe8", "lavapipe16", "gpu32", "gpu64". */
 KILN_API kiln_result kiln_profile_find(kiln_str name, kiln_profile *out);
 
-/* How units that wait for one another become a program that never waits. */
+/* How devices run units that wait for one another. */
 typedef enum kiln_units {
-  KILN_UNITS_AUTO,  /* fused where that goes, else phased */
-  KILN_UNITS_FUSED, /* one program: who waits for whom must be known beforehand */
-  KILN_UNITS_PHASED /* roles, each on a subgroup, that take turns */
+  KILN_UNITS_AUTO,   /* fused where that goes, else spun where subgroups may wait, else phased */
+  KILN_UNITS_FUSED,  /* one program: who waits for whom must be known beforehand */
+  KILN_UNITS_PHASED, /* roles, each on a subgroup, that take turns */
+  KILN_UNITS_SPUN    /* roles, each on a subgroup, that look until it is their turn */
 } kiln_units;
 
 typedef struct kiln_compile_desc {

@@ -16,6 +16,15 @@ static const pass_info passes[PASS_COUNT] = {
 #undef PASS
 };
 
+pass_target pass_device_target(const kiln_profile *profile, kiln_units units) {
+  return (pass_target){.kind = P_SPIRV,
+                       .lanes = profile->subgroup_size,
+                       .shared_memory = profile->shared_memory,
+                       .workgroup = profile->max_workgroup_size,
+                       .polls = profile->polls < PASS_POLLS_MOST ? profile->polls : PASS_POLLS_MOST,
+                       .units = units};
+}
+
 const char *pass_name(pass_id id) { return passes[id].name; }
 const char *pass_doc(pass_id id) { return passes[id].doc; }
 

@@ -22,8 +22,13 @@ typedef struct pass_target {
   uint32_t lanes;         /* SPIRV: invocations of a unit (its subgroup) */
   uint32_t shared_memory; /* SPIRV: bytes */
   bool check;             /* HOST: keep every access to memory as written, for a checker to see */
+  uint32_t workgroup;     /* SPIRV: invocations, at most */
+  uint32_t polls;         /* SPIRV: see kiln_profile */
   kiln_units units;       /* SPIRV: how several become one */
 } pass_target;
+
+enum { PASS_POLLS_MOST = 1 << 30 };
+pass_target pass_device_target(const kiln_profile *profile, kiln_units units);
 
 typedef struct pass_ctx {
   ir_kernel *kernel; /* changed in place; lives in kernel->module's arena */

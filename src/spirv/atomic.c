@@ -154,8 +154,8 @@ static spv_id change(spv_lower *low, const atomic *a, const spv_place *place, sp
   if (has_instruction(a) && looks(a))
     word = made_here(low, SPV(c->m, SpvOpAtomicLoad, s.word, s.pointer, scope, semantics));
   else if (has_instruction(a))
-    word = made_here(
-        low, SPV(c->m, instruction(a), s.word, s.pointer, scope, semantics, bits_of(low, a->dtype, value)));
+    word =
+        made_here(low, SPV(c->m, instruction(a), s.word, s.pointer, scope, semantics, bits_of(low, a->dtype, value)));
   else
     word = try_until(low, a, &s, value, expected);
   spv_memory *memory = &low->memories.data[place->memory];

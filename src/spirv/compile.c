@@ -167,8 +167,7 @@ static kiln_result run(compiling *c, const ir_kernel *kernel) {
   kiln_profile profile = spv_profile_resolve(&c->desc->profile);
   kiln_result result = ir_bind(c->context, kernel, c->desc->sizes, c->desc->size_count, NULL, 0, &c->module);
   if (result) return result;
-  const pass_target target = {
-      .kind = P_SPIRV, .lanes = profile.subgroup_size, .shared_memory = profile.shared_memory, .units = c->desc->units};
+  const pass_target target = pass_device_target(&profile, c->desc->units);
   jmp_buf out;
   c->program->arena.guard = &out;
   c->work.guard = &out;

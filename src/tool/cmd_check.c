@@ -134,10 +134,6 @@ static void print_verdict(tool *t, const job *j, exit_code code, const check_wis
 
 /* ---- the command ---- */
 
-static const char *const orders[] = {
-#define SCHED_ORDER(id, name, doc) [KILN_ORDER_##id] = name,
-#include "host/schedule/sched.def"
-};
 static const char *const timings[] = {
 #define SCHED_TIMING(id, name, doc) [KILN_TIMING_##id] = name,
 #include "host/schedule/sched.def"
@@ -152,7 +148,7 @@ static bool read_wish(tool *t, check_wish *wish) {
          args_number(t, "--schedules", 1, UINT32_MAX, SCHEDULES_BY_DEFAULT, &wish->schedules) &&
          args_number(t, "--exhaustive", 1, UINT64_MAX, args_has(t, "--exhaustive") ? LIMIT_BY_DEFAULT : 0,
                      &wish->limit) &&
-         args_choice(t, "--schedule", orders, sizeof orders / sizeof *orders, &wish->first.order) &&
+         execute_read_order(t, &wish->first) &&
          args_choice(t, "--copies", timings, sizeof timings / sizeof *timings, &wish->first.timing);
 }
 
@@ -183,7 +179,7 @@ static const option options[] = {
     {"--schedules", 0, OPTION_VALUE, false, "N",
      "how many orders of units to try (default 4, or 1 where that is enough)"},
     {"--seed", 0, OPTION_VALUE, false, "N", "of the first order (default 0); a fault tells the seed that replays it"},
-    {"--schedule", 0, OPTION_VALUE, false, "NAME", "the order of units, from the table below (default by-seed)"},
+    SCHEDULE_OPTION,
     {"--copies", 0, OPTION_VALUE, false, "NAME", "when copies move on, from the table below (default by-seed)"},
     {"--exhaustive", 0, OPTION_MAYBE, false, "LIMIT", "all schedules, so many of them at most (10000)"},
     {"--replay", 0, OPTION_VALUE, false, "CHOICES", "the schedule that a report of --exhaustive gives"},

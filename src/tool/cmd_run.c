@@ -151,7 +151,7 @@ static kiln_result check_target(tool *t, const run_state *s, const char *on) {
 static bool read_wish(tool *t, run_state *s) {
   uint64_t repeats;
   s->wish.check = args_has(t, "--check");
-  if (!execute_read_memory(t, &s->wish)) return false;
+  if (!execute_read_memory(t, &s->wish) || !execute_read_order(t, &s->wish)) return false;
   if (!args_number(t, "--seed", 0, UINT64_MAX, 0, &s->wish.seed)) return false;
   if (!args_number(t, "--time", 1, REPEATS_MOST, args_has(t, "--time") ? REPEATS_BY_DEFAULT : 0, &repeats))
     return false;
@@ -189,7 +189,9 @@ static const option options[] = {
     {"--on", 0, OPTION_VALUE, false, "DEV", "host (default), vulkan, vulkan:INDEX, vulkan:NAME, or all"},
     {"--check", 0, OPTION_FLAG, false, "", "look for faults while running (host only)"},
     {"--seed", 0, OPTION_VALUE, false, "N", "order of units that are free to run (default 0)"},
+    SCHEDULE_OPTION,
     UNITS_OPTION,
+    POLLS_OPTION,
     {"--limit", 0, OPTION_VALUE, false, "SECONDS", "the longest time for one launch on a device (default 600)"},
     SET_OPTION,
     MEMORY_OPTION,

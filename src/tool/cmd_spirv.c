@@ -56,6 +56,7 @@ static const option options[] = {
     {"--for", 0, OPTION_VALUE, false, "TARGET",
      "a profile such as gpu32 (default baseline), or a device such as vulkan"},
     UNITS_OPTION,
+    POLLS_OPTION,
     SET_OPTION,
     {"--output", 'o', OPTION_VALUE, false, "OUT.spv", "write the module"},
     {"--text", 0, OPTION_FLAG, false, "", "print the disassembly (default)"},

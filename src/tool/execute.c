@@ -39,6 +39,14 @@ static kiln_result time_host(job *j, kiln_host_plan *plan, uint32_t repeats, pro
   return result;
 }
 
+bool execute_read_order(tool *t, run_wish *wish) {
+  static const char *const orders[] = {
+#define SCHED_ORDER(id, name, doc) [KILN_ORDER_##id] = name,
+#include "host/schedule/sched.def"
+  };
+  return args_choice(t, "--schedule", orders, sizeof orders / sizeof *orders, &wish->order);
+}
+
 bool execute_read_memory(tool *t, run_wish *wish) {
   return args_number(t, "--memory", 1, UINT32_MAX, 0, &wish->memory);
 }

@@ -15,6 +15,12 @@ typedef struct run_wish {
   uint32_t repeats;          /* timed runs after the one that counts; 0: that one is timed itself */
 } run_wish;
 
+#define SCHEDULE_OPTION                                                           \
+  {                                                                               \
+    "--schedule", 0, OPTION_VALUE, false, "NAME",                                 \
+        "the order of units, as `kiln check --help` names them (default by-seed)" \
+  }
+bool execute_read_order(tool *t, run_wish *wish);  /* of --schedule; false after a diagnostic */
 bool execute_read_memory(tool *t, run_wish *wish); /* of --memory; false after a diagnostic */
 
 /* Milliseconds by a clock that the run's caller sees. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "pass/pass.h"
 
 #define TEXT_MOST ((size_t)64 << 20) /* bytes of a kernel file */
 
@@ -97,11 +98,16 @@ kiln_result subject_bind(tool *t, const subject *s, ir_module **out) {
   return ir_bind(t->context, s->kernel, s->sizes, s->size_count, NULL, 0, out);
 }
 
-bool units_option(tool *t, kiln_units *out) {
-  static const char *const ways[] = {
-      [KILN_UNITS_AUTO] = "auto", [KILN_UNITS_FUSED] = "fused", [KILN_UNITS_PHASED] = "phased"};
+bool units_option(tool *t, kiln_units *out, kiln_profile *profile) {
+  static const char *const ways[] = {[KILN_UNITS_AUTO] = "auto",
+                                     [KILN_UNITS_FUSED] = "fused",
+                                     [KILN_UNITS_PHASED] = "phased",
+                                     [KILN_UNITS_SPUN] = "spin"};
   uint32_t which = KILN_UNITS_AUTO;
   const bool fine = args_choice(t, "--units", ways, sizeof ways / sizeof *ways, &which);
+  uint64_t polls = profile->polls;
   *out = (kiln_units)which;
-  return fine;
+  if (!fine || !args_number(t, "--polls", 1, PASS_POLLS_MOST, polls, &polls)) return false;
+  if (profile->polls) profile->polls = (uint32_t)polls;
+  return true;
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Kernels whose units wait for one another, in every way that Kiln has to run them.
 
-    tests/ws/ways.py build/dev/kiln [--places rounds,ss,lvp8] [--only ring] [--show] [--jobs 2]
+    tests/ws/ways.py build/dev/kiln [--places rounds,spun-random,words,ss,lvp8] [--only ring] [--show] [--jobs 2]
 
 The kernels are those of tests/race (its suite.py says how they are written). A correct one gives the bits that the
 host's crew gives: as rounds on the host (the text that pass phase_roles leaves, run as any other), and on every device.
@@ -12,7 +12,9 @@ With --mutants every statement that orders units is deleted in turn (suite.py): 
 fault, and where that is no race, every place must report it, too. --every N takes each N-th of them.
 
 Places: rounds, device (the one that the loader finds), and NAME or NAMEWIDTH for a driver: drivers are NAME.json in
-$KILN_DRIVERS_DIR, and WIDTH is the number of lanes that lavapipe is to have.
+$KILN_DRIVERS_DIR, and WIDTH is the number of lanes that lavapipe is to have. spun-ORDER is the text that pass spin_roles
+leaves, run by the host's crew, checkers on, in one of its orders of units (fair ones, and `starve`). words is the same
+kernel as valid SPIR-V for a GPU, which is not run.
 """
 
 from __future__ import annotations
@@ -35,12 +37,27 @@ from suite import Case, cases_of, inputs, outputs  # noqa: E402
 PATIENCE = 60  # seconds
 REFUSALS = (3209,)  # no_way_to_run
 TOLD = {"deadlock", "over_arrival", "semaphore_leak"}  # faults that roles report in rounds
+# The texts that the host runs: for which profile, in which way, behind which pass.
+TEXTS = {"rounds": ("lavapipe8", "", "phase_roles"), "spun": ("gpu32", "spin", "spin_roles")}
+POLLS, FEW_POLLS = 300000, 2000  # of a wait: of one that is starved, and of one for ever
+
+
+def text_of(place: str) -> str:
+    """Of TEXTS; empty for other places."""
+    kind = place.partition("-")[0]
+    return kind if kind in TEXTS else ""
+
+
+def with_log_read(text: str) -> str:
+    """The log as what it is on a device: zero when the kernel begins."""
+    log = re.search(r", (log: u32\[.*?\])\)", text)
+    return text.replace(log[0], ")").replace("(", f"({log[1]} inout, ", 1) if log else text
 
 
 def environment(place: str) -> dict[str, str]:
     """What a place's processes see."""
     env = dict(os.environ)
-    if place in ("crew", "rounds", "device"):
+    if place in ("crew", "device", "words") or text_of(place):
         return env
     driver, width = re.fullmatch(r"([a-z]+)(\d*)", place).groups()  # type: ignore[union-attr]
     env["VK_ICD_FILENAMES"] = str(pathlib.Path(env["KILN_DRIVERS_DIR"]) / f"{driver}.json")
@@ -72,22 +89,28 @@ class Runner:
         words += [
             word for name, file in zip(outputs(case.text), results, strict=True) for word in ("-o", f"{name}={file}")
         ]
-        if place not in ("crew", "rounds"):
+        if place.startswith("spun-"):
+            words += ["log=zeros"] if "log: u32" in path.read_text() else []
+            words += ["--schedule", place.removeprefix("spun-"), "--seed", "3"]
+            words += [] if case.fault else ["--check"]
+        elif place not in ("crew", "rounds"):
             words += ["--on", "vulkan", "--units", self.units, *(["--limit", "1"] if case.fault == "livelock" else [])]
-        if place == "rounds" and "log: u32" in path.read_text():
+        if text_of(place) and "log: u32" in path.read_text():
             words += ["-o", f"log={self.folder / case.name}.log.npy"]
         done = call(words, place)
         data = [file.read_bytes() for file in results if file.exists()] if done.returncode == 0 else []
         return done.returncode, done.stdout + done.stderr, data
 
-    def in_rounds(self, case: Case, path: pathlib.Path) -> tuple[pathlib.Path, str]:
-        """The text as rounds; or what was said instead."""
-        words = [self.kiln, "passes", str(path), "--for", "lavapipe8", "--units", self.units, "--after", "phase_roles"]
-        done = call(words, "rounds")
-        out = path.with_suffix(".rounds.kiln")
+    def made(self, case: Case, path: pathlib.Path, kind: str) -> tuple[pathlib.Path, str]:
+        """One of TEXTS; or what was said instead."""
+        profile, units, behind = TEXTS[kind]
+        words = [self.kiln, "passes", str(path), "--for", profile, "--units", units or self.units]
+        words += ["--after", behind, "--polls", str(FEW_POLLS if case.fault else POLLS)]
+        done = call(words, kind)
+        out = path.with_suffix(f".{kind}.kiln")
         if done.returncode:
             return out, done.stdout + done.stderr
-        out.write_text(done.stdout)
+        out.write_text(with_log_read(done.stdout) if kind == "spun" else done.stdout)
         return out, ""
 
     def logged(self, case: Case) -> int:
@@ -99,13 +122,19 @@ class Runner:
 
     def at(self, case: Case, path: pathlib.Path, place: str, expected: list[bytes]) -> tuple[str, str]:
         """What is wrong at one place, and what was said."""
-        source, said = self.in_rounds(case, path) if place == "rounds" else (path, "")
+        if place == "words" or text_of(place) == "spun":
+            done = call([self.kiln, "spirv", str(path), "--for", "gpu32", "--units", "spin"], place)
+            if any(f"[{number} " in done.stderr for number in REFUSALS):
+                return "- " + done.stderr.partition("\n")[0], done.stderr
+            if place == "words":
+                return done.stderr.partition("\n")[0], done.stderr
+        source, said = self.made(case, path, text_of(place)) if text_of(place) else (path, "")
         code, found = 0, expected
         if not said:
             code, said, found = self.run(case, source, place)
         if any(f"[{number} " in said for number in REFUSALS):
             return "- " + said.splitlines()[0], said
-        records = self.logged(case) if place == "rounds" else 0
+        records = self.logged(case) if text_of(place) else 0
         if not case.fault and records:
             return "a false alarm", said
         if not case.fault:
@@ -116,8 +145,10 @@ class Runner:
             return ("" if faults(said) == faults(self.run(case, path, "crew")[1]) else "other words"), said
         if records or any(f"{fault}]" in said for fault in case.fault.split("|")):
             return "", said
-        rounds, _ = self.in_rounds(case, path)
         told = f"no {case.fault}"
+        if place.startswith("spun-"):
+            return told, said
+        rounds, _ = self.made(case, path, "rounds")
         return (told if " roles " in rounds.read_text() else f"- {told}: the one unit is fused"), said
 
     def found_by_host(self, case: Case, path: pathlib.Path) -> set[str]:
@@ -139,7 +170,9 @@ class Runner:
         _, _, expected = self.run(case, path, "crew") if not case.fault else (0, "", [])
         wrong = []
         for place in places:
-            if case.fault == "livelock" and place == "rounds":
+            if text_of(place) == "spun" and case.fault not in ("", "deadlock"):
+                continue  # rules of barriers are not looked at; nobody would stop what asks for ever
+            if case.fault == "livelock" and text_of(place):
                 continue  # it would never end
             try:
                 problem, said = self.at(case, path, place, expected)

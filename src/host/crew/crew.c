@@ -4,7 +4,7 @@
 #include <string.h>
 
 enum {
-  RANDOM_SLICE = 16,  /* instructions between changes of unit when the order is random, or by priority */
+  RANDOM_SLICE = 16,  /* instructions between changes of unit when the order is random, by priority, or unfair */
   IDLE_MOST = 1 << 20 /* turns without any progress before the launch is given up */
 };
 
@@ -174,7 +174,7 @@ static void end_unit(crew *c, host_unit *unit) {
 
 static uint64_t slice(crew *c) {
   const uint64_t most = launch_slice(c->launch, LAUNCH_SLICE);
-  if (c->queue.order != KILN_ORDER_RANDOM && c->queue.order != KILN_ORDER_PCT) return most;
+  if (c->queue.order < KILN_ORDER_RANDOM) return most;
   return 1 + sched_random(&c->queue.state) % RANDOM_SLICE;
 }
 

@@ -23,7 +23,7 @@ static bool visit(void *user, ir_op *op) {
     const flat_value *value = &e->f->values[v->id];
     if (value->tile != HOST_NONE) VEC_PUSH(e->f->arena, &e->used, value->tile);
   }
-  if (ir_op_get(op->code)->effects & E_SYNC) flat_settle_lazy(e->f, HOST_NONE);
+  if (ir_op_get(op->code)->effects & E_SYNC || ir_hands_over(op)) flat_settle_lazy(e->f, HOST_NONE);
   const ir_value *written = ir_written_ref(op);
   if (!written) return true;
   /* Refs made inside the region have no box yet: their memory is that of the ref they are views of. */

@@ -129,10 +129,25 @@ static void *take_highest(sched_queue *q) {
   return sched_take_at(q, highest(q));
 }
 
+static uint64_t luck(const sched_queue *q, uint32_t i) {
+  uint64_t state = q->seed ^ q->name_of(place(q, i)->item) * UINT64_C(0x9e3779b97f4a7c15);
+  return sched_random(&state);
+}
+
+/* The first that is not the unluckiest, but for one turn of many. */
+static void *take_starving(sched_queue *q) {
+  uint32_t worst = 0;
+  for (uint32_t i = 1; i < q->count; i++)
+    if (luck(q, i) < luck(q, worst)) worst = i;
+  const bool its_turn = ++q->turn % SCHED_STARVED == 0 || q->count == 1;
+  return sched_take_at(q, its_turn ? worst : worst == 0);
+}
+
 void *sched_take(sched_queue *q) {
   if (q->count == 0) return NULL;
   if (q->order == KILN_ORDER_REVERSE) return place(q, --q->count)->item;
   if (q->order == KILN_ORDER_PCT) return take_highest(q);
+  if (q->order == KILN_ORDER_STARVE) return take_starving(q);
   if (q->order == KILN_ORDER_RANDOM) {
     sched_item *any = place(q, (uint32_t)(sched_random(&q->state) % q->count)), chosen = *any;
     *any = *place(q, 0);

@@ -23,6 +23,8 @@ typedef struct sched_pct {
   uint32_t fallen_count;
 } sched_pct;
 
+enum { SCHED_STARVED = 256 }; /* turns of others for one of the unit that is starved */
+
 typedef struct sched_item {
   void *item;
   uint64_t priority; /* PCT alone */
@@ -33,8 +35,9 @@ typedef struct sched_queue {
   mem mem;
   kiln_order order;                      /* never BY_SEED */
   uint64_t seed, state;                  /* of the random numbers */
-  uint64_t (*name_of)(const void *item); /* PCT: the same in every run */
+  uint64_t (*name_of)(const void *item); /* the same in every run */
   sched_pct pct;
+  uint64_t turn; /* STARVE */
   sched_item *items;
   uint32_t first, count, capacity; /* 0, or a power of two */
 } sched_queue;

@@ -11,8 +11,8 @@
 
 bool phase_decline(const phasing *p, loc at, const char *why) {
   ir_kernel *k = p->c->kernel;
-  k->units =
-      str_format(p->arena, "%.*s%sroles cannot take turns: %s", STR_FMT(k->units), k->units.size ? "; " : "", why);
+  k->units = str_format(p->arena, "%.*s%sroles cannot %s: %s", STR_FMT(k->units), k->units.size ? "; " : "",
+                        p->spins ? "wait for one another" : "take turns", why);
   k->units_at = at;
   return false;
 }
@@ -21,6 +21,7 @@ bool phase_decline(const phasing *p, loc at, const char *why) {
 
 static const char *obstacle(const ir_op *op) {
   const ir_op_info *info = ir_op_get(op->code);
+  if (ir_hands_over(op)) return "a unit looks at memory until another one has written";
   if (op->code == IR_scratch && op->attrs->kind == IR_SEMAPHORE && op->attrs->space == IR_SPACE_GMEM)
     return "clusters wait for one another";
   if (op->code == IR_warps) return "a thread splits into warps";

@@ -79,14 +79,19 @@ static bool find_order(roles *r, roll_list *best) {
   return true;
 }
 
+static bool looks_at_no_word(void *user, ir_op *op) {
+  return !ir_hands_over(op) || roles_decline(user, op->loc, "a unit looks at memory until another one has written");
+}
+
 static bool fuse(roles *r) {
   roll_list order = {0};
+  if (!ir_walk(r->kernel->body, looks_at_no_word, r)) return false;
   return roles_make_units(r) && roles_outline(r) && roles_follow(r) && find_order(r, &order) && roles_write(r, &order);
 }
 
 bool pass_fuse_roles(pass_ctx *c) {
   ir_kernel *k = c->kernel;
-  if (!ir_is_crew(k) || c->target->units == KILN_UNITS_PHASED) return false;
+  if (!ir_is_crew(k) || (c->target->units != KILN_UNITS_AUTO && c->target->units != KILN_UNITS_FUSED)) return false;
   roles r = {.c = c, .kernel = k, .arena = &k->module->arena};
   const bool fine = fuse(&r);
   k->units = fine ? STR("fused: what they tell one another is known beforehand, so they are one program") : r.reason;

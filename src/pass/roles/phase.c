@@ -27,11 +27,21 @@ static ir_attrs point(ir_builder *b, int32_t operand) {
 
 /* ---- rounds ---- */
 
+ir_builder phase_when(ir_builder *b, val condition) {
+  ir_region *sides[] = {ir_region_new(b, NULL), ir_region_new(b, NULL)};
+  ir_make_control(b, IR_when, &condition, 1, sides, 2, NULL, 0, NULL);
+  return pass_inside(b, sides[0]);
+}
+
+void phase_for_roles(ir_builder *b, ir_region *body, uint32_t count) {
+  val bounds[] = {ir_scalar_i32(b, 0), ir_scalar_i32(b, count), ir_scalar_i32(b, 1)};
+  ir_make_control(b, IR_for, bounds, 3, &body, 1, NULL, 0, &(ir_attrs){.roles = true});
+}
+
 void phase_for_each_role(phasing *p, ir_builder *b, ir_region **regions) {
   ir_region *body = ir_region_new(b, NULL);
   val number = ir_region_arg(b, body, pass_i32(), STR("role"));
-  val bounds[] = {ir_scalar_i32(b, 0), ir_scalar_i32(b, p->role_count), ir_scalar_i32(b, 1)};
-  ir_make_control(b, IR_for, bounds, 3, &body, 1, NULL, 0, &(ir_attrs){.roles = true});
+  phase_for_roles(b, body, p->role_count);
   ir_builder within = pass_inside(b, body);
   ir_make_control(&within, IR_switch, &number, 1, regions, p->role_count, NULL, 0, NULL);
 }
@@ -50,15 +60,6 @@ static void clear_all(phasing *p, ir_builder *b, val row) {
   clear(b, p->flags, row);
 }
 
-/* Whether the host asks to stop, as the first role sees it. */
-static val stop_asked(phasing *p, ir_builder *b) {
-  val ref = p->c->kernel->params[p->c->kernel->log->param].ref;
-  const ir_attrs attrs = {
-      .index_count = 2, .index = {pass_point(b, -1, 0), pass_point(b, -1, IR_LOG_STOP)}, .combine = 1 + IR_or};
-  val asked = ir_make1(b, IR_atomic, (val[]){ref, ir_full(b, IR_U32, NULL, 0)}, 2, &attrs);
-  return ir_map2(b, IR_ne, asked, ir_full(b, IR_U32, NULL, 0));
-}
-
 /* flags[slot] += (is not at its end) + PHASE_MOVED * (moved) + PHASE_STOP * (is to stop) */
 static void say(phasing *p, const role *r, ir_builder *b) {
   val zero = ir_scalar_i32(b, 0);
@@ -67,7 +68,7 @@ static void say(phasing *p, const role *r, ir_builder *b) {
   val moved = ir_map3(b, IR_select, pass_load_whole(b, r->moved), ir_scalar_i32(b, PHASE_MOVED), zero);
   val all = ir_map2(b, IR_add, lives, moved);
   if (r == p->roles)
-    all = ir_map2(b, IR_add, all, ir_map3(b, IR_select, stop_asked(p, b), ir_scalar_i32(b, PHASE_STOP), zero));
+    all = ir_map2(b, IR_add, all, ir_map3(b, IR_select, phase_stop_asked(p, b), ir_scalar_i32(b, PHASE_STOP), zero));
   ir_attrs attrs = point(b, 2);
   attrs.combine = 1 + IR_add;
   ir_make(b, IR_atomic, (val[]){p->flags, all, p->slot}, 3, &attrs);
@@ -140,44 +141,6 @@ static const ir_op *write_rounds(phasing *p, ir_builder *b) {
 
 /* ---- what is left waiting ---- */
 
-/* " unit (c 0, t 1)" */
-static kiln_str unit_name(const phasing *p, const role *r) {
-  const ir_kernel *k = p->c->kernel;
-  uint32_t places[IR_MAX_TEAMS];
-  text words = text_new(p->arena);
-  phase_places(p, r, places);
-  if (k->team_count == 0) return text_str(&words);
-  text_char(&words, ' ');
-  ir_say_unit(&words, k, places);
-  return text_str(&words);
-}
-
-typedef struct helpers {
-  ir_log_wait *wait;
-  const ir_value *made;
-} helpers;
-
-static bool note_helper(void *user, ir_op *op) {
-  helpers *h = user;
-  ir_log_wait *wait = h->wait;
-  if (pass_gives(op, h->made) && wait->helper_count < sizeof wait->helpers / sizeof *wait->helpers)
-    wait->helpers[wait->helper_count++] = op->loc;
-  return true;
-}
-
-ir_told phase_told(phasing *p, const role *r, const ir_value *made, loc at, bool breaks) {
-  ir_log_wait *wait = ARENA_NEW(p->arena, ir_log_wait);
-  *wait = (ir_log_wait){.breaks = breaks, .kind = made->type.kind, .rank = made->type.shape.rank};
-  if (r) wait->unit = unit_name(p, r);
-  for (uint32_t d = 0; d < wait->rank; d++) wait->dims[d] = ir_extent(&made->type, d);
-  ir_walk(p->c->kernel->body, note_helper, &(helpers){wait, made});
-  ir_told told = {.words = made->name, .loc = at, .wait = wait, .count = breaks ? 4 : 3};
-  const ir_type number = pass_i32();
-  told.values = ARENA_ARRAY(p->arena, ir_said, told.count);
-  for (uint32_t i = 0; i < told.count; i++) told.values[i] = ir_said_of(&number);
-  return told;
-}
-
 /* A role that is not at its end when the rounds are, though nobody asked to stop, tells where it waits. */
 static void write_reports(phasing *p, ir_builder *b, val flags) {
   ir_region **regions = ARENA_ARRAY(p->arena, ir_region *, p->role_count);
@@ -202,6 +165,25 @@ static void write_reports(phasing *p, ir_builder *b, val flags) {
 
 /* ---- the pass ---- */
 
+bool phase_is_asked_for(const pass_ctx *c, kiln_units way) {
+  return ir_is_crew(c->kernel) && (c->target->units == KILN_UNITS_AUTO || c->target->units == way);
+}
+
+ir_region *phase_open(phasing *p, pass_ctx *c) {
+  ir_kernel *k = c->kernel;
+  p->c = c;
+  p->arena = &k->module->arena;
+  p->top = (ir_builder){.module = k->module, .kernel = k, .diags = c->diags, .loc = k->loc};
+  return p->top.region = ir_region_new(&p->top, NULL);
+}
+
+void phase_close(phasing *p, ir_region *body, const char *what) {
+  ir_kernel *k = p->c->kernel;
+  pass_erase_all(k->body);
+  k->body = body;
+  k->units = str_format(p->arena, "%s%s%.*s", what, k->units.size ? ", as " : "", STR_FMT(k->units));
+}
+
 static val own(phasing *p, role *r, ir_dtype dtype, kiln_str name) {
   val ref = pass_scratch(&p->top, IR_SPACE_REGS, dtype, &(ir_shape){0}, name);
   VEC_PUSH(p->arena, &r->remembers, ref);
@@ -209,13 +191,10 @@ static val own(phasing *p, role *r, ir_dtype dtype, kiln_str name) {
 }
 
 bool pass_phase_roles(pass_ctx *c) {
-  ir_kernel *k = c->kernel;
-  phasing p = {.c = c, .arena = &k->module->arena};
-  if (!ir_is_crew(k) || c->target->units == KILN_UNITS_FUSED) return false;
+  phasing p = {.spins = false};
+  if (!phase_is_asked_for(c, KILN_UNITS_PHASED)) return false;
+  ir_region *body = phase_open(&p, c);
   if (!phase_can_turn(&p)) return false;
-  ir_region *before = k->body;
-  p.top = (ir_builder){.module = k->module, .kernel = k, .diags = c->diags, .loc = k->loc};
-  ir_region *body = p.top.region = ir_region_new(&p.top, NULL);
   const ir_shape rows = phase_shape(&p, 1, PHASE_ROWS, 0);
   p.flags = pass_scratch(&p.top, IR_SPACE_SMEM, IR_I32, &rows, STR("flags"));
   if (!phase_split(&p)) return false;
@@ -232,9 +211,7 @@ bool pass_phase_roles(pass_ctx *c) {
   write_reports(&p, b, rounds->results[1]);
   rules_at_end(&p, b, rounds);
   for (uint32_t i = 0; i < p.role_count; i++) pass_erase_all(p.roles[i].text);
-  pass_erase_all(before);
-  k->body = body;
-  k->team_count = 0;
-  k->units = str_format(p.arena, "phased: roles take turns%s%.*s", k->units.size ? ", as " : "", STR_FMT(k->units));
+  phase_close(&p, body, "phased: roles take turns");
+  c->kernel->team_count = 0;
   return true;
 }

@@ -1,4 +1,4 @@
-/* Private to phase_roles: roles as machines that take steps.
+/* Private to phase_roles and spin_roles: roles as machines that take steps, or as texts that wait (spin.c).
  *
  * A *role* is one unit of a cluster: a thread of one of its blocks. Its text is the kernel's with its own place in all
  * teams; `steps.c` cuts it at every wait into *states*. All roles run in *rounds*: each steps from the wait it stands
@@ -25,7 +25,7 @@ typedef struct tally {
   uint32_t block;
   int64_t count; /* elements */
   int64_t need;  /* arrivals of a phase; 0: a semaphore */
-  val told;      /* i32[PHASE_ROWS, count], shared */
+  val told;      /* i32[PHASE_ROWS, count], shared; i32[count] where roles spin */
   bool kept;     /* some wait leaves what it waited for */
 } tally;
 
@@ -33,6 +33,7 @@ typedef struct role {
   uint32_t block, thread;
   ir_region *text;
   val state, blocked, moved; /* scratch of its own, as all that it remembers */
+  val gone;                  /* scratch: it has given up, and waits no more; only where roles spin */
   val *heard, *taken;        /* by tally: i32[count], what it was told in all, and waited for; NULL: it does not ask */
   uint32_t end;              /* its last state */
   struct steps *steps;
@@ -50,6 +51,7 @@ typedef struct phasing {
   const ir_value **made_by; /* by value id in a role's text: the kernel's scratch that it stands for */
   val flags;                /* i32[PHASE_ROWS] */
   val slot, before, after;  /* rows: this round's, the one heard now, the one to clear */
+  bool spins;               /* no rounds: what is told is seen at once, and roles look until it is enough */
 } phasing;
 
 /* decline.c: whether there can be rounds; where not, the kernel says why */
@@ -109,6 +111,8 @@ void tally_tell(steps *s, const ir_op *op);
 val tally_ask(steps *s, const ir_op *op, const tally_spot *spot, val *amount); /* how many there are for this role */
 void tally_take(steps *s, const tally_spot *spot, val amount);
 val tally_heard(steps *s, const tally_spot *spot);
+val tally_taken(steps *s, ir_builder *b, const tally_spot *spot);
+val tally_answer(steps *s, const ir_op *op);         /* of who asks without waiting; NULL while it looks */
 void tally_hear(phasing *p, role *r, ir_builder *b); /* at the start of a round */
 void tally_begin_asking(steps *s, const tally *t);   /* the role is to hear of it */
 
@@ -120,12 +124,21 @@ void rules_hear_all(phasing *p, role *last); /* somebody has to hear what nobody
 void rules_at_end(phasing *p, ir_builder *b, const ir_op *rounds);
 
 /* phase.c */
+ir_region *phase_open(phasing *p, pass_ctx *c);                  /* the body to be, which `top` writes */
+void phase_close(phasing *p, ir_region *body, const char *what); /* .. becomes the kernel's; what its units are now */
+ir_builder phase_when(ir_builder *b, val condition);             /* the inside of its first branch */
+void phase_for_roles(ir_builder *b, ir_region *body, uint32_t count); /* its trips may run side by side */
+bool phase_is_asked_for(const pass_ctx *c, kiln_units way);
 ir_shape phase_shape(const phasing *p, uint32_t rank, int64_t first, int64_t second);
 val phase_next_row(ir_builder *b, val row);
 /* One region a role, in a switch by its number: the trips of a loop that may run side by side. */
 void phase_for_each_role(phasing *p, ir_builder *b, ir_region **regions);
+
+/* told.c: what a role tells the host, and the host it */
 /* What the log has of a role at a barrier or semaphore: where it waits for ever, or which rule it finds broken, there
  * or, without a role, at the end. */
 ir_told phase_told(phasing *p, const role *r, const ir_value *made, loc at, bool breaks);
+void phase_tell(phasing *p, ir_builder *b, const ir_told *told, val const *values); /* a record of a new number */
+val phase_stop_asked(phasing *p, ir_builder *b);                                    /* whether the host asks to stop */
 
 #endif

@@ -15,34 +15,20 @@ static bool asks(const phasing *p, const role *r, const tally *t) { return r->he
 
 static val line_of(ir_builder *b, const val like, int64_t value) { return expand_int(b, &like->type.shape, value); }
 
-/* Both branches of `when condition`; the builder of the first. */
-static ir_builder when(ir_builder *b, val condition) {
-  ir_region *sides[] = {ir_region_new(b, NULL), ir_region_new(b, NULL)};
-  ir_make_control(b, IR_when, &condition, 1, sides, 2, NULL, 0, NULL);
-  return pass_inside(b, sides[0]);
-}
-
-/* A record of a new number: element, the two counts, the rule. */
-static void tell_rule(phasing *p, ir_builder *b, const ir_told *told, val const values[4]) {
-  val number = ir_full(b, IR_U32, NULL, p->c->kernel->log->told_count);
-  tell_log(p->c, told, 1, 0);
-  tell_record(b, number, values, 4);
-}
-
 /* ---- at a wait ---- */
 
 void rules_at_wait(steps *s, const ir_op *op, const tally_spot *spot, val there) {
   const tally *t = spot->tally;
   ir_builder *b = &s->b, around = s->b;
   if (t->need == 0 || t->made->def->attrs->open) return;
-  s->b = when(b, ir_map2(b, IR_ge, there, ir_scalar_i32(b, 2 * t->need)));
+  s->b = phase_when(b, ir_map2(b, IR_ge, there, ir_scalar_i32(b, 2 * t->need)));
   val need = ir_scalar_i32(b, t->need), heard = tally_heard(s, spot);
   val taken = ir_map2(b, IR_sub, heard, there);
   val late = ir_map2(b, IR_eq, taken, ir_scalar_i32(b, 0));
   val rule = ir_map3(b, IR_select, late, ir_scalar_i32(b, SYNC_LATE_WAITER), ir_scalar_i32(b, SYNC_MISSED_PHASE));
   const val values[] = {spot->element, ir_map2(b, IR_div, taken, need), ir_map2(b, IR_div, heard, need), rule};
   const ir_told told = phase_told(s->p, s->r, t->made, op->loc, true);
-  tell_rule(s->p, b, &told, values);
+  phase_tell(s->p, b, &told, values);
   s->b = around;
 }
 
@@ -127,9 +113,9 @@ static void tell_elements(phasing *p, ir_builder *b, const tally *t, const endin
   ir_builder within = *b;
   expand_loop loop = expand_loop_begin(&within, ir_scalar_i32(b, 0), ir_scalar_i32(b, t->count), NULL, 0);
   val rule = tally_pick(&within, e->rule, loop.index);
-  ir_builder broken = when(&within, ir_map2(&within, IR_gt, rule, ir_scalar_i32(&within, 0)));
+  ir_builder broken = phase_when(&within, ir_map2(&within, IR_gt, rule, ir_scalar_i32(&within, 0)));
   const val counts[] = {tally_pick(&broken, e->have, loop.index), tally_pick(&broken, e->want, loop.index)};
-  tell_rule(p, &broken, &told, (val[]){loop.index, counts[0], counts[1], rule});
+  phase_tell(p, &broken, &told, (val[]){loop.index, counts[0], counts[1], rule});
   expand_loop_end(&within, &loop, NULL, NULL, 0);
 }
 
@@ -170,7 +156,7 @@ void rules_at_end(phasing *p, ir_builder *b, const ir_op *rounds) {
   val clear = rounds->results[0], flags = rounds->results[1], zero = ir_scalar_i32(b, 0);
   val living = ir_map2(b, IR_and, flags, ir_scalar_i32(b, PHASE_MOVED - 1));
   val ended = ir_map2(b, IR_lt, flags, ir_scalar_i32(b, PHASE_STOP));
-  ir_builder within = when(b, ir_map2(b, IR_and, ended, ir_map2(b, IR_eq, living, zero)));
+  ir_builder within = phase_when(b, ir_map2(b, IR_and, ended, ir_map2(b, IR_eq, living, zero)));
   val last = phase_next_row(&within, phase_next_row(&within, clear));
   write_sums(p, &within, clear);
   write_judges(p, &within, last, clear);

@@ -89,6 +89,7 @@ static val within_bounds(steps *s, const ir_value *v, val i) {
 }
 
 val steps_read(steps *s, val v) {
+  if (s->p->spins) return v; /* the text is not cut */
   if (!made_in_text(v)) return s->looks ? NULL : v;
   if (s->looks) return look_at(s, v), NULL;
   if (s->now[v->id]) return s->now[v->id];
@@ -329,21 +330,13 @@ static void write_wait(steps *s, const ir_op *op) {
 
 /* Who asks without waiting is answered in the next round, as the answer does not change in one. */
 static void write_question(steps *s, const ir_op *op) {
-  tally_spot spot;
-  val amount;
   const uint32_t here = new_state(s);
   go(s, here);
   block(s);
   moves(s);
   enter(s, here);
   s->untouched = false;
-  tally_find(s, op, &spot);
-  val answer = tally_ask(s, op, &spot, &amount);
-  if (op->code == IR_test && !s->looks) {
-    answer = ir_map2(&s->b, IR_ge, answer, amount);
-    tally_take(s, &spot, ir_map3(&s->b, IR_select, answer, amount, ir_scalar_i32(&s->b, 0)));
-  }
-  make(s, op->results[0], answer);
+  make(s, op->results[0], tally_answer(s, op));
 }
 
 static void write_op(steps *s, ir_op *op) {

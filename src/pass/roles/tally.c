@@ -16,7 +16,7 @@ void phase_add_tallies(phasing *p, const ir_op *scratch) {
   for (uint32_t block = 0; block < p->blocks; block++) {
     tally t = {.made = made, .block = block, .count = ir_count(&made->type)};
     t.need = counts ? 0 : cluster_barrier_expected(&desc);
-    const ir_shape rows = phase_shape(p, 2, PHASE_ROWS, t.count);
+    const ir_shape rows = p->spins ? phase_shape(p, 1, t.count, 0) : phase_shape(p, 2, PHASE_ROWS, t.count);
     t.told = pass_scratch(&p->top, IR_SPACE_SMEM, IR_I32, &rows, made->name);
     VEC_PUSH(p->arena, &p->tallies, t);
   }
@@ -68,6 +68,13 @@ bool tally_find(steps *s, const ir_op *op, tally_spot *out) {
 
 static void add_to(steps *s, const tally *t, val element, val amount) {
   ir_builder *b = &s->b;
+  if (s->p->spins) {
+    amount = ir_map3(b, IR_select, pass_load_whole(b, s->r->gone), ir_scalar_i32(b, 0), amount);
+    const ir_attrs now = {
+        .index_count = 1, .index = {pass_point(b, 2, 0)}, .combine = 1 + IR_add, .order = IR_ORDER_RELEASE};
+    ir_make(b, IR_atomic, (val[]){t->told, amount, element}, 3, &now);
+    return;
+  }
   const ir_attrs attrs = {.index_count = 2, .index = {pass_point(b, 2, 0), pass_point(b, 3, 0)}, .combine = 1 + IR_add};
   ir_make(b, IR_atomic, (val[]){t->told, amount, s->p->slot, element}, 4, &attrs);
 }
@@ -107,7 +114,7 @@ void tally_begin_asking(steps *s, const tally *t) {
     r->taken = ARENA_ARRAY(s->p->arena, val, s->p->tallies.count);
   }
   if (r->heard[number]) return;
-  r->heard[number] = line_for(s, t);
+  r->heard[number] = s->p->spins ? t->told : line_for(s, t);
   r->taken[number] = line_for(s, t);
 }
 
@@ -119,8 +126,20 @@ val tally_pick(ir_builder *b, val line, val element) {
 
 static val pick(ir_builder *b, val ref, val element) { return tally_pick(b, pass_load_whole(b, ref), element); }
 
+/* A look at what is there now. */
+static val look(ir_builder *b, const tally_spot *spot) {
+  const ir_attrs attrs = {
+      .index_count = 1, .index = {pass_point(b, 2, 0)}, .combine = 1 + IR_or, .order = IR_ORDER_ACQUIRE};
+  return ir_make1(b, IR_atomic, (val[]){spot->tally->told, ir_scalar_i32(b, 0), spot->element}, 3, &attrs);
+}
+
 val tally_heard(steps *s, const tally_spot *spot) {
+  if (s->p->spins) return look(&s->b, spot);
   return pick(&s->b, s->r->heard[number_in(s, spot->tally)], spot->element);
+}
+
+val tally_taken(steps *s, ir_builder *b, const tally_spot *spot) {
+  return pick(b, s->r->taken[number_in(s, spot->tally)], spot->element);
 }
 
 val tally_ask(steps *s, const ir_op *op, const tally_spot *spot, val *amount) {
@@ -128,8 +147,7 @@ val tally_ask(steps *s, const ir_op *op, const tally_spot *spot, val *amount) {
   if (op->attrs->keep) spot->tally->kept = true;
   if (s->looks) return tally_begin_asking(s, spot->tally), NULL;
   if (!*amount) *amount = ir_scalar_i32(&s->b, spot->tally->need);
-  return ir_map2(&s->b, IR_sub, tally_heard(s, spot),
-                 pick(&s->b, s->r->taken[number_in(s, spot->tally)], spot->element));
+  return ir_map2(&s->b, IR_sub, tally_heard(s, spot), tally_taken(s, &s->b, spot));
 }
 
 void tally_take(steps *s, const tally_spot *spot, val amount) {
@@ -140,6 +158,17 @@ void tally_take(steps *s, const tally_spot *spot, val amount) {
   val here = ir_map2(b, IR_eq, numbers, ir_broadcast_to(b, spot->element, line));
   val more = ir_map3(b, IR_select, here, ir_broadcast_to(b, amount, line), expand_int(b, line, 0));
   pass_store_whole(b, taken, ir_map2(b, IR_add, pass_load_whole(b, taken), more));
+}
+
+val tally_answer(steps *s, const ir_op *op) {
+  tally_spot spot;
+  val amount;
+  tally_find(s, op, &spot);
+  val answer = tally_ask(s, op, &spot, &amount);
+  if (op->code == IR_count || s->looks) return answer;
+  answer = ir_map2(&s->b, IR_ge, answer, amount);
+  tally_take(s, &spot, ir_map3(&s->b, IR_select, answer, amount, ir_scalar_i32(&s->b, 0)));
+  return answer;
 }
 
 void tally_hear(phasing *p, role *r, ir_builder *b) {

@@ -1,0 +1,54 @@
+/* What roles and the host tell each other through the log: where a role waits for ever, and that it is to stop. */
+#include "pass/roles/phase.h"
+
+/* " unit (c 0, t 1)" */
+static kiln_str unit_name(const phasing *p, const role *r) {
+  const ir_kernel *k = p->c->kernel;
+  uint32_t places[IR_MAX_TEAMS];
+  text words = text_new(p->arena);
+  phase_places(p, r, places);
+  if (k->team_count == 0) return text_str(&words);
+  text_char(&words, ' ');
+  ir_say_unit(&words, k, places);
+  return text_str(&words);
+}
+
+typedef struct helpers {
+  ir_log_wait *wait;
+  const ir_value *made;
+} helpers;
+
+static bool note_helper(void *user, ir_op *op) {
+  helpers *h = user;
+  ir_log_wait *wait = h->wait;
+  if (pass_gives(op, h->made) && wait->helper_count < sizeof wait->helpers / sizeof *wait->helpers)
+    wait->helpers[wait->helper_count++] = op->loc;
+  return true;
+}
+
+ir_told phase_told(phasing *p, const role *r, const ir_value *made, loc at, bool breaks) {
+  ir_log_wait *wait = ARENA_NEW(p->arena, ir_log_wait);
+  *wait = (ir_log_wait){.breaks = breaks, .kind = made->type.kind, .rank = made->type.shape.rank};
+  if (r) wait->unit = unit_name(p, r);
+  for (uint32_t d = 0; d < wait->rank; d++) wait->dims[d] = ir_extent(&made->type, d);
+  ir_walk(p->c->kernel->body, note_helper, &(helpers){wait, made});
+  ir_told told = {.words = made->name, .loc = at, .wait = wait, .count = breaks ? 4 : 3};
+  const ir_type number = pass_i32();
+  told.values = ARENA_ARRAY(p->arena, ir_said, told.count);
+  for (uint32_t i = 0; i < told.count; i++) told.values[i] = ir_said_of(&number);
+  return told;
+}
+
+void phase_tell(phasing *p, ir_builder *b, const ir_told *told, val const *values) {
+  val number = ir_full(b, IR_U32, NULL, p->c->kernel->log->told_count);
+  tell_log(p->c, told, 1, 0);
+  tell_record(b, number, values, told->count);
+}
+
+val phase_stop_asked(phasing *p, ir_builder *b) {
+  val ref = p->c->kernel->params[p->c->kernel->log->param].ref;
+  const ir_attrs attrs = {
+      .index_count = 2, .index = {pass_point(b, -1, 0), pass_point(b, -1, IR_LOG_STOP)}, .combine = 1 + IR_or};
+  val asked = ir_make1(b, IR_atomic, (val[]){ref, ir_full(b, IR_U32, NULL, 0)}, 2, &attrs);
+  return ir_map2(b, IR_ne, asked, ir_full(b, IR_U32, NULL, 0));
+}
