@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax._src import config
+from jax._src.pallas.mosaic import pipeline
 from jax._src.pallas.primitives import load as pallas_load
 from jax._src.pallas.primitives import store as pallas_store
 from jax._src.state.types import TransformedRef
@@ -492,6 +494,51 @@ def test_quotients_by_constants_are_rounded_once():
     np.testing.assert_array_equal(q.view(np.uint8), (x * (one / exact)).astype(jnp.float8_e4m3fn).view(np.uint8))
     np.testing.assert_array_equal(jax.jit(quantize)(x)[1], twice)
     assert (exact != twice).any()
+
+
+@pytest.mark.parametrize("primitive", [False, True])
+def test_pipelines_inside_a_kernel(primitive):
+    """As loops and copies, and as the primitive that JAX's flag makes of them."""
+    if primitive and not hasattr(pipeline, "emit_pipeline_to_jaxpr"):
+        pytest.skip("JAX 0.11 does not hand out what it makes of the primitive")
+
+    def body(x_ref, y_ref, o_ref, sum_ref):
+        step = pl.program_id(1)
+
+        @pl.when(step == 0)
+        def _():
+            sum_ref[...] = jnp.zeros_like(sum_ref)
+
+        sum_ref[...] += x_ref[...] * (pl.program_id(0) + 1).astype(F32) + y_ref[...] * pl.num_programs(1)
+
+        @pl.when(step == pl.num_programs(1) - 1)
+        def _():
+            o_ref[...] = sum_ref[...]
+
+    def kernel(x_ref, y_ref, o_ref, sum_ref):
+        blocks = [pl.BlockSpec((8, 128), lambda i, j: (i * 4 + j, 0)), pl.BlockSpec((8, 128), lambda i, j: (j, 0))]
+        pltpu.emit_pipeline(
+            lambda *refs: body(*refs, sum_ref),
+            grid=(2, 4),
+            in_specs=blocks,
+            out_specs=[pl.BlockSpec((8, 128), lambda i, j: (i, 0))],
+        )(x_ref, y_ref.at[1], o_ref)
+
+    far = pl.BlockSpec(memory_space=pltpu.HBM)
+    f = pl.pallas_call(
+        kernel,
+        out_shape=jax.ShapeDtypeStruct((16, 128), F32),
+        in_specs=[far, far],
+        out_specs=far,
+        scratch_shapes=[pltpu.VMEM((8, 128), F32)],
+    )
+    x, y = data(64, 128), data(2, 32, 128)
+    tpu = jax.sharding.AbstractDevice(device_kind="TPU7x", platform="tpu", num_cores=1)
+    mesh = jax.sharding.AbstractMesh((), (), abstract_device=tpu)
+    with jax.sharding.use_abstract_mesh(mesh), config.use_emit_pipeline_primitive(primitive):
+        found = kp.run(f, x, y)
+    parts = x.reshape(2, 4, 8, 128) * np.arange(1, 3).reshape(2, 1, 1, 1) + 4 * y[1].reshape(4, 8, 128)
+    np.testing.assert_allclose(found, parts.sum(axis=1).reshape(16, 128), rtol=1e-5, atol=1e-5)
 
 
 def test_unused_equations_leave_no_text():

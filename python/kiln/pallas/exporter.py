@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from kiln.pallas import arith, control, copies, memory, shape, speech  # noqa: F401  (their rules)
+from kiln.pallas import arith, control, copies, memory, pipeline, shape, speech  # noqa: F401  (their rules)
 from kiln.pallas.blocks import Block, Param, block_of, grid_axes, parallel, whole_blocks
 from kiln.pallas.equation import Axis, Ref
 from kiln.pallas.lower import Lowering, physical

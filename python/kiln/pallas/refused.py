@@ -21,7 +21,6 @@ REASONS = {
         dot_product_attention_fp8_fwd_wrapper dot_product_attention_fwd_wrapper""",
     "its numbers differ between XLA's machines: use jax.random with threefry": "rng_bit_generator rng_uniform",
     "shapes are known when a kernel is exported": "dim_as_value dimension_size shape_assertion",
-    "pipelines inside a kernel need the TPU's machine": "emit_pipeline pipeline_body",
     "tokens, linear values and element types of a program's own have no place in a kernel": """after_all create_linear
         create_token from_edtype get_global pin to_edtype unpin""",
     "it is an instruction of one GPU": """inline_mgpu mgpu_atomic_store wgmma_accumulator_deref
