@@ -385,10 +385,9 @@ def scaled_by_two_blocks(rows):
 
     def kernel(a, b, sa, sb, o, a_part, b_part, sa_part, sb_all, full, done, acc, left, right):
         block = jax.lax.axis_index("x")
-        own = plgpu.CopyPartition.PARTITIONED(0)
-        for source, target in ((a, a_part), (b, b_part), (sa, sa_part)):
-            plgpu.copy_gmem_to_smem(source, target, full, collective_axes="x", leader_tracked=own)
-        plgpu.copy_gmem_to_smem(sb, sb_all, full, collective_axes="x")
+        own, whole = plgpu.CopyPartition.PARTITIONED(0), plgpu.CopyPartition.REPLICATED
+        for source, target, what in ((a, a_part, own), (b, b_part, own), (sa, sa_part, own), (sb, sb_all, whole)):
+            plgpu.copy_gmem_to_smem(source, target, full, collective_axes="x", leader_tracked=what)
 
         @pl.when(block == 0)
         def _():

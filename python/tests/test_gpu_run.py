@@ -183,7 +183,7 @@ def test_scales_of_a_product_of_two_blocks(rows):
     a, b = (data(n, 128).astype(jnp.float8_e5m2) for n in (2 * rows, 128))
     left, right = scales(2 * rows, 4), scales(128, 4)
     stored = in_halves(right) if rows == 64 else in_pieces(right, 1)
-    found = kp.run(gpu_kernels.scaled_by_two_blocks(rows), a, b, in_pieces(left, 2), stored)
+    found = kp.run(gpu_kernels.scaled_by_two_blocks(rows), a, b, in_pieces(left, 2), stored, check=True)
     wide = [np.float32(x) * np.repeat(np.float32(s), 32, axis=1) for x, s in ((a, left), (b, right))]
     np.testing.assert_allclose(found, wide[0] @ wide[1].T, rtol=1e-4, atol=1e-4)
 

@@ -47,7 +47,7 @@ def _numbers(capability: str) -> tuple[int, ...]:
 
 
 def _cuda_versions() -> Any:
-    answers = {"cuda_runtime_get_version": lambda: CUDA, "cuda_supports_multicast": lambda: True}
+    answers = {"cuda_runtime_get_version": lambda: CUDA, "cuda_supports_multicast": lambda device: True}
     return types.SimpleNamespace(**answers)
 
 

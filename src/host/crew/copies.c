@@ -87,6 +87,7 @@ host_status crew_copy(host_unit *unit, const host_crew_op *what, const ir_op *op
   crew_task task = {.kind = CREW_COPY, .op = op, .part_count = 1, .parts = &task.one};
   crew_part *part = &task.one;
   if (what->condition != HOST_NONE && *unit->slot[what->condition] == 0) return HOST_RUNNING;
+  if (op->attrs->across && op->operands[1]->type.space == IR_SPACE_TMEM) return crew_copy_to_blocks(unit, what, op);
   part->from = crew_side_of(unit, what->from, NULL);
   part->to = crew_side_of(unit, what->to, NULL);
   part->arrives = what->sync != HOST_NONE;

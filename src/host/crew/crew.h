@@ -237,6 +237,7 @@ void crew_side_combine(const crew_side *to, ir_code combine, uint8_t *data, uint
 void crew_product_read(const crew_task *task, const crew_part *part, uint8_t *data);
 void crew_product_write(const crew_task *task, const crew_part *part, uint8_t *data);
 host_status crew_commit_products(host_unit *unit, const host_crew_op *what, const ir_op *op);
+host_status crew_copy_to_blocks(host_unit *unit, const host_crew_op *what, const ir_op *op); /* to tensor memory */
 
 /* crew_shadow.c; without shadows none of them does anything */
 void crew_mark_written(const crew_side *side);

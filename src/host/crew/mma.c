@@ -1,4 +1,5 @@
-/* Products of matrices: sum (+)= left right, in the memory of one block, or of several that share the right side. */
+/* Products of matrices: sum (+)= left right, in the memory of one block, or of several that share the right side; and
+ * the copies for them that one block makes in all. */
 #include <string.h>
 
 #include "host/crew/crew.h"
@@ -131,7 +132,8 @@ static bool side_in(const host_unit *unit, uint32_t box, uint32_t block, crew_si
 
 /* The part of one block; `tile` is the left side when it is no ref. False while that block has not its memory. */
 static bool make_part(host_unit *unit, const host_crew_op *what, uint32_t block, const ir_op *op, crew_part *part) {
-  if (!side_in(unit, what->to, block, &part->to) || !side_in(unit, what->right, block, &part->right)) return false;
+  if (!side_in(unit, what->to, block, &part->to)) return false;
+  if (op->code == IR_mma && !side_in(unit, what->right, block, &part->right)) return false;
   if (what->from != HOST_NONE) return side_in(unit, what->from, block, &part->from);
   const ir_type *left = &op->operands[1]->type;
   part->from = (crew_side){.box = {.root = unit->slot[what->tile]}, .info = {.dtype = left->dtype, .rank = 2}};
@@ -173,6 +175,17 @@ static host_status make_parts(host_unit *unit, const host_crew_op *what, crew_ta
   return HOST_RUNNING;
 }
 
+/* What a part has to keep between its reads and its writes. */
+static uint64_t bytes_of(crew_task *task) {
+  if (task->kind == CREW_ARRIVAL) return 0;
+  if (task->kind == CREW_COPY) {
+    task->checks = task->parts->from.block->shadow;
+    return crew_side_bytes(&task->parts->to) * (task->checks ? 2 : 1);
+  }
+  const sizes s = sizes_of(task->parts);
+  return s.left + s.right + 2 * s.spare;
+}
+
 static host_status issue(host_unit *unit, const host_crew_op *what, crew_task *task, crew_queue_id queue) {
   crew *c = unit->member->crew;
   task->part_count =
@@ -180,10 +193,7 @@ static host_status issue(host_unit *unit, const host_crew_op *what, crew_task *t
   task->parts = crew_parts_bytes(task) == sizeof task->one ? &task->one : mem_calloc(c->mem, 1, crew_parts_bytes(task));
   if (!task->parts) return launch_run_out(c->launch), HOST_FAILED;
   host_status status = make_parts(unit, what, task);
-  if (task->kind == CREW_PRODUCT) {
-    const sizes s = sizes_of(task->parts);
-    task->bytes = (s.left + s.right + 2 * s.spare) * task->part_count;
-  }
+  if (status == HOST_RUNNING) task->bytes = bytes_of(task) * task->part_count;
   if (status == HOST_RUNNING && !crew_issue(unit, task, queue, true)) {
     launch_run_out(c->launch);
     status = HOST_FAILED;
@@ -198,6 +208,11 @@ host_status crew_mma(host_unit *unit, const host_crew_op *what, const ir_op *op)
   task.more = 2u * op->attrs->scaled + op->attrs->sparse;
   task.accumulates = what->condition == HOST_NONE || *unit->slot[what->condition] != 0;
   return issue(unit, what, &task, tensor ? CREW_QUEUES : CREW_PRODUCTS);
+}
+
+host_status crew_copy_to_blocks(host_unit *unit, const host_crew_op *what, const ir_op *op) {
+  crew_task task = {.kind = CREW_COPY, .op = op, .lane = crew_tensor_lane(unit)};
+  return issue(unit, what, &task, CREW_QUEUES);
 }
 
 host_status crew_commit_products(host_unit *unit, const host_crew_op *what, const ir_op *op) {

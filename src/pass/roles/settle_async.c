@@ -162,19 +162,29 @@ static void arrive_at(const settling *s, ir_builder *b, val barrier, bool share)
   for (uint32_t i = 0; i < times; i++) ir_make(b, IR_arrive, &barrier, 1, &(ir_attrs){0});
 }
 
+static void move(ir_builder *b, val from, val to, ir_code combine) {
+  val v = load_existing(b, from);
+  existing(b, to); /* what would go elsewhere is dropped by its views */
+  if (combine == IR_COMBINE_SET) {
+    pass_store_whole(b, to, v);
+    return;
+  }
+  ir_attrs atomic = pass_whole_index(b, &to->type.shape);
+  atomic.combine = combine;
+  ir_make(b, IR_atomic, (val[]){to, v}, 2, &atomic);
+}
+
 static void settle_copy(const settling *s, ir_builder *b, const ir_op *op) {
   const ir_attrs *attrs = op->attrs;
   val from = op->operands[0], to = op->operands[1];
-  if (attrs->across && attrs->way == IR_WAY_SPLIT) from = share_of(b, from, &to->type.shape, attrs->across);
-  val v = load_existing(b, from);
-  existing(b, to); /* what would go elsewhere is dropped by its views */
-  if (attrs->combine == IR_COMBINE_SET) {
-    pass_store_whole(b, to, v);
-  } else {
-    ir_attrs atomic = pass_whole_index(b, &to->type.shape);
-    atomic.combine = attrs->combine;
-    ir_make(b, IR_atomic, (val[]){to, v}, 2, &atomic);
+  if (attrs->across && to->type.space == IR_SPACE_TMEM) { /* one block copies in all */
+    const uint32_t blocks = ir_team_units(b->kernel, IR_TEAM_CLUSTER, attrs->across);
+    for (uint32_t i = 0; i < blocks; i++)
+      move(b, in_block(b, from, attrs->across, i), in_block(b, to, attrs->across, i), IR_COMBINE_SET);
+    return;
   }
+  if (attrs->across && attrs->way == IR_WAY_SPLIT) from = share_of(b, from, &to->type.shape, attrs->across);
+  move(b, from, to, attrs->combine);
   if (!attrs->arrives) return;
   const bool share = shares_arrival(op);
   arrive_at(s, b, share ? in_block(b, op->operands[2], attrs->across, 0) : op->operands[2], share);

@@ -13,7 +13,7 @@ from jax._src.state.types import ReshapeTransform, TransposeTransform
 from kiln.pallas.equation import Equation, Operand, Ref
 from kiln.pallas.gpu.devices import all_devices, elsewhere
 from kiln.pallas.gpu.lower import GpuLowering
-from kiln.pallas.gpu.memory import across, blocks_along, by_leader, element, part, peer, unflatten
+from kiln.pallas.gpu.memory import across, element, part, peer, unflatten, write_by_leader
 from kiln.pallas.lower import rule
 from kiln.pallas.memory import has_arrays, load, store, whole
 
@@ -116,10 +116,7 @@ def lower_to_tmem(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
 
 def _copy_to_tmem(low: GpuLowering, source: str, target: str, axis: Any) -> None:
     """In the own block; along an axis of the cluster in all blocks, by the first of them."""
-    with by_leader(low, axis):
-        for place in blocks_along(low, axis) if axis is not None else [""]:
-            ends = [low.writer.let(f"peer {end} at {place}")[0] if place else end for end in (source, target)]
-            low.writer.line(f"copy {ends[0]} -> {ends[1]}")
+    write_by_leader(low, [f"copy {source} -> {target}"], axis)
 
 
 @rule("async_store_smem", machine="gpu")

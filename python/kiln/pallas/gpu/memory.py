@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -120,28 +119,14 @@ def across(low: GpuLowering, names: Sequence[Any]) -> str:
     return f"across {', '.join(known[name].name for name in names)}"
 
 
-@contextlib.contextmanager
-def by_leader(low: GpuLowering, name: Any) -> Iterator[None]:
-    """What follows is done by the first block along an axis of the cluster, for all of them; None: by each its own."""
-    if name is None:
-        yield
-        return
-    leads = low.binary("eq", low.axis_index(name), low.constant(0), np.bool_)
-    with low.writer.region(f"when {leads.text}"):
-        yield
-
-
 def write_by_leader(low: GpuLowering, words: Sequence[str], axis: Any) -> None:
-    """A statement about the products of all blocks along an axis, which the first of them alone makes, as in JAX."""
-    with by_leader(low, axis):
-        low.writer.line(" ".join([*words, *([across(low, [axis])] if axis is not None else [])]))
-
-
-def blocks_along(low: GpuLowering, name: Any) -> list[str]:
-    """The coordinates of the blocks along an axis of the cluster, this one's on the others."""
-    cluster = low.mesh.cluster
-    along = cluster.axes[cluster.names.index(name)]
-    return [", ".join(str(k) if axis is along else axis.name for axis in cluster.axes) for k in range(along.size or 1)]
+    """A statement for all blocks along an axis of the cluster, which the first of them alone makes, as in JAX."""
+    if axis is None:
+        low.writer.line(" ".join(words))
+        return
+    leads = low.binary("eq", low.axis_index(axis), low.constant(0), np.bool_)
+    with low.writer.region(f"when {leads.text}"):
+        low.writer.line(" ".join([*words, across(low, [axis])]))
 
 
 # ---- scopes ----
