@@ -162,7 +162,7 @@ static void arrive_at(const settling *s, ir_builder *b, val barrier, bool share)
   for (uint32_t i = 0; i < times; i++) ir_make(b, IR_arrive, &barrier, 1, &(ir_attrs){0});
 }
 
-static void move(ir_builder *b, val from, val to, ir_code combine) {
+static void move(ir_builder *b, val from, val to, uint32_t combine) {
   val v = load_existing(b, from);
   existing(b, to); /* what would go elsewhere is dropped by its views */
   if (combine == IR_COMBINE_SET) {
