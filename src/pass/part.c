@@ -71,7 +71,7 @@ static void make_smaller(part *from, const part *inner, const part *outer) {
   }
 }
 
-static ir_value *view_part(ir_builder *b, const part *from) {
+ir_value *part_view(ir_builder *b, const part *from) {
   ir_attrs attrs = {.index_count = from->rank};
   ir_value *operands[1 + KILN_MAX_RANK] = {from->ref};
   uint32_t count = 1;
@@ -98,7 +98,7 @@ static ir_value *load_part(const ir_builder *b, const ir_value *tile, const part
   at.before = load->next;
   at.loc = load->loc;
   make_smaller(&from, inner, outer);
-  ir_value *view = view_part(&at, &from);
+  ir_value *view = part_view(&at, &from);
   return pass_load_whole(&at, view);
 }
 
