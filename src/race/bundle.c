@@ -83,41 +83,69 @@ static race_signal_entry *new_entry(race *r) {
   return entry;
 }
 
-static race_bundle *add_entry(race *r, race_semaphore *s, semaphore_span span) {
+static race_signal_entry *add_entry(race *r, race_semaphore *s, semaphore_span span) {
   race_signal_entry *entry = span.begin < span.end ? new_entry(r) : NULL;
   if (!entry) return NULL;
   entry->span = span;
+  entry->known_from = span.begin;
+  entry->unit = UNIT_NONE;
+  entry->prev = s->last;
   if (s->last)
     s->last->next = entry;
   else
     s->first = entry;
   s->last = entry;
-  return &entry->bundle;
+  return entry;
 }
 
 static void remove_first(race *r, race_semaphore *s) {
   race_signal_entry *entry = s->first;
   s->first = entry->next;
-  if (!s->first) s->last = NULL;
+  if (s->first)
+    s->first->prev = NULL;
+  else
+    s->last = NULL;
   clear_bundle(r, &entry->bundle);
   entry->next = r->spare_entry;
   r->spare_entry = entry;
 }
 
+static bool knows(const race_unit *u, const race_signal_entry *entry) {
+  return entry && entry->unit != UNIT_NONE &&
+         race_clock_at(&u->views.generic, race_slot_done(entry->unit)) >= entry->event;
+}
+
 void race_signal(race *r, race_semaphore *s, semaphore_span given, unit_id unit) {
-  race_bundle *bundle = add_entry(r, s, given);
-  if (bundle) put_unit(r, bundle, unit);
+  const race_unit *u = race_unit_of(r, unit);
+  race_signal_entry *entry = add_entry(r, s, given);
+  if (!entry) return;
+  entry->unit = unit;
+  entry->event = u->now;
+  if (knows(u, entry->prev)) entry->known_from = entry->prev->known_from;
+  put_unit(r, &entry->bundle, unit);
 }
 
 void race_signal_op(race *r, race_semaphore *s, semaphore_span given, race_op *op) {
-  race_bundle *bundle = op ? add_entry(r, s, given) : NULL;
-  if (bundle) put_op(r, bundle, op);
+  race_signal_entry *entry = op ? add_entry(r, s, given) : NULL;
+  if (entry) put_op(r, &entry->bundle, op);
+}
+
+/* The latest first: it stands for all that its unit knew of, so that waiting for the n-th signal of a chain does not
+ * look at n of them. */
+static void take_signals(race *r, const race_semaphore *s, uint64_t end, unit_id unit) {
+  const race_signal_entry *entry = s->last;
+  while (entry && entry->span.begin >= end) entry = entry->prev;
+  while (entry) {
+    const uint64_t known_from = entry->known_from;
+    take_bundle(r, &entry->bundle, unit);
+    if (known_from <= s->first->span.begin) return;
+    while (entry && entry->span.begin >= known_from) entry = entry->prev;
+  }
 }
 
 void race_take(race *r, race_semaphore *s, semaphore_span taken, bool keep, unit_id unit) {
   if (taken.begin == taken.end) return;
-  for (const race_signal_entry *entry = s->first; entry && entry->span.begin < taken.end; entry = entry->next)
-    take_bundle(r, &entry->bundle, unit);
+  take_signals(r, s, taken.end, unit);
   while (!keep && s->first && s->first->span.end <= taken.end) remove_first(r, s);
 }
 

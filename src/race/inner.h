@@ -144,8 +144,11 @@ struct race_bundle {
 };
 
 struct race_signal_entry {
-  struct race_signal_entry *next;
+  struct race_signal_entry *next, *prev;
   semaphore_span span;
+  uint64_t known_from; /* who signalled knew of all entries from that unit of count on: whoever takes this one does */
+  unit_id unit;        /* that signalled, at its event; UNIT_NONE: an operation did */
+  uint32_t event;
   race_bundle bundle;
 };
 

@@ -33,7 +33,6 @@ bool race_failed(const race *r);          /* memory ran out: reports may be miss
 
 void race_fence(race *r, unit_id unit);               /* `commit smem`: asynchronous work sees what the unit saw */
 void race_fork(race *r, unit_id whole, unit_id part); /* the part begins after all that the whole did and knows */
-void race_retire(race *r, unit_id unit);              /* it has ended, and so has all that it had in flight */
 void race_join(race *r, unit_id whole, unit_id part); /* and back; what is in flight is handed over both ways */
 void race_retire(race *r, unit_id unit);              /* it has ended, and so has all that it had in flight */
 
