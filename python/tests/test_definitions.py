@@ -11,6 +11,7 @@ jax = pytest.importorskip("jax")
 import jax.numpy as jnp
 from jax import lax
 from jax.experimental import pallas as pl
+from jax.experimental.pallas import tpu as pltpu
 
 import kiln.pallas as kp
 
@@ -302,3 +303,30 @@ def test_what_is_refused_is_named_with_its_line(name, function):
 
 def test_complex_arrays_are_refused():
     assert "complex64" in refused(lambda x: x + x, jnp.ones((4, 4), np.complex64))
+
+
+PACKED = [
+    (np.float32, ml_dtypes.bfloat16, 2), (np.int32, np.int16, 2), (np.int32, np.int8, 4), (np.uint32, np.uint8, 4),
+    (np.int16, np.int8, 2), (np.int32, ml_dtypes.int4, 8),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("wide", "narrow", "count"), PACKED)
+def test_packing_and_unpacking_of_words(wide, narrow, count):
+    parts = [(draw(8, 16, seed=k) * 100).astype(wide) for k in range(count)]
+
+    def body(*refs):
+        word = pltpu.pack_elementwise([ref[...] for ref in refs[:count]], packed_dtype=narrow)
+        refs[count][...] = word
+        for k, ref in enumerate(refs[count + 1 :]):
+            ref[...] = pltpu.unpack_elementwise(word, index=k, packed_dtype=narrow, unpacked_dtype=wide)
+
+    words = jax.ShapeDtypeStruct((8, 16), f"uint{np.dtype(wide).itemsize * 8}")
+    call = pl.pallas_call(body, [words, *[jax.ShapeDtypeStruct((8, 16), wide)] * count])
+    packed, *found = kp.run(call, *parts)
+    cut = [np.asarray(x).astype(narrow) for x in parts]
+    if narrow != ml_dtypes.int4:
+        little = np.stack(cut, axis=-1).reshape(8, -1).view(packed.dtype)
+        np.testing.assert_array_equal(packed, little)
+    for got, part in zip(found, cut, strict=True):
+        np.testing.assert_array_equal(got, part.astype(wide))

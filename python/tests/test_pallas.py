@@ -385,3 +385,27 @@ def test_a_copy_of_computed_size(count):
     x = jnp.arange(2 * 16 * 128, dtype=jnp.float32).reshape(2, 16, 128)
     y = kp.run(call, jnp.array([count], jnp.int32), x)
     np.testing.assert_array_equal(y, jnp.where(jnp.arange(8)[:, None] < count, x[1, 2:10], 1))
+
+
+def test_the_cores_of_a_mesh_take_turns():
+    mesh = pltpu.TensorCoreMesh(axis_name="core", num_cores=3)
+
+    def kernel(x_ref, y_ref):
+        core = jax.lax.axis_index("core")
+        y_ref[core] = x_ref[2 - core] * (core + 1)
+
+    x = np.arange(24, dtype=np.int32).reshape(3, 8)
+    call = pl.kernel(kernel, out_type=jax.ShapeDtypeStruct(x.shape, x.dtype), mesh=mesh)
+    np.testing.assert_array_equal(kp.run(jax.jit(call), x), x[::-1] * np.array([[1], [2], [3]]))
+
+
+def test_devices_are_no_cores_of_a_kernel(x):
+    def kernel(x_ref, y_ref):
+        y_ref[...] = x_ref[...] + jax.lax.axis_index("d")
+
+    call = pl.pallas_call(kernel, jax.ShapeDtypeStruct(x.shape, x.dtype))
+    mesh = jax.make_mesh((1,), ("d",), axis_types=(jax.sharding.AxisType.Auto,))
+    spec = jax.sharding.PartitionSpec()
+    mapped = jax.shard_map(call, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False)
+    with pytest.raises(kp.Unsupported, match="axis_index"):
+        kp.run(mapped, x)

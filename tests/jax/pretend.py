@@ -71,6 +71,33 @@ def _earlier_names() -> Iterator[None]:
         yield
 
 
+ANSWERS: dict[str, dict[str, Callable[..., Any]]] = {
+    "gpu": {
+        "is_device_cuda": lambda: True,
+        "device_under_test": lambda: "gpu",
+        "is_cuda_compute_capability_at_least": lambda least: _numbers(least) <= _numbers(BLACKWELL),
+        "is_cuda_compute_capability_equal": lambda wanted: _numbers(wanted) <= _numbers(BLACKWELL),
+        "is_cuda_version_at_least": lambda major, minor: True,
+    },
+    "tpu": {
+        "device_under_test": lambda: "tpu",
+        "is_device_tpu": lambda version=None, variant="": version in (None, 7),
+        "is_device_tpu_at_least": lambda version: version <= 7,
+    },
+}
+
+
+@contextlib.contextmanager
+def tests_hear(platform: str) -> Iterator[None]:
+    """JAX's helpers of tests say that they run on a TPU, or a GPU."""
+    from jax._src import test_util as jtu  # wants absl, which only tests need
+
+    with contextlib.ExitStack() as stack:
+        for name, answer in ANSWERS[platform].items():
+            stack.enter_context(mock.patch.object(jtu, name, answer))
+        yield
+
+
 @contextlib.contextmanager
 def every_gpu(devices: int) -> Iterator[None]:
     """JAX's tests hear that the GPU is the one they ask for, Hopper or Blackwell.
@@ -78,19 +105,11 @@ def every_gpu(devices: int) -> Iterator[None]:
     Those that skip under pytest look at NVIDIA's instructions, but for those of several devices.
     """
     from jax._src import lib
-    from jax._src import test_util as jtu  # wants absl, which only JAX's tests need
+    from jax._src import test_util as jtu
 
-    answers = {
-        "is_device_cuda": lambda: True,
-        "device_under_test": lambda: "gpu",
-        "is_cuda_compute_capability_at_least": lambda least: _numbers(least) <= _numbers(BLACKWELL),
-        "is_cuda_compute_capability_equal": lambda wanted: _numbers(wanted) <= _numbers(BLACKWELL),
-        "is_cuda_version_at_least": lambda major, minor: True,
-        "is_running_under_pytest": lambda: devices == 1,
-    }
     with contextlib.ExitStack() as stack:
-        for name, answer in answers.items():
-            stack.enter_context(mock.patch.object(jtu, name, answer))
+        stack.enter_context(tests_hear("gpu"))
+        stack.enter_context(mock.patch.object(jtu, "is_running_under_pytest", lambda: devices == 1))
         stack.enter_context(mock.patch.object(jtu.CudaArchSpecificTest, "skip_unless_tcgen05", lambda test: None))
         for name, limit in {"core_count": 132, **LIMITS}.items():
             stack.enter_context(mock.patch.object(type(jax.devices()[0]), name, limit, create=True))
@@ -101,19 +120,29 @@ def every_gpu(devices: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def gpu_devices() -> Iterator[None]:
-    """JAX's devices are one GPU, for those that ask what it is."""
-    found = [device("gpu")]
+def devices_are(platform: str) -> Iterator[None]:
+    """JAX's devices are one TPU, or GPU, for those that ask what it is."""
+    found = [device(platform)]
     with mock.patch.object(jax, "devices", lambda *_: found), mock.patch.object(jax, "local_devices", lambda *_: found):
         yield
 
 
-def hopper(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A function that is told, while it runs, that JAX's first device is an H100."""
+def told(platform: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that is told, while it runs, what JAX's first device is."""
 
     @functools.wraps(function)
-    def told(*arguments: Any) -> Any:
-        with pretend("gpu"), gpu_devices():
+    def hears(*arguments: Any) -> Any:
+        with pretend(platform), devices_are(platform):
             return function(*arguments)
 
-    return told
+    return hears
+
+
+def hopper(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that is told, while it runs, that JAX's first device is an H100."""
+    return told("gpu", function)
+
+
+def tensor_core(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that is told, while it runs, that JAX's first device is a TPU."""
+    return told("tpu", function)

@@ -12,7 +12,7 @@ from typing import Any
 
 import census
 import drivers
-from pretend import pretend
+from pretend import pretend, tests_hear
 
 import kiln.pallas as kp
 
@@ -66,7 +66,7 @@ def run(suite: drivers.Suite, on: str) -> tuple[list[dict[str, Any]], list[str]]
     loader.testNamePatterns = [suite.pattern]
     tests = cases(loader.loadTestsFromModule(importlib.import_module(suite.module)))
     verdicts: list[str] = []
-    with pretend(suite.platform), census.open_census(run=True) as notes, kp.interpreter(on=on):
+    with pretend(suite.platform), tests_hear(suite.platform), census.open_census(run=True) as notes, kp.interpreter(on=on):
         for test in tests:
             before = notes.count
             told = verdict(test, suite.seconds)

@@ -48,9 +48,10 @@ def grid_axes(mapping: Any, bounds: Sequence[Param], names: Names) -> list[Axis]
     axes = []
     for k, extent in enumerate(mapping.grid):
         known = isinstance(extent, (int, np.integer))
-        wish = str(mapping.grid_names[k]) if mapping.grid_names else "ijklmnpq"[k] if k < 8 else f"i{k}"
+        label = mapping.grid_names[k] if mapping.grid_names else None
+        wish = str(label) if mapping.grid_names else "ijklmnpq"[k] if k < 8 else f"i{k}"
         text = str(extent) if known else next(dynamic).name
-        axes.append(Axis(names.claim(wish), text, int(extent) if known else None, k in mapping.vmapped_dims))
+        axes.append(Axis(names.claim(wish), text, int(extent) if known else None, k in mapping.vmapped_dims, label))
     return axes
 
 

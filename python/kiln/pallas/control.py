@@ -10,7 +10,7 @@ from jax._src import core as jax_core
 
 from kiln.pallas.arith import attribute_list
 from kiln.pallas.bounds import Bounds
-from kiln.pallas.equation import Equation, Operand, Ref, Value
+from kiln.pallas.equation import Axis, Equation, Operand, Ref, Value
 from kiln.pallas.lower import Lowering, physical, rule
 from kiln.pallas.shape import broadcast, reshape
 from kiln.pallas.text import binding, type_text
@@ -333,7 +333,20 @@ def _only_where(low: Lowering, goes_on: Value, loop: Loop, after: Sequence[Opera
 @rule("program_id")
 def lower_program_id(low: Lowering, eqn: Equation) -> Operand:
     """The index of a grid axis."""
-    axis = _axis(low, eqn)
+    return _index(_axis(low, eqn))
+
+
+@rule("axis_index")
+def lower_axis_index(low: Lowering, eqn: Equation) -> Operand:
+    """The number of the core that runs a kernel of a mesh of cores: the index of the grid's axis of that name."""
+    wanted = eqn.params["axis_name"]
+    found = next((axis for axis in low.axes if axis.label is not None and axis.label == wanted), None)
+    if found is None:
+        raise low.unsupported("the primitive `axis_index`", "a kernel does not talk to the other devices of a mesh")
+    return _index(found)
+
+
+def _index(axis: Axis) -> Value:
     limits = Bounds(0, max(axis.size - 1, 0)) if axis.size is not None else Bounds(0, 2**31 - 1)
     return Value(axis.name, (), np.dtype(np.int32), None, limits)
 
@@ -347,6 +360,6 @@ def lower_num_programs(low: Lowering, eqn: Equation) -> Operand:
     return low.let(f"{axis.extent}[...]", (), np.int32, Bounds(0, 2**31 - 1))
 
 
-def _axis(low: Lowering, eqn: Equation) -> Any:
+def _axis(low: Lowering, eqn: Equation) -> Axis:
     own = [axis for axis in low.axes if not axis.mapped]
     return own[eqn.params["axis"]]

@@ -41,6 +41,37 @@ def traced(function: Definition, eqn: Equation) -> Any:
     return jax.make_jaxpr(functools.partial(function, eqn))(*eqn.in_avals)
 
 
+# ---- several numbers in a word ----
+
+
+def _bits(dtype: Any) -> int:
+    return int(jax.dtypes.itemsize_bits(dtype))
+
+
+@defines("pack_elementwise")
+def _pack(eqn: Equation, *parts: jax.Array) -> jax.Array:
+    """Words of narrow numbers, the first in the lowest bits; what does not fit of an integer is cut off."""
+    narrow, word = jnp.dtype(eqn.params["packed_dtype"]), eqn.avals[0].dtype
+    bits = _bits(narrow)
+    if jnp.issubdtype(narrow, jnp.floating):
+        parts = tuple(lax.bitcast_convert_type(x.astype(narrow), f"uint{bits}") for x in parts)
+    fields = [(x.astype(word) & ((1 << bits) - 1)) << (k * bits) for k, x in enumerate(parts)]
+    return functools.reduce(jnp.bitwise_or, fields)
+
+
+@defines("unpack_elementwise")
+def _unpack(eqn: Equation, x: jax.Array) -> jax.Array:
+    """One narrow number of each word, made wide."""
+    narrow, wide = jnp.dtype(eqn.params["packed_dtype"]), jnp.dtype(eqn.params["unpacked_dtype"])
+    bits, whole = _bits(narrow), _bits(x.dtype)
+    signed = jnp.issubdtype(narrow, jnp.signedinteger)
+    word = lax.bitcast_convert_type(x, f"{'int' if signed else 'uint'}{whole}")
+    field = (word << (whole - bits * (eqn.params["index"] + 1))) >> (whole - bits)
+    if jnp.issubdtype(narrow, jnp.floating):
+        field = lax.bitcast_convert_type(field.astype(f"uint{bits}"), narrow)
+    return field.astype(wide)
+
+
 # ---- elementwise ----
 
 # Bernoulli numbers: 1 / ZETA[k] is the coefficient of the Euler-Maclaurin formula's term with 12 - k factors.

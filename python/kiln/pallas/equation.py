@@ -45,12 +45,16 @@ Operand = Value | Ref
 
 @dataclasses.dataclass(slots=True)
 class Axis:
-    """A grid axis: its index in the body, its extent (the text of a number or of a scalar), whether vmap added it."""
+    """A grid axis: its index in the body, its extent (the text of a number or of a scalar), whether vmap added it.
+
+    An axis of the cores of a mesh has the name that the program knows it by.
+    """
 
     name: str
     extent: str
     size: int | None  # None: known at launch only
     mapped: bool
+    label: Any = None
 
 
 @dataclasses.dataclass(slots=True)

@@ -10,7 +10,7 @@ REASONS = {
         tridiagonal_solve""",
     "a kernel does not talk to the other devices of a mesh": """all_gather all_gather_done all_gather_invariant
         all_gather_reduced all_gather_reduced_start all_gather_start all_to_all all_to_all_done all_to_all_start
-        axis_index global_array_to_host_local_array host_local_array_to_global_array pmax pmin ppermute ppermute_done
+        global_array_to_host_local_array host_local_array_to_global_array pmax pmin ppermute ppermute_done
         ppermute_start precv preduced psend psum psum_done psum_invariant psum_invariant_start ragged_all_to_all
         reduce_scatter reduce_scatter_done reduce_scatter_start unreduced_pmax unreduced_pmin unreduced_psum
         unreduced_reduce_scatter vary_unreduced_cast""",

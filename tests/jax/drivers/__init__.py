@@ -6,6 +6,8 @@ copied here: a driver imports what it needs when it is called.
 
 from __future__ import annotations
 
+import importlib.abc
+import importlib.machinery
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -82,7 +84,25 @@ def gradients(function: Callable[..., Any], count: int) -> Callable[..., Any]:
     return jax.grad(weighted, argnums=tuple(range(count)))
 
 
-def stand_in(*modules: str) -> None:
-    """Puts empty modules where a package imports large ones that its kernels make no use of."""
-    for name in modules:
-        sys.modules.setdefault(name, mock.MagicMock(__path__=[], __spec__=None, __name__=name))
+class StandIns(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds empty modules where a package imports large ones that its kernels make no use of."""
+
+    def __init__(self, packages: Sequence[str]) -> None:
+        self.packages = packages
+
+    def find_spec(self, name: str, path: Any, target: Any = None) -> importlib.machinery.ModuleSpec | None:
+        """Any module of the packages."""
+        known = name.partition(".")[0] in self.packages
+        return importlib.machinery.ModuleSpec(name, self, is_package=True) if known else None
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> Any:
+        """What answers to every name."""
+        return mock.MagicMock(__path__=[], __spec__=spec, __name__=spec.name)
+
+    def exec_module(self, module: Any) -> None:
+        """There is no code."""
+
+
+def stand_in(*packages: str) -> None:
+    """Puts empty modules in place of packages, installed or not."""
+    sys.meta_path.insert(0, StandIns(packages))

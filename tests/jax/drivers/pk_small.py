@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from drivers import Case, driver, gradients, normal, stand_in
 
-stand_in("huggingface_hub", "tokenizers", "safetensors", "safetensors.numpy", "transformers", "sentencepiece")
+stand_in("huggingface_hub", "tokenizers", "safetensors", "transformers", "sentencepiece")
 
 
 def module(name: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from drivers import Suite, driver, stand_in
 
-stand_in("xprof", "xprof.cli", "xprof.cli.tools", "xprof.convert")
+stand_in("xprof")
 OPS = "tokamax._src.ops."
 
 
