@@ -16,6 +16,7 @@ jax = pytest.importorskip("jax")
 import jax.numpy as jnp
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import tpu as pltpu
+from jax.experimental.pallas import tpu_sc as plsc
 from jax.experimental.pallas import triton as plgpu
 
 import kiln
@@ -319,7 +320,8 @@ def test_types_of_less_than_two_bytes(name):
     np.testing.assert_array_equal(np.asarray(same).view(np.uint8), x.view(np.uint8))
 
 
-def test_a_kernel_may_write_to_its_prefetched_scalars():
+@pytest.mark.parametrize("batch", [0, 2])
+def test_what_a_kernel_writes_to_its_prefetched_scalars_stays(batch):
     def kernel(count_ref, x_ref, o_ref):
         count_ref[0] += 1
         o_ref[...] = x_ref[...] + count_ref[0]
@@ -327,8 +329,12 @@ def test_a_kernel_may_write_to_its_prefetched_scalars():
     spec = pl.BlockSpec((1, 128), lambda i, count: (i, 0))
     grid = pltpu.PrefetchScalarGridSpec(num_scalar_prefetch=1, grid=(4,), in_specs=[spec], out_specs=spec)
     call = pl.pallas_call(kernel, jax.ShapeDtypeStruct((4, 128), np.float32), grid_spec=grid, interpret=True)
-    arguments = jnp.array([5], jnp.int32), jnp.ones((4, 128))
-    np.testing.assert_array_equal(kp.run(call, *arguments), call(*arguments))
+    x = jnp.ones((4, 128))
+    if batch:
+        found = kp.run(jax.vmap(call), jnp.array([[5], [50]], jnp.int32), jnp.stack([x, x]))
+        np.testing.assert_array_equal(found[:, :, 0], [[7, 8, 9, 10], [52, 53, 54, 55]])
+    else:
+        np.testing.assert_array_equal(kp.run(call, jnp.array([5], jnp.int32), x)[:, 0], [7, 8, 9, 10])
 
 
 def test_an_aliased_input_that_is_written_to_is_one_memory_with_the_output():
@@ -409,3 +415,23 @@ def test_devices_are_no_cores_of_a_kernel(x):
     mapped = jax.shard_map(call, mesh=mesh, in_specs=spec, out_specs=spec, check_vma=False)
     with pytest.raises(kp.Unsupported, match="axis_index"):
         kp.run(mapped, x)
+
+
+@pytest.mark.parametrize("carry", [None, 5])
+def test_a_parallel_loop_writes_what_its_steps_write(carry):
+    def kernel(x_ref, y_ref, last_ref):
+        @plsc.parallel_loop(1, 8, step=3, carry=None if carry is None else jnp.int32(carry))
+        def total(k, total=0):
+            y_ref[k] = x_ref[k] + total
+            return total + k
+
+        last_ref[0] = jnp.int32(0) if carry is None else total
+
+    x = np.arange(16, dtype=np.int32).reshape(8, 2)
+    outs = [jax.ShapeDtypeStruct((8, 2), np.int32), jax.ShapeDtypeStruct((1,), np.int32)]
+    mesh = pltpu.TensorCoreMesh(axis_name="core", num_cores=1)
+    y, last = kp.run(jax.jit(pl.kernel(kernel, out_type=outs, mesh=mesh)), x)
+    totals = {1: 5, 4: 6, 7: 10} if carry else {1: 0, 4: 0, 7: 0}
+    for row, total in totals.items():
+        np.testing.assert_array_equal(y[row], x[row] + total)
+    assert last[0] == (17 if carry else 0)

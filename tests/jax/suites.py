@@ -47,7 +47,7 @@ def cases(suite: Any) -> Iterator[unittest.TestCase]:
 
 
 def verdict(test: unittest.TestCase, seconds: int) -> str:
-    """How a test ended: nothing when it passed, `skipped: why`, or the last line of what went wrong."""
+    """How a test ended: nothing when it passed, `skipped: why`, or what went wrong."""
     result = unittest.TestResult()
     try:
         with time_limit(seconds):
@@ -57,7 +57,13 @@ def verdict(test: unittest.TestCase, seconds: int) -> str:
     if result.skipped:
         return f"skipped: {result.skipped[0][1]}"
     wrong = [text for _, text in result.errors + result.failures]
-    return next(filter(str.strip, re.findall(r"^(\w*Error\b.*)$", wrong[0], re.M)), "failed")[:200] if wrong else ""
+    return _last_error(wrong[0]) if wrong else ""
+
+
+def _last_error(text: str) -> str:
+    """The last error of a traceback and what it says, on one line."""
+    found = re.split(r"^(?=[\w.]*Error\b)", text, flags=re.M)
+    return " ".join(found[-1].split())[:200] if len(found) > 1 else "failed"
 
 
 def run(suite: drivers.Suite, on: str) -> tuple[list[dict[str, Any]], list[str]]:

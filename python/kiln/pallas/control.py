@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import jax
 import numpy as np
 from jax._src import core as jax_core
 
@@ -325,6 +326,24 @@ def _only_where(low: Lowering, goes_on: Value, loop: Loop, after: Sequence[Opera
         whole = broadcast(low, goes_on, new.shape, range(len(goes_on.shape)))
         kept[k] = low.elementwise("select_n", [whole, new, loop.values[k]], new.shape, new.dtype)
     return kept
+
+
+@rule("parallel_loop")
+def lower_parallel_loop(low: Lowering, eqn: Equation) -> Sequence[Operand]:
+    """A loop whose steps may come in any order: here they come in theirs."""
+    jaxpr, tree = eqn.params["jaxpr"], eqn.params["tree"]
+    limits = [None if v.number is None else int(v.number) for v in eqn.operands[:3]]
+
+    def loop(*operands: Any) -> Any:
+        known = [x if limit is None else limit for x, limit in zip(operands, limits, strict=False)]
+        start, stop, step, consts, carry = tree.unflatten([*known, *operands[3:]])
+
+        def body(k: Any, carry: Any) -> Any:
+            return jax_core.eval_jaxpr(jaxpr, consts, start + k * step, *carry)
+
+        return jax.lax.fori_loop(0, (stop - start + step - 1) // step, body, list(carry))
+
+    return low.trace(loop, *eqn.operands)
 
 
 # ---- the grid ----

@@ -200,8 +200,10 @@ class Lowering:
         return needed[::-1], live
 
     def acts(self, equation: Any) -> bool:
-        """Whether an equation does something beside its results."""
-        return any(not isinstance(effect, ReadEffect) for effect in equation.effects)
+        """Whether an equation does something beside its results; of some bodies JAX knows no effects."""
+        bodies = jax_core.jaxprs_in_params(equation.params)
+        writes = any(not isinstance(effect, ReadEffect) for effect in equation.effects)
+        return writes or any(self.acts(e) for body in bodies for e in body.eqns)
 
     def _read(self, atom: Any) -> Operand:
         if isinstance(atom, jax_core.Literal):

@@ -352,10 +352,16 @@ def scratch(low: Lowering, aval: Any) -> Ref:
 
 
 def copy_of(low: Lowering, ref: Ref) -> Ref:
-    """Memory that begins each grid step as a ref's, which keeps what it has."""
+    """Memory that begins as a ref's, which keeps what it has, and goes from grid step to grid step; vmap's have own."""
     name = low.writer.names.fresh()
     low.writer.line(f"scratch {name}: {type_text(ref.dtype, ref.shape)}")
-    low.writer.line(f"{name}[...] = {ref.text}[...]")
+    copy = f"{name}[...] = {ref.text}[...]"
+    first = [f"{axis.name} == 0" for axis in low.axes if not axis.mapped]
+    if first:
+        with low.writer.region(f"when {' & '.join(low.writer.let(test)[0] for test in first)}"):
+            low.writer.line(copy)
+    else:
+        low.writer.line(copy)
     return Ref(name, ref.shape, ref.dtype)
 
 

@@ -150,9 +150,8 @@ class GpuLowering(Lowering):
         return super().lower(equation)
 
     def acts(self, equation: Any) -> bool:
-        """Also a read, which may race, and a body that JAX knows no effects of."""
-        bodies = jax_core.jaxprs_in_params(equation.params)
-        return bool(equation.effects) or not equation.outvars or any(self.acts(e) for body in bodies for e in body.eqns)
+        """Also a read, which may race, and what has no results."""
+        return bool(equation.effects) or not equation.outvars or super().acts(equation)
 
     def _skipped(self, equation: Equation) -> bool:
         acts = equation.name in _STRUCTURE or f"gpu {equation.name}" in RULES
