@@ -283,7 +283,7 @@ typedef struct ir_attrs {
   uint32_t across;     /* scratch, copy, commit, mma: a bit per axis of the cluster */
   uint32_t way;        /* copy: ir_way */
   uint32_t what;       /* commit, await: ir_what */
-  bool open;           /* copy: does not close its group; scratch: a barrier that may end within a phase */
+  bool open;           /* copy: does not close its group; scratch: a barrier whose phases may pass unseen */
   bool sources;        /* await: it is enough that the sources have been read */
   bool arrives, guarded, accumulates; /* copy, commit, mma: operands behind the refs */
   bool scaled, sparse;                /* mma: further refs at the end */

@@ -12,6 +12,7 @@ sync_result barrier_arrive(barrier *b) {
   if (++b->arrived < b->expected) return sync_ready();
   b->arrived = 0;
   b->phase++;
+  if (b->open) return sync_ready();
   if (b->phase > 1 && b->waiter_count == 0) return sync_fault(SYNC_UNSEEN_PHASE, UNIT_NONE, 0, b->phase);
   for (uint32_t i = 0; i < b->waiter_count; i++)
     if (!b->waiters[i].split && b->waiters[i].observed + 1 < b->phase)
@@ -91,13 +92,17 @@ static sync_result observe(barrier *b, mem m, const machine *on, unit_id u, uint
   return sync_ready();
 }
 
+sync_result barrier_take_part(barrier *b, mem m, const machine *on, unit_id u) {
+  return b->open ? observe(b, m, on, u, b->phase) : sync_ready();
+}
+
 sync_result barrier_wait(barrier *b, mem m, const machine *on, unit_id waiter) {
   bool known;
   uint64_t observed = 0;
   sync_result past = observed_by(b, on, waiter, &known, &observed);
   if (past.state != SYNC_READY) return past;
-  if (!known && b->phase > 1) return sync_fault(SYNC_LATE_WAITER, waiter, 0, b->phase);
-  if (observed + 1 < b->phase) return sync_fault(SYNC_MISSED_PHASE, waiter, observed, b->phase);
+  if (!known && b->phase > 1 && !b->open) return sync_fault(SYNC_LATE_WAITER, waiter, 0, b->phase);
+  if (observed + 1 < b->phase && !b->open) return sync_fault(SYNC_MISSED_PHASE, waiter, observed, b->phase);
   if (observed == b->phase) {
     /* A blocked waiter is one from now on, so that an arrival can leave it behind. */
     if (!known && !add_waiter(b, m, on, waiter)) return sync_fault(SYNC_MEMORY, waiter, 0, 0);
@@ -182,9 +187,11 @@ sync_result cluster_barrier_init(cluster_barrier *c, mem m, const cluster_barrie
   c->blocks = blocks;
   for (uint64_t block = 0; block < blocks; block++) {
     sync_result made = barrier_array_init(&c->of_block[block], m, desc->rank, desc->dims, expected);
-    if (made.state == SYNC_READY) continue;
-    cluster_barrier_free(c);
-    return made;
+    if (made.state != SYNC_READY) {
+      cluster_barrier_free(c);
+      return made;
+    }
+    for (uint64_t i = 0; i < c->of_block[block].count; i++) c->of_block[block].elements[i].open = desc->open;
   }
   return sync_ready();
 }

@@ -23,6 +23,7 @@ typedef struct barrier {
   barrier_waiter *waiters;
   uint32_t waiter_count, waiter_capacity;
   uint32_t depths; /* that waiters are of: a bit for each */
+  bool open;       /* phases may pass unseen: who arrives and waits then waits for the phase that it arrived in */
 } barrier;
 
 void barrier_init(barrier *b, uint32_t expected);
@@ -32,6 +33,10 @@ void barrier_free(barrier *b, mem m); /* releases what it holds, checks nothing 
  * whoever knows that this waiter will not come again may go on. UNSEEN_PHASE when it completes the second phase before
  * anybody has waited at all. */
 sync_result barrier_arrive(barrier *b);
+
+/* Said before the arrival of a unit. At an open barrier the unit's next wait is for the phase that it arrives in,
+ * whatever it has seen or left unseen before, as where NVIDIA's `bar.sync` arrives and waits in one. */
+sync_result barrier_take_part(barrier *b, mem m, const machine *on, unit_id u);
 
 /* A wait, asked until READY: then the caller has observed one phase more. A unit that waits for the first time counts
  * from the unit it was split from. A unit with parts that have waited stands for all of them: they must agree, and move
@@ -75,6 +80,7 @@ typedef struct cluster_barrier_desc {
   int64_t cluster_dims[KILN_MAX_RANK]; /* blocks */
   uint32_t collective;                 /* bit per cluster axis */
   bool leader_only;
+  bool open;
   uint32_t rank; /* of the array */
   int64_t dims[KILN_MAX_RANK];
   uint32_t arrivals; /* each block's */

@@ -23,6 +23,7 @@ cluster_barrier_desc team_barrier(const ir_kernel *k, const ir_op *scratch) {
   cluster_barrier_desc desc = {.cluster_rank = attrs->across ? axes.count : 0,
                                .collective = attrs->across,
                                .leader_only = attrs->leader,
+                               .open = attrs->open,
                                .rank = 1,
                                .dims = {ir_count(&scratch->results[0]->type)},
                                .arrivals = attrs->arrivals};

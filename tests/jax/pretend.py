@@ -15,24 +15,30 @@ from unittest import mock
 import jax
 from jax.extend import backend
 
-HOPPER, BLACKWELL = "9.0", "10.3"
+HOPPER, BLACKWELL = "9.0", "10.3"  # compute capabilities
 CUDA = 13000  # as its libraries write version 13.0
 CORES = {"tpu": 1, "gpu": 8}  # few, so that kernels that start a block on each core stay small
 KINDS = {"tpu": "TPU7x", "gpu": "NVIDIA H100"}
 LIMITS = {"shared_memory_per_block_optin": 227 << 10, "compute_capability": HOPPER}
 
 
-def device(platform: str) -> Any:
-    """What stands for JAX's device."""
+class Device(types.SimpleNamespace):
+    """What stands for a device of JAX, which may be a key of caches."""
+
+    __hash__ = object.__hash__
+
+
+def device(platform: str, **changes: Any) -> Any:
+    """What stands for JAX's device; some of its attributes may be others."""
     cores = CORES[platform]
     kind = {"device_kind": KINDS[platform], "platform": platform, "num_cores": cores}
-    return types.SimpleNamespace(**kind, id=0, core_count=cores, **LIMITS)
+    return Device(**{**kind, "id": 0, "core_count": cores, **LIMITS, **changes})
 
 
 @contextlib.contextmanager
-def pretend(platform: str) -> Iterator[None]:
+def pretend(platform: str, **changes: Any) -> Iterator[None]:
     """The default device is a TPU, or a GPU."""
-    chip = device(platform)
+    chip = device(platform, **changes)
     kind = jax.sharding.AbstractDevice(device_kind=chip.device_kind, platform=platform, num_cores=chip.num_cores)
     with (
         mock.patch.object(backend, "get_default_device", lambda: chip),
@@ -120,19 +126,19 @@ def every_gpu(devices: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def devices_are(platform: str) -> Iterator[None]:
+def devices_are(platform: str, **changes: Any) -> Iterator[None]:
     """JAX's devices are one TPU, or GPU, for those that ask what it is."""
-    found = [device(platform)]
+    found = [device(platform, **changes)]
     with mock.patch.object(jax, "devices", lambda *_: found), mock.patch.object(jax, "local_devices", lambda *_: found):
         yield
 
 
-def told(platform: str, function: Callable[..., Any]) -> Callable[..., Any]:
+def told(platform: str, function: Callable[..., Any], **changes: Any) -> Callable[..., Any]:
     """A function that is told, while it runs, what JAX's first device is."""
 
     @functools.wraps(function)
     def hears(*arguments: Any) -> Any:
-        with pretend(platform), devices_are(platform):
+        with pretend(platform, **changes), devices_are(platform, **changes):
             return function(*arguments)
 
     return hears

@@ -97,6 +97,29 @@ static void parity_is_the_phase_bit(void **state) {
   assert_int_equal(barrier_wait_parity(&b, 1).state, SYNC_BLOCKED);
 }
 
+static void open_barriers_wait_for_the_phase_of_their_own_arrival(void **state) {
+  (void)state;
+  machine m = gpu_of(2, 1);
+  unit_id first = unit_at(&m, 3, 0), second = unit_at(&m, 3, 1);
+  barrier b;
+  barrier_init(&b, 2);
+  b.open = true;
+  for (int phase = 0; phase < 3; phase++) { /* the first one only arrives, the second one waits */
+    barrier_take_part(&b, mem_default(), &m, second);
+    assert_int_equal(barrier_arrive(&b).state, SYNC_READY);
+    assert_int_equal(wait_on(&b, &m, second), SYNC_BLOCKED);
+    barrier_take_part(&b, mem_default(), &m, first);
+    assert_int_equal(barrier_arrive(&b).state, SYNC_READY);
+    assert_int_equal(wait_on(&b, &m, second), SYNC_READY);
+  }
+  barrier_take_part(&b, mem_default(), &m, first); /* now the first one waits, too, for the fourth phase */
+  assert_int_equal(barrier_arrive(&b).state, SYNC_READY);
+  assert_int_equal(wait_on(&b, &m, first), SYNC_BLOCKED);
+  for (int more = 0; more < 3; more++) barrier_arrive(&b); /* which it may see when the fifth is over */
+  assert_int_equal(wait_on(&b, &m, first), SYNC_READY);
+  barrier_free(&b, mem_default());
+}
+
 static void ends_are_checked(void **state) {
   (void)state;
   machine m = gpu_of(1, 1);
@@ -249,6 +272,7 @@ int main(void) {
       cmocka_unit_test(second_phase_without_a_waiter_is_a_fault),
       cmocka_unit_test(late_first_wait_is_a_fault),
       cmocka_unit_test(parity_is_the_phase_bit),
+      cmocka_unit_test(open_barriers_wait_for_the_phase_of_their_own_arrival),
       cmocka_unit_test(ends_are_checked),
       cmocka_unit_test(warps_inherit_and_give_back),
       cmocka_unit_test(one_warp_may_wait_for_a_thread_that_waited_before),

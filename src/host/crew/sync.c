@@ -54,7 +54,10 @@ sync_result crew_arrive_at(crew *c, const crew_element *at, unit_id unit, race_o
 host_status crew_arrive(host_unit *unit, const host_crew_op *what, const ir_op *op) {
   crew_element at;
   if (!crew_find(unit, what->sync, op, &at)) return HOST_FAILED;
-  return follow(unit, crew_arrive_at(unit->member->crew, &at, unit->id, NULL), &at, op);
+  crew *c = unit->member->crew;
+  const sync_result part = barrier_take_part(crew_barrier(&at), c->mem, &unit->plan->machine, unit->id);
+  if (part.state != SYNC_READY) return follow(unit, part, &at, op);
+  return follow(unit, crew_arrive_at(c, &at, unit->id, NULL), &at, op);
 }
 
 static sync_result wait_for_barrier(host_unit *unit, const crew_element *at) {

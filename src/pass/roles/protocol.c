@@ -89,10 +89,13 @@ static sync_result close_share(const protocol *p, const roles_unit *unit, const 
 
 /* ---- meetings ---- */
 
-static sync_result arrive(const protocol *p, const roles_event *event) {
+static sync_result arrive(const protocol *p, const roles_unit *unit, const roles_event *event) {
   const int64_t at = event->element;
   protocol_share *share = protocol_share_of(p, event);
   if (!share->alive) return sync_blocked(0, 1);
+  barrier *own = protocol_barrier(p, event);
+  const sync_result part = own ? barrier_take_part(own, p->mem, &p->r->machine, unit->id) : sync_ready();
+  if (part.state != SYNC_READY) return part;
   return cluster_barrier_arrive(&share->barriers, block_in_cluster(p, event), &at);
 }
 
@@ -138,7 +141,7 @@ static sync_result perform(const protocol *p, uint32_t number, const roles_event
   roles_unit *unit = p->r->units.data[number];
   switch (event->kind) {
     case ROLES_RUN: return run_piece(p->r, number, event);
-    case ROLES_ARRIVE: return arrive(p, event);
+    case ROLES_ARRIVE: return arrive(p, unit, event);
     case ROLES_WAIT: return wait(p, unit, event);
     case ROLES_OPEN: return open_share(p, event);
     case ROLES_CLOSE: return close_share(p, unit, event);

@@ -81,7 +81,7 @@ NAMED_BARRIERS = {
     "jla.ops.mosaic_gpu.attention._named_barrier.<locals>.bar",
     "tokamax._src.mosaic_gpu._bar_operation.<locals>.bar_op",
 }
-LANES = 128  # of a Pallas thread
+LANES, WARP = 128, 32  # of a Pallas thread, and of one of its warps
 
 
 def _by_instruction(held: Mapping[str, Any]) -> str:
@@ -91,9 +91,13 @@ def _by_instruction(held: Mapping[str, Any]) -> str:
 
 
 def _meet(low: GpuLowering, held: Mapping[str, Any], operands: Sequence[Operand]) -> None:
-    """One of a block's 16 barriers that have numbers for names: so many lanes arrive, and some of them wait."""
+    """One of a block's 16 barriers that have numbers for names: so many lanes arrive, and some of them wait.
+
+    Lanes that make no whole thread are those of single warps.
+    """
     number = integer(low, operands[0] if operands else held["barrier_id"])
-    barriers = low.named_barriers(int(held["num_threads"]) // LANES)
+    threads, rest = divmod(int(held["num_threads"]), LANES)
+    barriers = low.named_barriers(threads + rest // WARP)
     low.writer.line(f"arrive {barriers}[{number.text}]")
     if held.get("op", held.get("operation")) == "sync":
         low.writer.line(f"wait {barriers}[{number.text}]")

@@ -1,0 +1,123 @@
+"""tokamax for Mosaic GPU: a kernel of its own for each generation of NVIDIA's GPUs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from pretend import told
+
+from drivers import Case, driver, gradients, integers, normal, stand_in
+from drivers._hopper import HALF, half
+
+stand_in("xprof")
+
+from tokamax._src.ops.attention import base as attention  # noqa: E402
+from tokamax._src.ops.attention import pallas_mosaic_gpu as attention_gpu  # noqa: E402
+from tokamax._src.ops.gated_linear_unit import base as glu  # noqa: E402
+from tokamax._src.ops.gated_linear_unit import pallas_mosaic_gpu as glu_gpu  # noqa: E402
+from tokamax._src.ops.ragged_dot import base as ragged  # noqa: E402
+from tokamax._src.ops.ragged_dot import pallas_mosaic_gpu as ragged_gpu  # noqa: E402
+
+GENERATIONS = {"ampere": "8.0", "hopper": "9.0", "blackwell": "10.0"}
+EACH: dict[str, dict[str, Any]] = {name: {"capability": number} for name, number in GENERATIONS.items()}
+
+
+def _case(kernel: Callable[..., Any], capability: str, *inputs: Any, plain: Callable[..., Any]) -> Case:
+    """A kernel beside plain JAX; under jit, where tokamax cannot look for the device of an array."""
+    return Case(told("gpu", jax.jit(kernel), compute_capability=capability), inputs, plain, HALF)
+
+
+def _attention(function: Callable[..., Any], capability: str, **options: Any) -> Case:
+    inputs = [half(1, 256, 2, 64, seed=seed) for seed in range(3)]
+    op = attention_gpu.PallasMosaicGpuFlashAttention()
+    plain = function(lambda *x: attention.DotProductAttention()(*x, **options))
+    return _case(function(lambda *x: op(*x, **options)), capability, *inputs, plain=plain)
+
+
+@driver(
+    "tokamax",
+    **EACH,
+    **{f"{name}_causal": {**kind, "is_causal": True} for name, kind in EACH.items()},
+    **{f"{name}_cap": {**kind, "logits_soft_cap": 2.0} for name, kind in EACH.items()},
+)
+def tokamax_gpu_attention(**options: Any) -> Case:
+    """Attention."""
+    return _attention(lambda f: f, **options)
+
+
+@driver("tokamax", **{name: EACH[name] for name in ("hopper", "blackwell")})
+def tokamax_gpu_attention_backward(**options: Any) -> Case:
+    """Its gradients."""
+    return _attention(lambda f: gradients(f, 3), is_causal=True, **options)
+
+
+@driver("tokamax", **EACH)
+def tokamax_gpu_gated_linear_unit(capability: str) -> Case:
+    """Two products and a gate."""
+    x, weights = half(128, 128), half(128, 2, 128, seed=1, scale=0.2)
+
+    def unit(op: Any) -> Callable[..., Any]:
+        return lambda x, w: op(x, w, activation=jax.nn.silu)
+
+    plain = unit(glu.GatedLinearUnit())
+    return _case(unit(glu_gpu.PallasMosaicGpuGatedLinearUnit()), capability, x, weights, plain=plain)
+
+
+SIZES = np.array([100, 0, 60, 96], np.int32)
+
+
+def _ragged(op: Any, **options: Any) -> Callable[..., Any]:
+    return lambda x, w: op(x, w, group_sizes=SIZES, **options)
+
+
+@driver("tokamax", **EACH)
+def tokamax_gpu_ragged_dot(capability: str) -> Case:
+    """A product for each group of rows."""
+    inputs = half(256, 256), half(4, 256, 128, seed=1, scale=0.2)
+    return _case(_ragged(ragged_gpu.PallasMosaicGpuRaggedDot()), capability, *inputs, plain=_ragged(ragged.RaggedDot()))
+
+
+@driver("tokamax")
+def tokamax_gpu_ragged_contraction() -> Case:
+    """A product for each group along the contracted axis."""
+    options = {"ragged_dot_dimension_numbers": ragged.RAGGED_CONTRACTING_DOT_DIM_NUMS}
+    kernel = _ragged(ragged_gpu.PallasMosaicGpuRaggedDot(), **options)
+    inputs = half(256, 128), half(256, 128, seed=1)
+    return _case(kernel, GENERATIONS["hopper"], *inputs, plain=_ragged(ragged.RaggedDot(), **options))
+
+
+QUANTISED: dict[str, dict[str, Any]] = {
+    "hopper": {**EACH["hopper"]},
+    "blackwell": {**EACH["blackwell"]},
+    "blackwell_bytes": {**EACH["blackwell"], "left": jnp.int8},
+    "blackwell_f8": {**EACH["blackwell"], "left": jnp.float8_e4m3fn},
+}
+
+
+def _quantised(x: Any, *, tile: int = 256) -> Any:
+    """Integers and a scale for each tile of the contracted axis, the last but one."""
+    parts = x.shape[-2] // tile
+    scale = jnp.abs(normal(*x.shape[:-2], parts, x.shape[-1], seed=9, scale=0.1)).astype(jnp.bfloat16)
+    return ragged.QArray(x, scale)
+
+
+@driver("tokamax", **QUANTISED)
+def tokamax_gpu_quantised_ragged_dot(capability: str, left: Any = None) -> Case:
+    """Weights of four bits with scales, and activations that may have some, too."""
+    x, w = half(256, 256), integers(-8, 8, 4, 256, 128, seed=1, dtype=jnp.int4)
+    if left is not None:
+        x = integers(-9, 10, 256, 256, dtype=jnp.int8).astype(left)
+
+    def product(op: Any) -> Callable[..., Any]:
+        def run(x: Any, w: Any) -> Any:
+            first = x if left is None else ragged.QArray(x, jnp.full((256, 1), 0.25, jnp.bfloat16))
+            return op(first, _quantised(w), group_sizes=SIZES, preferred_element_type=jnp.bfloat16)
+
+        return run
+
+    plain = product(ragged.RaggedDot())
+    return _case(product(ragged_gpu.PallasMosaicGpuRaggedDot()), capability, x, w, plain=plain)
