@@ -90,8 +90,8 @@ def meet(operation, barrier_id, num_threads):
     bar_op()
 
 
-def inline_kernel(body, *args, **options):
-    return plgpu.kernel(body, out_type=gpu_kernels.array(128), **options)(*args)
+def inline_kernel(body, *args, shape=(128,), **options):
+    return plgpu.kernel(body, out_type=gpu_kernels.array(*shape), **options)(*args)
 
 
 def test_code_whose_meaning_is_not_known_is_refused():
@@ -194,17 +194,48 @@ def test_named_barriers_end_with_arrivals_pending(monkeypatch):
         def _():
             s[...] = x[...] * 2
             meet("arrive", 7, 256)
+            meet("sync", 8, 256)
             meet("arrive", 7, 256)  # of which nobody hears
 
         @pl.when(jax.lax.axis_index("t") == 1)
         def _():
             meet("sync", 7, 256)
             o[...] = s[...]
+            meet("arrive", 8, 256)
 
     monkeypatch.setattr(inline, "NAMED_BARRIERS", {f"{__name__}.meet.<locals>.bar_op"})
     options = {"scratch_types": [plgpu.SMEM((128,), F32)], "num_threads": 2, "thread_name": "t"}
     found = kp.run(lambda x: inline_kernel(body, x, **options), data(128), check=True)
     np.testing.assert_array_equal(found, data(128) * 2)
+
+
+def test_a_named_barrier_takes_the_phase_that_a_thread_arrives_in(monkeypatch):
+    """One thread arrives for two phases before it first waits there."""
+
+    def body(x, o, s):
+        @pl.when(jax.lax.axis_index("t") == 0)
+        def _():
+            for part in (0, 1):
+                s[part] = x[...] * (part + 1)
+                meet("arrive", 7, 256)
+                meet("sync", 8, 256)
+            meet("sync", 7, 256)
+            o[2] = s[0]
+
+        @pl.when(jax.lax.axis_index("t") == 1)
+        def _():
+            for part in (0, 1):
+                meet("sync", 7, 256)
+                o[part] = s[part]
+                meet("arrive", 8, 256)
+            s[0] = x[...] * 4
+            meet("arrive", 7, 256)
+
+    name = f"{__name__}.meet.<locals>.bar_op"
+    monkeypatch.setitem(inline.STATEMENTS, name, inline.write_named_barrier)
+    options = {"scratch_types": [plgpu.SMEM((2, 128), F32)], "num_threads": 2, "thread_name": "t"}
+    found = kp.run(lambda x: inline_kernel(body, x, shape=(3, 128), **options), data(128), check=True)
+    np.testing.assert_array_equal(found, data(128) * np.array([[1], [2], [4]]))
 
 
 def test_pipeline():

@@ -7,8 +7,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.experimental.pallas.ops.gpu import all_gather_mgpu, collective_matmul_mgpu, hopper_matmul_mgpu
-from jax.experimental.pallas.ops.gpu import reduce_scatter_mgpu
+from jax.experimental.pallas.ops.gpu import (
+    all_gather_mgpu,
+    collective_matmul_mgpu,
+    hopper_matmul_mgpu,
+    reduce_scatter_mgpu,
+)
 from jax.sharding import PartitionSpec as P
 from pretend import hopper
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,6 @@ import jax
 import jax.numpy as jnp
 from flywheel_tpu.linear_attention.gdn import wrapper as gdn
 from flywheel_tpu.linear_attention.kda import wrapper as kda
-
 from pretend import tensor_core
 
 from drivers import Case, driver, gradients, normal
@@ -76,7 +76,7 @@ STARTS = (0, 100, 160, 256)
 def _packed(q: Any, k: Any, v: Any) -> Any:
     """Attention inside of each piece of a packed sequence."""
     parts = []
-    for start, end in zip(STARTS, STARTS[1:], strict=False):
+    for start, end in itertools.pairwise(STARTS):
         seen = _lower(end - start, end - start)
         parts.append(jax.vmap(lambda q, k, v, seen=seen: _attend(q, k, v, seen))(*(x[:, start:end] for x in (q, k, v))))
     return jnp.concatenate(parts, axis=1).astype(q.dtype)
@@ -137,7 +137,8 @@ def flywheel_pages(count: int) -> Case:
         place = LENGTHS[:, None] + jnp.arange(count)
         page = jnp.take_along_axis(table, place // 128, axis=1)
         both = jnp.stack([k, v], axis=3).reshape(2, count, 4, 128)
-        return _cached(lambda row: (whole[row, :, :, 0], whole[row, :, :, 1]), q, k, v), pages.at[page, place % 128].set(both)
+        out = _cached(lambda row: (whole[row, :, :, 0], whole[row, :, :, 1]), q, k, v)
+        return out, pages.at[page, place % 128].set(both)
 
     return Case(kernel, [*new, pages], reference, HALF)
 
