@@ -231,8 +231,7 @@ def test_a_named_barrier_takes_the_phase_that_a_thread_arrives_in(monkeypatch):
             s[0] = x[...] * 4
             meet("arrive", 7, 256)
 
-    name = f"{__name__}.meet.<locals>.bar_op"
-    monkeypatch.setitem(inline.STATEMENTS, name, inline.write_named_barrier)
+    monkeypatch.setattr(inline, "NAMED_BARRIERS", {f"{__name__}.meet.<locals>.bar_op"})
     options = {"scratch_types": [plgpu.SMEM((2, 128), F32)], "num_threads": 2, "thread_name": "t"}
     found = kp.run(lambda x: inline_kernel(body, x, shape=(3, 128), **options), data(128), check=True)
     np.testing.assert_array_equal(found, data(128) * np.array([[1], [2], [4]]))
