@@ -72,6 +72,8 @@ static void check_device(probe *p, const kiln_device_info *d) {
   printf("  note roles take turns on %s\n", d->profile.one_subgroup ? "one subgroup"
                                             : d->profile.lock_step  ? "a subgroup each, whose lanes run in lock step"
                                                                     : "a subgroup each, with barriers of its own");
+  puts(d->profile.polls ? "  note roles may wait for one another: they spin where they cannot be fused"
+                        : "  note a subgroup that waits keeps the others waiting: roles never spin");
   memset(p->other, 0, sizeof p->other);
   kiln_array arrays[] = {array_of(p->x), array_of(p->other)};
   char select[16];

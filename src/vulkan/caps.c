@@ -142,6 +142,8 @@ void vk_facts_judge(const vk_facts *facts, char refusal[VK_REASON_SIZE]) {
              facts->properties.limits.maxComputeWorkGroupCount[0]);
 }
 
+enum { VK_POLLS = 1 << 24 }; /* of a wait: some seconds */
+
 static uint32_t least(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
 static uint64_t buffer_range(const vk_facts *facts) {
@@ -166,6 +168,7 @@ kiln_profile vk_facts_profile(const vk_facts *facts) {
       .serial_subgroups = facts->properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU,
       .lock_step = facts->lock_step,
       .one_subgroup = facts->roles_fail,
+      .polls = facts->progress ? VK_POLLS : 0,
   };
   uint64_t by_subgroups = (uint64_t)facts->sizes.maxComputeWorkgroupSubgroups * profile.subgroup_size;
   if (facts->chooses_size && by_subgroups && by_subgroups < profile.max_workgroup_size)

@@ -11,6 +11,7 @@
 #include "shaders/vk_probe_loop.h"
 #include "shaders/vk_probe_meet_control.h"
 #include "shaders/vk_probe_meet_memory.h"
+#include "shaders/vk_probe_progress.h"
 #include "shaders/vk_probe_subgroup.h"
 #include "vulkan/vulkan.h"
 
@@ -60,15 +61,16 @@ static void expect_subgroup(uint32_t data[VK_PROBE_WORDS]) {
 }
 
 static const vk_probe probes[] = {
-    {"loop", vk_probe_loop, sizeof vk_probe_loop / 4, fill_loop, expect_loop, "loops end too early"},
+    {"loop", vk_probe_loop, sizeof vk_probe_loop / 4, fill_loop, expect_loop, "loops end too early", 0},
     {"arithmetic", vk_probe_arithmetic, sizeof vk_probe_arithmetic / 4, fill_arithmetic, expect_arithmetic,
-     "arithmetic is wrong"},
+     "arithmetic is wrong", 0},
     {"barrier", vk_probe_barrier, sizeof vk_probe_barrier / 4, fill_barrier, expect_barrier,
-     "barriers or shared memory do not work"},
+     "barriers or shared memory do not work", 0},
     {"subgroup", vk_probe_subgroup, sizeof vk_probe_subgroup / 4, fill_subgroup, expect_subgroup,
-     "subgroup operations are wrong"},
-    {"meet_control", vk_probe_meet_control, sizeof vk_probe_meet_control / 4, fill_subgroup, expect_subgroup, NULL},
-    {"meet_memory", vk_probe_meet_memory, sizeof vk_probe_meet_memory / 4, fill_subgroup, expect_subgroup, NULL},
+     "subgroup operations are wrong", 0},
+    {"meet_control", vk_probe_meet_control, sizeof vk_probe_meet_control / 4, fill_subgroup, expect_subgroup, NULL, 0},
+    {"meet_memory", vk_probe_meet_memory, sizeof vk_probe_meet_memory / 4, fill_subgroup, expect_subgroup, NULL, 0},
+    {"progress", vk_probe_progress, sizeof vk_probe_progress / 4, fill_subgroup, expect_subgroup, NULL, VK_PROBE_WORDS},
 };
 
 const vk_probe *vk_probes(size_t *count) {
@@ -82,7 +84,7 @@ static kiln_result run_probe(kiln_device *device, const vk_probe *probe, uint32_
                                      .word_count = probe->word_count,
                                      .bindings = &binding,
                                      .binding_count = 1,
-                                     .workgroup_size = VK_PROBE_WORDS / 2,
+                                     .workgroup_size = probe->invocations ? probe->invocations : VK_PROBE_WORDS / 2,
                                      .units_per_workgroup = 1,
                                      .unit_count = 1,
                                      .push_constant_size = 8};
@@ -97,9 +99,12 @@ static kiln_result run_probe(kiln_device *device, const vk_probe *probe, uint32_
   return result;
 }
 
-/* Of subgroups that go different ways: whether a control barrier of one is right; else one of memory must do. */
+/* Of subgroups that go different ways: whether a control barrier of one is right; else one of memory must do. And
+ * whether one may wait for another. */
 static void note_fact(vk_facts *facts, const vk_probe *probe, bool right) {
-  if (strcmp(probe->name, "meet_control") == 0)
+  if (strcmp(probe->name, "progress") == 0)
+    facts->progress = right;
+  else if (strcmp(probe->name, "meet_control") == 0)
     facts->lock_step = !right;
   else if (facts->lock_step && !right)
     facts->roles_fail = true;

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { VK_PROBE_WORDS = 128 }; /* one storage buffer; one workgroup of half as many invocations */
+enum { VK_PROBE_WORDS = 128 }; /* one storage buffer; one workgroup */
 
 typedef struct vk_probe {
   const char *name;
@@ -14,6 +14,7 @@ typedef struct vk_probe {
   void (*fill)(uint32_t data[VK_PROBE_WORDS]);   /* the buffer before, from zeros */
   void (*expect)(uint32_t data[VK_PROBE_WORDS]); /* turns it into the buffer after */
   const char *meaning;                           /* of a wrong answer; NULL: it is a fact about the device */
+  uint32_t invocations;                          /* 0: half as many as words */
 } vk_probe;
 
 const vk_probe *vk_probes(size_t *count);
