@@ -22,6 +22,7 @@ typedef struct kiln_profile {
   bool serial_subgroups; /* subgroups of a workgroup run one after the other (CPU drivers): no shared-memory staging */
   bool lock_step;    /* where subgroups go different ways a barrier of one orders memory only: its lanes are together */
   bool one_subgroup; /* roles take turns on it: subgroups cannot go different ways */
+  bool split_barrier; /* workgroup barriers may be in two halves (VK_EXT_shader_split_barrier); nothing uses it yet */
   uint32_t polls; /* looks that a wait for another subgroup is worth; 0: one that waits may keep the others waiting */
 } kiln_profile;
 

@@ -184,6 +184,7 @@ class Profile(ctypes.Structure):
         ("serial_subgroups", c_bool),
         ("lock_step", c_bool),
         ("one_subgroup", c_bool),
+        ("split_barrier", c_bool),
         ("polls", c_uint32),
     ]
 

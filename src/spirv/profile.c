@@ -11,7 +11,9 @@ typedef struct named_profile {
 static const named_profile profiles[] = {
 #define PROFILE(name, subgroup, workgroup, workgroups, shared, bindings, range, f64, i64, atomics, serial, lockstep, \
                 polls)                                                                                               \
-  {name, {subgroup, workgroup, workgroups, shared, bindings, range, f64, i64, atomics, serial, lockstep, false, polls}},
+  {name,                                                                                                             \
+   {subgroup, workgroup, workgroups, shared, bindings, range, f64, i64, atomics, serial, lockstep, false, false,     \
+    polls}},
 #include "spirv/profiles.def"
 };
 

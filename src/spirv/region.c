@@ -136,7 +136,8 @@ static void open_phis(spv_lower *low, open_loop *l) {
 }
 
 static void close(spv_lower *low, open_loop *l, const ir_region *body) {
-  evaluate_next(low, &l->all, terminator(body)->operands, l->next + l->lead);
+  const ir_op *last = terminator(body);
+  if (last) evaluate_next(low, &l->all, last->operands, l->next + l->lead);
   spv_code_loop_end(&low->code, &l->loop, l->phis, l->next, l->all.flat.count + l->lead);
   bind(low, &l->all, l->op->results, l->phis + l->lead);
 }

@@ -74,6 +74,7 @@ static void check_device(probe *p, const kiln_device_info *d) {
                                                                     : "a subgroup each, with barriers of its own");
   puts(d->profile.polls ? "  note roles may wait for one another: they spin where they cannot be fused"
                         : "  note a subgroup that waits keeps the others waiting: roles never spin");
+  if (d->profile.split_barrier) puts("  note it has barriers in two halves, which nothing uses yet");
   memset(p->other, 0, sizeof p->other);
   kiln_array arrays[] = {array_of(p->x), array_of(p->other)};
   char select[16];

@@ -105,6 +105,7 @@ kiln_result vk_facts_read(const vk_table *call, VkPhysicalDevice physical, mem m
   if (!result)
     result = find_promoted(call, physical, m, out, VK_API_VERSION_1_2, VK_KHR_SHADER_ATOMIC_INT64_EXTENSION_NAME,
                            &has_atomics, &out->atomics_by_extension);
+  if (!result) result = find_extension(call, physical, m, "VK_EXT_shader_split_barrier", &out->split_barrier);
   if (result) return result;
   read_properties(call, physical, has_size_control, out);
   read_features(call, physical, has_size_control, has_atomics, out);
@@ -168,6 +169,7 @@ kiln_profile vk_facts_profile(const vk_facts *facts) {
       .serial_subgroups = facts->properties.deviceType == VK_PHYSICAL_DEVICE_TYPE_CPU,
       .lock_step = facts->lock_step,
       .one_subgroup = facts->roles_fail,
+      .split_barrier = facts->split_barrier,
       .polls = facts->progress ? VK_POLLS : 0,
   };
   uint64_t by_subgroups = (uint64_t)facts->sizes.maxComputeWorkgroupSubgroups * profile.subgroup_size;

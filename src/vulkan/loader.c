@@ -82,6 +82,9 @@ static kiln_result list_candidates(kiln_context *context, vk_instance *instance)
     candidate->handle = handles[i];
     kiln_result read = vk_facts_read(&instance->call, handles[i], context->mem, &candidate->facts);
     if (read == KILN_ERROR_MEMORY) diag_report(context->diags, DIAG_out_of_memory, (loc){0});
+    if (read && read != KILN_ERROR_MEMORY)
+      diag_report(context->diags, DIAG_vulkan_instance_failed, (loc){0}, "vkEnumerateDeviceExtensionProperties",
+                  kiln_result_name(read));
     if (read) return read;
     vk_facts_judge(&candidate->facts, candidate->refusal);
   }

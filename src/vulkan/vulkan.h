@@ -30,6 +30,7 @@ typedef struct vk_facts {
   bool f64, i64, i64_atomics;
   bool lock_step;            /* found by the self-test: see kiln_profile */
   bool roles_fail;           /* .. not even that orders the lanes of a subgroup: roles take turns on one */
+  bool split_barrier;        /* VK_EXT_shader_split_barrier is there */
   bool progress;             /* a subgroup that waits for another one of its workgroup leaves it its time */
   bool chooses_size;         /* required subgroup size and full subgroups are both there for compute */
   bool size_by_extension;    /* ... through VK_EXT_subgroup_size_control */

@@ -1,4 +1,5 @@
-"""What pass phase_roles refuses, as it would go wrong without a word; tests/ws/ways.py has what it must not refuse."""
+"""What passes phase_roles and spin_roles refuse, as it would go wrong without a word; tests/ws/ways.py has what they must
+not refuse."""
 import unittest
 
 from command import HAS_VULKAN, CommandTest
@@ -83,6 +84,79 @@ ANY_ELEMENT = """kernel f(x: i32[2]) -> (y: i32[3]) {
   when t == 2 { wait items[1] by 1    y[2] = 2 }
 }
 """
+
+
+HAND_OVER = """kernel f(x: f32[4]) -> (y: f32[4]) {
+  machine gpu
+  threads t: 2
+  scratch s: f32[4]
+  scratch told: i32
+  scratch all: barrier arrivals 2
+  when t == 0 { told[...] = 0 }
+  arrive all
+  wait all
+  when t == 0 {
+    s[...] = x[...] * 2.0
+    atomic release add told[...] = 1
+  }
+  when t == 1 {
+    while { yield (atomic acquire or told[...] = 0) < 1 } { }
+    y[...] = s[...]
+  }
+}
+"""
+
+DATA = """kernel f(x: f32[4], n: i32[1]) -> (y: f32[4]) {
+  machine gpu
+  threads t: 2
+  scratch s: f32[4]
+  scratch full: barrier
+  when t == 0 { for k in 0 .. n[0] { s[...] = x[...] * 2.0  arrive full } }
+  when t == 1 { for k in 0 .. n[0] { wait full  y[...] = s[...] } }
+}
+"""
+
+MANY = """kernel f(x: f32[4]) -> (y: f32[33]) {
+  machine gpu
+  threads t: 33
+  scratch full: barrier
+  when t == 0 { arrive full } else { wait full }
+  y[t] = x[0]
+}
+"""
+
+
+@unittest.skipUnless(HAS_VULKAN, "this build has no SPIR-V half")
+class Spun(CommandTest):
+    def out(self, *words):
+        return self.kiln(*words)[0]
+
+    def refused(self, text, profile, units, why):
+        path = self.write("f.kiln", text)
+        err = self.fails(1, "no_way_to_run", "spirv", path, "--for", profile, "--units", units)
+        self.assertRegex(err, why)
+
+    def test_only_where_one_may_wait_for_another(self):
+        wait = MANY.replace("33", "3")
+        self.refused(wait, "lavapipe8", "spin", "roles cannot wait for one another: on this device one that waits may keep")
+        self.refused(MANY, "gpu32", "spin", "roles cannot wait for one another: there are 33, a workgroup has 32 subgroups")
+        self.assertIn("OpAtomicLoad", self.out("spirv", self.write("f.kiln", wait), "--for", "gpu32", "--units", "spin"))
+
+    def test_auto_spins_only_what_cannot_be_fused(self):
+        path = self.write("f.kiln", DATA)
+        self.assertIn("spun: roles look until it is their turn", self.out("plan", path, "--for", "gpu32"))
+        self.assertIn("phased: roles take turns", self.out("plan", path, "--for", "lavapipe8"))
+        self.assertIn("fused", self.out("plan", self.write("f.kiln", MANY), "--for", "gpu32"))
+
+    def test_words_by_hand(self):
+        path = self.write("f.kiln", HAND_OVER)
+        self.out("check", path)
+        for order in ("acquire ", "release "):
+            _, err = self.kiln("check", self.write("g.kiln", HAND_OVER.replace(order, "")), code=3)
+            self.assertIn("race]: s[0]: nothing orders", err)
+        self.assertIn("OpAtomicLoad", self.out("spirv", path, "--for", "gpu32"))
+        self.refused(HAND_OVER, "gpu32", "phased", "a unit looks at memory until another one has written")
+        self.refused(HAND_OVER, "gpu32", "fused", "a unit looks at memory until another one has written")
 
 
 @unittest.skipUnless(HAS_VULKAN, "this build has no SPIR-V half")

@@ -148,7 +148,7 @@ static void everything_works_and_balances(void **state) {
     assert_int_equal(open_instance(context, &instance), KILN_OK);
     assert_true(instance.infos[0].usable);
     assert_int_equal(use_device(context, &instance), KILN_OK);
-    assert_int_equal(fake.dispatches, 6 + 8);
+    assert_int_equal(fake.dispatches, 7 + 8);
     vk_instance_close(&instance);
     assert_int_equal(fake.objects, 0);
     assert_int_equal(fake.violations, 0);
