@@ -151,8 +151,11 @@ static VkResult VKAPI_CALL fake_EnumerateDeviceExtensionProperties(VkPhysicalDev
                                                                    uint32_t *count, VkExtensionProperties *out) {
   (void)device, (void)layer;
   TAKE("EnumerateDeviceExtensionProperties");
-  *count = 1;
-  if (out) snprintf(out->extensionName, sizeof out->extensionName, "%s", VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME);
+  static const char *const names[] = {VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME,
+                                      VK_KHR_SHADER_ATOMIC_INT64_EXTENSION_NAME};
+  *count = fake.long_integers ? 2 : 1;
+  for (uint32_t i = 0; out && i < *count; i++)
+    snprintf(out[i].extensionName, sizeof out[i].extensionName, "%s", names[i]);
   return VK_SUCCESS;
 }
 
@@ -196,10 +199,14 @@ static void VKAPI_CALL fake_GetPhysicalDeviceProperties2(VkPhysicalDevice device
 static void VKAPI_CALL fake_GetPhysicalDeviceFeatures2(VkPhysicalDevice device, VkPhysicalDeviceFeatures2 *out) {
   (void)device;
   fake.calls++;
+  out->features.shaderInt64 = fake.long_integers;
   for (VkBaseOutStructure *next = out->pNext; next; next = next->pNext) {
-    if (next->sType != VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES) continue;
-    VkPhysicalDeviceSubgroupSizeControlFeatures *control = (void *)next;
-    control->subgroupSizeControl = control->computeFullSubgroups = !fake.no_subgroup_control;
+    if (next->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES) {
+      VkPhysicalDeviceSubgroupSizeControlFeatures *control = (void *)next;
+      control->subgroupSizeControl = control->computeFullSubgroups = !fake.no_subgroup_control;
+    } else if (next->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_ATOMIC_INT64_FEATURES) {
+      ((VkPhysicalDeviceShaderAtomicInt64Features *)(void *)next)->shaderBufferInt64Atomics = fake.long_integers;
+    }
   }
 }
 
@@ -228,9 +235,21 @@ static void VKAPI_CALL fake_GetPhysicalDeviceQueueFamilyProperties(VkPhysicalDev
         .queueFlags = VK_QUEUE_COMPUTE_BIT, .queueCount = 1, .timestampValidBits = fake.no_timestamps ? 0 : 36};
 }
 
+static bool is_enabled(const VkDeviceCreateInfo *info, const char *extension) {
+  for (uint32_t i = 0; i < info->enabledExtensionCount; i++)
+    if (!strcmp(info->ppEnabledExtensionNames[i], extension)) return true;
+  return false;
+}
+
 static VkResult VKAPI_CALL fake_CreateDevice(VkPhysicalDevice physical, const VkDeviceCreateInfo *info,
                                              const VkAllocationCallbacks *callbacks, VkDevice *out) {
-  (void)physical, (void)info, (void)callbacks;
+  (void)physical, (void)callbacks;
+  for (const VkBaseInStructure *next = info->pNext; next; next = next->pNext) {
+    if (next->sType != VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_ATOMIC_INT64_FEATURES) continue;
+    const bool old = fake.device_api && fake.device_api < VK_API_VERSION_1_2;
+    fake.long_atomics = true;
+    fake.violations += old && !is_enabled(info, VK_KHR_SHADER_ATOMIC_INT64_EXTENSION_NAME);
+  }
   *out = (VkDevice)(uintptr_t)0xdead;
   TAKE("CreateDevice");
   *out = (VkDevice)make();

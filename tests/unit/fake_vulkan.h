@@ -15,6 +15,7 @@ typedef struct fake_driver {
   bool truncates_loops; /* as lavapipe 22.3.6 does */
   bool unified;         /* the host sees the device's memory: no staging */
   bool no_subgroup_control, no_timestamps, no_host_memory, poor_limits;
+  bool long_integers;                                                       /* with atomics */
   const char *hidden;                                                       /* a function that cannot be resolved */
   void (*program)(uint32_t *const buffers[], uint32_t first, uint32_t end); /* any other module means this */
   /* What to fail: the call of this number, counting from 1, among those that return a VkResult; 0 for none. */
@@ -30,6 +31,7 @@ typedef struct fake_driver {
   int64_t objects; /* alive: created less destroyed */
   uint64_t created, dispatches, submits;
   uint64_t wait_limit; /* of the last wait */
+  bool long_atomics;   /* were asked for */
   char application[4096], engine[4096];
 } fake_driver;
 

@@ -157,6 +157,27 @@ static void everything_works_and_balances(void **state) {
   }
 }
 
+/* By the extension where Vulkan is older than 1.2. */
+static void atomics_of_64_bits_are_asked_for(void **state) {
+  (void)state;
+  const uint32_t versions[] = {VK_API_VERSION_1_1, VK_API_VERSION_1_2, VK_API_VERSION_1_3};
+  for (int i = 0; i < 6; i++) {
+    fake_reset();
+    fake.program = accumulate;
+    fake.device_api = versions[i % 3];
+    fake.long_integers = i < 3;
+    fake.no_subgroup_control = i == 1;
+    kiln_context *context = make_context(NULL);
+    assert_int_equal(open_instance(context, &instance), KILN_OK);
+    assert_int_equal(instance.infos[0].profile.i64_atomics, fake.long_integers);
+    assert_int_equal(use_device(context, &instance), KILN_OK);
+    assert_int_equal(fake.long_atomics, fake.long_integers);
+    vk_instance_close(&instance);
+    assert_int_equal(fake.violations, 0);
+    kiln_context_destroy(context);
+  }
+}
+
 /* Each fallible call of a whole use fails once with `failure`. */
 static void sweep_calls_of(bool unified, VkResult failure, kiln_result expected) {
   uint64_t points = 0;
@@ -557,6 +578,7 @@ static void the_best_device_is_chosen(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(everything_works_and_balances),
+      cmocka_unit_test(atomics_of_64_bits_are_asked_for),
       cmocka_unit_test(every_call_fails_by_device_loss),
       cmocka_unit_test(every_call_fails_by_host_memory),
       cmocka_unit_test(every_call_fails_by_device_memory),
