@@ -46,9 +46,10 @@ typedef struct kiln_log {
   ir_told *told;
   kiln_str kernel;
   uint32_t roles; /* of a cluster, where roles take steps in rounds; else 0 */
+  bool stops;     /* when the host asks it to */
 } ir_log;
 
-/* Word 1 of row 0: the host asks kernels of roles to stop. */
+/* Word 1 of row 0: the host asks the kernel to stop. */
 enum { IR_LOG_STOP = 1 };
 
 uint32_t ir_log_words(const ir_said *value); /* that a value takes in a record */

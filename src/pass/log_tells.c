@@ -81,12 +81,29 @@ val tell_log(pass_ctx *c, const ir_told *more, uint32_t count, uint32_t roles) {
   list_told(a, log, more, count);
   if (roles) log->roles = roles;
   const uint32_t rows = LOG_WORDS / log->width;
-  log->rows = 1 + (rows < LOG_ROWS ? LOG_ROWS : rows);
+  log->rows = log->told_count == 0 ? 1 : 1 + (rows < LOG_ROWS ? LOG_ROWS : rows);
   val ref = k->params[log->param].ref;
   ref->type.shape.dims[0] = ir_dim_const(k->module, log->rows);
   ref->type.shape.dims[1] = ir_dim_const(k->module, log->width);
   k->log = log;
   return ref;
+}
+
+/* ---- being stopped ---- */
+
+void tell_stops(pass_ctx *c) {
+  tell_log(c, NULL, 0, 0);
+  ir_log *log = arena_copy(&c->kernel->module->arena, c->kernel->log, sizeof *log);
+  log->stops = true;
+  c->kernel->log = log;
+}
+
+val tell_stop_asked(ir_builder *b) {
+  val ref = b->kernel->params[b->kernel->log->param].ref;
+  const ir_attrs attrs = {
+      .index_count = 2, .index = {pass_point(b, -1, 0), pass_point(b, -1, IR_LOG_STOP)}, .combine = 1 + IR_or};
+  val asked = ir_make1(b, IR_atomic, (val[]){ref, ir_full(b, IR_U32, NULL, 0)}, 2, &attrs);
+  return ir_map2(b, IR_ne, asked, ir_full(b, IR_U32, NULL, 0));
 }
 
 /* ---- records ---- */

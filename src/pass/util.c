@@ -242,6 +242,12 @@ bool pass_same_width(const ir_op *bitcast) {
 
 bool pass_pure(const ir_op *op) { return ir_op_get(op->code)->form != IR_FORM_EFFECT || op->code == IR_view; }
 
+bool pass_only_looks(const ir_op *op) {
+  uint64_t bits;
+  if (op->code != IR_atomic || op->attrs->masked || op->attrs->combine != 1 + IR_or) return false;
+  return op->attrs->order != IR_ORDER_RELEASE && pass_splat(op->operands[1], &bits) && bits == 0;
+}
+
 bool pass_gives(const ir_op *op, const ir_value *made) {
   return (op->code == IR_arrive || op->code == IR_signal) && ir_root_ref(op->operands[0]) == made;
 }

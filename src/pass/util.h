@@ -60,6 +60,7 @@ void pass_update(const pass_renames *r, ir_op *op);
 /* Empties a region into the place before `op`; its yields become the op's results. */
 void pass_splice(pass_renames *names, ir_region *region, ir_op *op);
 
+bool pass_only_looks(const ir_op *op);                  /* an atomic that changes nothing: `or` with 0, no release */
 bool pass_same_width(const ir_op *bitcast);             /* between types of one width */
 bool pass_pure(const ir_op *op);                        /* no memory, no control: may be dropped, joined and moved */
 bool pass_gives(const ir_op *op, const ir_value *made); /* an arrival at, or a signal of, those barriers, semaphores */

@@ -9,6 +9,7 @@ typedef struct atomic {
   ir_dtype dtype;
   spv_nest nest;
   bool keeps; /* somebody wants what was there */
+  bool looks; /* .. and nothing changes */
   spv_sink sink;
 } atomic;
 
@@ -82,13 +83,6 @@ static SpvOp instruction(const atomic *a) {
   }
 }
 
-/* Zero added by `or` is a mere look, which is no release. */
-static bool looks(const atomic *a) {
-  uint64_t bits;
-  return a->op->attrs->combine == 1 + IR_or && a->op->attrs->order != IR_ORDER_RELEASE && !a->mask &&
-         pass_splat(a->value, &bits) && bits == 0;
-}
-
 /* What lies in shared memory is ordered among those who share it. */
 static spv_id scope_of(spv_lower *low, const atomic *a, uint32_t memory) {
   const bool shared = a->op->attrs->order && low->memories.data[memory].kind == SPV_SHARED;
@@ -151,13 +145,14 @@ static spv_id change(spv_lower *low, const atomic *a, const spv_place *place, sp
   const spot s = find_spot(low, place, a->dtype);
   spv_id word;
   spv_id scope = scope_of(low, a, place->memory), semantics = semantics_of(low, a);
-  if (has_instruction(a) && looks(a))
+  if (has_instruction(a) && a->looks)
     word = made_here(low, SPV(c->m, SpvOpAtomicLoad, s.word, s.pointer, scope, semantics));
   else if (has_instruction(a))
     word =
         made_here(low, SPV(c->m, instruction(a), s.word, s.pointer, scope, semantics, bits_of(low, a->dtype, value)));
   else
     word = try_until(low, a, &s, value, expected);
+  if (a->looks && !a->op->attrs->order) return take_out(low, &s, a->dtype, word);
   spv_memory *memory = &low->memories.data[place->memory];
   memory->version++;
   memory->dirty = true;
@@ -240,11 +235,12 @@ static void atomic_op(spv_lower *low, const ir_op *op) {
   atomic a = {
       .op = op, .value = op->operands[1], .dtype = op->operands[1]->type.dtype, .keeps = op->results[0]->uses > 0};
   uint32_t last = op->operand_count, memory = spv_memory_of_ref(low, op->operands[0]);
+  a.looks = pass_only_looks(op);
   if (op->attrs->other) a.expected = op->operands[--last];
   if (op->attrs->masked) a.mask = op->operands[--last];
   if (is_wide(a.dtype)) spv_capability(low->code.m, SpvCapabilityInt64Atomics);
   for (uint32_t i = 1; i < op->operand_count; i++) spv_prepare(low, op->operands[i]);
-  spv_before_write(low, memory);
+  if (!a.looks || op->attrs->order) spv_before_write(low, memory);
   spv_before_read(low, memory);
   if (a.value->type.shape.rank == 0) {
     atomic_scalar(low, &a);

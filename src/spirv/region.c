@@ -1,5 +1,6 @@
 /* Ops in order, and control flow. Every lane of a unit takes the same way, so branches and loops are plain ones; what
  * they carry is one scalar per register of a tile, or a place in memory for tiles that do not fit registers. */
+#include "pass/util.h"
 #include "spirv/lower.h"
 
 /* Values that leave a region: where they live, and their registers. */
@@ -26,7 +27,8 @@ static bool note_traffic(void *user, ir_op *inner) {
   for (size_t m = 0; ir_hands_over(inner) && m < t->low->memories.count; m++) t->read[m] = t->written[m] = true;
   if (!(effects & E_INDEXES)) return true;
   if (effects & E_READS) t->read[spv_memory_of_ref(t->low, inner->operands[0])] = true;
-  if (effects & E_WRITES) t->written[spv_memory_of_ref(t->low, inner->operands[0])] = true;
+  if (effects & E_WRITES && (!pass_only_looks(inner) || inner->attrs->order))
+    t->written[spv_memory_of_ref(t->low, inner->operands[0])] = true;
   return true;
 }
 

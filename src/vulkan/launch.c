@@ -311,9 +311,9 @@ static kiln_result record(kiln_launch *launch, uint32_t repeat) {
   return result;
 }
 
-/* Kernels of roles look whether the host asks them to stop. */
+/* Kernels that may never end look whether the host asks them to stop. */
 static bool ask_to_stop(const kiln_launch *launch) {
-  if (!launch->log || !launch->log->roles) return false;
+  if (!launch->log || !launch->log->stops) return false;
   uint32_t *words = launch->bounds[launch->log->param].buffer.data;
   if (words) __atomic_store_n(&words[IR_LOG_STOP], 1, __ATOMIC_RELEASE);
   return words != NULL;

@@ -24,6 +24,7 @@ import suite
 DECLINED = {
     "data_dependent": "depends on data",
     "waiting_loop": "who comes first",
+    "work_counter": "depends on data",
 }
 
 

@@ -312,14 +312,9 @@ static void a_slow_launch_times_out(void **state) {
   kiln_device_close(open_device(NULL));
 }
 
-/* A thread that asks for ever. The kernel is asked to stop, and the device goes on. */
-static void a_kernel_that_never_ends_is_stopped(void **state) {
-  (void)state;
-  static const char words_of[] =
-      "kernel never(x: u32[4]) -> (y: u32[4]) {\n  machine gpu\n  threads t: 2\n  scratch full: barrier\n"
-      "  when t == 0 { y[...] = x[...]  when x[0] > 0 { arrive full } }\n"
-      "  else { let _d = while !done with (done = false) { let now = test full yield now } }\n}\n";
-  const kiln_parse_desc desc = {{words_of, sizeof words_of - 1}, STR("never")};
+/* The kernel ends when the first of its four words is above 0; else it is asked to stop, and the device goes on. */
+static void check_stopped(kiln_str kernel_text) {
+  const kiln_parse_desc desc = {kernel_text, STR("never")};
   const kiln_device_desc hurried = {.time_limit_ns = 200000000};
   uint32_t x[4] = {0, 2, 3, 4}, y[4] = {0};
   kiln_array arrays[] = {words(x, 4), words(y, 4)};
@@ -341,6 +336,24 @@ static void a_kernel_that_never_ends_is_stopped(void **state) {
   kiln_module_destroy(module);
 }
 
+/* A thread that asks for ever. */
+static void a_kernel_that_never_ends_is_stopped(void **state) {
+  (void)state;
+  check_stopped(
+      STR("kernel never(x: u32[4]) -> (y: u32[4]) {\n  machine gpu\n  threads t: 2\n  scratch full: barrier\n"
+          "  when t == 0 { y[...] = x[...]  when x[0] > 0 { arrive full } }\n"
+          "  else { let _d = while !done with (done = false) { let now = test full yield now } }\n}\n"));
+}
+
+/* Without units: loops in loops that go on for ever, at every point of a grid. */
+static void a_loop_that_never_ends_is_stopped(void **state) {
+  (void)state;
+  check_stopped(
+      STR("kernel never(x: u32[4]) -> (y: u32[4]) {\n  grid i: 4\n"
+          "  let _d = while n == 0 with (n = x[0]) { let m = while m == 0 with (m = n) { yield m & 1 } yield m }\n"
+          "  y[i] = x[i]\n}\n"));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(devices_are_listed_once),
@@ -354,6 +367,7 @@ int main(void) {
       cmocka_unit_test(threads_do_not_disturb_each_other),
       cmocka_unit_test(a_forked_child_is_told),
       cmocka_unit_test(a_kernel_that_never_ends_is_stopped),
+      cmocka_unit_test(a_loop_that_never_ends_is_stopped),
       cmocka_unit_test(a_slow_launch_times_out),
   };
   if (kiln_context_create(NULL, &context)) return 1;

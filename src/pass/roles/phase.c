@@ -68,7 +68,7 @@ static void say(phasing *p, const role *r, ir_builder *b) {
   val moved = ir_map3(b, IR_select, pass_load_whole(b, r->moved), ir_scalar_i32(b, PHASE_MOVED), zero);
   val all = ir_map2(b, IR_add, lives, moved);
   if (r == p->roles)
-    all = ir_map2(b, IR_add, all, ir_map3(b, IR_select, phase_stop_asked(p, b), ir_scalar_i32(b, PHASE_STOP), zero));
+    all = ir_map2(b, IR_add, all, ir_map3(b, IR_select, tell_stop_asked(b), ir_scalar_i32(b, PHASE_STOP), zero));
   ir_attrs attrs = point(b, 2);
   attrs.combine = 1 + IR_add;
   ir_make(b, IR_atomic, (val[]){p->flags, all, p->slot}, 3, &attrs);
@@ -207,6 +207,7 @@ bool pass_phase_roles(pass_ctx *c) {
   ir_builder rest = p.top;
   ir_builder *b = &rest;
   tell_log(c, NULL, 0, p.role_count);
+  tell_stops(c);
   const ir_op *rounds = write_rounds(&p, b);
   write_reports(&p, b, rounds->results[1]);
   rules_at_end(&p, b, rounds);

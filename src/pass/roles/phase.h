@@ -139,6 +139,5 @@ void phase_for_each_role(phasing *p, ir_builder *b, ir_region **regions);
  * or, without a role, at the end. */
 ir_told phase_told(phasing *p, const role *r, const ir_value *made, loc at, bool breaks);
 void phase_tell(phasing *p, ir_builder *b, const ir_told *told, val const *values); /* a record of a new number */
-val phase_stop_asked(phasing *p, ir_builder *b);                                    /* whether the host asks to stop */
 
 #endif

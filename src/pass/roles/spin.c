@@ -44,7 +44,7 @@ static val mark_stop(spinner *w, ir_builder *b, val more, ir_order order) {
 
 /* Why to give up; 0: there is no reason. */
 static val reason(spinner *w, ir_builder *b) {
-  val asked = ir_map3(b, IR_select, phase_stop_asked(w->p, b), number(b, 2 * SPIN_GONE), number(b, 0));
+  val asked = ir_map3(b, IR_select, tell_stop_asked(b), number(b, 2 * SPIN_GONE), number(b, 0));
   return ir_map2(b, IR_or, mark_stop(w, b, number(b, 0), IR_ORDER_ACQUIRE), asked);
 }
 
@@ -244,6 +244,7 @@ bool pass_spin_roles(pass_ctx *c) {
   if (!can_spin(&p) || !phase_split(&p)) return false;
   spinner w = {.p = &p, .stop = pass_scratch(&p.top, IR_SPACE_SMEM, IR_I32, &(ir_shape){0}, STR("stop"))};
   tell_log(c, NULL, 0, p.role_count);
+  tell_stops(c);
   ir_region **texts = ARENA_ARRAY(p.arena, ir_region *, p.role_count);
   for (uint32_t i = 0; i < p.role_count; i++) {
     write_role(&w, &p.roles[i]);

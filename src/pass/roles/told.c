@@ -44,11 +44,3 @@ void phase_tell(phasing *p, ir_builder *b, const ir_told *told, val const *value
   tell_log(p->c, told, 1, 0);
   tell_record(b, number, values, told->count);
 }
-
-val phase_stop_asked(phasing *p, ir_builder *b) {
-  val ref = p->c->kernel->params[p->c->kernel->log->param].ref;
-  const ir_attrs attrs = {
-      .index_count = 2, .index = {pass_point(b, -1, 0), pass_point(b, -1, IR_LOG_STOP)}, .combine = 1 + IR_or};
-  val asked = ir_make1(b, IR_atomic, (val[]){ref, ir_full(b, IR_U32, NULL, 0)}, 2, &attrs);
-  return ir_map2(b, IR_ne, asked, ir_full(b, IR_U32, NULL, 0));
-}
