@@ -13,8 +13,8 @@ fault, and where that is no race, every place must report it, too. --every N tak
 
 Places: rounds, device (the one that the loader finds), and NAME or NAMEWIDTH for a driver: drivers are NAME.json in
 $KILN_DRIVERS_DIR, and WIDTH is the number of lanes that lavapipe is to have. spun-ORDER is the text that pass spin_roles
-leaves, run by the host's crew, checkers on, in one of its orders of units (fair ones, and `starve`). words is the same
-kernel as valid SPIR-V for a GPU, which is not run.
+leaves, run by the host's crew, checkers on, in one of its orders of units (fair ones, and `starve`). spun-explored
+is that text in all orders, where there are few. words is the same kernel as valid SPIR-V for a GPU, which is not run.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ TOLD = {"deadlock", "over_arrival", "semaphore_leak"}  # faults that roles repor
 # The texts that the host runs: for which profile, in which way, behind which pass.
 TEXTS = {"rounds": ("lavapipe8", "", "phase_roles"), "spun": ("gpu32", "spin", "spin_roles")}
 POLLS, FEW_POLLS = 300000, 2000  # of a wait: of one that is starved, and of one for ever
+ORDERS = 2000  # of units; a kernel that has more is not explored
 
 
 def text_of(place: str) -> str:
@@ -52,6 +53,11 @@ def with_log_read(text: str) -> str:
     """The log as what it is on a device: zero when the kernel begins."""
     log = re.search(r", (log: u32\[.*?\])\)", text)
     return text.replace(log[0], ")").replace("(", f"({log[1]} inout, ", 1) if log else text
+
+
+def in_tensor_memory(case: Case) -> bool:
+    """Whether a checker misses what awaited tmem: it goes with all that is asynchronous."""
+    return " in tmem" in case.text
 
 
 def environment(place: str) -> dict[str, str]:
@@ -92,8 +98,7 @@ class Runner:
         if place.startswith("spun-"):
             words += ["log=zeros"] if "log: u32" in path.read_text() else []
             words += ["--schedule", place.removeprefix("spun-"), "--seed", "3"]
-            settled = " in tmem" in case.text  # what awaited tmem is gone
-            words += [] if case.fault or settled else ["--check"]
+            words += [] if case.fault or in_tensor_memory(case) else ["--check"]
         elif place not in ("crew", "rounds"):
             words += ["--on", "vulkan", "--units", self.units, *(["--limit", "1"] if case.fault == "livelock" else [])]
         if text_of(place) and "log: u32" in path.read_text():
@@ -114,6 +119,16 @@ class Runner:
         out.write_text(with_log_read(done.stdout) if kind == "spun" else done.stdout)
         return out, ""
 
+    def explored(self, case: Case, path: pathlib.Path) -> tuple[str, str]:
+        """What is wrong in some order, and what was said."""
+        log = ["log=zeros"] if "log: u32" in path.read_text() else []
+        words = [self.kiln, "check", str(path), *inputs(case.text), *log, f"--exhaustive={ORDERS}", "--json"]
+        said = call(words, "spun").stdout
+        answer = json.loads(said)
+        if answer["faults"]:
+            return answer["faults"][0]["name"], said
+        return ("" if answer.get("explored", {"complete": True})["complete"] else "- more orders than that"), said
+
     def logged(self, case: Case) -> int:
         """How many records the rounds left in their log, whose first word counts them."""
         file = self.folder / f"{case.name}.log.npy"
@@ -130,6 +145,8 @@ class Runner:
             if place == "words":
                 return done.stderr.partition("\n")[0], done.stderr
         source, said = self.made(case, path, text_of(place)) if text_of(place) else (path, "")
+        if place == "spun-explored" and not said:
+            return ("- no checker sees to it", "") if case.fault or in_tensor_memory(case) else self.explored(case, source)
         code, found = 0, expected
         if not said:
             code, said, found = self.run(case, source, place)
