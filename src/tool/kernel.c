@@ -108,6 +108,6 @@ bool units_option(tool *t, kiln_units *out, kiln_profile *profile) {
   uint64_t polls = profile->polls;
   *out = (kiln_units)which;
   if (!fine || !args_number(t, "--polls", 1, PASS_POLLS_MOST, polls, &polls)) return false;
-  if (profile->polls) profile->polls = (uint32_t)polls;
+  profile->polls = (uint32_t)polls;
   return true;
 }

@@ -26,6 +26,22 @@ SAYS = """kernel says(x: f32[4, 3], n: i4[5]) -> (y: f32[4, 3]) {
 """
 
 
+# Roles that spin: each waits for those before it only, which every driver lets run first.
+ONE_WAY = """kernel one_way(x: f32[8, 16]) -> (y: f32[8, 16]) {
+  machine gpu
+  threads t: 3
+  scratch s: f32[8, 16]
+  scratch u: f32[8, 16]
+  scratch full: barrier[8]
+  scratch more: semaphore
+  when t == 0 { for k in 0 .. 8 { s[k, :] = x[k, :]  arrive full[k] } }
+  when t == 1 { for k in 0 .. 8 { wait full[k]  u[k, :] = s[k, :] + 1.0  signal more by 1 } }
+  when t == 2 { for k in 0 .. 8 { wait more by 1  y[k, :] = u[k, :] * 2.0 } }
+}
+"""
+NEVER = ONE_WAY.replace("signal more by 1", "")
+
+
 def usable():
     listing = subprocess.run([KILN, "devices", "--json"], capture_output=True, text=True, check=True)
     return [d for d in json.loads(listing.stdout)["devices"] if d["name"] != "host" and d["usable"]]
@@ -44,6 +60,16 @@ class Devices(CommandTest):
         for on in ("host", "vulkan"):
             self.kiln("run", file, *DATA, "--on", on, "--time=2", "-o", f"z={self.path(on)}.npy")
         numpy.testing.assert_array_equal(numpy.load(self.path("host.npy")), numpy.load(self.path("vulkan.npy")))
+
+    def test_roles_that_spin(self):
+        spin = ["--on", "vulkan", "--units", "spin", "--polls", "4000"]
+        file, data = self.write("one_way.kiln", ONE_WAY), "x=normal:1"
+        self.kiln("run", file, data, "-o", f"y={self.path('host.npy')}")
+        self.kiln("run", file, data, *spin, "-o", f"y={self.path('vulkan.npy')}")
+        numpy.testing.assert_array_equal(numpy.load(self.path("host.npy")), numpy.load(self.path("vulkan.npy")))
+        err = self.kiln("run", self.write("never.kiln", NEVER), data, *spin, code=3)[1]
+        self.assertIn("deadlock]: deadlock: 1 of 3 units", err)
+        self.assertIn("unit (t 2) waits for more: the count is 0 of 1", err)
 
     def test_all(self):
         answer = self.json("run", self.write("add.kiln", ADD), *DATA, "--on", "all")
