@@ -71,6 +71,12 @@ class Devices(CommandTest):
         self.assertIn("deadlock]: deadlock: 1 of 3 units", err)
         self.assertIn("unit (t 2) waits for more: the count is 0 of 1", err)
 
+    def test_roles_that_spin_are_stopped(self):
+        for waits in (NEVER, ONE_WAY.replace("wait more by 1 ", "while { yield count more < 9 } { }")):
+            file = self.write("waits.kiln", waits)
+            words = ["--on", "vulkan", "--units", "spin", "--polls", 1 << 30, "--limit", 1]
+            self.fails(4, "launch_stopped", "run", file, "x=normal:1", *words)
+
     def test_all(self):
         answer = self.json("run", self.write("add.kiln", ADD), *DATA, "--on", "all")
         self.assertEqual([d["device"] for d in answer["devices"]][0], "host")
