@@ -24,7 +24,7 @@ bool part_same(const part *a, const part *b);
 bool part_within(const part *inner, const part *outer);
 bool part_apart(const part *a, const part *b); /* of one ref, and surely */
 
-ir_value *part_view(ir_builder *b, const part *of); /* a view of its ref */
+ir_value *part_view(ir_builder *b, const part *from); /* a view of its ref */
 
 /* The tile of `inner` out of that of `outer`: the same, or, where that was loaded, loaded there as well. Else NULL. */
 ir_value *part_take(ir_builder *b, ir_value *tile, const part *inner, const part *outer, const ir_shape *shape);

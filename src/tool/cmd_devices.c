@@ -1,6 +1,6 @@
 /* `kiln devices`: where kernels can run. */
-#include "tool/device.h"
 #include "base/json.h"
+#include "tool/device.h"
 
 static void add_device(table *rows, const kiln_device_info *d) {
   table_cell(rows, "vulkan:%u", d->index);

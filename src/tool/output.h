@@ -2,8 +2,8 @@
 #ifndef KILN_SRC_TOOL_OUTPUT_H
 #define KILN_SRC_TOOL_OUTPUT_H
 
-#include "tool/job.h"
 #include "base/json.h"
+#include "tool/job.h"
 
 /* Before anything runs: can this parameter be saved under this name at all? */
 kiln_result output_check_path(tool *t, const argument *a, const char *path);

@@ -13,7 +13,9 @@ static uint32_t number_in(const phasing *p, const tally *t) { return (uint32_t)(
 
 static bool asks(const phasing *p, const role *r, const tally *t) { return r->heard && r->heard[number_in(p, t)]; }
 
-static val line_of(ir_builder *b, const val like, int64_t value) { return expand_int(b, &like->type.shape, value); }
+static val line_of(ir_builder *b, const ir_value *like, int64_t value) {
+  return expand_int(b, &like->type.shape, value);
+}
 
 /* ---- at a wait ---- */
 
