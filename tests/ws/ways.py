@@ -8,13 +8,14 @@ host's crew gives: as rounds on the host (the text that pass phase_roles leaves,
 A twin that deadlocks, or breaks a rule of barriers and semaphores, must be reported as such everywhere; one that asks
 for ever is stopped at its time limit.
 
-With --mutants every statement that orders units is deleted in turn (suite.py): `kiln check` on the host must find the
-fault, and where that is no race, every place must report it, too. --every N takes each N-th of them.
+With --mutants every statement that orders units is deleted in turn (suite.py): `kiln check` on the host must find
+the fault, and where that is no race, every place must report it, too. --every N takes each N-th of them.
 
 Places: rounds, device (the one that the loader finds), and NAME or NAMEWIDTH for a driver: drivers are NAME.json in
-$KILN_DRIVERS_DIR, and WIDTH is the number of lanes that lavapipe is to have. spun-ORDER is the text that pass spin_roles
-leaves, run by the host's crew, checkers on, in one of its orders of units (fair ones, and `starve`). spun-explored
-is that text in all orders, where there are few. words is the same kernel as valid SPIR-V for a GPU, which is not run.
+$KILN_DRIVERS_DIR, and WIDTH is the number of lanes that lavapipe is to have. spun-ORDER is the text that pass
+spin_roles leaves, run by the host's crew, checkers on, in one of its orders of units (fair ones, and `starve`).
+spun-explored is that text in all orders, where there are few. words is the same kernel as valid SPIR-V for a GPU,
+which is not run.
 """
 
 from __future__ import annotations
