@@ -1,4 +1,4 @@
-"""The scripts of examples/jax and the first kernel of docs/jax.md run as they stand."""
+"""The scripts of examples/jax and examples/ws, and the first kernel of docs/jax.md run as they stand."""
 
 import os
 import pathlib
@@ -13,7 +13,7 @@ import kiln
 pytest.importorskip("jax")
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SCRIPTS = sorted((ROOT / "examples" / "jax").glob("*.py"))
+SCRIPTS = [script for folder in ("jax", "ws") for script in sorted((ROOT / "examples" / folder).glob("*.py"))]
 PLACES = ["host", *(device.on for device in kiln.devices()[1:] if device.usable)]
 
 
@@ -24,7 +24,7 @@ def run(arguments, where):
 
 
 @pytest.mark.parametrize("on", PLACES)
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_example(script, on, tmp_path):
     done = run([str(script), on], tmp_path)
     assert done.returncode == 0, done.stderr[-2000:]
@@ -32,7 +32,7 @@ def test_example(script, on, tmp_path):
 
 
 def test_there_are_examples():
-    assert len(SCRIPTS) >= 3
+    assert len(SCRIPTS) >= 6
 
 
 def test_first_kernel_of_the_manual(tmp_path):

@@ -5,8 +5,8 @@
 
 A protocol is a tree of threads; a kernel has several, so that more of them are run in a second. Each edge is a ring of
 buffers of some depth with a barrier array `full` and one `empty`: the upper thread fills a slot, the lower one reads
-it, changes it and hands it on to its own lower threads; the leaves write the output. How many items go over an edge, how
-often a thread arrives, and whether trips are read from data are chosen at random. The seeds of a kernel that fails are
+it, changes it and hands it on to its own lower threads; the leaves write the output. How many items go over an edge,
+how often a thread arrives, and whether trips are read from data are chosen at random. The seeds of a kernel that fails are
 printed; --seed SEED --count COUNT makes it again.
 """
 

@@ -147,7 +147,8 @@ class Runner:
                 return done.stderr.partition("\n")[0], done.stderr
         source, said = self.made(case, path, text_of(place)) if text_of(place) else (path, "")
         if place == "spun-explored" and not said:
-            return ("- no checker sees to it", "") if case.fault or in_tensor_memory(case) else self.explored(case, source)
+            unseen = case.fault or in_tensor_memory(case)
+            return ("- no checker sees to it", "") if unseen else self.explored(case, source)
         code, found = 0, expected
         if not said:
             code, said, found = self.run(case, source, place)
