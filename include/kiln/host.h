@@ -31,8 +31,9 @@ typedef struct kiln_host_desc {
   void *progress_user;
   void (*print)(void *user, const char *line, size_t size); /* what kernels print; one call at a time; may be NULL */
   void *print_user;
-  kiln_order order;   /* of units that order themselves */
-  kiln_timing timing; /* of their copies and products; those of a run without checks are eager */
+  kiln_order order;          /* of units that order themselves */
+  kiln_timing timing;        /* of their copies and products; those of a run without checks are eager */
+  uint32_t longest_schedule; /* most steps of a schedule that is explored; 0: 4096 */
 } kiln_host_desc;
 
 /* Runs `kernel` once. `arrays` has one entry per parameter in order; outputs must have data of the right shape (see
@@ -74,7 +75,7 @@ typedef struct kiln_schedule {
 typedef struct kiln_exploration {
   uint64_t schedules;   /* different ones that were run: no two differ by the order of independent steps alone */
   uint64_t open;        /* choices that were found and not tried */
-  uint32_t longest;     /* steps of the longest */
+  uint32_t longest;     /* steps of the longest; where one was too long, the most that were allowed */
   bool complete;        /* there are no others */
   bool too_long;        /* given up: a schedule has too many steps */
   kiln_place either[2]; /* of two steps that may come in either order, where there are such; else lines 0 */

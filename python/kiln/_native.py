@@ -128,6 +128,7 @@ class Request(ctypes.Structure):
         ("order", c_int),
         ("timing", c_int),
         ("exhaustive", c_uint64),
+        ("longest", c_uint32),
         ("trace", c_char_p),
         ("svg", c_char_p),
         ("sizes", POINTER(Size)),
@@ -140,7 +141,13 @@ class Request(ctypes.Structure):
 class Explored(ctypes.Structure):
     """kiln_explored."""
 
-    _fields_ = [("schedules", c_uint64), ("open", c_uint64), ("complete", c_bool), ("too_long", c_bool)]
+    _fields_ = [
+        ("schedules", c_uint64),
+        ("open", c_uint64),
+        ("longest", c_uint32),
+        ("complete", c_bool),
+        ("too_long", c_bool),
+    ]
 
 
 class Failure(ctypes.Structure):

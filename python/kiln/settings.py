@@ -20,6 +20,7 @@ class Checks(TypedDict, total=False):
     schedule: which unit runs next: "by-seed", "round-robin", "reverse", "random" or "pct".
     copies: when copies and products in flight move on: "by-seed", "eager", "late" or "random".
     exhaustive: True for all schedules of a kernel whose units order themselves, 10,000 at most, or so many at most.
+    steps: most steps of a schedule that is explored; 4096 unless given.
     trace: a file that gets what every unit did, for ui.perfetto.dev; each launch writes it anew.
     svg: the same, drawn.
     """
@@ -27,6 +28,7 @@ class Checks(TypedDict, total=False):
     schedule: str
     copies: str
     exhaustive: bool | int
+    steps: int
     trace: str | os.PathLike[str] | None
     svg: str | os.PathLike[str] | None
 
@@ -40,6 +42,7 @@ class Settings(NamedTuple):
     order: int = 0
     timing: int = 0
     exhaustive: int = 0
+    longest: int = 0
     trace: bytes | None = None
     svg: bytes | None = None
 
@@ -49,29 +52,33 @@ class Unexplored(UserWarning):
 
 
 class Explored(NamedTuple):
-    """What a launch by all schedules came to: how many were run, how many are known of and were not."""
+    """What a launch by all schedules came to: how many were run, and how many are known of and were not.
+
+    `longest` is the steps of the longest, or, where one was `too_long`, how many were allowed.
+    """
 
     schedules: int
     open: int
+    longest: int
     complete: bool
     too_long: bool
 
     def __str__(self) -> str:
         if self.too_long:
-            return "not explored: a schedule has more than 4,096 steps"
+            return f"not explored: a schedule has more than {self.longest} steps"
         if self.complete:
             return f"explored {'the one schedule' if self.schedules == 1 else f'all {self.schedules} schedules'}"
         return f"explored {self.schedules} of at least {self.schedules + self.open} schedules; stopped at the limit"
 
     def tell(self, kernel: str, stacklevel: int) -> None:
         """Warns where schedules are left."""
-        if self.schedules and not self.complete:
+        if self.too_long or (self.schedules and not self.complete):
             warnings.warn(f"{kernel}: {self}", Unexplored, stacklevel=stacklevel + 1)
 
 
 def explored_of(raw: _native.Explored) -> Explored:
     """From the library's own."""
-    return Explored(raw.schedules, raw.open, raw.complete, raw.too_long)
+    return Explored(raw.schedules, raw.open, raw.longest, raw.complete, raw.too_long)
 
 
 def request_settings(on: str, check: bool, seed: int | None, checks: Checks | None = None) -> Settings:
@@ -90,7 +97,8 @@ def request_settings(on: str, check: bool, seed: int | None, checks: Checks | No
     order = _choice("schedule", checks.get("schedule", ORDERS[0]), ORDERS)
     timing = _choice("copies", checks.get("copies", TIMINGS[0]), TIMINGS)
     limit = _limit(checks.get("exhaustive", False))
-    return Settings(on.encode(), bool(check), number, order, timing, limit, *_files(checks))
+    longest = min(max(int(checks.get("steps", 0)), 0), 2**31 - 1)
+    return Settings(on.encode(), bool(check), number, order, timing, limit, longest, *_files(checks))
 
 
 def _choice(name: str, value: str, among: tuple[str, ...]) -> int:
@@ -122,6 +130,7 @@ def request(handle: int, settings: Settings) -> _native.Request:
         order=settings.order,
         timing=settings.timing,
         exhaustive=settings.exhaustive,
+        longest=settings.longest,
         trace=settings.trace,
         svg=settings.svg,
     )

@@ -67,8 +67,8 @@ static void record_again(const pictures *p, kiln_host_plan *plan, const kiln_exp
 static kiln_result explore(const pictures *p, kiln_host_plan *plan, const kiln_request *request, kiln_explored *out) {
   kiln_exploration found;
   kiln_result result = kiln_host_explore(plan, request->arrays, request->array_count, request->exhaustive, &found);
-  *out = (kiln_explored){found.schedules, found.open, found.complete || (!found.too_long && found.open == 0),
-                         found.too_long};
+  *out = (kiln_explored){found.schedules, found.open, found.longest,
+                         found.complete || (!found.too_long && found.open == 0), found.too_long};
   if (p->trace && (result == KILN_OK || result == KILN_ERROR_FAULT)) record_again(p, plan, &found);
   return result;
 }

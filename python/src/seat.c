@@ -18,6 +18,7 @@ typedef struct ready {
   bool check;
   kiln_order order;
   kiln_timing timing;
+  uint32_t longest;
   uint64_t shapes; /* hash of all array types and sizes: plans refuse arrays of other shapes themselves */
   uint64_t used;   /* the seat's clock */
 } ready;
@@ -113,7 +114,8 @@ static uint64_t hash_shapes(const kiln_request *request) {
 
 static bool is_for(const ready *r, const kiln_request *request, uint64_t shapes) {
   return r->kernel == request->kernel && r->shapes == shapes && r->check == request->check &&
-         r->seed == request->seed && r->order == request->order && r->timing == request->timing;
+         r->seed == request->seed && r->order == request->order && r->timing == request->timing &&
+         r->longest == request->longest;
 }
 
 static ready *find(kiln_seat *seat, const kiln_request *request, uint64_t shapes) {
@@ -198,6 +200,7 @@ static kiln_result prepare_host(kiln_seat *seat, const kiln_request *request, re
                                .seed = request->seed,
                                .order = request->order,
                                .timing = request->timing,
+                               .longest_schedule = request->longest,
                                .print = print};
   return kiln_host_prepare(seat->context, request->kernel, &desc, request->arrays, request->array_count, &out->plan);
 }
@@ -250,6 +253,7 @@ static kiln_result run(kiln_seat *seat, const kiln_request *request, uint64_t sh
     r->check = request->check;
     r->order = request->order;
     r->timing = request->timing;
+    r->longest = request->longest;
     r->shapes = shapes;
   }
   r->used = ++seat->clock;

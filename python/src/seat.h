@@ -18,6 +18,7 @@ typedef struct kiln_request {
   kiln_order order;
   kiln_timing timing;
   uint64_t exhaustive;     /* all schedules, so many at most; 0: one, by seed, order and timing */
+  uint32_t longest;        /* steps of a schedule then; 0: as many as usual */
   const char *trace, *svg; /* files to draw into; NULL: none */
   const kiln_size *sizes;
   size_t size_count;
@@ -28,6 +29,7 @@ typedef struct kiln_request {
 /* What an exhaustive launch came to. Mirrored as well. */
 typedef struct kiln_explored {
   uint64_t schedules, open; /* run, and known of but not run; schedules 0: not exhaustive */
+  uint32_t longest;         /* steps; where one was too long, the most that were allowed */
   bool complete, too_long;
 } kiln_explored;
 

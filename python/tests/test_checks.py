@@ -143,3 +143,9 @@ def test_schedules_left_from_jax():
     call = kernel(body, array(3, dtype=I32), scratch_types=scratch, num_threads=3, thread_name="t")
     with pytest.warns(kiln.Unexplored, match="explored 1 of at least 2 schedules; stopped at the limit"):
         assert (kp.run(call, check=True, exhaustive=1) == np.arange(3)).all()
+
+
+def test_long_schedules():
+    turns = THIEVES.replace("signal n by 2 signal n by 1", "for k in 0 .. 3 { signal n by 1 }")
+    with pytest.warns(kiln.Unexplored, match="thieves: not explored: a schedule has more than 4 steps"):
+        kiln.parse(turns)(X, check=True, exhaustive=True, steps=4)

@@ -87,7 +87,8 @@ static void print_schedule(tool *t, const kiln_schedule *s) {
 
 static void print_explored(const kiln_exploration *e) {
   if (e->too_long)
-    printf("too long to explore\n");
+    printf("not explored: a schedule has more than %u steps; --steps %u tries longer ones\n", e->longest,
+           2 * e->longest);
   else if (!e->complete && e->open == 0)
     printf("its units do not order themselves: there is one schedule\n");
   else if (e->complete)
@@ -148,7 +149,7 @@ static bool read_wish(tool *t, check_wish *wish) {
          args_number(t, "--schedules", 1, UINT32_MAX, SCHEDULES_BY_DEFAULT, &wish->schedules) &&
          args_number(t, "--exhaustive", 1, UINT64_MAX, args_has(t, "--exhaustive") ? LIMIT_BY_DEFAULT : 0,
                      &wish->limit) &&
-         execute_read_order(t, &wish->first) &&
+         args_number(t, "--steps", 1, INT32_MAX, 0, &wish->first.longest) && execute_read_order(t, &wish->first) &&
          args_choice(t, "--copies", timings, sizeof timings / sizeof *timings, &wish->first.timing);
 }
 
@@ -182,6 +183,7 @@ static const option options[] = {
     SCHEDULE_OPTION,
     {"--copies", 0, OPTION_VALUE, false, "NAME", "when copies move on, from the table below (default by-seed)"},
     {"--exhaustive", 0, OPTION_MAYBE, false, "LIMIT", "all schedules, so many of them at most (10000)"},
+    {"--steps", 0, OPTION_VALUE, false, "N", "most steps of a schedule that is explored (4096)"},
     {"--replay", 0, OPTION_VALUE, false, "CHOICES", "the schedule that a report of --exhaustive gives"},
     SET_OPTION,
     MEMORY_OPTION,

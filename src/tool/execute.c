@@ -69,6 +69,7 @@ static kiln_result prepare(job *j, const run_wish *wish, progress *line, kiln_ar
                          .memory_limit = wish->memory << 20,
                          .order = (kiln_order)wish->order,
                          .timing = (kiln_timing)wish->timing,
+                         .longest_schedule = (uint32_t)wish->longest,
                          .progress = progress_show,
                          .progress_user = line,
                          .print = execute_print,

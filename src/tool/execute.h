@@ -11,6 +11,7 @@ typedef struct run_wish {
   uint64_t seed;
   uint64_t memory;           /* MiB; 0: the host's default */
   uint32_t order, timing;    /* of kiln_order, kiln_timing */
+  uint64_t longest;          /* steps of a schedule that is explored; 0: as many as usual */
   struct pictures *pictures; /* of the run; NULL: none are wanted */
   uint32_t repeats;          /* timed runs after the one that counts; 0: that one is timed itself */
 } run_wish;

@@ -358,6 +358,8 @@ class Checks(CommandTest):
         out, _ = self.kiln("check", file, "--exhaustive")
         self.assertIn("one schedule is not enough: what lines 6 and 7 do may come in either order", out)
         self.assertIn("explored all 2 schedules", out)
+        out, _ = self.kiln("check", file, "--exhaustive", "--steps", "3")
+        self.assertIn("not explored: a schedule has more than 3 steps; --steps 6 tries longer ones", out)
         out, _ = self.kiln("check", file, "--exhaustive=1")
         self.assertIn("explored 1 of at least 2 schedules; stopped at the limit", out)
 

@@ -70,7 +70,7 @@ class Run:
     def explored(self) -> dict[Kernel, Explored]:
         """With `exhaustive`: what the latest launch of each kernel came to."""
         found = {entry.kernel: door.explored(entry) for entry in self._entries()}
-        return {kernel: explored for kernel, explored in found.items() if explored.schedules}
+        return {kernel: explored for kernel, explored in found.items() if explored.schedules or explored.too_long}
 
     @property
     def errors(self) -> list[Error]:

@@ -239,14 +239,14 @@ static bool report_found(exploring *e, kiln_exploration *out) {
 static bool search(exploring *e, uint64_t limit, kiln_exploration *out) {
   const explore_desc desc = {.mem = e->plan->context->mem,
                              .limit = limit,
-                             .longest = STEPS_MOST,
+                             .longest = e->plan->longest_schedule ? e->plan->longest_schedule : STEPS_MOST,
                              .user = e,
                              .run = launch_aside,
                              .ended = note_faults};
   const explore_result result = explore(&desc);
   *out = (kiln_exploration){.schedules = result.schedules,
                             .open = result.open,
-                            .longest = result.longest,
+                            .longest = result.too_long ? desc.longest : result.longest,
                             .complete = result.complete,
                             .too_long = result.too_long};
   for (uint32_t i = 0; i < 2 && result.either[0] && result.either[1]; i++)
