@@ -84,6 +84,14 @@ def gradients(function: Callable[..., Any], count: int) -> Callable[..., Any]:
     return jax.grad(weighted, argnums=tuple(range(count)))
 
 
+def backward(case: Case, count: int) -> Case:
+    """A case of the gradients of both sides by their first arguments; the case itself for none."""
+    if not count:
+        return case
+    reference = case.reference and gradients(case.reference, count)
+    return case._replace(function=gradients(case.function, count), reference=reference)
+
+
 class StandIns(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Finds empty modules where a package imports large ones that its kernels make no use of."""
 

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from pretend import hopper
 
-from drivers import Case, gradients, normal
+from drivers import Case, backward, normal
 
 HALF = 2e-2  # of bf16 products in several stages
 
@@ -23,10 +23,9 @@ def pair(
     kernel: Callable[..., Any],
     reference: Callable[..., Any],
     arguments: Sequence[Any],
-    backward: int,
+    count: int,
     tolerance: float = HALF,
 ) -> Case:
-    """A function beside its reference, or their gradients by the first `backward` arguments."""
-    if backward:
-        kernel, reference = gradients(kernel, backward), gradients(reference, backward)
-    return Case(hopper(kernel), list(arguments), reference, tolerance)
+    """A function for Hopper beside its reference, or their gradients by the first arguments."""
+    case = backward(Case(kernel, list(arguments), reference, tolerance), count)
+    return case._replace(function=hopper(case.function))

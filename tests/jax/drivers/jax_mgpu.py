@@ -20,6 +20,7 @@ from jax.experimental.pallas.ops.gpu import (
 from pretend import hopper
 
 from drivers import Case, driver, integers, normal
+from drivers._hopper import pair
 
 HALF = 2e-3
 GROUPS = jnp.array([100, 0, 60, 96], jnp.int32)
@@ -148,7 +149,7 @@ def mgpu_blackwell_ragged_dot() -> Case:
     )
 
 
-def _attention(implementation: Any, causal: bool, backward: bool) -> Case:
+def _attention(implementation: Any, causal: bool, count: int) -> Case:
     config = attention_mgpu.TuningConfig(
         block_q=64,
         block_kv=64,
@@ -165,27 +166,23 @@ def _attention(implementation: Any, causal: bool, backward: bool) -> Case:
     def reference(*inputs: Any) -> Any:
         return attention_mgpu.attention_reference(*inputs, causal=causal)
 
-    def gradients(function: Any) -> Any:
-        return jax.grad(lambda *inputs: function(*inputs).astype(jnp.float32).sum(), argnums=(0, 1, 2))
-
     q, k, v = _half(1, 128, 4, 64), _half(1, 256, 2, 64, seed=1), _half(1, 256, 2, 64, seed=2)
-    pair = (gradients(kernel), gradients(reference)) if backward else (kernel, reference)
-    return Case(hopper(pair[0]), [q, k, v], pair[1], 5e-3)
+    return pair(kernel, reference, [q, k, v], count, 5e-3)
 
 
 @driver("jax", plain={"causal": False}, causal={"causal": True})
 def mgpu_attention(causal: bool) -> Case:
     """FlashAttention-3: two threads take turns at the tensor core."""
-    return _attention(attention_mgpu.attention, causal, False)
+    return _attention(attention_mgpu.attention, causal, 0)
 
 
 @driver("jax")
 def mgpu_attention_backward() -> Case:
     """Its gradients."""
-    return _attention(attention_mgpu.attention, False, True)
+    return _attention(attention_mgpu.attention, False, 3)
 
 
 @driver("jax")
 def mgpu_attention_pipeline() -> Case:
     """The same by JAX's pipeline emitter."""
-    return _attention(attention_mgpu.attention_with_pipeline_emitter, False, False)
+    return _attention(attention_mgpu.attention_with_pipeline_emitter, False, 0)

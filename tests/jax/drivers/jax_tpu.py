@@ -17,7 +17,7 @@ from jax.experimental.pallas.ops.tpu.random import philox, threefry
 from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_kernel as splash
 from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_mask as masks
 
-from drivers import Case, driver, gradients, integers, normal
+from drivers import Case, backward, driver, integers, normal
 
 megablox: Any = sys.modules[gmm.fun.__module__]
 
@@ -62,7 +62,7 @@ FLASH: dict[str, dict[str, Any]] = {
 }
 
 
-def _flash(function: Any, causal: bool = False, bias: bool = False, segments: bool = False, block: int = 128) -> Case:
+def _flash(causal: bool = False, bias: bool = False, segments: bool = False, block: int = 128) -> Case:
     q, k, v = (normal(1, 2, 256, 32, seed=seed) for seed in range(3))
     extra = normal(1, 2, 256, 256, seed=4) if bias else None
     ids = jnp.repeat(jnp.arange(2, dtype=jnp.int32), 128)[None]
@@ -76,19 +76,19 @@ def _flash(function: Any, causal: bool = False, bias: bool = False, segments: bo
     def reference(q: Any, k: Any, v: Any) -> Any:
         return flash_attention.mha_reference_no_custom_vjp(q, k, v, extra, ids, causal=causal)
 
-    return Case(function(kernel), [q, k, v], function(reference), 1e-4)
+    return Case(kernel, [q, k, v], reference, 1e-4)
 
 
 @driver("jax", **FLASH)
 def tpu_flash_attention(**options: Any) -> Case:
     """Forward: a grid that accumulates in scratch and revisits output blocks."""
-    return _flash(lambda f: f, **options)
+    return _flash(**options)
 
 
 @driver("jax", **{name: FLASH[name] for name in ("plain", "causal", "segments")})
 def tpu_flash_attention_backward(**options: Any) -> Case:
     """The two backward kernels."""
-    return _flash(lambda f: gradients(f, 3), **options)
+    return backward(_flash(**options), 3)
 
 
 MASKS = {
@@ -101,7 +101,7 @@ MASKS = {
 }
 
 
-def _splash(function: Any, mask: str, fused: bool = False, segments: bool = False) -> Case:
+def _splash(mask: str, fused: bool = False, segments: bool = False) -> Case:
     several = masks.MultiHeadMask([MASKS[mask]() for _ in range(2)])
     names = ["block_q", "block_kv", "block_kv_compute", "block_q_dkv", "block_kv_dkv", "block_kv_dkv_compute"]
     names += [] if fused else ["block_q_dq", "block_kv_dq"]
@@ -115,7 +115,7 @@ def _splash(function: Any, mask: str, fused: bool = False, segments: bool = Fals
         return jax.vmap(_splash_reference, (0, 0, 0, 0, None))(table, q, k, v, ids)
 
     inputs = [normal(2, 256, 32, seed=seed) for seed in range(3)]
-    return Case(function(lambda q, k, v: kernel(q, k, v, ids)), inputs, function(reference), 1e-4)
+    return Case(lambda q, k, v: kernel(q, k, v, ids), inputs, reference, 1e-4)
 
 
 def _splash_reference(mask: Any, q: Any, k: Any, v: Any, ids: Any) -> Any:
@@ -127,13 +127,13 @@ def _splash_reference(mask: Any, q: Any, k: Any, v: Any, ids: Any) -> Any:
 @driver("jax", **{name: {"mask": name} for name in MASKS}, segments={"mask": "causal", "segments": True})
 def tpu_splash_attention(**options: Any) -> Case:
     """Forward: tables of masks by scalar prefetch, index maps that read them."""
-    return _splash(lambda f: f, **options)
+    return _splash(**options)
 
 
 @driver("jax", causal={"mask": "causal"}, fused={"mask": "causal", "fused": True}, table={"mask": "table"})
 def tpu_splash_attention_backward(**options: Any) -> Case:
     """Backward, in two kernels or one."""
-    return _splash(lambda f: gradients(f, 3), **options)
+    return backward(_splash(**options), 3)
 
 
 def _groups() -> tuple[jax.Array, jax.Array]:

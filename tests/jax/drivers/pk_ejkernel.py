@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from drivers import Case, driver, gradients, integers, normal
+from drivers import Case, backward, driver, integers, normal
 
 
 def interface(name: str) -> Any:
@@ -33,16 +33,11 @@ def ejkernel_ragged_decode_attention() -> Case:
     return Case(lambda *x: kernel(*x, start, end), inputs, None, 1e-4)
 
 
-WAYS: dict[str, dict[str, Any]] = {"forward": {}, "backward": {"backward": True}}
-
-
-def _loss(kernel: Any, reference: Any, inputs: list[jax.Array], backward: bool) -> Case:
-    pair = [gradients(f, 1) for f in (kernel, reference)] if backward else [kernel, reference]
-    return Case(pair[0], inputs, pair[1], 1e-4)
+WAYS = {"forward": {"count": 0}, "backward": {"count": 1}}
 
 
 @driver("ejkernel", **WAYS)
-def ejkernel_cross_entropy(backward: bool = False) -> Case:
+def ejkernel_cross_entropy(count: int) -> Case:
     """Logits of a vocabulary in blocks; the backward kernel copies rows of computed number."""
     kernel, targets = interface("fused_cross_entropy"), integers(0, 512, 16)
 
@@ -50,18 +45,19 @@ def ejkernel_cross_entropy(backward: bool = False) -> Case:
         total = jax.nn.logsumexp(logits, axis=-1)
         return jnp.mean(total - logits[jnp.arange(16), targets] + 1e-3 * total**2)
 
-    return _loss(lambda x: kernel(x, targets, z_loss=1e-3)[0], reference, [normal(16, 512)], backward)
+    return backward(Case(lambda x: kernel(x, targets, z_loss=1e-3)[0], [normal(16, 512)], reference, 1e-4), count)
 
 
 @driver("ejkernel", **WAYS)
-def ejkernel_kl_divergence(backward: bool = False) -> Case:
+def ejkernel_kl_divergence(count: int) -> Case:
     """Of a student from a teacher."""
 
     def reference(student: Any, teacher: Any) -> Any:
         wanted = jax.nn.log_softmax(teacher)
         return (jnp.exp(wanted) * (wanted - jax.nn.log_softmax(student))).sum(-1).mean()
 
-    return _loss(interface("fused_kl_divergence"), reference, [normal(16, 512), normal(16, 512, seed=1)], backward)
+    inputs = [normal(16, 512), normal(16, 512, seed=1)]
+    return backward(Case(interface("fused_kl_divergence"), inputs, reference, 1e-4), count)
 
 
 @driver("ejkernel")

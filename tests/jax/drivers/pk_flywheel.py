@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Callable
 from typing import Any
 
 import flywheel_tpu as fw
@@ -14,7 +13,7 @@ from flywheel_tpu.linear_attention.gdn import wrapper as gdn
 from flywheel_tpu.linear_attention.kda import wrapper as kda
 from pretend import tensor_core
 
-from drivers import Case, driver, gradients, normal
+from drivers import Case, backward, driver, normal
 
 PACKAGE = "flywheel-tpu"
 HALF = 2e-2
@@ -44,7 +43,7 @@ DENSE: dict[str, dict[str, Any]] = {
 }
 
 
-def _dense(function: Callable[..., Any], heads: int = 2, **options: Any) -> Case:
+def _dense(heads: int = 2, **options: Any) -> Case:
     left, cap = options.get("window_size", (-1, -1))[0], options.get("softcap", 0.0)
     seen = _lower(256, 256, left) if options.get("causal") else True
 
@@ -55,19 +54,19 @@ def _dense(function: Callable[..., Any], heads: int = 2, **options: Any) -> Case
 
     inputs = [half(1, 2, 256, 128), half(1, heads, 256, 128, seed=1), half(1, heads, 256, 128, seed=2)]
     kernel = functools.partial(fw.flash_attn_func, **options)
-    return Case(function(kernel), inputs, function(reference), HALF)
+    return Case(kernel, inputs, reference, HALF)
 
 
 @driver(PACKAGE, **DENSE)
 def flywheel_attention(**options: Any) -> Case:
     """Rows of equal length; a pipeline of copies by hand."""
-    return _dense(lambda f: f, **options)
+    return _dense(**options)
 
 
 @driver(PACKAGE, **{name: DENSE[name] for name in ("plain", "causal", "groups")})
 def flywheel_attention_backward(**options: Any) -> Case:
     """Its gradients."""
-    return _dense(lambda f: gradients(f, 3), **options)
+    return backward(_dense(**options), 3)
 
 
 STARTS = (0, 100, 160, 256)

@@ -56,22 +56,30 @@ def tokamax_triton_attention() -> Suite:
     return Suite(OPS + "attention.pallas_triton_test", "*test_*", platform="gpu")
 
 
-# ---- Mosaic GPU ----
+SUITES = {
+    "batched_attention": "batched_rpa.pallas_mosaic_tpu_test",
+    "causal_conv_delta_rule": "causal_conv1d_gated_delta_rule.pallas_mosaic_tpu_test",
+    "compressor": "dsv4_compressor.pallas_mosaic_tpu_kernel_test",
+    "csa_gather": "csa_gather.pallas_mosaic_tpu_kernel_test",
+    "fused_fp8_matmul": "experimental.fused_fp8_matmul.pallas_mosaic_tpu_test",
+    "fused_moe": "experimental.fused_moe.pallas_mosaic_tpu_test",
+    "fused_moe_decode": "experimental.fused_moe_decode.pallas_mosaic_tpu_test",
+    "gmm_v2": "gmm_v2.gmm_v2_test",
+    "kda": "kda.pallas_mosaic_tpu_kernel_test",
+    "lightning_indexer": "lightning_indexer.pallas_mosaic_tpu_test",
+    "masked_mla": "masked_dense_mla.pallas_mosaic_tpu_kernel_test",
+    "mla": "experimental.mla.pallas_mosaic_tpu_kernel_test",
+    "mla_window": "experimental.mla_swa.pallas_mosaic_tpu_kernel_test",
+    "projection_state": "proj_and_save_state.pallas_mosaic_tpu_kernel_test",
+    "ragged_gather": "ragged_gather.pallas_mosaic_tpu_test",
+    "ragged_gather_reduce": "ragged_gather_reduce.pallas_mosaic_tpu_test",
+    "routing": "experimental.routing_moe.test.gmm_test",
+    "sparse_mla": "sparse_mla.pallas_mosaic_tpu_kernel_test",
+    "top_k": "topk.pallas_mosaic_tpu_kernel_test",
+}
 
 
-@driver("tokamax")
-def tokamax_mgpu_attention() -> Suite:
-    """Attention, forward and backward."""
-    return Suite(OPS + "attention.pallas_mosaic_gpu_test", most=6, platform="gpu")
-
-
-@driver("tokamax")
-def tokamax_mgpu_gated_linear_unit() -> Suite:
-    """A gated linear unit."""
-    return Suite(OPS + "gated_linear_unit.pallas_mosaic_gpu_test", most=4, platform="gpu")
-
-
-@driver("tokamax")
-def tokamax_mgpu_ragged_dot() -> Suite:
-    """Grouped products, plain and quantised."""
-    return Suite(OPS + "ragged_dot.pallas_mosaic_gpu_test", most=4, platform="gpu")
+@driver("tokamax", **{name: {"module": module} for name, module in SUITES.items()})
+def tokamax_suite(module: str) -> Suite:
+    """The tests of one file."""
+    return Suite(OPS + module)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from pretend import told
 
-from drivers import Case, driver, gradients, integers, normal, stand_in
+from drivers import Case, backward, driver, integers, normal, stand_in
 from drivers._hopper import HALF, half
 
 stand_in("xprof")
@@ -26,16 +26,20 @@ GENERATIONS = {"ampere": "8.0", "hopper": "9.0", "blackwell": "10.0"}
 EACH: dict[str, dict[str, Any]] = {name: {"capability": number} for name, number in GENERATIONS.items()}
 
 
-def _case(kernel: Callable[..., Any], capability: str, *inputs: Any, plain: Callable[..., Any]) -> Case:
-    """A kernel beside plain JAX; under jit, where tokamax cannot look for the device of an array."""
-    return Case(told("gpu", jax.jit(kernel), compute_capability=capability), inputs, plain, HALF)
+def _case(kernel: Callable[..., Any], capability: str, *inputs: Any, plain: Callable[..., Any], count: int = 0) -> Case:
+    """A kernel beside plain JAX, or gradients; under jit, where tokamax cannot look for the device of an array."""
+    case = backward(Case(kernel, inputs, plain, HALF), count)
+    return case._replace(function=told("gpu", jax.jit(case.function), compute_capability=capability))
 
 
-def _attention(function: Callable[..., Any], capability: str, **options: Any) -> Case:
+def _attention(capability: str, count: int = 0, **options: Any) -> Case:
     inputs = [half(1, 256, 2, 64, seed=seed) for seed in range(3)]
     op = attention_gpu.PallasMosaicGpuFlashAttention()
-    plain = function(lambda *x: attention.DotProductAttention()(*x, **options))
-    return _case(function(lambda *x: op(*x, **options)), capability, *inputs, plain=plain)
+
+    def plain(*x: Any) -> Any:
+        return attention.DotProductAttention()(*x, **options)
+
+    return _case(lambda *x: op(*x, **options), capability, *inputs, plain=plain, count=count)
 
 
 @driver(
@@ -46,13 +50,13 @@ def _attention(function: Callable[..., Any], capability: str, **options: Any) ->
 )
 def tokamax_gpu_attention(**options: Any) -> Case:
     """Attention."""
-    return _attention(lambda f: f, **options)
+    return _attention(**options)
 
 
 @driver("tokamax", **{name: EACH[name] for name in ("hopper", "blackwell")})
 def tokamax_gpu_attention_backward(**options: Any) -> Case:
     """Its gradients."""
-    return _attention(lambda f: gradients(f, 3), is_causal=True, **options)
+    return _attention(count=3, is_causal=True, **options)
 
 
 @driver("tokamax", **EACH)
