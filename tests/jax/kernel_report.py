@@ -19,10 +19,10 @@ and exported as `kp.export` does. A *kernel* is a body function; its variants ar
 - The columns of devices hold the largest difference from the reference over all drivers of the kernel, as a part of the
   largest element of the result; or why there is none. The reference is plain JAX where the package or the driver has
   one, else the same program on JAX's own interpreter (*). *own tests*: the package's own test cases ran, on the host.
-- Not driven: flywheel-tpu, tpu-inference, torch-xla and qwix, most ops of tokamax (none of its kernels for Mosaic GPU:
-  their tests take minutes each in plain JAX on a CPU), JAX's all_gather, reduce_scatter and collective matmul for GPUs
-  (several devices, multimem), the fp8 indexer of jax-linear-attention, and those of ejkernel that call what JAX 0.11
-  no longer has.
+- Not driven: kernels of tpu-inference and tokamax that talk to other TPUs (their mixtures of experts, all-gather with a
+  product), the fp8 indexer of jax-linear-attention, and those of ejkernel that call what JAX 0.11 no longer has.
+- Tests of packages that come to no result in their time work on the sizes of real models: plain JAX takes minutes for
+  their references on a CPU. tokamax's attention for Ampere and Blackwell calls what JAX 0.12 brings.
 - tokamax's `rope_quant` fails its own tests in 25 of 65,536 values: XLA's quotients in the reference are rounded twice,
   see [differences from JAX](jax.md#differences-from-jax).
 - *Run*: exported, and every driver of it agrees with its reference on the host.
@@ -86,7 +86,7 @@ def _kernel_row(key: tuple[str, str, str], found: list[tuple[Row, Row]], places:
     clean = [row for row, _ in found if not any(kernel["refused"] for kernel in row["kernels"])]
     cells = [_worst(_result(row, on) for row in clean) if clean else "-" for on in places]
     package, place, name = key
-    told = refused.replace("|", "\\|") if refused else "yes"
+    told = " ".join(refused.split()).replace("|", "\\|") if refused else "yes"
     seconds = max(row["seconds"] for row, _ in found)
     machine = largest["machine"] + (", copies" if largest["waits"] else "")
     parts = [package, f"`{name}` {place}", machine, str(largest["equations"]), told, *cells, f"{seconds:.1f}"]
