@@ -232,7 +232,7 @@ static bool list_task(crew *c, const crew_task *task) {
   *(c->last_task ? &c->last_task->next : &c->tasks) = listed;
   c->last_task = listed;
   poison(listed);
-  if (task->kind == CREW_PRODUCT && !task->one.from.block) advance(c, listed); /* a tile changes with its unit */
+  if (task->kind == CREW_PRODUCT && !task->parts->from.block) advance(c, listed); /* a tile changes with its unit */
   return true;
 }
 
