@@ -49,6 +49,18 @@ def test_run_whatever_interpret_says(x, interpret, wrap):
     np.testing.assert_array_equal(y, x * 3)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "uint32"])
+def test_arithmetic_shifts_keep_the_top_bit_of_unsigned_numbers(dtype):
+    top = jnp.iinfo(dtype).max
+    given = [jnp.asarray(values, dtype) for values in ([top, top - 5, top // 2, 3], [3, jnp.iinfo(dtype).bits, 2, 1])]
+
+    def kernel(x_ref, amount_ref, o_ref):
+        o_ref[...] = jax.lax.shift_right_arithmetic(x_ref[...], amount_ref[...])
+
+    call = pl.pallas_call(kernel, out_shape=jax.ShapeDtypeStruct((4,), dtype))
+    np.testing.assert_array_equal(kp.run(call, *given), jax.lax.shift_right_arithmetic(*given))
+
+
 def test_the_run_lists_launches(x):
     with kp.interpreter(on="host", check=False) as run:
         jax.block_until_ready([scaled(x, x), jax.jit(scaled)(x, x)])

@@ -180,7 +180,7 @@ def main() -> None:
     settings = report.Settings(place, options.every, options.commit or commit_of(options.tests))
     report.write(options.out, settings, results)
     print(f"written: {options.out}")
-    if passing := report.no_longer_different(options.on, results):
+    if passing := report.no_longer_different(place, results):
         sys.exit(f"listed in differences.py, and pass: {', '.join(passing)}")
 
 

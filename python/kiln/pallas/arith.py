@@ -6,11 +6,14 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from kiln.pallas import table
 from kiln.pallas.equation import Equation, Operand, Value
 from kiln.pallas.lower import Lowering, is_integer, rule
 from kiln.pallas.text import dtype_name
+
+SIGNED = {jnp.dtype(f"uint{bits}"): jnp.dtype(f"int{bits}") for bits in (2, 4, 8, 16, 32, 64)}
 
 
 def attribute_list(values: Sequence[int]) -> str:
@@ -25,6 +28,22 @@ def lower_map(low: Lowering, eqn: Equation) -> Operand:
     if eqn.name in ("lt", "le", "gt", "ge"):
         operands = [low.convert(x, np.int32) if x.dtype == np.bool_ else x for x in operands]
     return low.elementwise(eqn.name, operands, eqn.avals[0].shape, eqn.avals[0].dtype)
+
+
+@rule("shift_right_arithmetic")
+def lower_shift_right(low: Lowering, eqn: Equation) -> Operand:
+    """Unsigned numbers keep their top bit, too, as XLA has it; Kiln's `>>` brings zeros into those."""
+    x, amount = eqn.operands
+    if x.dtype not in SIGNED:
+        return low.elementwise(eqn.name, [x, amount], eqn.avals[0].shape, x.dtype)
+    signed = SIGNED[x.dtype]
+    return low.trace(
+        lambda *pair: lax.bitcast_convert_type(
+            lax.shift_right_arithmetic(*(lax.bitcast_convert_type(each, signed) for each in pair)), x.dtype
+        ),
+        x,
+        amount,
+    )[0]
 
 
 @rule("add_any")
