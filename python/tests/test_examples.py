@@ -32,7 +32,7 @@ def test_example(script, on, tmp_path):
 
 
 def test_there_are_examples():
-    assert len(SCRIPTS) >= 6
+    assert len(SCRIPTS) >= 9
 
 
 def test_first_kernel_of_the_manual(tmp_path):
