@@ -1,5 +1,7 @@
 """Mosaic GPU kernels on the host and on devices: their results, and JAX's GPU interpret mode taken over."""
 
+import inspect
+
 import gpu_kernels
 import jax
 import jax.numpy as jnp
@@ -235,6 +237,29 @@ def test_a_named_barrier_takes_the_phase_that_a_thread_arrives_in(monkeypatch):
     options = {"scratch_types": [plgpu.SMEM((2, 128), F32)], "num_threads": 2, "thread_name": "t"}
     found = kp.run(lambda x: inline_kernel(body, x, shape=(3, 128), **options), data(128), check=True)
     np.testing.assert_array_equal(found, data(128) * np.array([[1], [2], [4]]))
+
+
+@pytest.mark.skipif("predicate" not in inspect.signature(plgpu.barrier_arrive).parameters, reason="JAX 0.12 has it")
+def test_an_arrival_under_a_condition():
+    def body(x, o, s, full):
+        thread = jax.lax.axis_index("t")
+
+        @pl.when(thread == 0)
+        def _():
+            s[...] = x[...] * 2
+
+        for turn in (0, 1):
+            plgpu.barrier_arrive(full, predicate=thread == turn)  # each thread once
+
+        @pl.when(thread == 1)
+        def _():
+            plgpu.barrier_wait(full)
+            o[...] = s[...]
+
+    scratch = [plgpu.SMEM((128,), F32), plgpu.Barrier(num_arrivals=2)]
+    options = {"scratch_types": scratch, "num_threads": 2, "thread_name": "t"}
+    found = kp.run(lambda x: inline_kernel(body, x, **options), data(128), check=True)
+    np.testing.assert_array_equal(found, data(128) * 2)
 
 
 def test_pipeline():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,8 +27,12 @@ def _barrier(low: GpuLowering, eqn: Equation) -> str:
 
 @rule("barrier_arrive", machine="gpu")
 def lower_arrive(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
-    """One arrival."""
-    low.writer.line(f"arrive {_barrier(low, eqn)}")
+    """One arrival, under a condition where the program has one, as it may in JAX 0.12."""
+    ref, *leaves = eqn.operands
+    condition = leaves.pop() if eqn.params.get("has_user_predicate") else None
+    line = f"arrive {element(low, ref, tree_util.tree_unflatten(eqn.params['transforms_treedef'], leaves))}"
+    with low.writer.region(f"when {condition.typed}") if condition else contextlib.nullcontext():
+        low.writer.line(line)
     return []
 
 
