@@ -8,16 +8,33 @@
  * For a device the space is settled first. A device has one memory that a workgroup shares, and no registers that can
  * be indexed: all but global memory becomes the machine's shared space, and what does not fit there goes to global
  * memory, of which every workgroup has a slice; so does what 64-bit atomics change, as shared memory is made of words.
- */
+ * A tile that is a role's own, and read and written whole only, needs no index: it stays in registers. */
 #include "pass/memory.h"
+#include "pass/util.h"
 
-enum { ROUNDS_ALONE = 32 }; /* of placing anew after one scratch was sent away */
+enum {
+  ROUNDS_ALONE = 32, /* of placing anew after one scratch was sent away */
+  ROLE_KEEPS = 256   /* elements a lane, of a tile that stays in registers */
+};
 
 typedef struct settling {
   const machine *machine;
-  ir_space shared; /* the name of the machine's shared space */
+  ir_space shared;      /* the name of the machine's shared space */
+  int64_t most;         /* elements of a tile that stays in registers */
+  uint32_t *whole_uses; /* by value id */
   bool changed;
 } settling;
+
+static bool count_whole_use(void *user, ir_op *op) {
+  const settling *s = user;
+  if (pass_whole_access(op)) s->whole_uses[op->operands[0]->id]++;
+  return true;
+}
+
+static bool stays(const settling *s, const ir_value *ref, ir_space space) {
+  const bool own = space == IR_SPACE_ACC || space == IR_SPACE_REGS;
+  return own && ir_count(&ref->type) <= s->most && s->whole_uses[ref->id] == ref->uses;
+}
 
 /* Views have the space of what they are views of; scratch stands before them. */
 static bool settle_op(void *user, ir_op *op) {
@@ -29,7 +46,7 @@ static bool settle_op(void *user, ir_op *op) {
   if (op->code == IR_scratch) {
     bool found = machine_space(s->machine->kind, op->attrs->space, &space);
     bool global = found && space_info_of(space)->storage == SPACE_BUFFER;
-    op->attrs->space = global ? IR_SPACE_GMEM : s->shared;
+    if (!stays(s, op->results[0], op->attrs->space)) op->attrs->space = global ? IR_SPACE_GMEM : s->shared;
     type->space = op->attrs->space;
   } else {
     type->space = op->operands[0]->type.space;
@@ -46,8 +63,12 @@ static bool settle_atomic(void *user, ir_op *op) {
   return true;
 }
 
-static bool settle_spaces(ir_kernel *k, const machine *m) {
+static bool settle_spaces(const pass_ctx *c, const machine *m) {
+  ir_kernel *k = c->kernel;
   settling s = {.machine = m, .shared = space_info_of(machine_info_of(m->kind)->shared)->named};
+  if (pass_has_roles(k)) s.most = (int64_t)ROLE_KEEPS * c->target->lanes;
+  s.whole_uses = ARENA_ARRAY(&k->module->arena, uint32_t, k->value_count + 1);
+  ir_walk(k->body, count_whole_use, &s);
   ir_walk(k->body, settle_atomic, NULL);
   ir_walk(k->body, settle_op, &s);
   return s.changed;
@@ -94,7 +115,7 @@ bool pass_place_memory(pass_ctx *c) {
   bool changed = false, again = c->target->kind == P_SPIRV;
   if (!pass_memory_of(a, c->kernel, c->target, c->diags, &memory)) return false;
   for (uint32_t round = 0; again; round++) {
-    changed |= settle_spaces(c->kernel, &memory.machine);
+    changed |= settle_spaces(c, &memory.machine);
     if (!pass_memory_of(a, c->kernel, c->target, c->diags, &memory)) return false;
     again = send_away(&memory, round >= ROUNDS_ALONE);
   }

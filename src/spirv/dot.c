@@ -108,16 +108,29 @@ static void product_strip(spv_lower *low, void *user) {
   }
 }
 
+/* So many at a time as registers hold; a role keeps more than that, and adds them to what it keeps. */
+static void in_registers(spv_lower *low, product *p) {
+  const ir_value *result = p->op->results[0];
+  spv_points all = {0};
+  spv_ids ids = {0};
+  spv_register_points(low, &result->type, &all);
+  for (size_t first = 0; first < all.count; first += SPV_ACCUMULATE) {
+    const size_t left = all.count - first;
+    p->points = (spv_points){.data = all.data + first, .count = left < SPV_ACCUMULATE ? left : SPV_ACCUMULATE};
+    accumulate(low, p);
+    for (size_t i = 0; i < p->points.count; i++) VEC_PUSH(low->arena, &ids, p->carry.values[i]);
+  }
+  spv_set_registers(low, result, &all, ids.data);
+}
+
 void spv_dot_op(spv_lower *low, const ir_op *op) {
   const ir_value *result = op->results[0];
   product p = {.op = op, .dtype = ir_dtype_wide(result->type.dtype)};
   spv_prepare(low, op->operands[0]);
   spv_prepare(low, op->operands[1]);
   plan_inner(low, &p);
-  if (spv_register_count(low, &result->type) <= SPV_ACCUMULATE) {
-    spv_register_points(low, &result->type, &p.points);
-    accumulate(low, &p);
-    spv_set_registers(low, result, &p.points, p.carry.values);
+  if (spv_register_count(low, &result->type) <= (low->in_role ? SPV_ROLE_KEEPS : SPV_ACCUMULATE)) {
+    in_registers(low, &p);
     return;
   }
   int64_t extents[KILN_MAX_RANK];

@@ -66,7 +66,11 @@ static void declare_buffers(spv_lower *low) {
 
 static bool declare_scratch(void *user, ir_op *op) {
   spv_lower *low = user;
-  if (op->code == IR_scratch) low->memory_of[op->results[0]->id] = spv_memory_placed(low, op) + 1;
+  if (op->code == IR_scratch) {
+    const bool own = op->attrs->space == IR_SPACE_ACC || op->attrs->space == IR_SPACE_REGS;
+    low->memory_of[op->results[0]->id] = (own ? spv_memory_private(low, op) : spv_memory_placed(low, op)) + 1;
+  }
+  if (op->code == IR_load && spv_private_of(low, op)) low->homes[op->results[0]->id].must_keep = true;
   return true;
 }
 

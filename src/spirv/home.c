@@ -127,7 +127,7 @@ uint32_t spv_memory_placed(spv_lower *low, const ir_op *scratch) {
 
 bool spv_share_words(const spv_lower *low, uint32_t one, uint32_t other) {
   const spv_memory *a = &low->memories.data[one], *b = &low->memories.data[other];
-  return a->kind == b->kind && a->kind != SPV_BUFFER && a->offset < b->offset + b->spare + 4 &&
+  return a->kind == b->kind && (a->kind == SPV_SHARED || a->kind == SPV_SLAB) && a->offset < b->offset + b->spare + 4 &&
          b->offset < a->offset + a->spare + 4;
 }
 

@@ -23,7 +23,7 @@ typedef struct spv_point {
 typedef VEC(spv_point) spv_points;
 typedef VEC(spv_id) spv_ids;
 
-typedef enum spv_memory_kind { SPV_BUFFER, SPV_SHARED, SPV_SLAB } spv_memory_kind;
+typedef enum spv_memory_kind { SPV_BUFFER, SPV_SHARED, SPV_SLAB, SPV_PRIVATE } spv_memory_kind;
 
 /* A piece of memory: a parameter, a scratch, or a value's home. In shared memory and the slab an element has words of
  * its own. */
@@ -42,6 +42,7 @@ typedef struct spv_memory {
   uint32_t version;      /* changes whenever what was loaded before no longer holds */
   uint32_t rank;
   const ir_address *address; /* of elements */
+  spv_id *registers;         /* PRIVATE: a variable for each, once used */
 } spv_memory;
 
 typedef enum spv_home_kind { SPV_VIRTUAL, SPV_REGISTERS, SPV_MEMORY } spv_home_kind;
@@ -67,7 +68,8 @@ enum {
   SPV_REPLICATED = 16, /* elements: tiles up to this size are held whole by every lane */
   SPV_STRIP = 16,      /* in a strip of a loop that only writes kept tiles, or scans; others: spv_effort_of */
   SPV_KEEP = 32,       /* kept from one root to the next */
-  SPV_ACCUMULATE = 64  /* carried by loops, accumulated in dots */
+  SPV_ACCUMULATE = 64, /* carried by loops, accumulated in dots */
+  SPV_ROLE_KEEPS = 256 /* the tile of a role's, as pass place_memory leaves it there */
 };
 enum { SPV_MOST_CARRIED = 1024 }; /* values of one loop or choice */
 
@@ -176,6 +178,12 @@ spv_id spv_group_pointer(spv_lower *low, const spv_memory *memory, spv_id group)
 bool spv_component_of(spv_lower *low, const spv_memory *memory, spv_id index, int64_t *component);
 
 uint32_t spv_element_bits(const spv_memory *memory, ir_dtype dtype);
+
+/* ---- private.c ---- */
+uint32_t spv_memory_private(spv_lower *low, const ir_op *scratch);
+spv_memory *spv_private_of(spv_lower *low, const ir_op *access); /* NULL: it is in other memory */
+void spv_private_load(spv_lower *low, spv_memory *memory, const ir_op *load);
+void spv_private_store(spv_lower *low, spv_memory *memory, const ir_op *store);
 
 /* ---- store.c ---- */
 spv_id spv_spare_word(spv_lower *low, spv_memory *memory, spv_id inside); /* where to write when `inside` may fail */

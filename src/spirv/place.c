@@ -170,6 +170,12 @@ static bool measure_depth(void *user, ir_op *op) {
   return true;
 }
 
+/* What tells where the parts of loops begin is read once, in front of them. */
+static bool reads_scratch_scalar(spv_lower *low, const ir_op *load) {
+  const spv_memory *memory = &low->memories.data[spv_memory_of_ref(low, load->operands[0])];
+  return load->results[0]->type.shape.rank == 0 && memory->kind != SPV_BUFFER;
+}
+
 void spv_place_values(spv_lower *low) {
   const ir_kernel *kernel = low->kernel;
   placing p = {.low = low, .numbers = map_new(low->arena)};
@@ -185,7 +191,7 @@ void spv_place_values(spv_lower *low) {
   for (size_t i = 0; i < p.loads.count; i++) {
     const ir_op *load = p.loads.data[i];
     spv_home *home = &low->homes[load->results[0]->id];
-    home->must_keep = home->must_keep || !may_wait(&p, load);
+    home->must_keep = home->must_keep || reads_scratch_scalar(low, load) || !may_wait(&p, load);
     bool small = ir_count(&load->results[0]->type) <= SPV_REPLICATED;
     if (home->must_keep && small) low->memories.data[spv_memory_of_ref(low, load->operands[0])].own = false;
   }

@@ -198,7 +198,9 @@ void spv_store_op(spv_lower *low, const ir_op *op) {
   uint32_t rank = s.value->type.shape.rank, all = (1u << rank) - 1;
   spv_effort effort = spv_effort_of(cost);
   spv_extents(&s.value->type, extents);
-  bool flat = spv_register_count(low, &s.value->type) <= effort.whole;
+  const uint32_t registers = spv_register_count(low, &s.value->type), whole = effort.whole;
+  const bool kept = low->in_role && low->homes[s.value->id].kind == SPV_REGISTERS;
+  bool flat = registers <= (kept ? SPV_ROLE_KEEPS : whole);
   s.nest = spv_nest_plan(low, extents, rank, effort.strip, flat ? all : 0);
   spv_nest_walk(low, &s.nest, all, NULL, store_strip, &s);
 }
