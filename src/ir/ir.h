@@ -284,6 +284,7 @@ typedef struct ir_attrs {
   uint32_t way;        /* copy: ir_way */
   uint32_t what;       /* commit, await: ir_what */
   bool open;           /* copy: does not close its group; scratch: a barrier whose phases may pass unseen */
+  bool inner;          /* scratch: of a scope that ended before the kernel (open_scopes); not in the text */
   bool sources;        /* await: it is enough that the sources have been read */
   bool arrives, guarded, accumulates; /* copy, commit, mma: operands behind the refs */
   bool scaled, sparse;                /* mma: further refs at the end */

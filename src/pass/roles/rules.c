@@ -135,9 +135,10 @@ static void judge(phasing *p, const role *r, const tally *t, ir_builder *b, val 
   tell_elements(p, b, t, &e);
 }
 
-/* Of `open` ones nothing is asked; what a wait leaves in a semaphore was wanted. */
+/* Of `open` ones nothing is asked; what a wait leaves in a semaphore was wanted, unless that ends before the kernel. */
 static bool is_judged(const phasing *p, const role *r, const tally *t) {
-  if (t->made->def->attrs->open || t->kept || !asks(p, r, t)) return false;
+  const ir_attrs *attrs = t->made->def->attrs;
+  if (attrs->open || (t->kept && !attrs->inner) || !asks(p, r, t)) return false;
   return t->need > 0 || is_judge(p, r, t);
 }
 
