@@ -1,8 +1,10 @@
-/* kiln_stages FILE...: how long the stages of a kernel of known sizes take, the best of some runs, in milliseconds of
- * CPU time: parse, host (from text to ready on the host), spirv and valid (from text to SPIR-V, and to validated
- * SPIR-V, for 32 lanes). Prints file,lines,parse,host,spirv,valid; -1 where a stage failed. */
+/* kiln_stages [--for PROFILE] [--units HOW] FILE...: how long the stages of a kernel of known sizes take, the best of
+ * some runs, in milliseconds of CPU time: parse, host (from text to ready on the host), spirv and valid (from text to
+ * SPIR-V, and to validated SPIR-V, for gpu32 unless said otherwise). Prints file,lines,parse,host,spirv,valid; -1 where
+ * a stage failed. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "kiln/kiln.h"
@@ -13,6 +15,7 @@ typedef struct subject {
   kiln_context *context;
   kiln_str text;
   kiln_module *module;
+  kiln_compile_desc how;
 } subject;
 
 typedef kiln_result (*stage)(subject *s);
@@ -45,9 +48,8 @@ static kiln_result compile(subject *s, bool validate) {
   const kiln_result parsed = parse(s);
   if (parsed) return parsed;
   kiln_program *program = NULL;
-  kiln_compile_desc desc = {.validate = validate};
-  kiln_result result = kiln_profile_find((kiln_str){"gpu32", 5}, &desc.profile);
-  if (!result) result = kiln_compile(s->context, kiln_module_kernel(s->module, 0), &desc, &program);
+  s->how.validate = validate;
+  const kiln_result result = kiln_compile(s->context, kiln_module_kernel(s->module, 0), &s->how, &program);
   kiln_program_destroy(program);
   return result;
 }
@@ -95,14 +97,14 @@ static char *read_all(const char *path, size_t *size) {
   return bytes;
 }
 
-static int measure(kiln_context *context, const char *path) {
+static int measure(kiln_context *context, const kiln_compile_desc *how, const char *path) {
   size_t size = 0;
   char *bytes = read_all(path, &size);
   if (!bytes) {
     fprintf(stderr, "%s: cannot be read\n", path);
     return 1;
   }
-  subject s = {.context = context, .text = {bytes, size}};
+  subject s = {.context = context, .text = {bytes, size}, .how = *how};
   unsigned lines = 0;
   for (size_t i = 0; i < size; i++) lines += bytes[i] == '\n';
   const double ms[] = {best(&s, parse), best(&s, prepare), best(&s, to_spirv), best(&s, to_valid)};
@@ -111,12 +113,37 @@ static int measure(kiln_context *context, const char *path) {
   return 0;
 }
 
+static bool find_units(const char *name, kiln_units *out) {
+  static const char *const names[] = {[KILN_UNITS_AUTO] = "auto", "fused", "phased", "spin"};
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (strcmp(name, names[i]) == 0) return *out = (kiln_units)i, true;
+  return false;
+}
+
+/* The index of the first file; 0 when an option is wrong. */
+static int read_options(int argc, char **argv, kiln_compile_desc *how) {
+  const char *profile = "gpu32", *units = "auto";
+  int i = 1;
+  for (; i + 1 < argc && argv[i][0] == '-'; i += 2) {
+    if (strcmp(argv[i], "--for") != 0 && strcmp(argv[i], "--units") != 0) return 0;
+    *(argv[i][2] == 'f' ? &profile : &units) = argv[i + 1];
+  }
+  const bool known = !kiln_profile_find((kiln_str){profile, strlen(profile)}, &how->profile);
+  return known && find_units(units, &how->units) ? i : 0;
+}
+
 int main(int argc, char **argv) {
   kiln_context *context = NULL;
+  kiln_compile_desc how = {0};
+  const int first = read_options(argc, argv, &how);
+  if (first == 0) {
+    fprintf(stderr, "usage: kiln_stages [--for PROFILE] [--units HOW] FILE...\n");
+    return 2;
+  }
   if (kiln_context_create(NULL, &context)) return 1;
   printf("file,lines,parse,host,spirv,valid\n");
   int status = 0;
-  for (int i = 1; i < argc; i++) status |= measure(context, argv[i]);
+  for (int i = first; i < argc; i++) status |= measure(context, &how, argv[i]);
   kiln_context_destroy(context);
   return status;
 }

@@ -28,6 +28,7 @@ typedef struct pass_target {
 } pass_target;
 
 enum { PASS_POLLS_MOST = 1 << 30 };
+enum { PASS_ROLE_KEEPS = 256 }; /* elements a lane, of a tile that a role keeps in registers */
 pass_target pass_device_target(const kiln_profile *profile, kiln_units units);
 
 typedef struct pass_ctx {

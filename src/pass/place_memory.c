@@ -12,10 +12,7 @@
 #include "pass/memory.h"
 #include "pass/util.h"
 
-enum {
-  ROUNDS_ALONE = 32, /* of placing anew after one scratch was sent away */
-  ROLE_KEEPS = 256   /* elements a lane, of a tile that stays in registers */
-};
+enum { ROUNDS_ALONE = 32 }; /* of placing anew after one scratch was sent away */
 
 typedef struct settling {
   const machine *machine;
@@ -66,7 +63,7 @@ static bool settle_atomic(void *user, ir_op *op) {
 static bool settle_spaces(const pass_ctx *c, const machine *m) {
   ir_kernel *k = c->kernel;
   settling s = {.machine = m, .shared = space_info_of(machine_info_of(m->kind)->shared)->named};
-  if (pass_has_roles(k)) s.most = (int64_t)ROLE_KEEPS * c->target->lanes;
+  if (pass_has_roles(k)) s.most = (int64_t)PASS_ROLE_KEEPS * c->target->lanes;
   s.whole_uses = ARENA_ARRAY(&k->module->arena, uint32_t, k->value_count + 1);
   ir_walk(k->body, count_whole_use, &s);
   ir_walk(k->body, settle_atomic, NULL);

@@ -129,7 +129,7 @@ void spv_dot_op(spv_lower *low, const ir_op *op) {
   spv_prepare(low, op->operands[0]);
   spv_prepare(low, op->operands[1]);
   plan_inner(low, &p);
-  if (spv_register_count(low, &result->type) <= (low->in_role ? SPV_ROLE_KEEPS : SPV_ACCUMULATE)) {
+  if (spv_register_count(low, &result->type) <= (low->in_role ? PASS_ROLE_KEEPS : SPV_ACCUMULATE)) {
     in_registers(low, &p);
     return;
   }

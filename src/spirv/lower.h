@@ -13,6 +13,7 @@
 #include "ir/layout.h"
 #include "ir/linear.h"
 #include "kiln/spirv.h"
+#include "pass/pass.h"
 #include "spirv/code.h"
 
 /* The coordinates of one element: ids of 32-bit integers, the facts about them in the code. */
@@ -68,8 +69,7 @@ enum {
   SPV_REPLICATED = 16, /* elements: tiles up to this size are held whole by every lane */
   SPV_STRIP = 16,      /* in a strip of a loop that only writes kept tiles, or scans; others: spv_effort_of */
   SPV_KEEP = 32,       /* kept from one root to the next */
-  SPV_ACCUMULATE = 64, /* carried by loops, accumulated in dots */
-  SPV_ROLE_KEEPS = 256 /* the tile of a role's, as pass place_memory leaves it there */
+  SPV_ACCUMULATE = 64  /* carried by loops, accumulated in dots; of a role's own: PASS_ROLE_KEEPS */
 };
 enum { SPV_MOST_CARRIED = 1024 }; /* values of one loop or choice */
 

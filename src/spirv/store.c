@@ -200,7 +200,7 @@ void spv_store_op(spv_lower *low, const ir_op *op) {
   spv_extents(&s.value->type, extents);
   const uint32_t registers = spv_register_count(low, &s.value->type), whole = effort.whole;
   const bool kept = low->in_role && low->homes[s.value->id].kind == SPV_REGISTERS;
-  bool flat = registers <= (kept ? SPV_ROLE_KEEPS : whole);
+  bool flat = registers <= (kept ? PASS_ROLE_KEEPS : whole);
   s.nest = spv_nest_plan(low, extents, rank, effort.strip, flat ? all : 0);
   spv_nest_walk(low, &s.nest, all, NULL, store_strip, &s);
 }
