@@ -89,7 +89,8 @@ typedef struct kiln_exploration {
  * exploration or replay. */
 KILN_API kiln_result kiln_host_explore(kiln_host_plan *plan, const kiln_array *arrays, size_t array_count,
                                        uint64_t limit, kiln_exploration *out);
-/* Runs once more by a schedule. KILN_ERROR_INVALID without a diagnostic: `choices` is not written like one. */
+/* Runs once more by a schedule, which may be one that was found. KILN_ERROR_INVALID without a diagnostic: `choices` is
+ * not written like one. */
 KILN_API kiln_result kiln_host_replay(kiln_host_plan *plan, const kiln_array *arrays, size_t array_count,
                                       kiln_str choices, kiln_schedule *out);
 

@@ -1,6 +1,6 @@
-/* An allocation hook that counts what is outstanding and fails one chosen call. For sweeps in which every allocation of
- * an operation fails once: FAULT_SWEEP runs its body with `fault` set to fail the 1st, 2nd, ... call until one run gets
- * through without a failure, and checks after each that nothing leaked. */
+/* An allocation hook that counts what is outstanding, overwrites what is freed, and fails one chosen call. For sweeps
+ * in which every allocation of an operation fails once: FAULT_SWEEP runs its body with `fault` set to fail the 1st,
+ * 2nd, ... call until one run gets through without a failure, and checks after each that nothing leaked. */
 #ifndef KILN_TESTS_FAULT_ALLOC_H
 #define KILN_TESTS_FAULT_ALLOC_H
 
@@ -20,6 +20,7 @@ static void *fault_alloc_hook(void *user, void *ptr, size_t old_size, size_t siz
   fault->bytes += size;
   fault->bytes -= ptr ? old_size : 0;
   if (size > 0) return realloc(ptr, size);
+  for (size_t i = 0; ptr && i < old_size; i++) ((volatile unsigned char *)ptr)[i] = 0xa5;
   free(ptr);
   return NULL;
 }

@@ -296,9 +296,9 @@ kiln_result kiln_host_replay(kiln_host_plan *plan, const kiln_array *arrays, siz
   exploring e = {.plan = plan, .arrays = arrays, .array_count = array_count};
   guide g = {.mem = plan->context->mem};
   *out = (kiln_schedule){0};
-  arena_finish(&plan->explored);
   const size_t first = diag_sink_count(plan->context->diags);
   kiln_result result = guide_parse(&g, choices) ? KILN_OK : g.failed ? out_of_memory(plan) : KILN_ERROR_INVALID;
+  arena_finish(&plan->explored); /* where `choices` may be */
   if (result == KILN_OK) result = save_arrays(&e) && show(&e, &g, out) ? e.result : out_of_memory(plan);
   for (size_t i = first; i < diag_sink_count(plan->context->diags) && !out->fault; i++)
     if (diag_sink_get(plan->context->diags, i)->severity == KILN_FAULT)
