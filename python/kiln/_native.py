@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from ctypes import POINTER, c_bool, c_char_p, c_int, c_int32, c_int64, c_size_t, c_uint32, c_uint64, c_void_p
 
 MAX_RANK = 8
@@ -242,6 +242,8 @@ _FUNCTIONS = {
     "kiln_seat_forget": (None, [c_void_p]),
     "kiln_seat_print_to": (None, [c_void_p]),
     "kiln_python_ops": (c_char_p, []),
+    "kiln_python_order": (c_char_p, [c_size_t]),
+    "kiln_python_timing": (c_char_p, [c_size_t]),
     "kiln_door_enter": (c_int64, [POINTER(Request), c_bool]),
     "kiln_door_raced": (c_bool, [c_uint64]),
     "kiln_door_speak": (None, [Speaker]),
@@ -299,12 +301,12 @@ def diagnostics(context: c_void_p) -> Iterator[tuple[Diag, str]]:
         yield diag.contents, str(lib.kiln_diag_render(context, diag))
 
 
-def dtype_names() -> list[str]:
-    """The names of Kiln's element types, in the order of their numbers."""
-    names = []
-    while (name := lib.kiln_dtype_name(len(names))) is not None:
+def names_of(function: Callable[[int], bytes | None]) -> tuple[str, ...]:
+    """What the library calls 0, 1, .., up to the first without a name."""
+    names: list[str] = []
+    while (name := function(len(names))) is not None:
         names.append(name.decode())
-    return names
+    return tuple(names)
 
 
 def sizes_of(sizes: Sequence[tuple[bytes, int]]) -> ctypes.Array[Size]:

@@ -24,7 +24,7 @@ def _numpy_type(name: str) -> np.dtype | None:
     return None if found is None else np.dtype(found)
 
 
-NAMES = _native.dtype_names()
+NAMES = _native.names_of(_native.lib.kiln_dtype_name)
 TYPES = [_numpy_type(name) for name in NAMES]
 NUMBERS = {dtype: number for number, dtype in enumerate(TYPES) if dtype is not None}
 

@@ -7,17 +7,17 @@ import warnings
 from typing import NamedTuple, TypedDict
 
 from kiln import _native
-from kiln._native import Str
+from kiln._native import Str, lib
 
-ORDERS = ("by-seed", "round-robin", "reverse", "random", "pct")  # kiln_order
-TIMINGS = ("by-seed", "eager", "late", "random")  # kiln_timing
+ORDERS = _native.names_of(lib.kiln_python_order)
+TIMINGS = _native.names_of(lib.kiln_python_timing)
 LIMIT = 10_000
 
 
 class Checks(TypedDict, total=False):
     """How a launch with `check=True` looks for faults; docs/checkers.md says what each means.
 
-    schedule: which unit runs next: "by-seed", "round-robin", "reverse", "random" or "pct".
+    schedule: which unit runs next: "by-seed", "round-robin", "reverse", "random", "pct" or "starve".
     copies: when copies and products in flight move on: "by-seed", "eager", "late" or "random".
     exhaustive: True for all schedules of a kernel whose units order themselves, 10,000 at most, or so many at most.
     steps: most steps of a schedule that is explored; 4096 unless given.
@@ -34,7 +34,7 @@ class Checks(TypedDict, total=False):
 
 
 class Settings(NamedTuple):
-    """Where and how a launch runs, as the library takes it."""
+    """Where and how a launch runs: fields of kiln_request by their names."""
 
     on: bytes
     check: bool
@@ -122,15 +122,4 @@ def _files(checks: Checks) -> tuple[bytes | None, bytes | None]:
 
 def request(handle: int, settings: Settings) -> _native.Request:
     """A launch of a kernel, without its arrays yet."""
-    return _native.Request(
-        kernel=handle,
-        on=Str.of(settings.on),
-        seed=settings.seed,
-        check=settings.check,
-        order=settings.order,
-        timing=settings.timing,
-        exhaustive=settings.exhaustive,
-        longest=settings.longest,
-        trace=settings.trace,
-        svg=settings.svg,
-    )
+    return _native.Request(kernel=handle, **{**settings._asdict(), "on": Str.of(settings.on)})

@@ -3,10 +3,12 @@
 
 #include "door.h"
 #include "ir/text/manual.h"
-#include "kiln/kiln.h"
+#include "kiln/host.h"
 
 KILN_API char *kiln_python_ops(void);
 KILN_API size_t kiln_python_sizes(size_t *sizes, size_t room);
+KILN_API const char *kiln_python_order(size_t number);
+KILN_API const char *kiln_python_timing(size_t number);
 
 /* The sizes of the structs that kiln/_native.py mirrors, in its order. Returns how many there are. */
 size_t kiln_python_sizes(size_t *sizes, size_t room) {
@@ -17,6 +19,24 @@ size_t kiln_python_sizes(size_t *sizes, size_t room) {
   const size_t count = sizeof mirrored / sizeof *mirrored;
   for (size_t i = 0; i < count && i < room; i++) sizes[i] = mirrored[i];
   return count;
+}
+
+/* The name of a kiln_order; NULL past the last. */
+const char *kiln_python_order(size_t number) {
+  static const char *const names[] = {
+#define SCHED_ORDER(id, name, doc) [KILN_ORDER_##id] = name,
+#include "host/schedule/sched.def"
+  };
+  return number < sizeof names / sizeof *names ? names[number] : NULL;
+}
+
+/* The same of a kiln_timing. */
+const char *kiln_python_timing(size_t number) {
+  static const char *const names[] = {
+#define SCHED_TIMING(id, name, doc) [KILN_TIMING_##id] = name,
+#include "host/schedule/sched.def"
+  };
+  return number < sizeof names / sizeof *names ? names[number] : NULL;
 }
 
 /* The op tables as JSON, for `kiln.ops_json`; kept by Python for the life of the process. NULL when memory is out. */

@@ -46,7 +46,10 @@ def thieves():
     return kiln.parse(THIEVES)
 
 
-@pytest.mark.parametrize("how", [{"schedule": "pct", "copies": "late"}, {"schedule": "reverse", "seed": 3}, {}])
+@pytest.mark.parametrize(
+    "how",
+    [{"schedule": "pct", "copies": "late"}, {"schedule": "reverse", "seed": 3}, {"schedule": "starve", "seed": 2}, {}],
+)
 def test_schedules(thieves, how):
     assert (thieves(X, check=True, **how) == X).all()
 
