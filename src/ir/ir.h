@@ -201,8 +201,7 @@ enum {
 };
 /* The words of commit and await, and of a copy's `across`. */
 typedef enum ir_what { IR_WHAT_SMEM, IR_WHAT_COPIES, IR_WHAT_LOADS, IR_WHAT_MMA, IR_WHAT_TMEM } ir_what;
-/* Of an atomic: what else it orders. ACQUIRE: what follows it comes after it. RELEASE: what precedes it comes before.
- */
+/* What else an atomic orders. ACQUIRE: what follows it comes after it. RELEASE: what precedes it comes before. */
 typedef enum ir_order { IR_ORDER_NONE, IR_ORDER_ACQUIRE, IR_ORDER_RELEASE } ir_order;
 typedef enum ir_way { IR_WAY_ALL, IR_WAY_LEADER, IR_WAY_SPLIT } ir_way;
 typedef enum ir_result_rule { IR_RESULT_SAME, IR_RESULT_BOOL, IR_RESULT_SELECT, IR_RESULT_OTHER } ir_result_rule;
@@ -541,7 +540,8 @@ uint32_t ir_team_number(ir_team_axes axes, const int64_t *place);
 
 /* Whether an op, or one within it, orders units. */
 bool ir_orders_units(const ir_op *op);
-bool ir_hands_over(const ir_op *op); /* an ordered atomic: memory behind it is not what it was before */
+bool ir_hands_over(const ir_op *op);       /* an ordered atomic: memory behind it is not what it was before */
+bool ir_copies_to_blocks(const ir_op *op); /* one unit copies to tensor memory, in all blocks along the axes */
 /* Whether the kernel's units are many, or order themselves: then all of a launch run side by side, as a crew. */
 bool ir_is_crew(const ir_kernel *k);
 /* What the op allocates lives to the kernel's end: it stands in the kernel's own body, or in scopes that end it. */

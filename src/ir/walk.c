@@ -39,6 +39,11 @@ bool ir_orders_units(const ir_op *op) {
 
 bool ir_hands_over(const ir_op *op) { return op->code == IR_atomic && op->attrs->order != IR_ORDER_NONE; }
 
+bool ir_copies_to_blocks(const ir_op *op) {
+  return op->code == IR_copy && op->attrs->across && op->attrs->way == IR_WAY_ALL &&
+         op->operands[1]->type.space == IR_SPACE_TMEM;
+}
+
 bool ir_is_crew(const ir_kernel *k) { return k->team_count > 0 || !ir_walk(k->body, orders_nothing, NULL); }
 
 static bool ends_region(const ir_op *op) { return !op->next || op->next->code == IR_yield; }

@@ -10,7 +10,7 @@ void crew_copy_read(const crew_task *task, crew_part *part, uint8_t *data) {
   if (task->direct) return;
   if (task->op->attrs->combine != IR_COMBINE_SET)
     crew_check_written(task, &part->from);
-  else if (task->checks)
+  else if (part->from.block->shadow)
     part->unwritten = crew_note_unwritten(&part->from, data + crew_side_bytes(&part->from));
   if (!part->from.box.inside) memset(data, 0, (size_t)crew_side_bytes(&part->from));
   host_box_move(&part->from.box, &part->from.info, data, false);
@@ -37,6 +37,13 @@ void crew_copy_write(const crew_task *task, const crew_part *part, uint8_t *data
     crew_carry_unwritten(&part->to, data + crew_side_bytes(&part->to));
   else
     crew_mark_written(&part->to);
+}
+
+/* What is read; and behind it what was there before, or what of it was never written. */
+uint64_t crew_copy_bytes(const crew_task *task) {
+  const crew_part *part = task->parts;
+  const bool twice = task->op->attrs->combine != IR_COMBINE_SET || part->from.block->shadow;
+  return crew_side_bytes(&part->to) * (twice ? 2 : 1);
 }
 
 /* ---- issue ---- */
@@ -79,7 +86,7 @@ static crew_queue_id queue_of(const crew_task *task) {
 
 static bool is_direct(const crew *c, const crew_task *task) {
   const crew_part *part = task->parts;
-  return c->timing == KILN_TIMING_EAGER && !task->checks && task->op->attrs->combine == IR_COMBINE_SET &&
+  return c->timing == KILN_TIMING_EAGER && !part->from.block->shadow && task->op->attrs->combine == IR_COMBINE_SET &&
          part->from.box.inside && part->to.box.inside;
 }
 
@@ -87,7 +94,7 @@ host_status crew_copy(host_unit *unit, const host_crew_op *what, const ir_op *op
   crew_task task = {.kind = CREW_COPY, .op = op, .part_count = 1, .parts = &task.one};
   crew_part *part = &task.one;
   if (what->condition != HOST_NONE && *unit->slot[what->condition] == 0) return HOST_RUNNING;
-  if (op->attrs->across && op->operands[1]->type.space == IR_SPACE_TMEM) return crew_copy_to_blocks(unit, what, op);
+  if (ir_copies_to_blocks(op)) return crew_copy_to_blocks(unit, what, op);
   part->from = crew_side_of(unit, what->from, NULL);
   part->to = crew_side_of(unit, what->to, NULL);
   part->arrives = what->sync != HOST_NONE;
@@ -96,10 +103,8 @@ host_status crew_copy(host_unit *unit, const host_crew_op *what, const ir_op *op
   if (shared != HOST_RUNNING) return shared;
   /* Products read what copies bring to their memory: those go the same way, in order. */
   task.lane = crew_side_space(&part->to) == IR_SPACE_TMEM ? crew_tensor_lane(unit) : UNIT_NONE;
-  task.checks = part->from.block->shadow;
   task.direct = is_direct(unit->member->crew, &task);
-  const bool twice = op->attrs->combine != IR_COMBINE_SET || task.checks;
-  if (!task.direct) task.bytes = crew_side_bytes(&part->to) * (twice ? 2 : 1);
+  if (!task.direct) task.bytes = crew_copy_bytes(&task);
   if (crew_issue(unit, &task, queue_of(&task), !op->attrs->open)) return HOST_RUNNING;
   return launch_run_out(unit->member->crew->launch), HOST_FAILED;
 }

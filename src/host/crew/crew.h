@@ -91,7 +91,6 @@ typedef struct crew_task {
   race_op *race;
   uint32_t event; /* in the trace */
   bool accumulates;
-  bool checks;    /* its data have room for what was not written */
   bool direct;    /* a copy that is made in one go: nobody can look between */
   uint32_t whole; /* arrive once so many tasks have been made, in as many blocks; 0: each arrives */
   uint8_t *data;  /* what was read: dense, of `bytes` bytes */
@@ -231,6 +230,7 @@ void crew_finish_block(crew *c, const alloc_block *block);    /* all that works 
 void crew_free_tasks(crew *c);
 
 /* copies.c, mma.c: what tasks do; `data` has task->bytes for each part */
+uint64_t crew_copy_bytes(const crew_task *task); /* that a part keeps between its reads and its writes */
 void crew_copy_read(const crew_task *task, crew_part *part, uint8_t *data);
 void crew_copy_write(const crew_task *task, const crew_part *part, uint8_t *data);
 void crew_side_combine(const crew_side *to, ir_code combine, uint8_t *data, uint8_t *spare); /* spare: as large */

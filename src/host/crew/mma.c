@@ -176,12 +176,9 @@ static host_status make_parts(host_unit *unit, const host_crew_op *what, crew_ta
 }
 
 /* What a part has to keep between its reads and its writes. */
-static uint64_t bytes_of(crew_task *task) {
+static uint64_t bytes_of(const crew_task *task) {
   if (task->kind == CREW_ARRIVAL) return 0;
-  if (task->kind == CREW_COPY) {
-    task->checks = task->parts->from.block->shadow;
-    return crew_side_bytes(&task->parts->to) * (task->checks ? 2 : 1);
-  }
+  if (task->kind == CREW_COPY) return crew_copy_bytes(task);
   const sizes s = sizes_of(task->parts);
   return s.left + s.right + 2 * s.spare;
 }

@@ -213,7 +213,7 @@ static void poison(const crew_task *task) {
   if (task->kind != CREW_COPY || task->op->attrs->combine != IR_COMBINE_SET) return;
   host_fill(task->data, ir_fill_bits(to->info.dtype), (uint32_t)ir_dtype_bytes(to->info.dtype),
             host_box_count(&to->info));
-  host_box_move(&to->box, &to->info, task->data, true);
+  for (uint32_t i = 0; i < task->part_count; i++) host_box_move(&task->parts[i].to.box, &to->info, task->data, true);
 }
 
 /* A copy of the task, in flight. */

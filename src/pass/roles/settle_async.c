@@ -162,6 +162,12 @@ static void arrive_at(const settling *s, ir_builder *b, val barrier, bool share)
   for (uint32_t i = 0; i < times; i++) ir_make(b, IR_arrive, &barrier, 1, &(ir_attrs){0});
 }
 
+/* What one block does in all along the axes tells the own barrier of each. */
+static void tell_blocks(const settling *s, ir_builder *b, val barrier, uint32_t axes) {
+  const uint32_t blocks = ir_team_units(b->kernel, IR_TEAM_CLUSTER, axes);
+  for (uint32_t i = 0; i < blocks; i++) arrive_at(s, b, axes ? in_block(b, barrier, axes, i) : barrier, false);
+}
+
 static void move(ir_builder *b, val from, val to, uint32_t combine) {
   val v = load_existing(b, from);
   existing(b, to); /* what would go elsewhere is dropped by its views */
@@ -174,13 +180,18 @@ static void move(ir_builder *b, val from, val to, uint32_t combine) {
   ir_make(b, IR_atomic, (val[]){to, v}, 2, &atomic);
 }
 
+static void copy_to_blocks(const settling *s, ir_builder *b, const ir_op *op) {
+  const uint32_t axes = op->attrs->across, blocks = ir_team_units(b->kernel, IR_TEAM_CLUSTER, axes);
+  for (uint32_t i = 0; i < blocks; i++)
+    move(b, in_block(b, op->operands[0], axes, i), in_block(b, op->operands[1], axes, i), op->attrs->combine);
+  if (op->attrs->arrives) tell_blocks(s, b, op->operands[2], axes);
+}
+
 static void settle_copy(const settling *s, ir_builder *b, const ir_op *op) {
   const ir_attrs *attrs = op->attrs;
   val from = op->operands[0], to = op->operands[1];
-  if (attrs->across && to->type.space == IR_SPACE_TMEM) { /* one block copies in all */
-    const uint32_t blocks = ir_team_units(b->kernel, IR_TEAM_CLUSTER, attrs->across);
-    for (uint32_t i = 0; i < blocks; i++)
-      move(b, in_block(b, from, attrs->across, i), in_block(b, to, attrs->across, i), IR_COMBINE_SET);
+  if (ir_copies_to_blocks(op)) {
+    copy_to_blocks(s, b, op);
     return;
   }
   if (attrs->across && attrs->way == IR_WAY_SPLIT) from = share_of(b, from, &to->type.shape, attrs->across);
@@ -233,13 +244,6 @@ static void settle_product(ir_builder *b, const ir_op *op) {
   }
 }
 
-/* A product, or a commit, tells the own barrier of every block along the axes. */
-static void tell_blocks(const settling *s, ir_builder *b, const ir_op *op) {
-  val barrier = op->operands[op->operand_count - 1];
-  const uint32_t axes = op->attrs->across, blocks = ir_team_units(b->kernel, IR_TEAM_CLUSTER, axes);
-  for (uint32_t i = 0; i < blocks; i++) arrive_at(s, b, axes ? in_block(b, barrier, axes, i) : barrier, false);
-}
-
 /* Accumulators begin with zero; a barrier of copies that share an arrival takes each of theirs. */
 static void settle_scratch(const settling *s, ir_op *op) {
   val ref = op->results[0];
@@ -259,7 +263,8 @@ static void settle_op(const settling *s, ir_op *op) {
   if (op->code == IR_copy) settle_guarded(s, &b, op);
   if (op->code == IR_mma) settle_product(&b, op);
   if (op->code == IR_arrive) arrive_at(s, &b, op->operands[0], false);
-  if ((op->code == IR_mma || op->code == IR_commit) && op->attrs->arrives) tell_blocks(s, &b, op);
+  if ((op->code == IR_mma || op->code == IR_commit) && op->attrs->arrives)
+    tell_blocks(s, &b, op->operands[op->operand_count - 1], op->attrs->across);
   ir_erase(op);
 }
 
