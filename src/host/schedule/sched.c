@@ -88,7 +88,7 @@ static bool grow(sched_queue *q) {
 bool sched_put(sched_queue *q, void *item, bool late) {
   sched_item put = {.item = item};
   if (q->count == q->capacity && !grow(q)) return false;
-  if (q->order == KILN_ORDER_PCT && !late) put.priority = priority_of(q, item);
+  if (q->order == KILN_ORDER_STARVE || (q->order == KILN_ORDER_PCT && !late)) put.priority = priority_of(q, item);
   q->count++;
   if (late && q->order == KILN_ORDER_REVERSE) { /* taken from the other end */
     q->first = (q->first - 1) & (q->capacity - 1);
@@ -129,16 +129,11 @@ static void *take_highest(sched_queue *q) {
   return sched_take_at(q, highest(q));
 }
 
-static uint64_t luck(const sched_queue *q, uint32_t i) {
-  uint64_t state = q->seed ^ q->name_of(place(q, i)->item) * UINT64_C(0x9e3779b97f4a7c15);
-  return sched_random(&state);
-}
-
-/* The first that is not the unluckiest, but for one turn of many. */
+/* The first that has not the lowest priority, but for one turn of many. */
 static void *take_starving(sched_queue *q) {
   uint32_t worst = 0;
   for (uint32_t i = 1; i < q->count; i++)
-    if (luck(q, i) < luck(q, worst)) worst = i;
+    if (place(q, i)->priority < place(q, worst)->priority) worst = i;
   const bool its_turn = ++q->turn % SCHED_STARVED == 0 || q->count == 1;
   return sched_take_at(q, its_turn ? worst : worst == 0);
 }

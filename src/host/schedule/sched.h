@@ -27,7 +27,7 @@ enum { SCHED_STARVED = 256 }; /* turns of others for one of the unit that is sta
 
 typedef struct sched_item {
   void *item;
-  uint64_t priority; /* PCT alone */
+  uint64_t priority; /* PCT, STARVE */
 } sched_item;
 
 /* A ring of whatever runs; every seed gives one order. */
