@@ -1,25 +1,16 @@
 /* The rule table, and the indexing that arrays of barriers and semaphores share. */
 #include "model/sync.h"
 
-#include <string.h>
-
 static const struct {
-  const char *fault, *text;
+  diag_id fault;
+  const char *text;
 } rules[SYNC_RULES] = {
-#define SYNC_RULE(id, fault, text) [SYNC_##id] = {fault, text},
+#define SYNC_RULE(id, fault, text) [SYNC_##id] = {DIAG_##fault, text},
 #include "model/sync_rules.def"
 };
 
-const char *sync_rule_fault(sync_rule rule) { return rules[rule].fault; }
 const char *sync_rule_text(sync_rule rule) { return rules[rule].text; }
-
-diag_id sync_rule_diag(sync_rule rule) {
-  static const diag_id faults[] = {DIAG_over_arrival, DIAG_semaphore_leak, DIAG_divergent_barrier,
-                                   DIAG_copy_not_awaited, DIAG_out_of_memory};
-  for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
-    if (strcmp(rules[rule].fault, diag_name(faults[i])) == 0) return faults[i];
-  return DIAG_over_arrival;
-}
+diag_id sync_rule_diag(sync_rule rule) { return rules[rule].fault; }
 
 bool sync_place(uint32_t rank, const int64_t *dims, const int64_t *index, uint64_t *out) {
   uint64_t place = 0;

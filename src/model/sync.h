@@ -24,7 +24,6 @@ typedef struct sync_result {
   uint64_t have, want; /* BLOCKED, FAULT: the counts the rule compares */
 } sync_result;
 
-const char *sync_rule_fault(sync_rule rule); /* the fault's name, as in the CONTRACT */
 const char *sync_rule_text(sync_rule rule);
 diag_id sync_rule_diag(sync_rule rule); /* the row of diag.def that reports it */
 

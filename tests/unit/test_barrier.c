@@ -57,7 +57,7 @@ static void over_arrival_names_who_is_left_behind(void **state) {
   assert_int_equal(over.state, SYNC_FAULT);
   assert_int_equal(over.rule, SYNC_OVER_ARRIVAL);
   assert_int_equal(over.unit, waiter);
-  assert_string_equal(sync_rule_fault(over.rule), "over_arrival");
+  assert_string_equal(diag_name(sync_rule_diag(over.rule)), "over_arrival");
   sync_result missed = barrier_wait(&b, mem_default(), &m, waiter);
   assert_int_equal(missed.rule, SYNC_MISSED_PHASE);
   barrier_free(&b, mem_default());

@@ -52,7 +52,7 @@ static void leak_is_found_at_the_end(void **state) {
   sync_result leak = semaphore_finish(&s, true);
   assert_int_equal(leak.rule, SYNC_SEMAPHORE_LEAK);
   assert_int_equal(leak.have, 5);
-  assert_string_equal(sync_rule_fault(leak.rule), "semaphore_leak");
+  assert_string_equal(diag_name(sync_rule_diag(leak.rule)), "semaphore_leak");
   assert_int_equal(semaphore_wait(&s, 5, false, NULL).state, SYNC_READY);
   assert_int_equal(semaphore_finish(&s, false).state, SYNC_READY);
 }
