@@ -127,17 +127,15 @@ def small_row(report, name, steps):
     # What JAX needs to start any program, some 3 us, is part of both: ten times its speed is for grids that outweigh it.
     floor = 10 if steps > 32 else 1
     label = f"{name}, {steps} steps"
-    cells = [name, steps, f"{min(times.other) * 1e3:.3g}", f"{min(times.kiln) * 1e3:.3g}", "yes" if right else "NO",
-             report.ratio("calls", label, times.ratio, floor), f"{times.median_ratio:.2f}", f"{min(first.other):.0f}",
-             f"{min(first.kiln):.0f}", report.ratio("first calls", label, first.ratio, 1)]
-    report.add(f"| {' | '.join(map(str, cells))} |")
+    report.row(name, steps, min(times.other) * 1e3, min(times.kiln) * 1e3, "yes" if right else "NO",
+               report.ratio("calls", label, times.ratio, floor), f"{times.median_ratio:.2f}", f"{min(first.other):.0f}",
+               f"{min(first.kiln):.0f}", report.ratio("first calls", label, first.ratio, 1))
 
 
 def small_table(report):
     report.add("## Small blocks, beside `interpret=True`\n")
-    report.add("| kernel, block | steps | JAX, us | Kiln, us | right | JAX / Kiln | of medians | first call: JAX, ms | Kiln, ms "
-               "| JAX / Kiln |")
-    report.add("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    report.table("kernel, block", "steps", "JAX, us", "Kiln, us", "right", "JAX / Kiln", "of medians", "first call: JAX, ms",
+                 "Kiln, ms", "JAX / Kiln")
     for name in SMALL:
         for steps in GRIDS:
             small_row(report, name, steps)
@@ -271,15 +269,13 @@ def xla_row(report, name, plain, pallas, arguments):
         found = jax.block_until_ready(pallas(*arguments))
     right = bool(run.kernels) and np.allclose(expected, found, rtol=1e-4, atol=1e-4)
     times = duel(lambda: jax.block_until_ready(plain(*arguments)), lambda: jax.block_until_ready(pallas(*arguments)))
-    cells = [name, f"{min(times.other):.3g}", f"{min(times.kiln):.3g}", "yes" if right else "NO",
-             report.ratio("the host", name, times.ratio, XLA_FLOOR), f"{times.median_ratio:.2f}"]
-    report.add(f"| {' | '.join(cells)} |")
+    report.row(name, min(times.other), min(times.kiln), "yes" if right else "NO",
+               report.ratio("the host", name, times.ratio, XLA_FLOOR), f"{times.median_ratio:.2f}")
 
 
 def xla_table(report):
     report.add("## The same functions in plain jnp, beside XLA's CPU code\n")
-    report.add("| function | XLA, ms | Kiln, ms | right | XLA / Kiln | of medians |")
-    report.add("| --- | --- | --- | --- | --- | --- |")
+    report.table("function", "XLA, ms", "Kiln, ms", "right", "XLA / Kiln", "of medians")
     for name, case in xla_cases().items():
         xla_row(report, name, *case)
 

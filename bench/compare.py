@@ -19,6 +19,7 @@ import re
 import subprocess
 import sys
 import time
+from typing import NamedTuple
 
 import numpy as np
 
@@ -27,9 +28,25 @@ HOST_FLOORS = {"softmax_4096x1024": ("PyTorch", 0.5), "layernorm_4096x1024": ("P
                "add_16m": ("PyTorch", 0.5), "reduce_4096x1024": ("PyTorch", 0.5), "matmul_f32_1024": ("OpenBLAS", 0.8)}
 DEVICE_FLOOR = 0.5
 NUMBER = re.compile(r"[0-9.]+(e[+-]?[0-9]+)?")
-DRIVERS = [("SwiftShader", "ss", {}), ("lavapipe, 4 lanes", "lvp", {"LP_NATIVE_VECTOR_WIDTH": "128"}),
-           ("lavapipe, 8 lanes", "lvp", {"LP_NATIVE_VECTOR_WIDTH": "256"}),
-           ("lavapipe, 16 lanes", "lvp", {"LP_NATIVE_VECTOR_WIDTH": "512"})]
+
+
+class Driver(NamedTuple):
+    """A driver of Vulkan as `ci/setup drivers` makes it, and Kiln's profile of it."""
+
+    title: str
+    icd: str
+    profile: str
+    settings: dict[str, str]
+
+    def env(self, folder):
+        """What leads the loader to it; compilers' caches are off, so that no run profits from an earlier one."""
+        icd = str(folder / f"{self.icd}.json")
+        return {"VK_DRIVER_FILES": icd, "VK_ICD_FILENAMES": icd, "MESA_SHADER_CACHE_DISABLE": "1", **self.settings}
+
+
+DRIVERS = [Driver("SwiftShader", "ss", "swiftshader", {}),
+           *(Driver(f"lavapipe, {lanes} lanes", "lvp", f"lavapipe{lanes}", {"LP_NATIVE_VECTOR_WIDTH": str(32 * lanes)})
+             for lanes in (4, 8, 16))]
 
 
 def best(run, seconds=0.7):
@@ -135,6 +152,22 @@ class Report:
         self.lines.append(line)
         print(line, flush=True)
 
+    def table(self, *columns):
+        """The head of a table."""
+        self.row(*columns)
+        self.row(*["---"] * len(columns))
+
+    def row(self, *cells):
+        self.add(f"| {' | '.join(f'{cell:.3g}' if isinstance(cell, float) else str(cell) for cell in cells)} |")
+
+    def drivers(self, folder):
+        """Those of DRIVERS that are in a folder; says which are not."""
+        for driver in DRIVERS:
+            if (folder / f"{driver.icd}.json").exists():
+                yield driver
+            else:
+                self.add(f"\n{driver.title}: {driver.icd}.json is not in {folder}, not measured")
+
     def ratio(self, where, workload, ratio, floor):
         if floor is None:
             return f"{ratio:.2f}"
@@ -184,35 +217,29 @@ def replace_part(path, lines):
 def host_table(report, kiln):
     ours, torch_ms, blas_ms = host_rounds(kiln)
     report.add("## Host\n")
-    report.add("| workload | Kiln, ms | rate | right | PyTorch, ms | Kiln / PyTorch | OpenBLAS, ms | Kiln / OpenBLAS |")
-    report.add("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    report.table("workload", "Kiln, ms", "rate", "right", "PyTorch, ms", "Kiln / PyTorch", "OpenBLAS, ms", "Kiln / OpenBLAS")
     for workload, (ms, rate, unit, right) in ours.items():
-        cells = [workload, f"{ms:.3g}", f"{rate:.3g} {unit}", "yes" if right else "NO"]
+        cells = [workload, ms, f"{rate:.3g} {unit}", "yes" if right else "NO"]
         for peer, times in (("PyTorch", torch_ms), ("OpenBLAS", blas_ms)):
             name, floor = HOST_FLOORS.get(workload, (None, None))
             other = times.get(workload)
-            cells += [f"{other:.3g}", report.ratio("host", workload, other / ms, floor if name == peer else None)] if other \
+            cells += [other, report.ratio("host", workload, other / ms, floor if name == peer else None)] if other \
                 else ["", ""]
-        report.add(f"| {' | '.join(cells)} |")
+        report.row(*cells)
 
 
-def device_table(report, kiln, baseline, title, icd, env):
+def device_table(report, kiln, baseline, driver, env):
     """`baseline` is the command of kiln_baseline, with its options."""
-    if not icd.exists():
-        report.add(f"\n{title}: {icd} is not there, not measured")
-        return
-    env = {"VK_DRIVER_FILES": str(icd), "VK_ICD_FILENAMES": str(icd), "MESA_SHADER_CACHE_DISABLE": "1", **env}
     duels = csv(baseline, env)  # Kiln and the GLSL turn by turn
     names = subprocess.run([kiln, "bench", "--list"], text=True, stdout=subprocess.PIPE, check=True).stdout.split()
     others = csv([kiln, "bench", "--csv", "--on", "vulkan", *(name for name in names if name not in duels)], env)
-    report.add(f"\n## {title}\n")
-    report.add("| workload | Kiln, ms | rate | right | GLSL, ms | Kiln / GLSL |")
-    report.add("| --- | --- | --- | --- | --- | --- |")
+    report.add(f"\n## {driver.title}\n")
+    report.table("workload", "Kiln, ms", "rate", "right", "GLSL, ms", "Kiln / GLSL")
     for workload, (ms, rate, unit, right, *glsl) in {**duels, **others}.items():
-        cells = [workload, f"{ms:.3g}", f"{rate:.3g} {unit}", "yes" if right else "NO", "", ""]
+        cells = [workload, ms, f"{rate:.3g} {unit}", "yes" if right else "NO", "", ""]
         if glsl:
-            cells[4:] = [f"{glsl[0]:.3g}", report.ratio(title, workload, glsl[1], DEVICE_FLOOR)]
-        report.add(f"| {' | '.join(cells)} |")
+            cells[4:] = [glsl[0], report.ratio(driver.title, workload, glsl[1], DEVICE_FLOOR)]
+        report.row(*cells)
 
 
 def machine():
@@ -245,8 +272,8 @@ def main():
         report.add("Beside GLSL both times are processor time, all threads together: other programs were running.\n")
     baseline = [options.build / "bench/kiln_baseline", *(["--processor"] if options.processor else [])]
     host_table(report, options.build / "kiln")
-    for title, name, env in DRIVERS:
-        device_table(report, options.build / "kiln", baseline, title, options.drivers / f"{name}.json", env)
+    for driver in report.drivers(options.drivers):
+        device_table(report, options.build / "kiln", baseline, driver, driver.env(options.drivers))
     return report.finish(options.write)
 
 

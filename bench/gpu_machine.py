@@ -98,28 +98,20 @@ def case(name, size, mode):
     return getattr(cases, name)(size, mode)
 
 
-def table(report, *columns):
-    report.add(f"| {' | '.join(columns)} |")
-    report.add(f"|{' --- |' * len(columns)}")
-
-
-def row(report, *cells):
-    report.add(f"| {' | '.join(f'{cell:.3g}' if isinstance(cell, float) else str(cell) for cell in cells)} |")
-
-
 # ---- the parts ----
 
 
 def beside_jax(report, _):
     report.add("## Beside JAX's GPU interpreter\n")
     report.add("Milliseconds of a call in steady state.\n")
-    table(report, "kernel", "size", "JAX", "with detect_races", "Kiln", "with detect_races", "right", "JAX / Kiln", "with both detectors")
+    report.table("kernel", "size", "JAX", "with detect_races", "Kiln", "with detect_races", "right", "JAX / Kiln",
+                 "with both detectors")
     for name, size in BESIDE_JAX.items():
         sides = [Side(case(name, size, mode), on_kiln) for on_kiln in (False, True) for mode in (PLAIN, RACES)]
         (jax_ms, jax_races, ms, races), right = turns(sides)
-        row(report, name, size, jax_ms, jax_races, ms, races, right,
-            report.ratio("Kiln, beside JAX", name, jax_ms / ms, JAX_FLOORS[False]),
-            report.ratio("Kiln with a detector, beside JAX", name, jax_races / races, JAX_FLOORS[True]))
+        report.row(name, size, jax_ms, jax_races, ms, races, right,
+                   report.ratio("Kiln, beside JAX", name, jax_ms / ms, JAX_FLOORS[False]),
+                   report.ratio("Kiln with a detector, beside JAX", name, jax_races / races, JAX_FLOORS[True]))
 
 
 def shadow(command, side):
@@ -139,43 +131,43 @@ def detector(report, build):
     report.add("Milliseconds of a call without a detector and with it; with one a single thread runs all clusters, so the "
                "processors' time is compared, too. And bytes of shadow for each byte of the kernel's memory, of all checkers "
                "together.\n")
-    table(report, "kernel", "size", "without", "with", "right", "with / without", "of processor time", "shadow")
+    report.table("kernel", "size", "without", "with", "right", "with / without", "of processor time", "shadow")
     for name, size in LARGER.items():
         sides = [Side(case(name, size, mode)) for mode in (PLAIN, RACES)]
         (plain, races), right = rounds(sides)
-        row(report, name, size, plain.wall, races.wall, right,
-            report.most("the detector", name, races.wall / plain.wall, MOST_SLOWDOWN), f"{races.spent / plain.spent:.2f}",
-            report.most("the shadow", name, shadow(build / "kiln", sides[0]), MOST_SHADOW))
+        report.row(name, size, plain.wall, races.wall, right,
+                   report.most("the detector", name, races.wall / plain.wall, MOST_SLOWDOWN), f"{races.spent / plain.spent:.2f}",
+                   report.most("the shadow", name, shadow(build / "kiln", sides[0]), MOST_SHADOW))
 
 
 def growth(report, _):
     report.add("## Growth with the grid\n")
     report.add("Milliseconds, over grids of 1, 16 and 64 times as many clusters.\n")
-    table(report, "kernel", "clusters", "detector", "x 1", "x 16", "x 64", "right", "x 16 / x 1", "x 64 / x 16")
+    report.table("kernel", "clusters", "detector", "x 1", "x 16", "x 64", "right", "x 16 / x 1", "x 64 / x 16")
     for name, size in GROWING.items():
         for detects, mode in (("off", PLAIN), ("on", RACES)):
             (one, some, many), right = turns([Side(case(name, size * times, mode)) for times in (1, 16, 64)])
-            row(report, name, size, detects, one, some, many, right,
-                report.most("growth", f"{name}, detector {detects}", some / one, MOST_GROWTH), f"{many / some:.2f}")
+            report.row(name, size, detects, one, some, many, right,
+                       report.most("growth", f"{name}, detector {detects}", some / one, MOST_GROWTH), f"{many / some:.2f}")
 
 
 def roles(report, _):
     report.add("## Roles\n")
     report.add("Products of n x n matrices of f16 in tiles of 128 x 128 x 64, by one thread that waits for each copy, by one that "
                "loads into a ring of 3 and one that multiplies, and by warps and tensor memory. Milliseconds.\n")
-    table(report, "n", "one thread", "roles", "warps", "right", "one thread / roles", "GFLOP/s of roles")
+    report.table("n", "one thread", "roles", "warps", "right", "one thread / roles", "GFLOP/s of roles")
     for n in (512, 1024, 2048):
         (one, two, warps), right = turns([Side(case(name, n, PLAIN)) for name in ("matmul", "matmul_ws", "matmul_tensor")])
-        row(report, n, one, two, warps, right, f"{one / two:.2f}", 2 * n**3 / two / 1e6)
+        report.row(n, one, two, warps, right, f"{one / two:.2f}", 2 * n**3 / two / 1e6)
 
 
 def hand_offs(report, _):
     report.add("## Hand-offs\n")
     report.add("5,000 items of one number through a ring of 4 slots: 10,000 arrivals, as many waits. Milliseconds.\n")
-    table(report, "detector", "ms", "right", f"of {HAND_OFFS_MS} ms")
+    report.table("detector", "ms", "right", f"of {HAND_OFFS_MS} ms")
     for detects, mode in (("off", PLAIN), ("on", RACES)):
         (ms,), right = turns([Side(cases.ring(5_000, mode, width=1))])
-        row(report, detects, ms, right, report.most("hand-offs", f"detector {detects}", ms / HAND_OFFS_MS, 1))
+        report.row(detects, ms, right, report.most("hand-offs", f"detector {detects}", ms / HAND_OFFS_MS, 1))
 
 
 PARTS = {"jax": beside_jax, "detector": detector, "growth": growth, "roles": roles, "hand_offs": hand_offs}

@@ -8,6 +8,7 @@ on every driver here: how long they run, and how long they take to compile.
 All run turn by turn, so that all meet the same noise. `--write bench/RESULTS.md` replaces this script's part of that
 file. It needs NumPy.
 """
+import functools
 import json
 import os
 import pathlib
@@ -17,15 +18,13 @@ import sys
 import tempfile
 
 import numpy as np
-from compare import DRIVERS, ROOT, Report, arguments_of, normal
+from compare import ROOT, Report, arguments_of, normal
 
 TITLE = "# Roles on devices"
 KERNELS = ROOT / "bench" / "kernels"
 SIDES = {"without": ("matmul_ring", "auto"), "fused": ("matmul_ws", "fused"), "phased": ("matmul_ws", "phased")}
 N, ROUNDS, RUNS = 1024, 3, 3
-MOST_FUSED, MOST_COMPILE_MS = 1.02, 20
-MOST_PHASED = {"SwiftShader": 1.35}  # of lavapipe 1.15
-PROFILES = {"SwiftShader": "swiftshader"}  # lavapipe's are named by their lanes
+MOST_FUSED, MOST_PHASED, MOST_COMPILE_MS = 1.02, {"ss": 1.35, "lvp": 1.15}, 20
 
 
 def run_once(kiln, side, folder, env):
@@ -63,20 +62,15 @@ def compile_ms(stages, folder, profile, units):
     return float(done.stdout.splitlines()[-1].split(",")[-1])
 
 
-def profile_of(title):
-    return PROFILES.get(title) or f"lavapipe{title.split(', ')[1].split()[0]}"
-
-
-def driver_row(report, build, folder, title, icd, env):
-    env = {"VK_DRIVER_FILES": str(icd), "VK_ICD_FILENAMES": str(icd), **env}
+def driver_row(report, build, folder, driver, env):
     best, right = times_of(build / "kiln", folder, env)
     ratios = {side: best[side] / best["without"] for side in ("fused", "phased")}
-    limits = {"fused": MOST_FUSED, "phased": MOST_PHASED.get(title, 1.15)}
-    compiles = [compile_ms(build / "bench" / "kiln_stages", folder, profile_of(title), units) for units in ratios]
-    cells = [title, *(f"{ms:.3g}" for ms in best.values()), "yes" if right else "NO",
-             *(report.most(title, side, ratios[side], limits[side]) for side in ratios),
-             *(report.most(title, f"compiling {side}, ms", ms, MOST_COMPILE_MS) for side, ms in zip(ratios, compiles, strict=True))]
-    report.add(f"| {' | '.join(cells)} |")
+    limits = {"fused": MOST_FUSED, "phased": MOST_PHASED[driver.icd]}
+    compiles = [compile_ms(build / "bench" / "kiln_stages", folder, driver.profile, units) for units in ratios]
+    most = functools.partial(report.most, driver.title)
+    report.row(driver.title, *best.values(), "yes" if right else "NO",
+               *(most(side, ratios[side], limits[side]) for side in ratios),
+               *(most(f"compiling {side}, ms", ms, MOST_COMPILE_MS) for side, ms in zip(ratios, compiles, strict=True)))
 
 
 def main():
@@ -86,17 +80,16 @@ def main():
     options = parser.parse_args()
     report = Report()
     report.begin(TITLE)
+    drivers = list(report.drivers(options.drivers))
     report.add(f"Products of {N} x {N} matrices of f32. Milliseconds of a run; the best of {ROUNDS} processes, each the median of "
                f"{RUNS} runs. Compiling: from text to validated words, processor time.\n")
-    head = ["driver", "without roles", "fused", "phased", "same bits", "fused / without", "phased / without",
-            "compile fused, ms", "compile phased, ms"]
-    report.add(f"| {' | '.join(head)} |")
-    report.add(f"|{' --- |' * len(head)}")
+    report.table("driver", "without roles", "fused", "phased", "same bits", "fused / without", "phased / without",
+                 "compile fused, ms", "compile phased, ms")
     with tempfile.TemporaryDirectory() as folder:
         np.save(f"{folder}/a.npy", normal(N, N))
         np.save(f"{folder}/b.npy", normal(N, N).T.copy())
-        for title, icd, env in DRIVERS:
-            driver_row(report, options.build, folder, title, options.drivers / f"{icd}.json", env)
+        for driver in drivers:
+            driver_row(report, options.build, folder, driver, driver.env(options.drivers))
     return report.finish(options.write)
 
 
