@@ -32,6 +32,11 @@ and exported as `kp.export` does. A *kernel* is a body function; its variants ar
 """
 
 
+def _cell(text: str) -> str:
+    """A text as one cell of a table."""
+    return " ".join(text.split()).replace("|", "\\|")
+
+
 def line(row: Row) -> str:
     """One line for the terminal."""
     refused = [kernel for kernel in row["kernels"] if kernel["refused"]]
@@ -46,10 +51,10 @@ def _result(row: Row, on: str) -> str:
         return "-"
     if "failed" in found:
         code = re.search(r"error\[(\d+ \w+)\]", found["failed"])
-        return code[1] if code else found["failed"][:80].replace("|", "\\|")
+        return code[1] if code else _cell(found["failed"][:80])
     if "tests" in found:
         passed, ran = found["tests"]
-        return f"{passed} of {ran} own tests" + (f": {found['told'][:60]}".replace("|", "\\|") if passed < ran else "")
+        return f"{passed} of {ran} own tests" + (f": {_cell(found['told'][:60])}" if passed < ran else "")
     mark = "*" if row["reference"] == "JAX interpreter" else ""
     good = found["difference"] <= row["tolerance"]
     return f"{found['difference']:.0e}{mark}" if good else f"**differs by {found['difference']:.0e}**{mark}"
@@ -87,7 +92,7 @@ def _kernel_row(key: tuple[str, str, str], found: list[tuple[Row, Row]], places:
     clean = [row for row, _ in found if not any(kernel["refused"] for kernel in row["kernels"])]
     cells = [_worst(_result(row, on) for row in clean) if clean else "-" for on in places]
     package, place, name = key
-    told = " ".join(refused.split()).replace("|", "\\|") if refused else "yes"
+    told = _cell(refused) if refused else "yes"
     seconds = max(row["seconds"] for row, _ in found)
     machine = largest["machine"] + (", copies" if largest["waits"] else "")
     parts = [package, f"`{name}` {place}", machine, str(largest["equations"]), told, *cells, f"{seconds:.1f}"]
@@ -131,7 +136,7 @@ def _share(what: str, counts: list[list[int]]) -> str:
 
 def _nothing(rows: list[Row]) -> list[str]:
     lost = [row for row in rows if row.get("failed")]
-    lines = [f"| {row['package']} | {row['driver']} | {row['failed'].replace('|', chr(92) + '|')} |" for row in lost]
+    lines = [f"| {row['package']} | {row['driver']} | {_cell(row['failed'])} |" for row in lost]
     return (
         ["", "Drivers that came to no result:", "", "| package | driver | why |", "|---|---|---|", *lines]
         if lost
