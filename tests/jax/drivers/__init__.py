@@ -63,6 +63,16 @@ def driver(package: str, **variants: dict[str, Any]) -> Callable[[Maker], Maker]
     return register
 
 
+def suites(package: str, name: str, folder: str, files: dict[str, str]) -> None:
+    """Registers a driver for each file of a package's own tests."""
+
+    def make(file: str) -> Suite:
+        return Suite(f"{folder}.{file}")
+
+    make.__name__ = name
+    driver(package, **{variant: {"file": file} for variant, file in files.items()})(make)
+
+
 def normal(*shape: int, seed: int = 0, dtype: Any = jnp.float32, scale: float = 1.0) -> jax.Array:
     """Normal numbers, the same in every process."""
     numbers = np.random.default_rng([seed, *shape]).standard_normal(shape, np.float32)

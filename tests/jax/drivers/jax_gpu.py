@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax.experimental.pallas.ops.gpu import attention, decode_attention, layer_norm, paged_attention, rms_norm, softmax
 
-from drivers import Case, driver, gradients, integers, normal
+from drivers import Case, backward, driver, integers, normal
 
 
 @driver("jax", f32={}, odd={"shape": (2, 3, 77)}, f16={"dtype": jnp.float16})
@@ -32,8 +32,7 @@ def gpu_rms_norm(columns: int) -> Case:
 @driver("jax")
 def gpu_rms_norm_backward() -> Case:
     """Forward with residuals, then the two backward kernels."""
-    pair = gradients(rms_norm.rms_norm, 3), gradients(rms_norm.rms_norm_reference, 3)
-    return Case(pair[0], _norm_inputs(200), pair[1])
+    return backward(gpu_rms_norm(200), 3)
 
 
 @driver("jax", whole={"columns": 128}, ragged={"columns": 200})
@@ -45,22 +44,7 @@ def gpu_layer_norm(columns: int) -> Case:
 @driver("jax")
 def gpu_layer_norm_backward() -> Case:
     """Forward with residuals, then the two backward kernels."""
-    pair = gradients(layer_norm.layer_norm, 3), gradients(layer_norm.layer_norm_reference, 3)
-    return Case(pair[0], _norm_inputs(200), pair[1])
-
-
-def _attention(function: Any, causal: bool, segments: bool) -> Case:
-    q, k, v = (normal(2, 128, 2, 32, seed=seed) for seed in range(3))
-    ids = jnp.repeat(jnp.arange(2, dtype=jnp.int32), 64)[None].repeat(2, 0) if segments else None
-    sizes = attention.BlockSizes(block_q=64, block_k=32, block_q_dkv=32, block_kv_dkv=32, block_q_dq=32, block_kv_dq=32)
-
-    def kernel(q: Any, k: Any, v: Any) -> Any:
-        return attention.mha(q, k, v, segment_ids=ids, causal=causal, block_sizes=sizes)
-
-    def reference(q: Any, k: Any, v: Any) -> Any:
-        return attention.mha_reference(q, k, v, segment_ids=ids, causal=causal)
-
-    return Case(function(kernel), [q, k, v], function(reference), 1e-4)
+    return backward(gpu_layer_norm(200), 3)
 
 
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -73,13 +57,23 @@ VARIANTS: dict[str, dict[str, Any]] = {
 @driver("jax", **VARIANTS)
 def gpu_mha(causal: bool, segments: bool) -> Case:
     """Flash attention: a loop with a computed end, online softmax."""
-    return _attention(lambda f: f, causal, segments)
+    q, k, v = (normal(2, 128, 2, 32, seed=seed) for seed in range(3))
+    ids = jnp.repeat(jnp.arange(2, dtype=jnp.int32), 64)[None].repeat(2, 0) if segments else None
+    sizes = attention.BlockSizes(block_q=64, block_k=32, block_q_dkv=32, block_kv_dkv=32, block_q_dq=32, block_kv_dq=32)
+
+    def kernel(q: Any, k: Any, v: Any) -> Any:
+        return attention.mha(q, k, v, segment_ids=ids, causal=causal, block_sizes=sizes)
+
+    def reference(q: Any, k: Any, v: Any) -> Any:
+        return attention.mha_reference(q, k, v, segment_ids=ids, causal=causal)
+
+    return Case(kernel, [q, k, v], reference, 1e-4)
 
 
 @driver("jax", **VARIANTS)
 def gpu_mha_backward(causal: bool, segments: bool) -> Case:
     """Its backward kernel, after a forward with residuals."""
-    return _attention(lambda f: gradients(f, 3), causal, segments)
+    return backward(gpu_mha(causal, segments), 3)
 
 
 @driver("jax")

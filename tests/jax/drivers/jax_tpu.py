@@ -62,7 +62,9 @@ FLASH: dict[str, dict[str, Any]] = {
 }
 
 
-def _flash(causal: bool = False, bias: bool = False, segments: bool = False, block: int = 128) -> Case:
+@driver("jax", **FLASH)
+def tpu_flash_attention(causal: bool = False, bias: bool = False, segments: bool = False, block: int = 128) -> Case:
+    """Forward: a grid that accumulates in scratch and revisits output blocks."""
     q, k, v = (normal(1, 2, 256, 32, seed=seed) for seed in range(3))
     extra = normal(1, 2, 256, 256, seed=4) if bias else None
     ids = jnp.repeat(jnp.arange(2, dtype=jnp.int32), 128)[None]
@@ -79,16 +81,10 @@ def _flash(causal: bool = False, bias: bool = False, segments: bool = False, blo
     return Case(kernel, [q, k, v], reference, 1e-4)
 
 
-@driver("jax", **FLASH)
-def tpu_flash_attention(**options: Any) -> Case:
-    """Forward: a grid that accumulates in scratch and revisits output blocks."""
-    return _flash(**options)
-
-
 @driver("jax", **{name: FLASH[name] for name in ("plain", "causal", "segments")})
 def tpu_flash_attention_backward(**options: Any) -> Case:
     """The two backward kernels."""
-    return backward(_flash(**options), 3)
+    return backward(tpu_flash_attention(**options), 3)
 
 
 MASKS = {
@@ -101,7 +97,15 @@ MASKS = {
 }
 
 
-def _splash(mask: str, fused: bool = False, segments: bool = False) -> Case:
+def _splash_reference(mask: Any, q: Any, k: Any, v: Any, ids: Any) -> Any:
+    if ids is not None:
+        mask &= ids.q[:, None] == ids.kv[None, :]
+    return jax.nn.softmax(jnp.where(mask, q @ k.T, splash.DEFAULT_MASK_VALUE)) @ v
+
+
+@driver("jax", **{name: {"mask": name} for name in MASKS}, segments={"mask": "causal", "segments": True})
+def tpu_splash_attention(mask: str, fused: bool = False, segments: bool = False) -> Case:
+    """Forward: tables of masks by scalar prefetch, index maps that read them."""
     several = masks.MultiHeadMask([MASKS[mask]() for _ in range(2)])
     names = ["block_q", "block_kv", "block_kv_compute", "block_q_dkv", "block_kv_dkv", "block_kv_dkv_compute"]
     names += [] if fused else ["block_q_dq", "block_kv_dq"]
@@ -118,22 +122,10 @@ def _splash(mask: str, fused: bool = False, segments: bool = False) -> Case:
     return Case(lambda q, k, v: kernel(q, k, v, ids), inputs, reference, 1e-4)
 
 
-def _splash_reference(mask: Any, q: Any, k: Any, v: Any, ids: Any) -> Any:
-    if ids is not None:
-        mask &= ids.q[:, None] == ids.kv[None, :]
-    return jax.nn.softmax(jnp.where(mask, q @ k.T, splash.DEFAULT_MASK_VALUE)) @ v
-
-
-@driver("jax", **{name: {"mask": name} for name in MASKS}, segments={"mask": "causal", "segments": True})
-def tpu_splash_attention(**options: Any) -> Case:
-    """Forward: tables of masks by scalar prefetch, index maps that read them."""
-    return _splash(**options)
-
-
 @driver("jax", causal={"mask": "causal"}, fused={"mask": "causal", "fused": True}, table={"mask": "table"})
 def tpu_splash_attention_backward(**options: Any) -> Case:
     """Backward, in two kernels or one."""
-    return backward(_splash(**options), 3)
+    return backward(tpu_splash_attention(**options), 3)
 
 
 def _groups() -> tuple[jax.Array, jax.Array]:

@@ -43,7 +43,9 @@ DENSE: dict[str, dict[str, Any]] = {
 }
 
 
-def _dense(heads: int = 2, **options: Any) -> Case:
+@driver(PACKAGE, **DENSE)
+def flywheel_attention(heads: int = 2, **options: Any) -> Case:
+    """Rows of equal length; a pipeline of copies by hand."""
     left, cap = options.get("window_size", (-1, -1))[0], options.get("softcap", 0.0)
     seen = _lower(256, 256, left) if options.get("causal") else True
 
@@ -57,16 +59,10 @@ def _dense(heads: int = 2, **options: Any) -> Case:
     return Case(kernel, inputs, reference, HALF)
 
 
-@driver(PACKAGE, **DENSE)
-def flywheel_attention(**options: Any) -> Case:
-    """Rows of equal length; a pipeline of copies by hand."""
-    return _dense(**options)
-
-
 @driver(PACKAGE, **{name: DENSE[name] for name in ("plain", "causal", "groups")})
 def flywheel_attention_backward(**options: Any) -> Case:
     """Its gradients."""
-    return backward(_dense(**options), 3)
+    return backward(flywheel_attention(**options), 3)
 
 
 STARTS = (0, 100, 160, 256)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drivers import Suite, driver, stand_in
+from drivers import Suite, driver, stand_in, suites
 
 stand_in("xprof")
 OPS = "tokamax._src.ops."
@@ -78,8 +78,4 @@ SUITES = {
     "top_k": "topk.pallas_mosaic_tpu_kernel_test",
 }
 
-
-@driver("tokamax", **{name: {"module": module} for name, module in SUITES.items()})
-def tokamax_suite(module: str) -> Suite:
-    """The tests of one file."""
-    return Suite(OPS + module)
+suites("tokamax", "tokamax_suite", "tokamax._src.ops", SUITES)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax.experimental.pallas import tpu as pltpu
 from pretend import tensor_core
 
-from drivers import Case, Suite, driver, integers, normal, stand_in
+from drivers import Case, driver, integers, normal, stand_in, suites
 
 stand_in("vllm", "torch", "torchax", "xprof", "ray", "transformers", "sympy")
 
@@ -40,11 +40,7 @@ SUITES = {
     "transpose": "transpose_test",
 }
 
-
-@driver("tpu-inference", **{name: {"module": module} for name, module in SUITES.items()})
-def tpu_inference(module: str) -> Suite:
-    """The tests of one file."""
-    return Suite(f"tests.kernels.{module}")
+suites("tpu-inference", "tpu_inference", "tests.kernels", SUITES)
 
 
 # ---- SparseCore ----
