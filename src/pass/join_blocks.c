@@ -29,10 +29,9 @@ typedef struct joining {
 
 /* ---- where blocks begin ---- */
 
-/* Whether `v` is axis * a number. */
-static bool begins(const joining *j, const ir_value *v, int64_t *by) {
-  const ir_op *op = v->def;
-  if (!op || op->code != IR_mul || v->type.shape.rank != 0) return false;
+/* Whether `op`, which may be NULL, makes axis * a number. */
+static bool begins(const joining *j, const ir_op *op, int64_t *by) {
+  if (!op || op->code != IR_mul || op->results[0]->type.shape.rank != 0) return false;
   const uint32_t which = op->operands[0] == j->axis->index ? 0 : 1;
   return op->operands[which] == j->axis->index && pass_integer(op->operands[1 - which], by);
 }
@@ -40,7 +39,7 @@ static bool begins(const joining *j, const ir_value *v, int64_t *by) {
 static bool begins_by_axis(const joining *j, const ir_op *op, uint32_t i) {
   int64_t by;
   const ir_index *index = &op->attrs->index[i];
-  return index->operand >= 0 && begins(j, op->operands[index->operand], &by);
+  return index->operand >= 0 && begins(j, op->operands[index->operand]->def, &by);
 }
 
 static bool in_class(const joining *j, const ir_op *op, uint32_t i) {
@@ -85,17 +84,20 @@ static bool fits_effect(const joining *j, const ir_op *op) {
   }
 }
 
+static bool starts_access(const ir_op *op, uint32_t operand) {
+  bool starts = false;
+  for (uint32_t i = 0; ir_op_get(op->code)->effects & E_INDEXES && i < op->attrs->index_count; i++)
+    starts |= op->attrs->index[i].operand == (int32_t)operand;
+  return starts;
+}
+
 /* Whether the axis is used by `op`, or what it is multiplied to is, in no other way than as the start of a block. */
 static bool fits_operands(const joining *j, const ir_op *op) {
   for (uint32_t k = 0; k < op->operand_count; k++) {
-    int64_t by = 0;
+    int64_t by;
     const ir_value *v = op->operands[k];
-    if (v == j->axis->index && (!begins(j, op->results[0], &by) || by != j->size)) return false;
-    if (!begins(j, v, &by)) continue;
-    bool starts = false;
-    for (uint32_t i = 0; ir_op_get(op->code)->effects & E_INDEXES && i < op->attrs->index_count; i++)
-      starts |= op->attrs->index[i].operand == (int32_t)k;
-    if (!starts) return false;
+    if (v == j->axis->index && !(begins(j, op, &by) && by == j->size)) return false;
+    if (begins(j, v->def, &by) && !starts_access(op, k)) return false;
   }
   return true;
 }
@@ -138,7 +140,7 @@ static void join(joining *j, ir_axis *axis, int64_t blocks) {
   for (size_t i = 0; i < products.count; i++) {
     int64_t by;
     ir_op *op = products.data[i];
-    if (!begins(j, op->results[0], &by)) continue;
+    if (!begins(j, op, &by)) continue;
     ir_builder b = pass_before(c, op);
     ir_set_operand(op, op->operands[0] == axis->index ? 1 : 0, ir_scalar_i32(&b, j->size * blocks));
   }
