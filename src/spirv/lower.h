@@ -182,8 +182,8 @@ uint32_t spv_element_bits(const spv_memory *memory, ir_dtype dtype);
 /* ---- private.c ---- */
 uint32_t spv_memory_private(spv_lower *low, const ir_op *scratch);
 spv_memory *spv_private_of(spv_lower *low, const ir_op *access); /* NULL: it is in other memory */
-void spv_private_load(spv_lower *low, spv_memory *memory, const ir_op *load);
-void spv_private_store(spv_lower *low, spv_memory *memory, const ir_op *store);
+void spv_private_load(spv_lower *low, const ir_op *load);
+void spv_private_store(spv_lower *low, const ir_op *store);
 
 /* ---- store.c ---- */
 spv_id spv_spare_word(spv_lower *low, spv_memory *memory, spv_id inside); /* where to write when `inside` may fail */

@@ -13,22 +13,15 @@ spv_memory *spv_private_of(spv_lower *low, const ir_op *access) {
   return memory->kind == SPV_PRIVATE ? memory : NULL;
 }
 
-/* A function's variables stand at its head. */
-static spv_id new_variable(spv_lower *low, spv_id type) {
-  spv_module *m = &low->module;
-  const spv_id pointer = spv_type_pointer(m, SpvStorageClassFunction, type), id = spv_new(m);
-  spv_write(m, SPV_HEAD, SpvOpVariable, SPV_LIST(pointer, id, SpvStorageClassFunction));
-  return id;
-}
-
 static const spv_id *variables_of(spv_lower *low, spv_memory *memory, spv_id type, size_t count) {
   if (memory->registers) return memory->registers;
   memory->registers = ARENA_ARRAY(low->arena, spv_id, count + 1);
-  for (size_t i = 0; i < count; i++) memory->registers[i] = new_variable(low, type);
+  for (size_t i = 0; i < count; i++) memory->registers[i] = spv_variable(&low->module, SpvStorageClassFunction, type);
   return memory->registers;
 }
 
-void spv_private_load(spv_lower *low, spv_memory *memory, const ir_op *load) {
+void spv_private_load(spv_lower *low, const ir_op *load) {
+  spv_memory *memory = spv_private_of(low, load);
   const ir_value *value = load->results[0];
   const spv_id type = spv_num_type(low, value->type.dtype);
   spv_points points = {0};
@@ -43,7 +36,8 @@ void spv_private_load(spv_lower *low, spv_memory *memory, const ir_op *load) {
 }
 
 /* Everything is computed before anything is written. */
-void spv_private_store(spv_lower *low, spv_memory *memory, const ir_op *store) {
+void spv_private_store(spv_lower *low, const ir_op *store) {
+  spv_memory *memory = spv_private_of(low, store);
   const ir_value *value = store->operands[1];
   spv_points points = {0};
   spv_prepare(low, value);

@@ -255,14 +255,9 @@ static void emit_choice(spv_lower *low, const ir_op *of) {
 /* ---- ops ---- */
 
 static void op(spv_lower *low, const ir_op *of) {
-  const bool accesses = of->code == IR_load || of->code == IR_store;
-  spv_memory *private = accesses ? spv_private_of(low, of) : NULL;
   spv_line(&low->module, of->loc);
   switch (of->code) {
-    case IR_store:
-      private
-      ? spv_private_store(low, private, of) : spv_store_op(low, of);
-      return;
+    case IR_store: spv_store_op(low, of); return;
     case IR_atomic: spv_atomic_op(low, of); return;
     case IR_view:
     case IR_scratch:
@@ -275,8 +270,8 @@ static void op(spv_lower *low, const ir_op *of) {
     default: break;
   }
   ir_form form = ir_op_get(of->code)->form;
-  if (private)
-    spv_private_load(low, private, of);
+  if (of->code == IR_load && spv_private_of(low, of))
+    spv_private_load(low, of);
   else if (form == IR_FORM_REDUCE)
     spv_reduce_op(low, of);
   else if (form == IR_FORM_SCAN)

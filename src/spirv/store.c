@@ -185,6 +185,10 @@ static bool is_scattered(spv_lower *low, const ir_op *op) {
 }
 
 void spv_store_op(spv_lower *low, const ir_op *op) {
+  if (spv_private_of(low, op)) {
+    spv_private_store(low, op);
+    return;
+  }
   store_nest s = {.op = op, .value = op->operands[1]};
   if (op->attrs->masked) s.mask = op->operands[op->operand_count - 1];
   uint32_t cost = spv_access_cost(low, op->operands[0]) + (is_scattered(low, op) ? 8 : 0);
