@@ -60,15 +60,14 @@ static bool settle_atomic(void *user, ir_op *op) {
   return true;
 }
 
-static bool settle_spaces(const pass_ctx *c, const machine *m) {
+static settling settling_of(const pass_ctx *c, const machine *m) {
   ir_kernel *k = c->kernel;
   settling s = {.machine = m, .shared = space_info_of(machine_info_of(m->kind)->shared)->named};
   if (pass_has_roles(k)) s.most = (int64_t)PASS_ROLE_KEEPS * c->target->lanes;
   s.whole_uses = ARENA_ARRAY(&k->module->arena, uint32_t, k->value_count + 1);
   ir_walk(k->body, count_whole_use, &s);
   ir_walk(k->body, settle_atomic, NULL);
-  ir_walk(k->body, settle_op, &s);
-  return s.changed;
+  return s;
 }
 
 static bool ends_outside(const pass_memory *memory, uint32_t i) {
@@ -106,15 +105,21 @@ static bool write_offsets(const pass_memory *memory) {
   return changed;
 }
 
-bool pass_place_memory(pass_ctx *c) {
-  arena *a = &c->kernel->module->arena;
-  pass_memory memory;
-  bool changed = false, again = c->target->kind == P_SPIRV;
-  if (!pass_memory_of(a, c->kernel, c->target, c->diags, &memory)) return false;
-  for (uint32_t round = 0; again; round++) {
-    changed |= settle_spaces(c, &memory.machine);
-    if (!pass_memory_of(a, c->kernel, c->target, c->diags, &memory)) return false;
-    again = send_away(&memory, round >= ROUNDS_ALONE);
+/* For a device: until what is shared is all within it. False after a diagnostic. */
+static bool settle_spaces(pass_ctx *c, pass_memory *memory, bool *changed) {
+  settling s = settling_of(c, &memory->machine);
+  for (uint32_t round = 0;; round++) {
+    ir_walk(c->kernel->body, settle_op, &s);
+    *changed = s.changed;
+    if (!pass_memory_of(&c->kernel->module->arena, c->kernel, c->target, c->diags, memory)) return false;
+    if (!send_away(memory, round >= ROUNDS_ALONE)) return true;
   }
+}
+
+bool pass_place_memory(pass_ctx *c) {
+  pass_memory memory;
+  bool changed = false;
+  if (!pass_memory_of(&c->kernel->module->arena, c->kernel, c->target, c->diags, &memory)) return false;
+  if (c->target->kind == P_SPIRV && !settle_spaces(c, &memory, &changed)) return false;
   return write_offsets(&memory) || changed;
 }
