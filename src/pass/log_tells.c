@@ -73,13 +73,18 @@ static void list_told(arena *a, ir_log *log, const ir_told *more, uint32_t count
   log->told_count += count;
 }
 
-val tell_log(pass_ctx *c, const ir_told *more, uint32_t count, uint32_t roles) {
+/* The kernel's own log, to be changed: one that another kernel may have as well is copied. */
+static ir_log *open_log(pass_ctx *c) {
+  const ir_log *log = c->kernel->log;
+  if (log) return arena_copy(&c->kernel->module->arena, log, sizeof *log);
+  ir_log *made = new_log(c->kernel);
+  add_param(c);
+  return made;
+}
+
+/* The parameter has room for all of it. */
+static val close_log(pass_ctx *c, ir_log *log) {
   ir_kernel *k = c->kernel;
-  arena *a = &k->module->arena;
-  ir_log *log = k->log ? arena_copy(a, k->log, sizeof *k->log) : new_log(k);
-  if (!k->log) add_param(c);
-  list_told(a, log, more, count);
-  if (roles) log->roles = roles;
   const uint32_t rows = LOG_WORDS / log->width;
   log->rows = log->told_count == 0 ? 1 : 1 + (rows < LOG_ROWS ? LOG_ROWS : rows);
   val ref = k->params[log->param].ref;
@@ -89,13 +94,19 @@ val tell_log(pass_ctx *c, const ir_told *more, uint32_t count, uint32_t roles) {
   return ref;
 }
 
+val tell_log(pass_ctx *c, const ir_told *more, uint32_t count, uint32_t roles) {
+  ir_log *log = open_log(c);
+  list_told(&c->kernel->module->arena, log, more, count);
+  if (roles) log->roles = roles;
+  return close_log(c, log);
+}
+
 /* ---- being stopped ---- */
 
 void tell_stops(pass_ctx *c) {
-  tell_log(c, NULL, 0, 0);
-  ir_log *log = arena_copy(&c->kernel->module->arena, c->kernel->log, sizeof *log);
+  ir_log *log = open_log(c);
   log->stops = true;
-  c->kernel->log = log;
+  close_log(c, log);
 }
 
 val tell_stop_asked(ir_builder *b) {
