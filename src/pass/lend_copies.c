@@ -105,7 +105,6 @@ static bool takes_copy(const lending *l, lent *of, const ir_op *store) {
 
 static bool note_scratch(void *user, ir_op *op) {
   lending *l = user;
-  if (op->code == IR_view && !pass_view_reaches_outside(l->c->kernel, op)) op->attrs->edge = false;
   if (op->code != IR_scratch || op->results[0]->type.kind != IR_REF) return true;
   lent *of = ARENA_NEW(l->arena, lent);
   *of = (lent){.scratch = op};
@@ -233,6 +232,7 @@ bool pass_lend_copies(pass_ctx *c) {
   if (c->target->check || !pass_has_roles(k)) return false;
   lending l = {.c = c, .arena = &k->module->arena, .ids = k->value_count};
   l.by_id = ARENA_ARRAY(l.arena, lent *, l.ids + 1);
+  pass_drop_edges(k); /* part_of refuses those */
   ir_walk(k->body, note_scratch, &l);
   ir_walk(k->body, note_use, &l);
   ir_walk(k->body, note_load, &l);

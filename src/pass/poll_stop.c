@@ -20,37 +20,41 @@ enum { POLL_TRIPS = 256 };
 
 static bool is_while(ir_code code) { return code == IR_while; }
 
-static bool is_no_roles(void *user, ir_op *op) {
-  (void)user;
-  return op->code != IR_for || !op->attrs || !op->attrs->roles;
-}
-
-/* The loop's own regions, with one more value that they carry: the trips, of which there are POLL_TRIPS at most. */
-static const ir_op *write_some_trips(ir_builder *b, const ir_op *loop, ir_value *const *inits) {
-  const uint32_t count = loop->result_count;
+/* Such a loop with one more value that it carries. */
+static const ir_op *write_loop(ir_builder *b, const ir_op *like, val const *inits, val last, ir_region **regions,
+                               ir_attrs *attrs) {
+  const uint32_t count = like->result_count;
   val *values = ARENA_ARRAY(&b->module->arena, val, count + 1);
   ir_type *types = ARENA_ARRAY(&b->module->arena, ir_type, count + 1);
-  for (uint32_t r = 0; r < 2; r++) {
-    val trips = ir_region_arg(b, loop->regions[r], pass_i32(), STR("trips"));
-    ir_op *yield = pass_yield_of(loop->regions[r]);
-    for (uint32_t i = 0; yield && i < yield->operand_count; i++) values[i] = yield->operands[i];
-    if (yield) ir_erase(yield);
-    ir_builder end = pass_inside(b, loop->regions[r]);
-    if (r == 0) {
-      val goes_on = ir_map2(&end, IR_lt, trips, ir_scalar_i32(&end, POLL_TRIPS));
-      ir_yield(&end, (val[]){ir_map2(&end, IR_and, values[0], goes_on)}, 1);
-      continue;
-    }
-    values[count] = ir_map2(&end, IR_add, trips, ir_scalar_i32(&end, 1));
-    ir_yield(&end, values, count + 1);
-  }
   for (uint32_t i = 0; i < count; i++) {
     values[i] = inits[i];
-    types[i] = loop->results[i]->type;
+    types[i] = like->results[i]->type;
   }
-  values[count] = ir_scalar_i32(b, 0);
-  types[count] = pass_i32();
-  return ir_make_control(b, IR_while, values, count + 1, loop->regions, 2, types, count + 1, loop->attrs);
+  values[count] = last;
+  types[count] = last->type;
+  return ir_make_control(b, IR_while, values, count + 1, regions, 2, types, count + 1, attrs);
+}
+
+/* The loop ends behind POLL_TRIPS trips, too. */
+static void bound_trips(ir_builder *b, ir_region *condition) {
+  val trips = ir_region_arg(b, condition, pass_i32(), STR("trips"));
+  ir_op *yield = pass_yield_of(condition);
+  val more = yield->operands[0];
+  ir_erase(yield);
+  ir_builder end = pass_inside(b, condition);
+  val few = ir_map2(&end, IR_lt, trips, ir_scalar_i32(&end, POLL_TRIPS));
+  ir_yield(&end, (val[]){ir_map2(&end, IR_and, more, few)}, 1);
+}
+
+static void count_trips(ir_builder *b, ir_region *body, uint32_t carried) {
+  val trips = ir_region_arg(b, body, pass_i32(), STR("trips"));
+  ir_op *yield = pass_yield_of(body);
+  val *values = ARENA_ARRAY(&b->module->arena, val, carried + 1);
+  for (uint32_t i = 0; i < carried; i++) values[i] = yield->operands[i];
+  if (yield) ir_erase(yield);
+  ir_builder end = pass_inside(b, body);
+  values[carried] = ir_map2(&end, IR_add, trips, ir_scalar_i32(&end, 1));
+  ir_yield(&end, values, carried + 1);
 }
 
 /* Whether the trips ran out, not the loop, and nobody asks to stop. */
@@ -68,25 +72,22 @@ static val goes_on(ir_builder *b, val trips) {
 static void poll(const pass_ctx *c, ir_op *loop) {
   ir_builder b = pass_before(c, loop);
   const uint32_t count = loop->result_count;
-  val *values = ARENA_ARRAY(&b.module->arena, val, count + 1);
-  ir_type *types = ARENA_ARRAY(&b.module->arena, ir_type, count + 1);
+  val more = ir_full(&b, IR_BOOL, NULL, 1);
   ir_region *regions[] = {ir_region_new(&b, NULL), ir_region_new(&b, NULL)};
-  for (uint32_t i = 0; i < count; i++) {
-    values[i] = loop->operands[i];
-    types[i] = loop->results[i]->type;
-    for (uint32_t r = 0; r < 2; r++) ir_region_arg(&b, regions[r], types[i], loop->results[i]->name);
+  for (uint32_t r = 0; r < 2; r++) {
+    for (uint32_t i = 0; i < count; i++) ir_region_arg(&b, regions[r], loop->results[i]->type, loop->results[i]->name);
+    ir_region_arg(&b, regions[r], more->type, STR("more"));
   }
-  values[count] = ir_full(&b, IR_BOOL, NULL, 1);
-  types[count] = values[count]->type;
-  for (uint32_t r = 0; r < 2; r++) ir_region_arg(&b, regions[r], types[count], STR("more"));
   ir_builder condition = pass_inside(&b, regions[0]), body = pass_inside(&b, regions[1]);
   ir_yield(&condition, &regions[0]->args[count], 1);
-  const ir_op *some = write_some_trips(&body, loop, regions[1]->args);
+  bound_trips(&body, loop->regions[0]);
+  count_trips(&body, loop->regions[1], count);
+  const ir_op *some = write_loop(&body, loop, regions[1]->args, ir_scalar_i32(&body, 0), loop->regions, loop->attrs);
   val *next = ARENA_ARRAY(&b.module->arena, val, count + 1);
   for (uint32_t i = 0; i < count; i++) next[i] = some->results[i];
   next[count] = goes_on(&body, some->results[count]);
   ir_yield(&body, next, count + 1);
-  const ir_op *by = ir_make_control(&b, IR_while, values, count + 1, regions, 2, types, count + 1, NULL);
+  const ir_op *by = write_loop(&b, loop, loop->operands, more, regions, NULL);
   for (uint32_t i = 0; i < count; i++) {
     by->results[i]->name = loop->results[i]->name;
     pass_replace_within(c->kernel->body, loop->results[i], by->results[i]);
@@ -99,7 +100,7 @@ bool pass_poll_stop(pass_ctx *c) {
   const pass_ops loops = pass_collect(c, is_while);
   bool any = false;
   for (size_t i = 0; i < loops.count; i++) {
-    if (!ir_walk(loops.data[i]->regions[1], is_no_roles, NULL)) continue;
+    if (pass_region_has_roles(loops.data[i]->regions[1])) continue;
     if (!any) tell_stops(c);
     any = true;
     poll(c, loops.data[i]);

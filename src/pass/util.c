@@ -27,7 +27,8 @@ static bool has_no_roles(void *user, ir_op *op) {
   return op->code != IR_for || !op->attrs || !op->attrs->roles;
 }
 
-bool pass_has_roles(ir_kernel *k) { return !ir_walk(k->body, has_no_roles, NULL); }
+bool pass_region_has_roles(ir_region *region) { return !ir_walk(region, has_no_roles, NULL); }
+bool pass_has_roles(ir_kernel *k) { return pass_region_has_roles(k->body); }
 
 const ir_param *pass_param_of(const ir_kernel *k, const ir_value *root) {
   for (uint32_t i = 0; i < k->param_count; i++)
@@ -68,6 +69,14 @@ bool pass_view_reaches_outside(const ir_kernel *k, const ir_op *view) {
   }
   return false;
 }
+
+static bool drop_edge(void *user, ir_op *op) {
+  const ir_kernel *k = user;
+  if (op->code == IR_view && op->attrs->edge) op->attrs->edge = pass_view_reaches_outside(k, op);
+  return true;
+}
+
+void pass_drop_edges(ir_kernel *k) { ir_walk(k->body, drop_edge, k); }
 
 bool pass_whole_access(const ir_op *op) {
   if (op->code != IR_load && op->code != IR_store) return false;

@@ -12,7 +12,8 @@ bool pass_integer(const ir_value *v, int64_t *out); /* the same for a scalar of 
 
 int64_t pass_divisor(int64_t extent, int64_t limit); /* the largest that is at most `limit`; 1 when none is */
 
-bool pass_has_roles(ir_kernel *k); /* loops whose trips may run side by side */
+bool pass_region_has_roles(ir_region *region); /* loops whose trips may run side by side */
+bool pass_has_roles(ir_kernel *k);
 
 const ir_param *pass_param_of(const ir_kernel *k, const ir_value *root); /* NULL for scratch */
 
@@ -22,6 +23,7 @@ bool pass_read_only(const ir_kernel *k, const ir_value *root);
 /* Whether two params may be one memory: the same, or one the other's alias. Scratch shares with nobody. */
 bool pass_share_memory(const ir_kernel *k, const ir_value *root, const ir_value *other);
 bool pass_view_reaches_outside(const ir_kernel *k, const ir_op *view); /* it may, of what it is a view of */
+void pass_drop_edges(ir_kernel *k);                                    /* of views that are known to stay inside */
 bool pass_at_edge(const ir_value *ref); /* some view on the way to the root may reach outside: then reads fill */
 
 /* A load or store of all of its ref, unmasked; the index of one; and one that is made. */

@@ -42,13 +42,6 @@ static void erase_barriers(pass_ctx *c) {
   }
 }
 
-/* Views of one unit may be known to stay inside where those of any unit were not. */
-static bool drop_edge(void *user, ir_op *op) {
-  const ir_kernel *k = user;
-  if (op->code == IR_view && op->attrs->edge) op->attrs->edge = pass_view_reaches_outside(k, op);
-  return true;
-}
-
 /* What is written at least: each piece once for each unit that it is run by. */
 static uint64_t least_size(const roles *r) {
   uint64_t size = 0;
@@ -98,6 +91,6 @@ bool pass_fuse_roles(pass_ctx *c) {
   k->units_at = r.reason_at;
   if (!fine) return false;
   erase_barriers(c);
-  ir_walk(k->body, drop_edge, k);
+  pass_drop_edges(k); /* views of one unit may be known to stay inside where those of any unit were not */
   return true;
 }
