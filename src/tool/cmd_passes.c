@@ -66,13 +66,9 @@ static exit_code run(tool *t) {
 }
 
 static const option options[] = {
-    KERNEL_OPTION,
-    {"--after", 0, OPTION_VALUE, false, "PASS", "print only what this pass leaves"},
-    FOR_OPTION,
-    UNITS_OPTION,
-    POLLS_OPTION,
-    SET_OPTION,
-    {"--list", 0, OPTION_FLAG, false, "", "name the passes in order, and nothing else"},
+    KERNEL_OPTION, {"--after", 0, OPTION_VALUE, false, "PASS", "print only what this pass leaves"},
+    FOR_OPTION,    UNITS_OPTIONS,
+    SET_OPTION,    {"--list", 0, OPTION_FLAG, false, "", "name the passes in order, and nothing else"},
 };
 
 const command command_passes = {

@@ -48,8 +48,11 @@ static kiln_result make_and_show(tool *t) {
 static exit_code run(tool *t) { return exit_code_of(make_and_show(t)); }
 
 static const option options[] = {
-    KERNEL_OPTION, FOR_OPTION, UNITS_OPTION,
-    POLLS_OPTION,  SET_OPTION, {"--svg", 0, OPTION_VALUE, false, "OUT.svg", "draw it as well"},
+    KERNEL_OPTION,
+    FOR_OPTION,
+    UNITS_OPTIONS,
+    SET_OPTION,
+    {"--svg", 0, OPTION_VALUE, false, "OUT.svg", "draw it as well"},
 };
 
 const command command_plan = {

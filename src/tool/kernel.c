@@ -98,7 +98,7 @@ kiln_result subject_bind(tool *t, const subject *s, ir_module **out) {
   return ir_bind(t->context, s->kernel, s->sizes, s->size_count, NULL, 0, out);
 }
 
-bool units_option(tool *t, kiln_units *out, kiln_profile *profile) {
+bool units_options(tool *t, kiln_units *out, kiln_profile *profile) {
   static const char *const ways[] = {[KILN_UNITS_AUTO] = "auto",
                                      [KILN_UNITS_FUSED] = "fused",
                                      [KILN_UNITS_PHASED] = "phased",

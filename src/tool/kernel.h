@@ -20,12 +20,13 @@ typedef struct subject {
 #define SET_OPTION \
   { "--set", 0, OPTION_VALUE, true, "M=4096", "a symbolic size" }
 
-#define UNITS_OPTION \
-  { "--units", 0, OPTION_VALUE, false, "HOW", "how devices run units that wait: fused, phased, spin, auto (default)" }
-#define POLLS_OPTION \
-  { "--polls", 0, OPTION_VALUE, false, "N", "looks of a unit that spins before it gives up (default: the device's)" }
+#define UNITS_OPTIONS                                                                                                 \
+  {"--units", 0, OPTION_VALUE, false, "HOW", "how devices run units that wait: fused, phased, spin, auto (default)"}, \
+  {                                                                                                                   \
+    "--polls", 0, OPTION_VALUE, false, "N", "looks of a unit that spins before it gives up (default: the device's)"   \
+  }
 /* Both of them; false after a diagnostic. */
-bool units_option(tool *t, kiln_units *out, kiln_profile *profile);
+bool units_options(tool *t, kiln_units *out, kiln_profile *profile);
 
 /* Reads and parses operand 0; `*out` is NULL after a failure. */
 kiln_result module_load(tool *t, kiln_module **out);

@@ -71,7 +71,7 @@ static kiln_result run_open(job *j, kiln_device *device, const run_wish *wish, k
       .sizes = all_sizes(j), .size_count = kernel->symbol_count, .profile = kiln_device_get(device)->profile};
   kiln_program *program = NULL;
   kiln_launch *launch = NULL;
-  if (!units_option(j->tool, &desc.units, &desc.profile)) return KILN_ERROR_INVALID;
+  if (!units_options(j->tool, &desc.units, &desc.profile)) return KILN_ERROR_INVALID;
   kiln_result result = kiln_compile(j->tool->context, kernel, &desc, &program);
   if (result == KILN_OK) result = kiln_launch_create(device, program, &launch);
   if (result == KILN_OK) result = run_launch(j, launch, wish, arrays, ms);
@@ -118,7 +118,7 @@ kiln_result device_profile(tool *t, const char *written, kiln_profile *out) {
 
 kiln_result device_compile(tool *t, const subject *s, const kiln_profile *profile, kiln_program **out) {
   kiln_compile_desc desc = {.sizes = s->sizes, .size_count = s->size_count, .profile = *profile, .validate = true};
-  if (!units_option(t, &desc.units, &desc.profile)) return KILN_ERROR_INVALID;
+  if (!units_options(t, &desc.units, &desc.profile)) return KILN_ERROR_INVALID;
   return kiln_compile(t->context, s->kernel, &desc, out);
 }
 

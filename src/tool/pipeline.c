@@ -12,10 +12,11 @@ kiln_result pipeline_target(tool *t, pass_target *out, kiln_profile *profile) {
   *out = (pass_target){.kind = P_HOST};
   if (!written || strcmp(written, "host") == 0) return KILN_OK;
   kiln_result result = device_profile(t, written, profile);
-  if (result == KILN_OK) result = units_option(t, &out->units, profile) ? KILN_OK : KILN_ERROR_INVALID;
-  const kiln_units units = out->units;
-  if (result == KILN_OK) *out = pass_device_target(profile, units);
-  return result;
+  if (result != KILN_OK) return result;
+  kiln_units units;
+  if (!units_options(t, &units, profile)) return KILN_ERROR_INVALID;
+  *out = pass_device_target(profile, units);
+  return KILN_OK;
 }
 
 kiln_result pipeline_run(tool *t, const subject *s, const pass_target *target, pass_id last, pass_dump_fn dump,
