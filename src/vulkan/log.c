@@ -51,19 +51,35 @@ static kiln_result read_records(reading *r) {
   return result;
 }
 
+/* ---- records ---- */
+
+/* What a record is of; NULL where no row says. */
+static const ir_told *told_of(const reading *r, const uint32_t *row) {
+  const ir_log *log = r->launch->log;
+  return row[0] < log->told_count ? &log->told[row[0]] : NULL;
+}
+
+static const uint32_t *values_of(const reading *r, const uint32_t *row) { return row + 1 + r->launch->log->axis_count; }
+
+/* "block 3 (i 3) unit (t 1)"; `unit` may be empty. */
+static kiln_str name_step(reading *r, kiln_str unit, const uint32_t *row) {
+  text t = text_new(&r->arena);
+  ir_log_step(&t, r->launch->log, row + 1);
+  text_add(&t, unit);
+  return text_str(&t);
+}
+
 static void print_record(reading *r, const ir_told *told, const uint32_t *row) {
   const kiln_device *device = r->launch->device;
   if (!device->print) return;
   text t = text_new(&r->arena);
-  ir_say(&t, told->words, ir_log_values(&r->arena, told, row + 1 + r->launch->log->axis_count), told->count);
+  ir_say(&t, told->words, ir_log_values(&r->arena, told, values_of(r, row)), told->count);
   const kiln_str line = text_str(&t);
   device->print(device->print_user, line.data, line.size);
 }
 
 static void report_check(reading *r, const ir_told *told, const uint32_t *row) {
-  text t = text_new(&r->arena);
-  ir_log_step(&t, r->launch->log, row + 1);
-  const diag_extra extra = {.unit = text_str(&t)};
+  const diag_extra extra = {.unit = name_step(r, (kiln_str){0}, row)};
   diag_report_with(r->launch->device->context->diags, DIAG_check_failed, told->loc, &extra, STR_FMT(told->words));
 }
 
@@ -71,19 +87,8 @@ static void report_check(reading *r, const ir_told *told, const uint32_t *row) {
 
 /* What the record is of, when it `breaks` a rule or does not; else NULL. */
 static const ir_told *told_by_role(const reading *r, const uint32_t *row, bool breaks) {
-  const ir_log *log = r->launch->log;
-  const ir_told *told = row[0] < log->told_count ? &log->told[row[0]] : NULL;
+  const ir_told *told = told_of(r, row);
   return told && told->wait && told->wait->breaks == breaks ? told : NULL;
-}
-
-static const uint32_t *values_of(const reading *r, const uint32_t *row) { return row + 1 + r->launch->log->axis_count; }
-
-/* "block 3 (i 3) unit (t 1)" */
-static kiln_str name_role(reading *r, const ir_log_wait *wait, const uint32_t *row) {
-  text t = text_new(&r->arena);
-  ir_log_step(&t, r->launch->log, row + 1);
-  text_add(&t, wait->unit);
-  return text_str(&t);
 }
 
 static kiln_str name_element(reading *r, const ir_told *told, uint32_t element) {
@@ -102,7 +107,7 @@ static void report_rule(reading *r, const ir_told *told, const uint32_t *row) {
   const uint32_t *values = values_of(r, row);
   const sync_rule rule = values[3] < SYNC_RULES ? (sync_rule)values[3] : SYNC_NONE;
   const kiln_str name = name_element(r, told, values[0]);
-  const diag_extra extra = {.unit = told->wait->unit.size ? name_role(r, told->wait, row) : (kiln_str){0}};
+  const diag_extra extra = {.unit = told->wait->unit.size ? name_step(r, told->wait->unit, row) : (kiln_str){0}};
   diag_report_with(r->launch->device->context->diags, sync_rule_diag(rule), place_of_rule(told, rule), &extra,
                    STR_FMT(name), sync_rule_text(rule), (unsigned long long)values[1], (unsigned long long)values[2]);
 }
@@ -130,7 +135,8 @@ static void note_wait(reading *r, kiln_place *notes, size_t *count, const ir_tol
   const ir_log_wait *wait = told->wait;
   const bool barrier = wait->kind == IR_BARRIER && need > 0;
   text t = text_new(&r->arena);
-  text_format(&t, "%.*s waits for %.*s", STR_FMT(name_role(r, wait, row)), STR_FMT(name_element(r, told, values[0])));
+  text_format(&t, "%.*s waits for %.*s", STR_FMT(name_step(r, wait->unit, row)),
+              STR_FMT(name_element(r, told, values[0])));
   ir_say_wait(&t, wait->kind, barrier ? have / need : 0, barrier ? have % need : have, need);
   notes[(*count)++] = loc_place(told->loc, text_str(&t));
   text help = text_new(&r->arena);
@@ -168,14 +174,12 @@ static bool tell_deadlock(reading *r) {
 
 /* The first check of a launch that failed is told of. True: there is one, or roles found a fault. */
 static bool tell_records(reading *r) {
-  const ir_log *log = r->launch->log;
   const bool broken = tell_rules(r);
   bool failed = tell_deadlock(r) || broken;
   for (uint64_t i = 0; i < r->kept; i++) {
     const uint32_t *row = r->records[i].row;
-    if (row[0] >= log->told_count) continue;
-    const ir_told *told = &log->told[row[0]];
-    if (told->wait) continue;
+    const ir_told *told = told_of(r, row);
+    if (!told || told->wait) continue;
     if (!told->check)
       print_record(r, told, row);
     else if (!failed)
