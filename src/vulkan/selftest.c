@@ -53,24 +53,27 @@ static void expect_barrier(uint32_t data[VK_PROBE_WORDS]) {
   memcpy(data + count, now, sizeof now);
 }
 
-static void fill_subgroup(uint32_t data[VK_PROBE_WORDS]) { (void)data; }
-
 /* Each invocation writes 1 when sum, maximum and shuffle over its subgroup are right. */
-static void expect_subgroup(uint32_t data[VK_PROBE_WORDS]) {
+static void expect_ones(uint32_t data[VK_PROBE_WORDS]) {
   for (uint32_t i = 0; i < VK_PROBE_WORDS / 2; i++) data[i] = 1;
 }
 
+/* Of subgroups that go different ways: whether a control barrier of one is right; else one of memory must do. */
+static void note_control(vk_facts *facts, bool right) { facts->lock_step = !right; }
+static void note_memory(vk_facts *facts, bool right) { facts->roles_fail = facts->lock_step && !right; }
+static void note_progress(vk_facts *facts, bool right) { facts->progress = right; }
+
+#define PROBE(id) .name = #id, .words = vk_probe_##id, .word_count = sizeof vk_probe_##id / 4
+
 static const vk_probe probes[] = {
-    {"loop", vk_probe_loop, sizeof vk_probe_loop / 4, fill_loop, expect_loop, "loops end too early", 0},
-    {"arithmetic", vk_probe_arithmetic, sizeof vk_probe_arithmetic / 4, fill_arithmetic, expect_arithmetic,
-     "arithmetic is wrong", 0},
-    {"barrier", vk_probe_barrier, sizeof vk_probe_barrier / 4, fill_barrier, expect_barrier,
-     "barriers or shared memory do not work", 0},
-    {"subgroup", vk_probe_subgroup, sizeof vk_probe_subgroup / 4, fill_subgroup, expect_subgroup,
-     "subgroup operations are wrong", 0},
-    {"meet_control", vk_probe_meet_control, sizeof vk_probe_meet_control / 4, fill_subgroup, expect_subgroup, NULL, 0},
-    {"meet_memory", vk_probe_meet_memory, sizeof vk_probe_meet_memory / 4, fill_subgroup, expect_subgroup, NULL, 0},
-    {"progress", vk_probe_progress, sizeof vk_probe_progress / 4, fill_subgroup, expect_subgroup, NULL, VK_PROBE_WORDS},
+    {PROBE(loop), .fill = fill_loop, .expect = expect_loop, .meaning = "loops end too early"},
+    {PROBE(arithmetic), .fill = fill_arithmetic, .expect = expect_arithmetic, .meaning = "arithmetic is wrong"},
+    {PROBE(barrier), .fill = fill_barrier, .expect = expect_barrier,
+     .meaning = "barriers or shared memory do not work"},
+    {PROBE(subgroup), .expect = expect_ones, .meaning = "subgroup operations are wrong"},
+    {PROBE(meet_control), .expect = expect_ones, .note = note_control},
+    {PROBE(meet_memory), .expect = expect_ones, .note = note_memory},
+    {PROBE(progress), .expect = expect_ones, .note = note_progress, .invocations = VK_PROBE_WORDS},
 };
 
 const vk_probe *vk_probes(size_t *count) {
@@ -99,28 +102,17 @@ static kiln_result run_probe(kiln_device *device, const vk_probe *probe, uint32_
   return result;
 }
 
-/* Of subgroups that go different ways: whether a control barrier of one is right; else one of memory must do. And
- * whether one may wait for another. */
-static void note_fact(vk_facts *facts, const vk_probe *probe, bool right) {
-  if (strcmp(probe->name, "progress") == 0)
-    facts->progress = right;
-  else if (strcmp(probe->name, "meet_control") == 0)
-    facts->lock_step = !right;
-  else if (facts->lock_step && !right)
-    facts->roles_fail = true;
-}
-
 /* Runs one probe; says in `refusal` where its answer is wrong. */
 static kiln_result judge_probe(kiln_device *device, const vk_probe *probe, vk_candidate *candidate) {
   char *refusal = candidate->refusal;
-  uint32_t data[VK_PROBE_WORDS] = {0}, expected[VK_PROBE_WORDS] = {0};
-  probe->fill(data);
-  probe->fill(expected);
+  uint32_t data[VK_PROBE_WORDS] = {0}, expected[VK_PROBE_WORDS];
+  if (probe->fill) probe->fill(data);
+  memcpy(expected, data, sizeof expected);
   probe->expect(expected);
   kiln_result result = run_probe(device, probe, data);
   if (result) return result;
-  if (!probe->meaning) {
-    note_fact(&candidate->facts, probe, memcmp(data, expected, sizeof data) == 0);
+  if (probe->note) {
+    probe->note(&candidate->facts, memcmp(data, expected, sizeof data) == 0);
     return KILN_OK;
   }
   for (uint32_t i = 0; i < VK_PROBE_WORDS; i++) {
