@@ -28,10 +28,15 @@ static kiln_result read_queues(const vk_table *call, VkPhysicalDevice physical, 
   return KILN_OK;
 }
 
-static kiln_result find_extension(const vk_table *call, VkPhysicalDevice physical, mem m, const char *name,
-                                  bool *found) {
+/* What a device has by its version of Vulkan, or by an extension. */
+typedef struct addition {
+  const char *extension;
+  bool has;
+} addition;
+
+static kiln_result find_extensions(const vk_table *call, VkPhysicalDevice physical, mem m, addition *wanted,
+                                   size_t wanted_count) {
   uint32_t count = 0;
-  *found = false;
   VkResult result = call->EnumerateDeviceExtensionProperties(physical, NULL, &count, NULL);
   if (result != VK_SUCCESS) return vk_result_meaning(result);
   if (!count) return KILN_OK;
@@ -40,24 +45,13 @@ static kiln_result find_extension(const vk_table *call, VkPhysicalDevice physica
   if (!extensions) return KILN_ERROR_MEMORY;
   result = call->EnumerateDeviceExtensionProperties(physical, NULL, &count, extensions);
   for (uint32_t i = 0; result >= VK_SUCCESS && i < count; i++)
-    if (!strcmp(extensions[i].extensionName, name)) *found = true;
+    for (size_t k = 0; k < wanted_count; k++)
+      wanted[k].has |= strcmp(extensions[i].extensionName, wanted[k].extension) == 0;
   mem_free(m, extensions, size);
   return result < VK_SUCCESS ? vk_result_meaning(result) : KILN_OK;
 }
 
-/* Whether a device has an extension, or a version of Vulkan that it is part of. */
-static kiln_result find_promoted(const vk_table *call, VkPhysicalDevice physical, mem m, const vk_facts *facts,
-                                 uint32_t version, const char *name, bool *found, bool *by_extension) {
-  *found = facts->properties.apiVersion >= version;
-  *by_extension = false;
-  if (*found) return KILN_OK;
-  kiln_result result = find_extension(call, physical, m, name, found);
-  *by_extension = *found;
-  return result;
-}
-
-/* Structures of the features that a device may have: the chain asks for those that it knows. */
-static void *chain(bool known, void *structure, void *next) {
+void *vk_chain(bool known, void *structure, void *next) {
   if (known) ((VkBaseOutStructure *)structure)->pNext = next;
   return known ? structure : next;
 }
@@ -69,7 +63,7 @@ static void read_features(const vk_table *call, VkPhysicalDevice physical, bool 
   VkPhysicalDeviceShaderAtomicInt64Features atomics = {
       .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_ATOMIC_INT64_FEATURES};
   VkPhysicalDeviceFeatures2 features = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2};
-  features.pNext = chain(has_size_control, &control, chain(has_atomics, &atomics, NULL));
+  features.pNext = vk_chain(has_size_control, &control, vk_chain(has_atomics, &atomics, NULL));
   call->GetPhysicalDeviceFeatures2(physical, &features);
   out->f64 = features.features.shaderFloat64;
   out->i64 = features.features.shaderInt64;
@@ -99,16 +93,19 @@ kiln_result vk_facts_read(const vk_table *call, VkPhysicalDevice physical, mem m
   call->GetPhysicalDeviceMemoryProperties(physical, &out->memory);
   kiln_result result = read_queues(call, physical, m, out);
   if (result || out->properties.apiVersion < VK_API_VERSION_1_1) return result;
-  bool has_size_control, has_atomics;
-  result = find_promoted(call, physical, m, out, VK_API_VERSION_1_3, VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME,
-                         &has_size_control, &out->size_by_extension);
-  if (!result)
-    result = find_promoted(call, physical, m, out, VK_API_VERSION_1_2, VK_KHR_SHADER_ATOMIC_INT64_EXTENSION_NAME,
-                           &has_atomics, &out->atomics_by_extension);
-  if (!result) result = find_extension(call, physical, m, "VK_EXT_shader_split_barrier", &out->split_barrier);
+  enum { SIZE_CONTROL, ATOMICS, SPLIT_BARRIER, ADDITIONS };
+  const bool has_1_2 = out->properties.apiVersion >= VK_API_VERSION_1_2,
+             has_1_3 = out->properties.apiVersion >= VK_API_VERSION_1_3;
+  addition additions[ADDITIONS] = {[SIZE_CONTROL] = {VK_EXT_SUBGROUP_SIZE_CONTROL_EXTENSION_NAME, has_1_3},
+                                   [ATOMICS] = {VK_KHR_SHADER_ATOMIC_INT64_EXTENSION_NAME, has_1_2},
+                                   [SPLIT_BARRIER] = {"VK_EXT_shader_split_barrier", false}};
+  result = find_extensions(call, physical, m, additions, ADDITIONS);
   if (result) return result;
-  read_properties(call, physical, has_size_control, out);
-  read_features(call, physical, has_size_control, has_atomics, out);
+  out->size_by_extension = !has_1_3;
+  out->atomics_by_extension = !has_1_2;
+  out->split_barrier = additions[SPLIT_BARRIER].has;
+  read_properties(call, physical, additions[SIZE_CONTROL].has, out);
+  read_features(call, physical, additions[SIZE_CONTROL].has, additions[ATOMICS].has, out);
   return KILN_OK;
 }
 

@@ -44,12 +44,12 @@ static VkResult create_device(const vk_table *call, const vk_candidate *candidat
       .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_ATOMIC_INT64_FEATURES, .shaderBufferInt64Atomics = VK_TRUE};
   VkPhysicalDeviceSubgroupSizeControlFeatures control = {
       .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES,
-      .pNext = facts->i64_atomics ? &atomics : NULL,
       .subgroupSizeControl = VK_TRUE,
       .computeFullSubgroups = VK_TRUE};
-  VkPhysicalDeviceFeatures2 features = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
-                                        .pNext = facts->chooses_size ? &control : control.pNext,
-                                        .features = {.shaderFloat64 = facts->f64, .shaderInt64 = facts->i64}};
+  VkPhysicalDeviceFeatures2 features = {
+      .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2,
+      .pNext = vk_chain(facts->chooses_size, &control, vk_chain(facts->i64_atomics, &atomics, NULL)),
+      .features = {.shaderFloat64 = facts->f64, .shaderInt64 = facts->i64}};
   VkDeviceQueueCreateInfo queue = {.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
                                    .queueFamilyIndex = facts->queue_family,
                                    .queueCount = 1,

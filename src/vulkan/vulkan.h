@@ -123,6 +123,8 @@ kiln_result vk_check_process(const vk_instance *instance, diag_sink *diags);
 kiln_result vk_facts_read(const vk_table *call, VkPhysicalDevice physical, mem m, vk_facts *out);
 void vk_facts_judge(const vk_facts *facts, char refusal[VK_REASON_SIZE]);
 kiln_profile vk_facts_profile(const vk_facts *facts);
+/* The pNext of a chain of structures, each of which the device knows or not. */
+void *vk_chain(bool known, void *structure, void *next);
 
 /* selftest.c: fills candidate->refusal when a probe fails; an error only when the host is out of memory. */
 kiln_result vk_selftest(kiln_context *context, const vk_instance *instance, vk_candidate *candidate);
