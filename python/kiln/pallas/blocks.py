@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from jax._src.pallas.core import Blocked, Element, Squeezed
 
-from kiln.pallas.bounds import Bounds
 from kiln.pallas.equation import Axis, Ref, Value
 from kiln.pallas.lower import Lowering
 from kiln.pallas.memory import clamped
@@ -62,8 +61,7 @@ def block_of(mapping: Any, param: Param, axes: Sequence[Axis], prefetch: Sequenc
     dims = mapping.block_shape
     writer = Writer(names, indent=2)
     low = Lowering(writer, axes)
-    indices = [Value(a.name, (), np.dtype(np.int32), None, _index_bounds(a)) for a in axes]
-    found = low.jaxpr(mapping.index_map_jaxpr, [*indices, *prefetch])
+    found = low.jaxpr(mapping.index_map_jaxpr, [*(axis.index for axis in axes), *prefetch])
     starts = [_start(low, v, dim, extent) for v, dim, extent in zip(found, dims, param.shape, strict=True)]
     shape = tuple(mapping.transformed_block_aval.shape)
     moves = tuple(_mover(v, axes) for v in starts)
@@ -71,10 +69,6 @@ def block_of(mapping: Any, param: Param, axes: Sequence[Axis], prefetch: Sequenc
     header = "" if whole else _header(param, dims, starts, writer)
     covers = all(_covers(v, dim, n, axes) for v, dim, n in zip(starts, dims, param.shape, strict=True))
     return Block(Ref(param.name, shape, param.dtype), header, moves, covers and _independent(starts))
-
-
-def _index_bounds(axis: Axis) -> Bounds:
-    return Bounds(0, axis.size - 1 if axis.size else 2**31 - 1)
 
 
 def _size(dim: Any) -> int:

@@ -352,7 +352,7 @@ def lower_parallel_loop(low: Lowering, eqn: Equation) -> Sequence[Operand]:
 @rule("program_id")
 def lower_program_id(low: Lowering, eqn: Equation) -> Operand:
     """The index of a grid axis."""
-    return _index(_axis(low, eqn))
+    return _axis(low, eqn).index
 
 
 @rule("axis_index")
@@ -362,12 +362,7 @@ def lower_axis_index(low: Lowering, eqn: Equation) -> Operand:
     found = next((axis for axis in low.axes if axis.label is not None and axis.label == wanted), None)
     if found is None:
         raise low.unsupported("the primitive `axis_index`", "a kernel does not talk to the other devices of a mesh")
-    return _index(found)
-
-
-def _index(axis: Axis) -> Value:
-    limits = Bounds(0, max(axis.size - 1, 0)) if axis.size is not None else Bounds(0, 2**31 - 1)
-    return Value(axis.name, (), np.dtype(np.int32), None, limits)
+    return found.index
 
 
 @rule("num_programs")

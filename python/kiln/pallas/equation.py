@@ -56,6 +56,11 @@ class Axis:
     mapped: bool
     label: Any = None
 
+    @property
+    def index(self) -> Value:
+        """The index as a value of the body."""
+        return Value(self.name, (), np.dtype(np.int32), None, Bounds(0, (self.size or 2**31) - 1))
+
 
 @dataclasses.dataclass(slots=True)
 class Equation:

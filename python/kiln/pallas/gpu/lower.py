@@ -56,12 +56,7 @@ class Mesh:
     def values(self) -> dict[Any, Value]:
         """The index of every axis."""
         groups = ((self.names, self.axes), *((team.names, team.axes) for team in self._levels))
-        return {name: index(axis) for names, axes in groups for name, axis in zip(names, axes, strict=False)}
-
-
-def index(axis: Axis) -> Value:
-    """The index of an axis as a value of the body."""
-    return Value(axis.name, (), np.dtype(np.int32), None, Bounds(0, (axis.size or 2**31) - 1))
+        return {name: axis.index for names, axes in groups for name, axis in zip(names, axes, strict=False)}
 
 
 def mesh_of(mesh: Any, grid: list[Axis], names: Names, around: Mapping[Any, int]) -> Mesh:
