@@ -164,9 +164,17 @@ def resolve(
     return spot(low, ref, None), left
 
 
-def whole(low: Lowering, ref: Ref, transforms: Sequence[Any], what: str, hint: str = "") -> Spot:
+def whole(
+    low: Lowering,
+    ref: Ref,
+    transforms: Sequence[Any],
+    what: str,
+    hint: str = "",
+    clamp: bool = True,
+    points: bool = False,
+) -> Spot:
     """What transforms show of a ref, where that must be a part of it: `what` is refused otherwise."""
-    part, rest = resolve(low, ref, transforms)
+    part, rest = resolve(low, ref, transforms, clamp, points)
     if rest:
         raise low.unsupported(f"{what} {rest[0]}", hint)
     return part
@@ -307,15 +315,13 @@ def lower_masked_swap(low: Lowering, eqn: Equation) -> Operand:
 def _atomic_part(low: Lowering, ref: Ref, transforms: Sequence[Any]) -> Spot:
     """What an atomic changes. Points outside stay there: what is written is dropped, as in JAX's interpreter."""
     *outer, last = transforms
+    what = "an atomic on memory seen through"
     if not isinstance(last, NDIndexer) or not has_arrays(last):
-        return whole(low, ref, transforms, "an atomic on memory seen through")
+        return whole(low, ref, transforms, what)
     entries = zip(last.indices, last.shape, strict=True)
     indices = [i if isinstance(i, Slice) else _from_end(low, integer(low, i), n) for i, n in entries]
     points = dataclasses.replace(last, indices=tuple(indices))
-    part, rest = resolve(low, ref, (*outer, points), clamp=False, points=True)
-    if rest:
-        raise low.unsupported(f"an atomic on memory seen through {rest[0]}")
-    return part
+    return whole(low, ref, (*outer, points), what, clamp=False, points=True)
 
 
 @rule("atomic_rmw")
@@ -355,13 +361,8 @@ def copy_of(low: Lowering, ref: Ref) -> Ref:
     """Memory that begins as a ref's, which keeps what it has, and goes from grid step to grid step; vmap's have own."""
     name = low.writer.names.fresh()
     low.writer.line(f"scratch {name}: {type_text(ref.dtype, ref.shape)}")
-    copy = f"{name}[...] = {ref.text}[...]"
-    first = [f"{axis.name} == 0" for axis in low.axes if not axis.mapped]
-    if first:
-        with low.writer.region(f"when {' & '.join(low.writer.let(test)[0] for test in first)}"):
-            low.writer.line(copy)
-    else:
-        low.writer.line(copy)
+    first = [low.writer.let(f"{axis.name} == 0")[0] for axis in low.axes if not axis.mapped]
+    low.writer.line_when(" & ".join(first), f"{name}[...] = {ref.text}[...]")
     return Ref(name, ref.shape, ref.dtype)
 
 

@@ -139,6 +139,11 @@ class Writer:
             self.lines.append(f"{self._indent}source {quote(self._place.file)}:{self._place.line}:{self._place.column}")
         self.lines.append(self._indent + text)
 
+    def line_when(self, condition: str, text: str) -> None:
+        """Writes one statement that is run where a condition holds; always where there is none."""
+        with self.region(f"when {condition}") if condition else contextlib.nullcontext():
+            self.line(text)
+
     def let(self, expression: str, count: int = 1) -> list[str]:
         """Names the results of an expression."""
         names = [self.names.fresh() for _ in range(count)]

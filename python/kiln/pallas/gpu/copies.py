@@ -61,8 +61,7 @@ def lower_to_smem(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
     low.writer.line(" ".join(words + _when(condition)))
     if condition is not None and barrier:
         dropped = low.elementwise("not", [condition], (), np.bool_)
-        with low.writer.region(f"when {dropped.text}"):
-            low.writer.line(arrival)
+        low.writer.line_when(dropped.text, arrival)
     return []
 
 

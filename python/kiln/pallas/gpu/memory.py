@@ -121,12 +121,11 @@ def across(low: GpuLowering, names: Sequence[Any]) -> str:
 
 def write_by_leader(low: GpuLowering, words: Sequence[str], axis: Any) -> None:
     """A statement for all blocks along an axis of the cluster, which the first of them alone makes, as in JAX."""
-    if axis is None:
-        low.writer.line(" ".join(words))
-        return
-    leads = low.binary("eq", low.axis_index(axis), low.constant(0), np.bool_)
-    with low.writer.region(f"when {leads.text}"):
-        low.writer.line(" ".join([*words, across(low, [axis])]))
+    leads = ""
+    if axis is not None:
+        leads = low.binary("eq", low.axis_index(axis), low.constant(0), np.bool_).text
+        words = [*words, across(low, [axis])]
+    low.writer.line_when(leads, " ".join(words))
 
 
 # ---- scopes ----

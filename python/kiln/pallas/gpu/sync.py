@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,33 +19,31 @@ from kiln.pallas.lower import rule
 # ---- barriers ----
 
 
-def _barrier(low: GpuLowering, eqn: Equation) -> str:
-    ref, *leaves = eqn.operands
+def _barrier(low: GpuLowering, eqn: Equation, operands: Sequence[Operand]) -> str:
+    ref, *leaves = operands
     return element(low, ref, tree_util.tree_unflatten(eqn.params["transforms_treedef"], leaves))
 
 
 @rule("barrier_arrive", machine="gpu")
 def lower_arrive(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
     """One arrival, under a condition where the program has one, as it may in JAX 0.12."""
-    ref, *leaves = eqn.operands
-    condition = leaves.pop() if eqn.params.get("has_user_predicate") else None
-    line = f"arrive {element(low, ref, tree_util.tree_unflatten(eqn.params['transforms_treedef'], leaves))}"
-    with low.writer.region(f"when {condition.typed}") if condition else contextlib.nullcontext():
-        low.writer.line(line)
+    operands = list(eqn.operands)
+    condition = operands.pop().typed if eqn.params.get("has_user_predicate") else ""
+    low.writer.line_when(condition, f"arrive {_barrier(low, eqn, operands)}")
     return []
 
 
 @rule("barrier_wait", machine="gpu")
 def lower_wait(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
     """The end of the next phase."""
-    low.writer.line(f"wait {_barrier(low, eqn)}")
+    low.writer.line(f"wait {_barrier(low, eqn, eqn.operands)}")
     return []
 
 
 @rule("barrier_test", machine="gpu")
 def lower_test(low: GpuLowering, eqn: Equation) -> Operand:
     """Whether a wait would end now."""
-    return low.let(f"test {_barrier(low, eqn)}", (), np.bool_)
+    return low.let(f"test {_barrier(low, eqn, eqn.operands)}", (), np.bool_)
 
 
 # ---- semaphores ----
