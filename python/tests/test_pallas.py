@@ -133,8 +133,9 @@ def test_vmap_grad_scan_and_cond(x):
     del primal
 
 
-def test_start_without_what_only_kernels_for_gpus_want():
-    code = "import sys, kiln.pallas; sys.exit('jax._src.pallas.mosaic_gpu.core' in sys.modules)"
+@pytest.mark.parametrize("module", ["mosaic_gpu.core", "mosaic.pipeline"])
+def test_start_without_what_only_kernels_for_gpus_or_with_pipelines_want(module):
+    code = f"import sys, kiln.pallas; sys.exit('jax._src.pallas.{module}' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

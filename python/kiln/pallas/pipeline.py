@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from jax import tree_util
-from jax._src.pallas.mosaic import pipeline as mosaic
 from jax._src.state.types import TransformedRef
 
 from kiln.pallas.equation import Axis, Equation, Operand, Ref, Value
@@ -21,6 +20,8 @@ from kiln.pallas.memory import view_through
 @rule("emit_pipeline")
 def lower_emit_pipeline(low: Lowering, eqn: Equation) -> Sequence[Operand]:
     """What JAX makes of a pipeline for a TPU."""
+    from jax._src.pallas.mosaic import pipeline as mosaic  # takes long, and is there where a program has pipelines
+
     if not hasattr(mosaic, "emit_pipeline_to_jaxpr"):
         raise low.unsupported("a pipeline as a primitive", "leave JAX's flag use_emit_pipeline_primitive off")
     steps = mosaic.emit_pipeline_to_jaxpr(eqn.in_avals, grid_names=None, grid_sizes=(), **eqn.params)
