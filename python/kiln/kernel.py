@@ -155,7 +155,9 @@ class Kernel:
         named = tuple((name.encode(), _size(name, value)) for name, value in (sizes or {}).items())
         filled, results = self._complete(given, named)
         settings = request_settings(on, check, seed, checks)
-        launch(self.handle, filled, settings, _native.sizes_of(named)).tell(self.name, stacklevel=2)
+        explored = launch(self.handle, filled, settings, _native.sizes_of(named))
+        if explored is not None:
+            explored.tell(self.name, stacklevel=2)
         self._write_back(args, given)
         return results[0] if len(results) == 1 else (tuple(results) or None)
 
@@ -246,8 +248,8 @@ def launch(
     filled: ctypes.Array[_native.Array],
     settings: Settings,
     sizes: ctypes.Array[_native.Size],
-) -> Explored:
-    """Runs a kernel on arrays, one per parameter; by all schedules, what that came to."""
+) -> Explored | None:
+    """Runs a kernel on arrays, one per parameter; what that came to where it is by all schedules."""
     wanted = request(handle, settings)
     wanted.sizes, wanted.size_count = sizes, len(sizes)
     wanted.arrays, wanted.array_count = filled, len(filled)
@@ -256,7 +258,7 @@ def launch(
     try:
         if result:
             raise failure(lib.kiln_seat_context(seat), result) if seat else MemoryError("no memory for a launch")
-        return explored_of(lib.kiln_seat_explored(seat))
+        return explored_of(lib.kiln_seat_explored(seat)) if settings.exhaustive else None
     finally:
         lib.kiln_seat_give_back(seat)
 

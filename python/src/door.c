@@ -155,8 +155,8 @@ static bool note(const entry *found, kiln_result result, kiln_seat *seat, uint64
   return true;
 }
 
-static void note_explored(int64_t number, const kiln_seat *seat) {
-  if (!seat) return;
+static void note_explored(int64_t number, const kiln_request *request, const kiln_seat *seat) {
+  if (!seat || request->exhaustive == 0) return;
   pthread_mutex_lock(&door.lock);
   door.entries[number].explored = kiln_seat_explored(seat);
   pthread_mutex_unlock(&door.lock);
@@ -312,7 +312,7 @@ static void launch(void *user, kiln_array *arrays, size_t count, meeting_end *en
   found.request.arrays = arrays;
   found.request.array_count = count;
   end->result = kiln_seat_run(&found.request, &seat);
-  note_explored(number, seat);
+  note_explored(number, &found.request, seat);
   if (end->result == KILN_OK || note(&found, end->result, seat, launch)) {
     end->result = KILN_OK;
     kiln_seat_give_back(seat);

@@ -13,14 +13,9 @@ enum { PLANS = 16 };
 typedef struct ready {
   kiln_host_plan *plan;     /* NULL: nothing here, */
   kiln_device_plan *device; /* or it is for the seat's device */
-  const kiln_kernel *kernel;
-  uint64_t seed;
-  bool check;
-  kiln_order order;
-  kiln_timing timing;
-  uint32_t longest;
-  uint64_t shapes; /* hash of all array types and sizes: plans refuse arrays of other shapes themselves */
-  uint64_t used;   /* the seat's clock */
+  kiln_request request;     /* that it was made for; its arrays and files may be gone */
+  uint64_t shapes;          /* hash of all array types and sizes: plans refuse arrays of other shapes themselves */
+  uint64_t used;            /* the seat's clock */
 } ready;
 
 struct kiln_seat {
@@ -113,9 +108,10 @@ static uint64_t hash_shapes(const kiln_request *request) {
 }
 
 static bool is_for(const ready *r, const kiln_request *request, uint64_t shapes) {
-  return r->kernel == request->kernel && r->shapes == shapes && r->check == request->check &&
-         r->seed == request->seed && r->order == request->order && r->timing == request->timing &&
-         r->longest == request->longest;
+  const kiln_request *own = &r->request;
+  return own->kernel == request->kernel && r->shapes == shapes && own->check == request->check &&
+         own->seed == request->seed && own->order == request->order && own->timing == request->timing &&
+         own->longest == request->longest;
 }
 
 static ready *find(kiln_seat *seat, const kiln_request *request, uint64_t shapes) {
@@ -167,7 +163,7 @@ void kiln_seat_forget(const kiln_kernel *kernel) {
   add_idle(atomic_exchange(&handy, NULL));
   for (kiln_seat *seat = idle; seat; seat = seat->next)
     for (size_t i = 0; i < PLANS; i++)
-      if (seat->ready[i].kernel == kernel) drop(&seat->ready[i]);
+      if (seat->ready[i].request.kernel == kernel) drop(&seat->ready[i]);
   pthread_mutex_unlock(&lock);
 }
 
@@ -248,12 +244,7 @@ static kiln_result run(kiln_seat *seat, const kiln_request *request, uint64_t sh
     r = least_used(seat);
     kiln_result result = on_host ? prepare_host(seat, request, r) : prepare_device(seat, request, r);
     if (result != KILN_OK) return result;
-    r->kernel = request->kernel;
-    r->seed = request->seed;
-    r->check = request->check;
-    r->order = request->order;
-    r->timing = request->timing;
-    r->longest = request->longest;
+    r->request = *request;
     r->shapes = shapes;
   }
   r->used = ++seat->clock;

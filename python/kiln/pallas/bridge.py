@@ -52,14 +52,13 @@ class Run:
         self._end: int | None = None
         self._last_faults: list[Fault] | None = None
 
+    @property
+    def _launches(self) -> range:
+        return range(self._first, door.count() if self._end is None else self._end)
+
     def _entries(self) -> list[door.Entry]:
         """One for each launch, in order."""
-        end = self._end if self._end is not None else door.count()
-        return [entry for entry in door.launched(self._first, end) if entry.settings == self._settings]
-
-    def _mine(self, launch: int, entry: door.Entry) -> bool:
-        end = self._end if self._end is not None else door.count()
-        return self._first <= launch < end and entry.settings == self._settings
+        return [entry for entry in door.launched(self._launches) if entry.settings == self._settings]
 
     @property
     def kernels(self) -> list[Kernel]:
@@ -69,13 +68,16 @@ class Run:
     @property
     def explored(self) -> dict[Kernel, Explored]:
         """With `exhaustive`: what the latest launch of each kernel came to."""
-        found = {entry.kernel: door.explored(entry) for entry in self._entries()}
+        if not self._settings.exhaustive:
+            return {}
+        found = {entry.kernel: door.explored(entry) for entry in dict.fromkeys(self._entries())}
         return {kernel: explored for kernel, explored in found.items() if explored.schedules or explored.too_long}
 
     @property
     def errors(self) -> list[Error]:
         """What launches failed of, oldest first."""
-        found = [failed for failed in door.failures() if self._mine(failed.launch, failed.entry)]
+        failures, launches = door.failures(), self._launches
+        found = [each for each in failures if each.launch in launches and each.entry.settings == self._settings]
         return [error for failed in found for error in failed.errors]
 
     @property

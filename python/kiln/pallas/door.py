@@ -99,10 +99,10 @@ def count() -> int:
     return lib.kiln_door_count()
 
 
-def launched(first: int, end: int) -> list[Entry]:
-    """What was launched, from one count to another; of the last million launches."""
-    numbers = (ctypes.c_int32 * max(end - first, 0))()
-    written = lib.kiln_door_log(first, numbers, len(numbers))
+def launched(launches: range) -> list[Entry]:
+    """What was launched at these counts, as far as they are among the last million."""
+    numbers = (ctypes.c_int32 * len(launches))()
+    written = lib.kiln_door_log(launches.start, numbers, len(numbers))
     with _lock:
         return [_entries[number] for number in numbers[:written]]
 
