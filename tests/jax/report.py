@@ -122,8 +122,7 @@ def _failures(on: str, results: dict[str, tuple[Rows, float]]) -> list[str]:
         return reached(row) and not passed(row) and row["outcome"] != "skipped"
 
     def argument(row: dict[str, Any]) -> str:
-        difference = known(on, row["id"])
-        return difference.why if difference else cause(row)
+        return known(on, row["id"]) or cause(row)
 
     examples = {argument(row): row["id"] for rows, _ in results.values() for row in rows if failed(row)}
     causes = _causes(results, argument, failed)
