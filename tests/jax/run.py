@@ -90,10 +90,8 @@ class Shard(threading.Thread):
             "devices": DEVICES.get(self.file.stem, 1),
         }
         path = os.pathsep.join([str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
-        settings = {"PYTHONPATH": path, "JAX_PLATFORMS": "cpu", "KILN_CONFORMANCE": json.dumps(wanted)}
-        if wanted["devices"] > 1:
-            settings["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={wanted['devices']}"
-        return {**os.environ, **settings}
+        platform = {"JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": str(wanted["devices"])}
+        return {**os.environ, **platform, "PYTHONPATH": path, "KILN_CONFORMANCE": json.dumps(wanted)}
 
     def _session(self) -> bool:
         """One pytest process: true when it came to its end, false when a test ended it or ran too long."""

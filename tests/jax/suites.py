@@ -72,10 +72,12 @@ def run(suite: drivers.Suite, on: str) -> tuple[list[dict[str, Any]], list[str]]
     loader.testNamePatterns = [suite.pattern]
     tests = cases(loader.loadTestsFromModule(importlib.import_module(suite.module)))
     verdicts: list[str] = []
-    place = contextlib.ExitStack()
-    place.enter_context(pretend(suite.platform))
-    place.enter_context(tests_hear(suite.platform))
-    with place, census.open_census(run=True) as notes, kp.interpreter(on=on):
+    with (
+        pretend(suite.platform),
+        tests_hear(suite.platform),
+        census.open_census(run=True) as notes,
+        kp.interpreter(on=on),
+    ):
         for test in tests:
             before = notes.count
             told = verdict(test, suite.seconds)
