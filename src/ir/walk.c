@@ -51,5 +51,5 @@ static bool ends_region(const ir_op *op) { return !op->next || op->next->code ==
 bool ir_lives_to_end(const ir_kernel *k, const ir_op *op) {
   const ir_region *region = op->parent;
   while (region->owner && region->owner->code == IR_scope && ends_region(region->owner)) region = region->owner->parent;
-  return region == k->body;
+  return region == k->body && !op->attrs->inner;
 }

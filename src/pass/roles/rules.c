@@ -137,8 +137,9 @@ static void judge(phasing *p, const role *r, const tally *t, ir_builder *b, val 
 
 /* Of `open` ones nothing is asked; what a wait leaves in a semaphore was wanted, unless that ends before the kernel. */
 static bool is_judged(const phasing *p, const role *r, const tally *t) {
-  const ir_attrs *attrs = t->made->def->attrs;
-  if (attrs->open || (t->kept && !attrs->inner) || !asks(p, r, t)) return false;
+  const ir_op *made = t->made->def;
+  const bool wanted = t->kept && ir_lives_to_end(p->c->kernel, made);
+  if (made->attrs->open || wanted || !asks(p, r, t)) return false;
   return t->need > 0 || is_judge(p, r, t);
 }
 
