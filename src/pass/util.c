@@ -108,8 +108,18 @@ void pass_store_whole(ir_builder *b, ir_value *ref, ir_value *v) {
   ir_make(b, IR_store, (ir_value *[]){ref, v}, 2, &attrs);
 }
 
+void pass_clear(ir_builder *b, ir_value *ref) {
+  pass_store_whole(b, ref, ir_full(b, ref->type.dtype, &ref->type.shape, 0));
+}
+
 ir_index pass_point(ir_builder *b, int32_t operand, int64_t start) {
   return (ir_index){.point = true, .operand = operand, .start = ir_dim_const(b->module, start), .stride = 1};
+}
+
+ir_attrs pass_row_index(ir_builder *b, const ir_shape *shape, int32_t operand, int64_t start) {
+  ir_attrs attrs = pass_whole_index(b, shape);
+  attrs.index[0] = pass_point(b, operand, start);
+  return attrs;
 }
 
 ir_value *pass_scratch(ir_builder *b, ir_space space, ir_dtype dtype, const ir_shape *shape, kiln_str name) {
@@ -202,6 +212,11 @@ void pass_erase_all(ir_region *region) {
   while (region->last) ir_erase(region->last);
 }
 
+void pass_set_body(ir_kernel *k, ir_region *body) {
+  pass_erase_all(k->body);
+  k->body = body;
+}
+
 ir_op *pass_yield_of(const ir_region *region) {
   return region->last && region->last->code == IR_yield ? region->last : NULL;
 }
@@ -257,6 +272,22 @@ bool pass_only_looks(const ir_op *op) {
   return op->attrs->order != IR_ORDER_RELEASE && pass_splat(op->operands[1], &bits) && bits == 0;
 }
 
-bool pass_gives(const ir_op *op, const ir_value *made) {
-  return (op->code == IR_arrive || op->code == IR_signal) && ir_root_ref(op->operands[0]) == made;
+typedef struct help_search {
+  const ir_value *made;
+  loc *out;
+  uint32_t count, most;
+} help_search;
+
+static bool note_help(void *user, ir_op *op) {
+  help_search *s = user;
+  const bool gives = op->code == IR_arrive || op->code == IR_signal;
+  if (s->count == s->most) return false;
+  if (gives && ir_root_ref(op->operands[0]) == s->made) s->out[s->count++] = op->loc;
+  return true;
+}
+
+uint32_t pass_find_help(const ir_kernel *k, const ir_value *made, loc *out, uint32_t most) {
+  help_search s = {.made = made, .out = out, .most = most};
+  ir_walk(k->body, note_help, &s);
+  return s.count;
 }

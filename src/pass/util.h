@@ -31,8 +31,10 @@ bool pass_whole_access(const ir_op *op);
 ir_attrs pass_whole_index(ir_builder *b, const ir_shape *shape);
 ir_value *pass_load_whole(ir_builder *b, ir_value *ref);
 void pass_store_whole(ir_builder *b, ir_value *ref, ir_value *v);
+void pass_clear(ir_builder *b, ir_value *ref); /* stores zeros */
 
 ir_index pass_point(ir_builder *b, int32_t operand, int64_t start); /* one element of a dimension; operand -1: none */
+ir_attrs pass_row_index(ir_builder *b, const ir_shape *shape, int32_t operand, int64_t start); /* all behind that one */
 ir_value *pass_scratch(ir_builder *b, ir_space space, ir_dtype dtype, const ir_shape *shape, kiln_str name);
 
 ir_builder pass_before(const pass_ctx *c, ir_op *op); /* makes ops in front of one, for the same place in the text */
@@ -46,9 +48,10 @@ pass_ops pass_collect(const pass_ctx *c, bool (*wanted)(ir_code code));
 typedef bool (*pass_expand_fn)(pass_ctx *c, ir_builder *b, const ir_op *op, ir_value **results);
 bool pass_expand(pass_ctx *c, bool (*wanted)(ir_code code), pass_expand_fn expand);
 
-void pass_append(ir_region *region, ir_op *op); /* unlinks the op and puts it at the region's end */
-void pass_erase_all(ir_region *region);         /* what its ops use is used no more */
-ir_op *pass_yield_of(const ir_region *region);  /* NULL when the region ends without one */
+void pass_append(ir_region *region, ir_op *op);    /* unlinks the op and puts it at the region's end */
+void pass_erase_all(ir_region *region);            /* what its ops use is used no more */
+void pass_set_body(ir_kernel *k, ir_region *body); /* .. of the body before it */
+ir_op *pass_yield_of(const ir_region *region);     /* NULL when the region ends without one */
 /* Replaces in a region and all within it only. */
 void pass_replace_within(ir_region *region, ir_value *old, ir_value *new_value);
 /* Replacements made during one walk, which looks up the operands of every op it comes to: linear in the kernel, where
@@ -62,10 +65,11 @@ void pass_update(const pass_renames *r, ir_op *op);
 /* Empties a region into the place before `op`; its yields become the op's results. */
 void pass_splice(pass_renames *names, ir_region *region, ir_op *op);
 
-bool pass_only_looks(const ir_op *op);                  /* an atomic that changes nothing: `or` with 0, no release */
-bool pass_same_width(const ir_op *bitcast);             /* between types of one width */
-bool pass_pure(const ir_op *op);                        /* no memory, no control: may be dropped, joined and moved */
-bool pass_gives(const ir_op *op, const ir_value *made); /* an arrival at, or a signal of, those barriers, semaphores */
+bool pass_only_looks(const ir_op *op);      /* an atomic that changes nothing: `or` with 0, no release */
+bool pass_same_width(const ir_op *bitcast); /* between types of one width */
+bool pass_pure(const ir_op *op);            /* no memory, no control: may be dropped, joined and moved */
+/* The places of arrivals at, and signals of, those barriers or semaphores: how many are found, `most` at the most. */
+uint32_t pass_find_help(const ir_kernel *k, const ir_value *made, loc *out, uint32_t most);
 
 /* Where an integer, or every element of a tile of them, must lie. Everything, when nothing is known. */
 typedef struct pass_range {

@@ -9,14 +9,6 @@
  *   trip 2 may write over what trip 1 still reads */
 #include "pass/roles/phase.h"
 
-bool phase_decline(const phasing *p, loc at, const char *why) {
-  ir_kernel *k = p->c->kernel;
-  k->units = str_format(p->arena, "%.*s%sroles cannot %s: %s", STR_FMT(k->units), k->units.size ? "; " : "",
-                        p->spins ? "wait for one another" : "take turns", why);
-  k->units_at = at;
-  return false;
-}
-
 /* ---- the kernel ---- */
 
 static const char *obstacle(const ir_op *op) {
@@ -34,15 +26,9 @@ static bool find_obstacle(void *user, ir_op *op) {
   return !why || phase_decline(p, op->loc, why);
 }
 
-static bool has_devices(const ir_kernel *k) {
-  for (uint32_t i = 0; i < k->team_count; i++)
-    if (k->teams[i].level == IR_TEAM_DEVICES && k->teams[i].extent->value > 1) return true;
-  return false;
-}
-
 bool phase_can_turn(phasing *p) {
   const ir_kernel *k = p->c->kernel;
-  if (has_devices(k)) return phase_decline(p, k->loc, "there are several devices");
+  if (ir_team_units(k, IR_TEAM_DEVICES, IR_ALL_AXES) > 1) return phase_decline(p, k->loc, "there are several devices");
   return ir_walk(k->body, find_obstacle, p);
 }
 

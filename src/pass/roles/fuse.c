@@ -21,16 +21,6 @@
  * it: a deadlock, an arrival too many. Declined is what depends on data. */
 #include "pass/roles/roll.h"
 
-bool roles_decline(roles *r, loc at, const char *format, ...) {
-  va_list args;
-  if (r->reason.size > 0) return false;
-  va_start(args, format);
-  r->reason = str_formatv(r->arena, format, args);
-  va_end(args);
-  r->reason_at = at;
-  return false;
-}
-
 static bool is_of_units(ir_code code) { return code == IR_scratch || code == IR_view; }
 
 /* Barriers that nobody speaks of, the views of them first. */
@@ -86,10 +76,8 @@ bool pass_fuse_roles(pass_ctx *c) {
   ir_kernel *k = c->kernel;
   if (!ir_is_crew(k) || (c->target->units != KILN_UNITS_AUTO && c->target->units != KILN_UNITS_FUSED)) return false;
   roles r = {.c = c, .kernel = k, .arena = &k->module->arena};
-  const bool fine = fuse(&r);
-  k->units = fine ? STR("fused: what they tell one another is known beforehand, so they are one program") : r.reason;
-  k->units_at = r.reason_at;
-  if (!fine) return false;
+  if (!fuse(&r)) return false;
+  k->units = STR("fused: what they tell one another is known beforehand, so they are one program");
   erase_barriers(c);
   pass_drop_edges(k); /* views of one unit may be known to stay inside where those of any unit were not */
   return true;

@@ -243,5 +243,5 @@ bool roles_outline(roles *r) {
   o.asked = ARENA_ARRAY(r->arena, uint32_t, r->value_count + 1);
   r->body = outline_region(&o, r->kernel->body, NULL);
   for (uint32_t i = 0; i < r->pieces.count; i++) need_text(&o, i);
-  return ir_walk(r->kernel->body, note_peer, r) && r->reason.size == 0;
+  return ir_walk(r->kernel->body, note_peer, r) && !r->declined;
 }

@@ -14,8 +14,7 @@ ir_value *write_blocks(writer *w, const ir_op *scratch) {
 }
 
 ir_value *write_row(ir_builder *b, ir_value *all, ir_value *block, int64_t number) {
-  ir_attrs attrs = pass_whole_index(b, &all->type.shape);
-  attrs.index[0] = pass_point(b, block ? 1 : -1, block ? 0 : number);
+  const ir_attrs attrs = pass_row_index(b, &all->type.shape, block ? 1 : -1, block ? 0 : number);
   return ir_make1(b, IR_view, (ir_value *[]){all, block}, 1 + (block != NULL), &attrs);
 }
 

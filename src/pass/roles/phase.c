@@ -21,8 +21,14 @@ ir_shape phase_shape(const phasing *p, uint32_t rank, int64_t first, int64_t sec
   return (ir_shape){.rank = rank, .dims = {ir_dim_const(m, first), ir_dim_const(m, second)}};
 }
 
-static ir_attrs point(ir_builder *b, int32_t operand) {
-  return (ir_attrs){.index_count = 1, .index = {pass_point(b, operand, 0)}};
+val phase_remember(phasing *p, role *r, ir_dtype dtype, const ir_shape *shape, kiln_str name) {
+  val ref = pass_scratch(&p->top, IR_SPACE_REGS, dtype, shape, name);
+  VEC_PUSH(p->arena, &r->remembers, ref);
+  return ref;
+}
+
+void phase_forget(const role *r, ir_builder *b) {
+  for (size_t i = 0; i < r->remembers.count; i++) pass_clear(b, r->remembers.data[i]);
 }
 
 /* ---- rounds ---- */
@@ -47,8 +53,7 @@ void phase_for_each_role(phasing *p, ir_builder *b, ir_region **regions) {
 }
 
 static void clear(ir_builder *b, val ref, val row) {
-  ir_attrs attrs = pass_whole_index(b, &ref->type.shape);
-  attrs.index[0] = pass_point(b, 2, 0);
+  const ir_attrs attrs = pass_row_index(b, &ref->type.shape, 2, 0);
   ir_shape line = ref->type.shape;
   for (uint32_t d = 1; d < line.rank; d++) line.dims[d - 1] = line.dims[d];
   line.rank--;
@@ -69,7 +74,7 @@ static void say(phasing *p, const role *r, ir_builder *b) {
   val all = ir_map2(b, IR_add, lives, moved);
   if (r == p->roles)
     all = ir_map2(b, IR_add, all, ir_map3(b, IR_select, tell_stop_asked(b), ir_scalar_i32(b, PHASE_STOP), zero));
-  ir_attrs attrs = point(b, 2);
+  ir_attrs attrs = pass_row_index(b, &p->flags->type.shape, 2, 0);
   attrs.combine = 1 + IR_add;
   ir_make(b, IR_atomic, (val[]){p->flags, all, p->slot}, 3, &attrs);
 }
@@ -85,14 +90,10 @@ static void write_role(phasing *p, role *r, ir_region *region) {
 static void write_beginning(phasing *p, ir_builder *b) {
   ir_region **regions = ARENA_ARRAY(p->arena, ir_region *, p->role_count);
   for (uint32_t i = 0; i < p->role_count; i++) {
-    role *r = &p->roles[i];
     regions[i] = ir_region_new(b, NULL);
     ir_builder within = pass_inside(&p->top, regions[i]);
     for (uint32_t row = 0; i == 0 && row < PHASE_ROWS; row++) clear_all(p, &within, ir_scalar_i32(&within, row));
-    for (size_t k = 0; k < r->remembers.count; k++) {
-      val ref = r->remembers.data[k];
-      pass_store_whole(&within, ref, ir_full(&within, ref->type.dtype, &ref->type.shape, 0));
-    }
+    phase_forget(&p->roles[i], &within);
   }
   phase_for_each_role(p, b, regions);
 }
@@ -131,7 +132,7 @@ static const ir_op *write_rounds(phasing *p, ir_builder *b) {
   }
   write_beginning(p, b);
   phase_for_each_role(p, &within, cases);
-  const ir_attrs here = point(&within, 1);
+  const ir_attrs here = pass_row_index(&within, &p->flags->type.shape, 1, 0);
   val said = ir_make1(&within, IR_load, (val[]){p->flags, p->slot}, 2, &here);
   ir_yield(&within, (val[]){p->after, said}, 2);
   val inits[] = {ir_scalar_i32(b, 0), ir_scalar_i32(b, PHASE_MOVED + 1)};
@@ -144,7 +145,6 @@ static const ir_op *write_rounds(phasing *p, ir_builder *b) {
 /* A role that is not at its end when the rounds are, though nobody asked to stop, tells where it waits. */
 static void write_reports(phasing *p, ir_builder *b, val flags) {
   ir_region **regions = ARENA_ARRAY(p->arena, ir_region *, p->role_count);
-  ir_region *sides[] = {ir_region_new(b, NULL), ir_region_new(b, NULL)};
   val waits = ir_map2(b, IR_ne, flags, ir_scalar_i32(b, 0));
   waits = ir_map2(b, IR_and, waits, ir_map2(b, IR_lt, flags, ir_scalar_i32(b, PHASE_MOVED)));
   for (uint32_t i = 0; i < p->role_count; i++) {
@@ -158,9 +158,8 @@ static void write_reports(phasing *p, ir_builder *b, val flags) {
     tell_log(p->c, told, count, 0);
     steps_report(r->steps, regions[i] = ir_region_new(b, NULL), first);
   }
-  ir_builder within = pass_inside(&p->top, sides[0]);
+  ir_builder within = phase_when(b, waits);
   phase_for_each_role(p, &within, regions);
-  ir_make_control(b, IR_when, &waits, 1, sides, 2, NULL, 0, NULL);
 }
 
 /* ---- the pass ---- */
@@ -179,15 +178,8 @@ ir_region *phase_open(phasing *p, pass_ctx *c) {
 
 void phase_close(phasing *p, ir_region *body, const char *what) {
   ir_kernel *k = p->c->kernel;
-  pass_erase_all(k->body);
-  k->body = body;
+  pass_set_body(k, body);
   k->units = str_format(p->arena, "%s%s%.*s", what, k->units.size ? ", as " : "", STR_FMT(k->units));
-}
-
-static val own(phasing *p, role *r, ir_dtype dtype, kiln_str name) {
-  val ref = pass_scratch(&p->top, IR_SPACE_REGS, dtype, &(ir_shape){0}, name);
-  VEC_PUSH(p->arena, &r->remembers, ref);
-  return ref;
 }
 
 bool pass_phase_roles(pass_ctx *c) {
@@ -195,14 +187,14 @@ bool pass_phase_roles(pass_ctx *c) {
   if (!phase_is_asked_for(c, KILN_UNITS_PHASED)) return false;
   ir_region *body = phase_open(&p, c);
   if (!phase_can_turn(&p)) return false;
-  const ir_shape rows = phase_shape(&p, 1, PHASE_ROWS, 0);
+  const ir_shape rows = phase_shape(&p, 1, PHASE_ROWS, 0), scalar = {0};
   p.flags = pass_scratch(&p.top, IR_SPACE_SMEM, IR_I32, &rows, STR("flags"));
   if (!phase_split(&p)) return false;
   for (uint32_t i = 0; i < p.role_count; i++) {
     role *r = &p.roles[i];
-    r->state = own(&p, r, IR_I32, STR("state"));
-    r->blocked = own(&p, r, IR_BOOL, STR("blocked"));
-    r->moved = own(&p, r, IR_BOOL, STR("moved"));
+    r->state = phase_remember(&p, r, IR_I32, &scalar, STR("state"));
+    r->blocked = phase_remember(&p, r, IR_BOOL, &scalar, STR("blocked"));
+    r->moved = phase_remember(&p, r, IR_BOOL, &scalar, STR("moved"));
   }
   ir_builder rest = p.top;
   ir_builder *b = &rest;

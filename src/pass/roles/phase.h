@@ -34,10 +34,10 @@ typedef struct role {
   ir_region *text;
   val state, blocked, moved; /* scratch of its own, as all that it remembers */
   val gone;                  /* scratch: it has given up, and waits no more; only where roles spin */
-  val *heard, *taken;        /* by tally: i32[count], what it was told in all, and waited for; NULL: it does not ask */
-  uint32_t end;              /* its last state */
+  val *heard, *taken; /* by tally: i32[count], what it was told in all, and waited for; NULL: it does not listen */
+  uint32_t end;       /* its last state */
   struct steps *steps;
-  VEC(val) remembers; /* scratch that is zero before the first round */
+  VEC(val) remembers; /* scratch that is zero before it begins */
 } role;
 
 typedef struct phasing {
@@ -55,9 +55,11 @@ typedef struct phasing {
 } phasing;
 
 /* decline.c: whether there can be rounds; where not, the kernel says why */
-bool phase_can_turn(phasing *p);                               /* by the kernel's text */
-bool phase_can_share(phasing *p);                              /* by the roles' texts, before their memory is settled */
-bool phase_decline(const phasing *p, loc at, const char *why); /* false */
+bool phase_can_turn(phasing *p);  /* by the kernel's text */
+bool phase_can_share(phasing *p); /* by the roles' texts, before their memory is settled */
+
+/* reason.c: always false */
+bool phase_decline(const phasing *p, loc at, const char *why);
 
 /* split.c: the texts of the roles; false where that was declined */
 bool phase_split(phasing *p);
@@ -111,12 +113,14 @@ void tally_tell(steps *s, const ir_op *op);
 val tally_ask(steps *s, const ir_op *op, const tally_spot *spot, val *amount); /* how many there are for this role */
 void tally_take(steps *s, const tally_spot *spot, val amount);
 val tally_heard(steps *s, const tally_spot *spot);
-val tally_taken(steps *s, ir_builder *b, const tally_spot *spot);
-val tally_answer(steps *s, const ir_op *op);         /* of who asks without waiting; NULL while it looks */
-void tally_hear(phasing *p, role *r, ir_builder *b); /* at the start of a round */
-void tally_begin_asking(steps *s, const tally *t);   /* the role is to hear of it */
+val tally_taken(steps *s, const tally_spot *spot);
+val tally_answer(steps *s, const ir_op *op);            /* of who asks without waiting; NULL while it looks */
+void tally_hear(phasing *p, role *r, ir_builder *b);    /* at the start of a round */
+void tally_listen(phasing *p, role *r, const tally *t); /* the role is to hear of it, if it does not yet */
+uint32_t tally_number(const phasing *p, const tally *t);
 
-val tally_pick(ir_builder *b, val line, val element); /* of a tile i32[count] */
+val tally_row(ir_builder *b, const tally *t, val row); /* of `told`: a tile i32[count] */
+val tally_pick(ir_builder *b, val line, val element);  /* of such a tile */
 
 /* rules.c: rules of barriers and semaphores that roles find broken go to the log */
 void rules_at_wait(steps *s, const ir_op *op, const tally_spot *spot, val there); /* of a wait that is over */
@@ -127,6 +131,8 @@ void rules_at_end(phasing *p, ir_builder *b, const ir_op *rounds);
 ir_region *phase_open(phasing *p, pass_ctx *c);                  /* the body to be, which `top` writes */
 void phase_close(phasing *p, ir_region *body, const char *what); /* .. becomes the kernel's; what its units are now */
 ir_builder phase_when(ir_builder *b, val condition);             /* the inside of its first branch */
+val phase_remember(phasing *p, role *r, ir_dtype dtype, const ir_shape *shape, kiln_str name); /* more scratch for it */
+void phase_forget(const role *r, ir_builder *b);                      /* zeros in all that it remembers */
 void phase_for_roles(ir_builder *b, ir_region *body, uint32_t count); /* its trips may run side by side */
 bool phase_is_asked_for(const pass_ctx *c, kiln_units way);
 ir_shape phase_shape(const phasing *p, uint32_t rank, int64_t first, int64_t second);

@@ -57,18 +57,14 @@ static kiln_str describe_wait(const protocol *p, const roles_unit *unit, const r
   return text_str(&t);
 }
 
-typedef struct helper_search {
-  report *report;
-  const ir_value *made;
-} helper_search;
-
-static bool note_helper(void *user, ir_op *op) {
-  const helper_search *s = user;
-  text t = text_new(s->report->p->r->arena);
-  if (!pass_gives(op, s->made)) return true;
-  ir_say_help(&t, s->made->type.kind, s->made->name);
-  note(s->report, op->loc, text_str(&t));
-  return true;
+static void note_helpers(report *out, const roles_event *event) {
+  const roles *r = out->p->r;
+  const ir_value *made = r->scratches.data[event->number].op->results[0];
+  loc helpers[NOTES_MOST];
+  const uint32_t count = pass_find_help(r->kernel, made, helpers, NOTES_MOST);
+  text t = text_new(r->arena);
+  ir_say_help(&t, made->type.kind, made->name);
+  for (uint32_t i = 0; i < count; i++) note(out, helpers[i], text_str(&t));
 }
 
 /* Each place of waiting once, with the unit that came first, and where help could have come from. */
@@ -86,9 +82,7 @@ static loc note_waits(report *out, uint64_t *waiting) {
     if (known) continue;
     seen[count++] = event->op;
     note(out, event->op->loc, describe_wait(out->p, unit, event));
-    if (event->kind == ROLES_SPLIT) continue;
-    helper_search search = {out, r->scratches.data[event->number].op->results[0]};
-    ir_walk(r->kernel->body, note_helper, &search);
+    if (event->kind != ROLES_SPLIT) note_helpers(out, event);
   }
   return seen[0] ? seen[0]->loc : r->kernel->loc;
 }

@@ -140,12 +140,11 @@ typedef struct roles {
   uint32_t threads;
   size_t events;
   VEC(roles_run) order;
-  kiln_str reason; /* why it was declined */
-  loc reason_at;
-  bool failed; /* after a diagnostic */
+  bool declined; /* for a reason, which the kernel has */
+  bool failed;   /* after a diagnostic */
 } roles;
 
-/* Declines, for the first reason that there is. Always false. */
+/* reason.c: declines, for the first reason that there is. Always false. */
 bool roles_decline(roles *r, loc at, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* units.c */

@@ -9,9 +9,7 @@
 #include "model/sync.h"
 #include "pass/roles/phase.h"
 
-static uint32_t number_in(const phasing *p, const tally *t) { return (uint32_t)(t - p->tallies.data); }
-
-static bool asks(const phasing *p, const role *r, const tally *t) { return r->heard && r->heard[number_in(p, t)]; }
+static bool listens(const phasing *p, const role *r, const tally *t) { return r->heard[tally_number(p, t)]; }
 
 static val line_of(ir_builder *b, const ir_value *like, int64_t value) {
   return expand_int(b, &like->type.shape, value);
@@ -36,34 +34,25 @@ void rules_at_wait(steps *s, const ir_op *op, const tally_spot *spot, val there)
 
 /* ---- at the end ---- */
 
+static uint32_t listeners(const phasing *p, const tally *t) {
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < p->role_count; i++) count += listens(p, &p->roles[i], t);
+  return count;
+}
+
 void rules_hear_all(phasing *p, role *last) {
-  for (size_t i = 0; i < p->tallies.count; i++) {
-    bool heard = false;
-    for (uint32_t k = 0; k < p->role_count; k++) heard |= asks(p, &p->roles[k], &p->tallies.data[i]);
-    if (!heard) tally_begin_asking(last->steps, &p->tallies.data[i]);
-  }
+  for (size_t i = 0; i < p->tallies.count; i++)
+    if (listeners(p, &p->tallies.data[i]) == 0) tally_listen(p, last, &p->tallies.data[i]);
 }
 
 /* The one role that judges for all: the first that hears. */
 static bool is_judge(const phasing *p, const role *r, const tally *t) {
   for (const role *other = p->roles; other < r; other++)
-    if (asks(p, other, t)) return false;
-  return asks(p, r, t);
+    if (listens(p, other, t)) return false;
+  return listens(p, r, t);
 }
 
-static uint32_t askers(const phasing *p, const tally *t) {
-  uint32_t count = 0;
-  for (uint32_t i = 0; i < p->role_count; i++) count += asks(p, &p->roles[i], t);
-  return count;
-}
-
-static ir_attrs whole_row(ir_builder *b, const tally *t, int32_t operand) {
-  ir_attrs attrs = pass_whole_index(b, &t->told->type.shape);
-  attrs.index[0] = pass_point(b, operand, 0);
-  return attrs;
-}
-
-/* Where several ask, they add what they took in the row that is clear. */
+/* Where several listen, they add what they took in the row that is clear. */
 static void write_sums(phasing *p, ir_builder *b, val clear) {
   ir_region **regions = ARENA_ARRAY(p->arena, ir_region *, p->role_count);
   bool any = false;
@@ -72,19 +61,14 @@ static void write_sums(phasing *p, ir_builder *b, val clear) {
     ir_builder within = pass_inside(b, regions[i] = ir_region_new(b, NULL));
     for (size_t k = 0; k < p->tallies.count; k++) {
       const tally *t = &p->tallies.data[k];
-      if (askers(p, t) < 2 || !asks(p, r, t)) continue;
-      ir_attrs attrs = whole_row(&within, t, 2);
+      if (listeners(p, t) < 2 || !listens(p, r, t)) continue;
+      ir_attrs attrs = pass_row_index(&within, &t->told->type.shape, 2, 0);
       attrs.combine = 1 + IR_add;
       ir_make(&within, IR_atomic, (val[]){t->told, pass_load_whole(&within, r->taken[k]), clear}, 3, &attrs);
       any = true;
     }
   }
   if (any) phase_for_each_role(p, b, regions);
-}
-
-static val load_row(ir_builder *b, const tally *t, val row) {
-  const ir_attrs attrs = whole_row(b, t, 1);
-  return ir_make1(b, IR_load, (val[]){t->told, row}, 2, &attrs);
 }
 
 /* What is known of a tally's elements at the end: tiles i32[count]. */
@@ -123,9 +107,9 @@ static void tell_elements(phasing *p, ir_builder *b, const tally *t, const endin
 
 static void judge(phasing *p, const role *r, const tally *t, ir_builder *b, val last, val clear) {
   const bool judges = is_judge(p, r, t);
-  const uint32_t number = number_in(p, t);
-  val total = ir_map2(b, IR_add, pass_load_whole(b, r->heard[number]), load_row(b, t, last));
-  val taken = pass_load_whole(b, r->taken[number]), sum = askers(p, t) < 2 ? taken : load_row(b, t, clear);
+  const uint32_t number = tally_number(p, t);
+  val total = ir_map2(b, IR_add, pass_load_whole(b, r->heard[number]), tally_row(b, t, last));
+  val taken = pass_load_whole(b, r->taken[number]), sum = listeners(p, t) < 2 ? taken : tally_row(b, t, clear);
   val zero = line_of(b, total, 0);
   ending e = {zero, zero, zero};
   if (t->need > 0)
@@ -139,7 +123,7 @@ static void judge(phasing *p, const role *r, const tally *t, ir_builder *b, val 
 static bool is_judged(const phasing *p, const role *r, const tally *t) {
   const ir_op *made = t->made->def;
   const bool wanted = t->kept && ir_lives_to_end(p->c->kernel, made);
-  if (made->attrs->open || wanted || !asks(p, r, t)) return false;
+  if (made->attrs->open || wanted || !listens(p, r, t)) return false;
   return t->need > 0 || is_judge(p, r, t);
 }
 

@@ -99,8 +99,7 @@ bool pass_seat_roles(pass_ctx *c) {
   s.part_of = ARENA_ARRAY(s.p.arena, uint32_t, k->value_count + 1);
   if (!can_all_sit(&s, k)) return false;
   seat(&s, k->body);
-  pass_erase_all(k->body);
-  k->body = s.body;
+  pass_set_body(k, s.body);
   k->team_count = 0;
   return true;
 }

@@ -251,7 +251,7 @@ static void settle_scratch(const settling *s, ir_op *op) {
   b.before = op->next;
   if (op->attrs->kind == IR_BARRIER) op->attrs->arrivals *= s->shares[ref->id];
   if (op->attrs->kind != IR_BARRIER && op->attrs->kind != IR_SEMAPHORE && op->attrs->space == IR_SPACE_ACC)
-    pass_store_whole(&b, ref, ir_full(&b, ref->type.dtype, &ref->type.shape, 0));
+    pass_clear(&b, ref);
 }
 
 static void settle_op(const settling *s, ir_op *op) {

@@ -110,7 +110,7 @@ static void write_wait(spinner *w, const ir_op *op) {
   looking l;
   tally_find(s, op, &l.spot);
   l.there = tally_ask(s, op, &l.spot, &l.amount);
-  l.taken = tally_taken(s, &s->b, &l.spot);
+  l.taken = tally_taken(s, &l.spot);
   write_looks(w, &l);
   val late = ir_map2(&s->b, IR_lt, l.there, l.amount);
   val first = ir_map2(&s->b, IR_and, late, ir_map1(&s->b, IR_not, pass_load_whole(&s->b, s->r->gone)));
@@ -162,47 +162,29 @@ static void write_op(spinner *w, ir_op *op) {
   }
 }
 
-/* The counters that the role asks for, made before anything asks. */
-static void note_asked(steps *s, const ir_op *op) {
-  tally_spot spot;
-  val amount;
-  if (op->code != IR_wait && op->code != IR_test && op->code != IR_count) return;
-  s->looks = true;
-  tally_find(s, op, &spot);
-  tally_ask(s, op, &spot, &amount);
-  s->looks = false;
-}
-
 static void write_role(spinner *w, role *r) {
   phasing *p = w->p;
   sync_ops ops = {.arena = p->arena};
   w->s = (steps){.p = p, .r = r, .b = p->top};
-  r->gone = pass_scratch(&p->top, IR_SPACE_REGS, IR_BOOL, &(ir_shape){0}, STR("gone"));
-  VEC_PUSH(p->arena, &r->remembers, r->gone);
+  r->gone = phase_remember(p, r, IR_BOOL, &(ir_shape){0}, STR("gone"));
   ir_walk(r->text, note_sync, &ops);
-  for (size_t i = 0; i < ops.all.count; i++) note_asked(&w->s, ops.all.data[i]);
   for (size_t i = 0; i < ops.all.count; i++) write_op(w, ops.all.data[i]);
   for (size_t i = ops.all.count; i-- > 0;)
     if (ops.all.data[i]->code != IR_while) ir_erase(ops.all.data[i]);
   ir_builder b = p->top;
   b.region = r->text;
   b.before = r->text->first;
-  for (size_t i = 0; i < r->remembers.count; i++) {
-    val ref = r->remembers.data[i];
-    pass_store_whole(&b, ref, ir_full(&b, ref->type.dtype, &ref->type.shape, 0));
-  }
+  phase_forget(r, &b);
 }
 
 /* ---- the kernel of roles ---- */
-
-static void clear(ir_builder *b, val ref) { pass_store_whole(b, ref, ir_full(b, IR_I32, &ref->type.shape, 0)); }
 
 /* The first clears what all share, then they meet. */
 static void write_beginning(spinner *w, ir_builder *b, val index) {
   const phasing *p = w->p;
   ir_builder first = phase_when(b, ir_map2(b, IR_eq, index, number(b, 0)));
-  clear(&first, w->stop);
-  for (size_t i = 0; i < p->tallies.count; i++) clear(&first, p->tallies.data[i].told);
+  pass_clear(&first, w->stop);
+  for (size_t i = 0; i < p->tallies.count; i++) pass_clear(&first, p->tallies.data[i].told);
   ir_attrs attrs = {.type = IR_I32, .kind = IR_BARRIER, .arrivals = p->role_count};
   val all = ir_make1(b, IR_scratch, NULL, 0, &attrs);
   all->name = STR("all");

@@ -140,6 +140,8 @@ bool phase_split(phasing *p) {
   for (uint32_t i = 0; i < p->role_count; i++) {
     role *r = &p->roles[i];
     *r = (role){.block = i / p->threads, .thread = i % p->threads};
+    r->heard = ARENA_ARRAY(p->arena, val, p->tallies.count + 1);
+    r->taken = ARENA_ARRAY(p->arena, val, p->tallies.count + 1);
     for (uint32_t id = 0; id < values; id++) copies[id] = NULL;
     write_text(p, r, copies);
     ir_walk(k->body, name_scratch, &(naming){p, copies});

@@ -68,14 +68,15 @@ bool tally_find(steps *s, const ir_op *op, tally_spot *out) {
 
 static void add_to(steps *s, const tally *t, val element, val amount) {
   ir_builder *b = &s->b;
+  ir_attrs attrs = pass_row_index(b, &t->told->type.shape, 2, 0);
+  attrs.combine = 1 + IR_add;
   if (s->p->spins) {
     amount = ir_map3(b, IR_select, pass_load_whole(b, s->r->gone), ir_scalar_i32(b, 0), amount);
-    const ir_attrs now = {
-        .index_count = 1, .index = {pass_point(b, 2, 0)}, .combine = 1 + IR_add, .order = IR_ORDER_RELEASE};
-    ir_make(b, IR_atomic, (val[]){t->told, amount, element}, 3, &now);
+    attrs.order = IR_ORDER_RELEASE;
+    ir_make(b, IR_atomic, (val[]){t->told, amount, element}, 3, &attrs);
     return;
   }
-  const ir_attrs attrs = {.index_count = 2, .index = {pass_point(b, 2, 0), pass_point(b, 3, 0)}, .combine = 1 + IR_add};
+  attrs.index[1] = pass_point(b, 3, 0);
   ir_make(b, IR_atomic, (val[]){t->told, amount, s->p->slot, element}, 4, &attrs);
 }
 
@@ -97,25 +98,19 @@ void tally_tell(steps *s, const ir_op *op) {
 
 /* ---- waiting ---- */
 
-static uint32_t number_in(const steps *s, const tally *t) { return (uint32_t)(t - s->p->tallies.data); }
+uint32_t tally_number(const phasing *p, const tally *t) { return (uint32_t)(t - p->tallies.data); }
 
-static val line_for(steps *s, const tally *t) {
-  const ir_shape line = phase_shape(s->p, 1, t->count, 0);
-  val ref = pass_scratch(&s->p->top, IR_SPACE_REGS, IR_I32, &line, t->made->name);
-  VEC_PUSH(s->p->arena, &s->r->remembers, ref);
-  return ref;
+void tally_listen(phasing *p, role *r, const tally *t) {
+  const uint32_t number = tally_number(p, t);
+  const ir_shape line = phase_shape(p, 1, t->count, 0);
+  if (r->heard[number]) return;
+  r->heard[number] = p->spins ? t->told : phase_remember(p, r, IR_I32, &line, t->made->name);
+  r->taken[number] = phase_remember(p, r, IR_I32, &line, t->made->name);
 }
 
-void tally_begin_asking(steps *s, const tally *t) {
-  role *r = s->r;
-  const uint32_t number = number_in(s, t);
-  if (!r->heard) {
-    r->heard = ARENA_ARRAY(s->p->arena, val, s->p->tallies.count);
-    r->taken = ARENA_ARRAY(s->p->arena, val, s->p->tallies.count);
-  }
-  if (r->heard[number]) return;
-  r->heard[number] = s->p->spins ? t->told : line_for(s, t);
-  r->taken[number] = line_for(s, t);
+val tally_row(ir_builder *b, const tally *t, val row) {
+  const ir_attrs attrs = pass_row_index(b, &t->told->type.shape, 1, 0);
+  return ir_make1(b, IR_load, (val[]){t->told, row}, 2, &attrs);
 }
 
 val tally_pick(ir_builder *b, val line, val element) {
@@ -128,31 +123,33 @@ static val pick(ir_builder *b, val ref, val element) { return tally_pick(b, pass
 
 /* A look at what is there now. */
 static val look(ir_builder *b, const tally_spot *spot) {
-  const ir_attrs attrs = {
-      .index_count = 1, .index = {pass_point(b, 2, 0)}, .combine = 1 + IR_or, .order = IR_ORDER_ACQUIRE};
+  ir_attrs attrs = pass_row_index(b, &spot->tally->told->type.shape, 2, 0);
+  attrs.combine = 1 + IR_or;
+  attrs.order = IR_ORDER_ACQUIRE;
   return ir_make1(b, IR_atomic, (val[]){spot->tally->told, ir_scalar_i32(b, 0), spot->element}, 3, &attrs);
 }
 
 val tally_heard(steps *s, const tally_spot *spot) {
   if (s->p->spins) return look(&s->b, spot);
-  return pick(&s->b, s->r->heard[number_in(s, spot->tally)], spot->element);
+  return pick(&s->b, s->r->heard[tally_number(s->p, spot->tally)], spot->element);
 }
 
-val tally_taken(steps *s, ir_builder *b, const tally_spot *spot) {
-  return pick(b, s->r->taken[number_in(s, spot->tally)], spot->element);
+val tally_taken(steps *s, const tally_spot *spot) {
+  return pick(&s->b, s->r->taken[tally_number(s->p, spot->tally)], spot->element);
 }
 
 val tally_ask(steps *s, const ir_op *op, const tally_spot *spot, val *amount) {
   *amount = op->operand_count > 1 ? steps_read(s, op->operands[1]) : NULL;
   if (op->attrs->keep) spot->tally->kept = true;
-  if (s->looks) return tally_begin_asking(s, spot->tally), NULL;
+  tally_listen(s->p, s->r, spot->tally);
+  if (s->looks) return NULL;
   if (!*amount) *amount = ir_scalar_i32(&s->b, spot->tally->need);
-  return ir_map2(&s->b, IR_sub, tally_heard(s, spot), tally_taken(s, &s->b, spot));
+  return ir_map2(&s->b, IR_sub, tally_heard(s, spot), tally_taken(s, spot));
 }
 
 void tally_take(steps *s, const tally_spot *spot, val amount) {
   ir_builder *b = &s->b;
-  val taken = s->r->taken[number_in(s, spot->tally)];
+  val taken = s->r->taken[tally_number(s->p, spot->tally)];
   const ir_shape *line = &taken->type.shape;
   val numbers = expand_iota(b, line, 0);
   val here = ir_map2(b, IR_eq, numbers, ir_broadcast_to(b, spot->element, line));
@@ -172,12 +169,9 @@ val tally_answer(steps *s, const ir_op *op) {
 }
 
 void tally_hear(phasing *p, role *r, ir_builder *b) {
-  for (size_t i = 0; r->heard && i < p->tallies.count; i++) {
-    const tally *t = &p->tallies.data[i];
+  for (size_t i = 0; i < p->tallies.count; i++) {
     if (!r->heard[i]) continue;
-    ir_attrs row = pass_whole_index(b, &t->told->type.shape);
-    row.index[0] = pass_point(b, 1, 0);
-    val news = ir_make1(b, IR_load, (val[]){t->told, p->before}, 2, &row);
+    val news = tally_row(b, &p->tallies.data[i], p->before);
     pass_store_whole(b, r->heard[i], ir_map2(b, IR_add, pass_load_whole(b, r->heard[i]), news));
   }
 }

@@ -13,25 +13,12 @@ static kiln_str unit_name(const phasing *p, const role *r) {
   return text_str(&words);
 }
 
-typedef struct helpers {
-  ir_log_wait *wait;
-  const ir_value *made;
-} helpers;
-
-static bool note_helper(void *user, ir_op *op) {
-  helpers *h = user;
-  ir_log_wait *wait = h->wait;
-  if (pass_gives(op, h->made) && wait->helper_count < sizeof wait->helpers / sizeof *wait->helpers)
-    wait->helpers[wait->helper_count++] = op->loc;
-  return true;
-}
-
 ir_told phase_told(phasing *p, const role *r, const ir_value *made, loc at, bool breaks) {
   ir_log_wait *wait = ARENA_NEW(p->arena, ir_log_wait);
   *wait = (ir_log_wait){.breaks = breaks, .kind = made->type.kind, .rank = made->type.shape.rank};
   if (r) wait->unit = unit_name(p, r);
   for (uint32_t d = 0; d < wait->rank; d++) wait->dims[d] = ir_extent(&made->type, d);
-  ir_walk(p->c->kernel->body, note_helper, &(helpers){wait, made});
+  wait->helper_count = pass_find_help(p->c->kernel, made, wait->helpers, sizeof wait->helpers / sizeof *wait->helpers);
   ir_told told = {.words = made->name, .loc = at, .wait = wait, .count = breaks ? 4 : 3};
   const ir_type number = pass_i32();
   told.values = ARENA_ARRAY(p->arena, ir_said, told.count);

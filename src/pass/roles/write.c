@@ -148,8 +148,7 @@ bool roles_write(roles *r, const roll_list *order) {
   open_writer(&w, r);
   write_nodes(&w, order->nodes, order->count);
   if (r->failed) return false;
-  pass_erase_all(r->kernel->body);
-  r->kernel->body = w.b.region;
+  pass_set_body(r->kernel, w.b.region);
   write_peers(&w);
   r->kernel->team_count = 0;
   if (r->whole_grid) r->kernel->axis_count = 0;
