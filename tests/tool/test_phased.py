@@ -179,6 +179,9 @@ class Refused(CommandTest):
         self.refused(ONE_COUNTS, "6:28", ONE_UNIT)
         self.refused(ANY_ELEMENT, "7:17", ONE_UNIT)
 
+    def test_more_than_the_flags_count(self):
+        self.refused(MANY.replace("33", "4096"), "1:8", "there are more than 4095")
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -29,6 +29,9 @@ static bool find_obstacle(void *user, ir_op *op) {
 bool phase_can_turn(phasing *p) {
   const ir_kernel *k = p->c->kernel;
   if (ir_team_units(k, IR_TEAM_DEVICES, IR_ALL_AXES) > 1) return phase_decline(p, k->loc, "there are several devices");
+  const uint32_t blocks = ir_team_units(k, IR_TEAM_CLUSTER, IR_ALL_AXES);
+  if (blocks * ir_team_units(k, IR_TEAM_THREADS, IR_ALL_AXES) > PHASE_ROLES_MOST)
+    return phase_decline(p, k->loc, str_format(p->arena, "there are more than %d", PHASE_ROLES_MOST).data);
   return ir_walk(k->body, find_obstacle, p);
 }
 

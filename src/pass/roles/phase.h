@@ -17,7 +17,8 @@
 enum {
   PHASE_ROWS = 3,
   PHASE_MOVED = 1 << 16, /* what `flags` counts: roles that are not at their end, from here those that moved, */
-  PHASE_STOP = 1 << 28   /* and whether the host asks to stop */
+  PHASE_STOP = 1 << 28,  /* and whether the host asks to stop */
+  PHASE_ROLES_MOST = PHASE_STOP / PHASE_MOVED - 1
 };
 
 typedef struct tally {
