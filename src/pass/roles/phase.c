@@ -79,10 +79,11 @@ static void say(phasing *p, const role *r, ir_builder *b) {
   ir_make(b, IR_atomic, (val[]){p->flags, all, p->slot}, 3, &attrs);
 }
 
-static void write_role(phasing *p, role *r, ir_region *region) {
+static void write_role(const steps *begun, role *r, ir_region *region) {
+  phasing *p = begun->p;
   ir_builder b = pass_inside(&p->top, region);
   if (r == p->roles) clear_all(p, &b, p->after);
-  steps_write(p, r, region);
+  steps_write(begun, r, region);
   say(p, r, &b);
 }
 
@@ -126,10 +127,8 @@ static const ir_op *write_rounds(phasing *p, ir_builder *b) {
   ir_region_arg(b, regions[1], pass_i32(), STR("flags"));
   p->after = phase_next_row(&within, p->slot);
   p->before = phase_next_row(&within, p->after);
-  for (uint32_t i = 0; i < p->role_count; i++) {
-    cases[i] = ir_region_new(b, NULL);
-    write_role(p, &p->roles[i], cases[i]);
-  }
+  const steps begun = steps_begin(p);
+  for (uint32_t i = 0; i < p->role_count; i++) write_role(&begun, &p->roles[i], cases[i] = ir_region_new(b, NULL));
   write_beginning(p, b);
   phase_for_each_role(p, &within, cases);
   const ir_attrs here = pass_row_index(&within, &p->flags->type.shape, 1, 0);

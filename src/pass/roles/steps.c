@@ -436,16 +436,23 @@ void steps_report(steps *s, ir_region *region, uint32_t first) {
   tell_record(&s->b, ir_convert(&s->b, said->results[0], IR_U32), said->results + 1, 3);
 }
 
-void steps_write(phasing *p, role *r, ir_region *region) {
+steps steps_begin(phasing *p) {
   const uint32_t values = p->c->kernel->value_count + 1;
+  steps s = {.p = p, .b = p->top};
+  s.home = ARENA_ARRAY(p->arena, uint32_t, values);
+  s.again = ARENA_ARRAY(p->arena, uint32_t, values);
+  s.inside = ARENA_ARRAY(p->arena, uint32_t, values);
+  s.keep = ARENA_ARRAY(p->arena, val, values);
+  s.now = ARENA_ARRAY(p->arena, val, values);
+  s.kept = ARENA_ARRAY(p->arena, bool, values);
+  return s;
+}
+
+void steps_write(const steps *begun, role *r, ir_region *region) {
+  phasing *p = begun->p;
   steps *s = r->steps = ARENA_NEW(p->arena, steps);
-  *s = (steps){.p = p, .r = r, .b = p->top};
-  s->home = ARENA_ARRAY(p->arena, uint32_t, values);
-  s->again = ARENA_ARRAY(p->arena, uint32_t, values);
-  s->inside = ARENA_ARRAY(p->arena, uint32_t, values);
-  s->keep = ARENA_ARRAY(p->arena, val, values);
-  s->now = ARENA_ARRAY(p->arena, val, values);
-  s->kept = ARENA_ARRAY(p->arena, bool, values);
+  *s = *begun;
+  s->r = r;
   walk_text(s, true);
   walk_text(s, false);
   if (r == &p->roles[p->role_count - 1]) rules_hear_all(p, r);
