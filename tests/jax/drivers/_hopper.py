@@ -23,7 +23,7 @@ def pair(
     kernel: Callable[..., Any],
     reference: Callable[..., Any],
     arguments: Sequence[Any],
-    count: int,
+    count: int = 0,
     tolerance: float = HALF,
 ) -> Case:
     """A function for Hopper beside its reference, or their gradients by the first arguments."""

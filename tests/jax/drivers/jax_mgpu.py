@@ -149,7 +149,7 @@ def mgpu_blackwell_ragged_dot() -> Case:
     )
 
 
-def _attention(implementation: Any, causal: bool, count: int) -> Case:
+def _attention(implementation: Any, causal: bool = False, count: int = 0) -> Case:
     config = attention_mgpu.TuningConfig(
         block_q=64,
         block_kv=64,
@@ -173,16 +173,16 @@ def _attention(implementation: Any, causal: bool, count: int) -> Case:
 @driver("jax", plain={"causal": False}, causal={"causal": True})
 def mgpu_attention(causal: bool) -> Case:
     """FlashAttention-3: two threads take turns at the tensor core."""
-    return _attention(attention_mgpu.attention, causal, 0)
+    return _attention(attention_mgpu.attention, causal)
 
 
 @driver("jax")
 def mgpu_attention_backward() -> Case:
     """Its gradients."""
-    return _attention(attention_mgpu.attention, False, 3)
+    return _attention(attention_mgpu.attention, count=3)
 
 
 @driver("jax")
 def mgpu_attention_pipeline() -> Case:
     """The same by JAX's pipeline emitter."""
-    return _attention(attention_mgpu.attention_with_pipeline_emitter, False, 0)
+    return _attention(attention_mgpu.attention_with_pipeline_emitter)

@@ -14,9 +14,9 @@ from jax.experimental.pallas.ops.gpu import (
     reduce_scatter_mgpu,
 )
 from jax.sharding import PartitionSpec as P
-from pretend import hopper
 
 from drivers import Case, driver, integers, normal
+from drivers._hopper import pair
 
 DEVICES = 2
 jax.config.update("jax_num_cpu_devices", DEVICES)
@@ -29,7 +29,7 @@ def _sharded(function: Callable[..., Any], specs: tuple[P, ...], result: P) -> C
 
 def _pair(kernel: Callable[..., Any], plain: Callable[..., Any], specs: tuple[P, ...], result: P, *inputs: Any) -> Case:
     """A kernel on every device beside XLA's collective."""
-    return Case(hopper(_sharded(kernel, specs, result)), inputs, _sharded(plain, specs, result), 2e-3)
+    return pair(_sharded(kernel, specs, result), _sharded(plain, specs, result), inputs, tolerance=2e-3)
 
 
 @driver("jax", rows={"axis": 0}, columns={"axis": 1})
