@@ -3,6 +3,8 @@
  * table. */
 #include "ir/text/manual.h"
 
+#include "base/json.h"
+
 /* ---- support ---- */
 
 /* T_* classes that devices have a lowering for. */
@@ -59,21 +61,19 @@ static const word attr_words[] = {{A_TYPE, "type"},
                                   {A_SLICE_SIZES, "slice_sizes"},
                                   {A_COMBINE, "combine"}};
 
-static void add_words(text *t, const word *words, size_t count, uint32_t bits, const char *quote, const char *none) {
+enum { CLASSES = sizeof class_words / sizeof *class_words, ATTRIBUTES = sizeof attr_words / sizeof *attr_words };
+
+/* ---- markdown ---- */
+
+static void add_classes(text *t, uint32_t types, const char *none) {
   const char *separator = "";
-  for (size_t i = 0; i < count; i++) {
-    if (!(bits & words[i].bit)) continue;
-    text_format(t, "%s%s%s%s", separator, quote, words[i].text, quote);
+  for (size_t i = 0; i < CLASSES; i++) {
+    if (!(types & class_words[i].bit)) continue;
+    text_format(t, "%s%s", separator, class_words[i].text);
     separator = ", ";
   }
   if (!*separator) text_format(t, "%s", none);
 }
-
-static void add_classes(text *t, uint32_t types, const char *quote, const char *none) {
-  add_words(t, class_words, sizeof class_words / sizeof *class_words, types, quote, none);
-}
-
-/* ---- markdown ---- */
 
 static void add_cell(text *t, const char *s) {
   for (; *s; s++) {
@@ -89,7 +89,7 @@ static void add_support(text *t, const ir_op_info *op, uint32_t on_devices) {
   else if ((op->types & on_devices) == op->types)
     text_format(t, "host, devices");
   else
-    text_format(t, "host; devices: "), add_classes(t, op->types & on_devices, "", "none");
+    text_format(t, "host; devices: "), add_classes(t, op->types & on_devices, "none");
 }
 
 static void add_error(text *t, const ir_op_info *op) {
@@ -117,7 +117,7 @@ static void add_row(text *t, const ir_op_info *op, uint32_t on_devices) {
   add_name(t, op);
   text_format(t, " | ");
   if (computes) {
-    add_classes(t, op->types, "", "any");
+    add_classes(t, op->types, "any");
     text_format(t, " | ");
     add_error(t, op);
     text_format(t, " | ");
@@ -158,58 +158,56 @@ void ir_ops_markdown(text *t) {
 
 /* ---- JSON ---- */
 
-static void add_string(text *t, const char *key, const char *value) {
-  text_format(t, ", \"%s\": \"", key);
-  for (; *value; value++) {
-    if (*value == '"' || *value == '\\') text_char(t, '\\');
-    text_char(t, *value);
-  }
-  text_char(t, '"');
+static void put_words(json *j, const char *key, const word *words, size_t count, uint32_t bits) {
+  json_array(j, key);
+  for (size_t i = 0; i < count; i++)
+    if (bits & words[i].bit) json_text(j, NULL, words[i].text);
+  json_array_end(j);
 }
 
-static void add_list(text *t, const char *key, uint32_t types) {
-  text_format(t, ", \"%s\": [", key);
-  add_classes(t, types, "\"", "");
-  text_char(t, ']');
+static void put_classes(json *j, const char *key, uint32_t types) { put_words(j, key, class_words, CLASSES, types); }
+
+static void put_op(json *j, const ir_op_info *op, uint32_t on_devices) {
+  const bool joins = (op->form == IR_FORM_REDUCE || op->form == IR_FORM_SCAN) && op->combine >= 0;
+  json_line(j);
+  json_object(j, NULL);
+  json_text(j, "id", op->id);
+  json_text(j, "name", op->text);
+  json_text(j, "form", form_words[op->form]);
+  json_i64(j, "arity", op->arity);
+  json_text(j, "infix", op->infix);
+  put_classes(j, "types", op->types);
+  json_text(j, "result", result_words[op->result]);
+  put_words(j, "attributes", attr_words, ATTRIBUTES, op->attrs);
+  json_text(j, "combine", joins ? ir_op_get((ir_code)op->combine)->id : "");
+  json_u64(j, "host_ulp", op->host_ulp);
+  json_u64(j, "device_ulp", op->device_ulp);
+  put_classes(j, "host", op->types);
+  put_classes(j, "spirv", op->no_device ? 0 : op->types & on_devices);
+  json_text(j, "jax", op->jax);
+  json_text(j, "doc", op->doc);
+  json_object_end(j);
 }
 
-static void add_object(text *t, const ir_op_info *op, uint32_t on_devices) {
-  text_format(t, "  {\"id\": \"%s\"", op->id);
-  add_string(t, "name", op->text);
-  add_string(t, "form", form_words[op->form]);
-  text_format(t, ", \"arity\": %d", op->arity);
-  add_string(t, "infix", op->infix);
-  add_list(t, "types", op->types);
-  add_string(t, "result", result_words[op->result]);
-  text_format(t, ", \"attributes\": [");
-  add_words(t, attr_words, sizeof attr_words / sizeof *attr_words, op->attrs, "\"", "");
-  text_char(t, ']');
-  bool joins = (op->form == IR_FORM_REDUCE || op->form == IR_FORM_SCAN) && op->combine >= 0;
-  add_string(t, "combine", joins ? ir_op_get((ir_code)op->combine)->id : "");
-  text_format(t, ", \"host_ulp\": %u, \"device_ulp\": %u", op->host_ulp, op->device_ulp);
-  add_list(t, "host", op->types);
-  add_list(t, "spirv", op->no_device ? 0 : op->types & on_devices);
-  add_string(t, "jax", op->jax);
-  add_string(t, "doc", op->doc);
-  text_char(t, '}');
-}
-
-static void add_type(text *t, const ir_dtype_info *type) {
-  text_format(t, "  {\"name\": \"%s\", \"class\": \"", type->name);
-  add_classes(t, type->class, "", "");
-  text_format(t, "\", \"bits\": %u}", type->bits);
+static void put_type(json *j, const ir_dtype_info *type) {
+  json_line(j);
+  json_object(j, NULL);
+  json_text(j, "name", type->name);
+  for (size_t i = 0; i < CLASSES; i++)
+    if (type->class == class_words[i].bit) json_text(j, "class", class_words[i].text);
+  json_u64(j, "bits", type->bits);
+  json_object_end(j);
 }
 
 void ir_ops_json(text *t) {
-  text_format(t, "{\"types\": [\n");
-  for (int dtype = 0; dtype < IR_DTYPE_COUNT; dtype++) {
-    add_type(t, ir_dtype_get((ir_dtype)dtype));
-    text_format(t, dtype + 1 < IR_DTYPE_COUNT ? ",\n" : "\n");
-  }
-  text_format(t, "], \"ops\": [\n");
-  for (int code = 0; code < IR_CODE_COUNT; code++) {
-    add_object(t, ir_op_get((ir_code)code), compiled[code]);
-    text_format(t, code + 1 < IR_CODE_COUNT ? ",\n" : "\n");
-  }
-  text_format(t, "]}\n");
+  json j = {.out = t};
+  json_object(&j, NULL);
+  json_array(&j, "types");
+  for (int dtype = 0; dtype < IR_DTYPE_COUNT; dtype++) put_type(&j, ir_dtype_get((ir_dtype)dtype));
+  json_array_end(&j);
+  json_array(&j, "ops");
+  for (int code = 0; code < IR_CODE_COUNT; code++) put_op(&j, ir_op_get((ir_code)code), compiled[code]);
+  json_array_end(&j);
+  json_object_end(&j);
+  json_end(&j);
 }
