@@ -117,6 +117,13 @@ bool barrier_would_block(const barrier *b, const machine *on, unit_id waiter) {
   return observed_by(b, on, waiter, &known, &observed).state == SYNC_READY && observed == b->phase;
 }
 
+uint64_t barrier_observed(const barrier *b, const machine *on, unit_id u) {
+  bool known;
+  uint64_t observed = 0;
+  observed_by(b, on, u, &known, &observed);
+  return observed;
+}
+
 sync_result barrier_wait_parity(const barrier *b, uint32_t parity) {
   return (b->phase & 1) != (parity & 1) ? sync_ready() : sync_blocked(b->arrived, b->expected);
 }

@@ -46,6 +46,9 @@ sync_result barrier_wait(barrier *b, mem m, const machine *on, unit_id waiter);
 /* Whether a wait would be blocked now; nothing changes. */
 bool barrier_would_block(const barrier *b, const machine *on, unit_id waiter);
 
+/* How many phases the unit has observed: the last of them by its last wait. */
+uint64_t barrier_observed(const barrier *b, const machine *on, unit_id u);
+
 /* The wait of a caller that keeps the phase bit itself, as hardware does: READY once the phase of this parity has
  * completed. */
 sync_result barrier_wait_parity(const barrier *b, uint32_t parity);

@@ -56,7 +56,7 @@ void race_arrive_op(race *r, race_barrier *b, uint64_t phase, race_op *op) {
 
 void race_observe(race *r, race_barrier *b, uint64_t phase, unit_id unit) {
   const race_bundle *bundle = b->bundle[phase & 1];
-  if (bundle && b->phase[phase & 1] == phase) take_bundle(r, bundle, unit);
+  if (bundle && b->phase[phase & 1] >= phase) take_bundle(r, bundle, unit);
 }
 
 void race_barrier_free(race *r, race_barrier *b) {

@@ -94,7 +94,7 @@ typedef struct race_barrier {
 
 void race_arrive(race *r, race_barrier *b, uint64_t phase, unit_id unit);
 void race_arrive_op(race *r, race_barrier *b, uint64_t phase, race_op *op); /* the operation is done, and arrives */
-void race_observe(race *r, race_barrier *b, uint64_t phase, unit_id unit);
+void race_observe(race *r, race_barrier *b, uint64_t phase, unit_id unit);  /* of a phase long over: one after it */
 void race_barrier_free(race *r, race_barrier *b);
 
 /* One semaphore; zeroed is new. Spans are those that model/semaphore.h gives: a wait learns from exactly the signals

@@ -60,20 +60,26 @@ host_status crew_arrive(host_unit *unit, const host_crew_op *what, const ir_op *
   return follow(unit, crew_arrive_at(c, &at, unit->id, NULL), &at, op);
 }
 
+/* The phase that the unit has waited for; of an open barrier later ones may be over, too. */
+static uint64_t phase_seen(const host_unit *unit, const crew_element *at) {
+  return barrier_observed(crew_barrier(at), &unit->plan->machine, unit->id) - 1;
+}
+
 static sync_result wait_for_barrier(host_unit *unit, const crew_element *at) {
   const crew *c = unit->member->crew;
-  const barrier *b = crew_barrier(at);
   sync_result result = barrier_wait(crew_barrier(at), c->mem, &unit->plan->machine, unit->id);
-  if (c->race && result.state == SYNC_READY) race_observe(c->race, &crew_spot_of(at)->barrier, b->phase - 1, unit->id);
+  if (c->race && result.state == SYNC_READY)
+    race_observe(c->race, &crew_spot_of(at)->barrier, phase_seen(unit, at), unit->id);
   if (c->plan->trace && result.state == SYNC_READY) trace_observed(unit, at);
   return result;
 }
 
 /* A wait that was blocked is no step. */
 static void tell_wait(host_unit *unit, const crew_element *at, sync_result result) {
-  const uint64_t phase = result.state == SYNC_READY ? crew_barrier(at)->phase - 1 : 0;
-  if (result.state != SYNC_BLOCKED)
-    tell(unit->member->crew, at, (choice_touch){.kind = CHOICE_OBSERVE, .begin = phase});
+  crew *c = unit->member->crew;
+  if (!c->by || result.state == SYNC_BLOCKED) return;
+  const uint64_t phase = result.state == SYNC_READY ? phase_seen(unit, at) : 0;
+  tell(c, at, (choice_touch){.kind = CHOICE_OBSERVE, .begin = phase});
 }
 
 static sync_result wait_for_semaphore(host_unit *unit, const crew_element *at, const host_crew_op *what, bool keep) {
