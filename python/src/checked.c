@@ -52,16 +52,6 @@ static void close_pictures(pictures *p) {
   host_trace_destroy(p->trace);
 }
 
-/* The schedule with a fault, or any, run once more on the arrays as they were. What it says was said before. */
-static void record_again(const pictures *p, kiln_host_plan *plan, const kiln_exploration *found) {
-  const size_t before = kiln_diag_count(p->context);
-  const kiln_str any = {"-", 1};
-  kiln_schedule shown;
-  host_trace_attach(plan, p->trace);
-  kiln_host_replay(plan, p->arrays, p->count, found->found_count > 0 ? found->found[0].choices : any, &shown);
-  diag_sink_rewind(p->context->diags, before);
-}
-
 /* ---- launches ---- */
 
 static kiln_result explore(const pictures *p, kiln_host_plan *plan, const kiln_request *request, kiln_explored *out) {
@@ -69,7 +59,8 @@ static kiln_result explore(const pictures *p, kiln_host_plan *plan, const kiln_r
   kiln_result result = kiln_host_explore(plan, request->arrays, request->array_count, request->exhaustive, &found);
   *out = (kiln_explored){found.schedules, found.open, found.longest,
                          found.complete || (!found.too_long && found.open == 0), found.too_long};
-  if (p->trace && (result == KILN_OK || result == KILN_ERROR_FAULT)) record_again(p, plan, &found);
+  if (p->trace && (result == KILN_OK || result == KILN_ERROR_FAULT))
+    host_trace_explored(p->trace, plan, p->arrays, p->count, &found);
   return result;
 }
 

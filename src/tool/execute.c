@@ -134,17 +134,13 @@ static kiln_result run_schedules(job *j, kiln_host_plan *plan, uint64_t limit, c
   return result;
 }
 
-/* The first that had a fault, or any, run once more. What it says was said before. */
-static kiln_result draw_schedule(job *j, kiln_host_plan *plan, pictures *p, kiln_array *arrays,
+/* On arrays as they were: what is run has written to its own. */
+static kiln_result draw_schedule(job *j, kiln_host_plan *plan, pictures *p, const kiln_array *arrays,
                                  const kiln_exploration *found, kiln_result result) {
-  const size_t before = kiln_diag_count(j->tool->context);
-  kiln_schedule drawn;
   if (result != KILN_OK && result != KILN_ERROR_FAULT) return result;
   j->tool->held = true;
-  host_trace_attach(plan, p->trace);
-  kiln_host_replay(plan, arrays, j->count, found->found_count > 0 ? found->found[0].choices : STR("-"), &drawn);
+  host_trace_explored(p->trace, plan, arrays, j->count, found);
   j->tool->held = false;
-  diag_sink_rewind(j->tool->context->diags, before);
   return pictures_keep(p, result);
 }
 
@@ -154,12 +150,14 @@ static kiln_result execute_schedules(job *j, const run_wish *wish, uint64_t limi
   kiln_host_plan *plan;
   kiln_result result = prepare(j, wish, &line, arrays, &plan);
   if (result != KILN_OK) return result;
+  kiln_array *before = wish->pictures ? job_copy_arrays(j) : NULL;
   const uint64_t start = clock_ns();
-  result = run_schedules(j, plan, limit, choices, arrays, out);
+  result = wish->pictures && !before ? KILN_ERROR_MEMORY : run_schedules(j, plan, limit, choices, arrays, out);
   o->ms = milliseconds_since(start);
   o->usage = kiln_host_plan_usage(plan);
   progress_end(&line);
-  if (wish->pictures) result = draw_schedule(j, plan, wish->pictures, arrays, out, result);
+  if (wish->pictures) result = draw_schedule(j, plan, wish->pictures, before, out, result);
+  job_free_arrays(j, before);
   kiln_host_plan_destroy(plan);
   return result;
 }

@@ -219,6 +219,24 @@ class Trace(CommandTest):
         self.kiln("check", file, "--replay", choices, "--trace", out, code=3)
         self.assertEqual(pathlib.Path(out).read_text(), explored)
 
+    def test_explored_schedules_are_drawn_on_the_arrays_as_they_were(self):
+        """This kernel waits for ever where it starts from zeros, and ends where it starts from what it leaves."""
+        text = """
+kernel once(x: i32[1] inout) {
+  machine gpu
+  threads t: 2
+  scratch n: semaphore
+  when t == 0 {
+    let seen = x[0]
+    when seen == 1 { signal n by 1 }
+    x[0] = 1
+  }
+  when t == 1 { wait n by 1 }
+}
+"""
+        trace = self.trace(text, "--exhaustive", code=3)
+        self.assertEqual([e["name"] for e in trace["traceEvents"] if e["ph"] == "i"], ["deadlock"])
+
     def test_files_that_cannot_be_written(self):
         file = self.write("kernel.kiln", STEPS)
         self.fails(1, "file_unwritable", "check", file, "--trace", self.path("nowhere/out.json"))

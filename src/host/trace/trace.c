@@ -39,6 +39,16 @@ void host_trace_attach(kiln_host_plan *plan, host_trace *trace) {
   plan->trace = trace;
 }
 
+void host_trace_explored(host_trace *trace, kiln_host_plan *plan, const kiln_array *arrays, size_t array_count,
+                         const kiln_exploration *explored) {
+  const size_t before = kiln_diag_count(plan->context);
+  const kiln_str choices = explored->found_count > 0 ? explored->found[0].choices : STR("-");
+  kiln_schedule shown;
+  host_trace_attach(plan, trace);
+  kiln_host_replay(plan, arrays, array_count, choices, &shown);
+  diag_sink_rewind(plan->context->diags, before);
+}
+
 /* ---- events ---- */
 
 static bool make_room(host_trace *trace) {

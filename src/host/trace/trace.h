@@ -94,6 +94,11 @@ void host_trace_destroy(host_trace *trace); /* accepts NULL */
  */
 void host_trace_attach(kiln_host_plan *plan, host_trace *trace);
 
+/* Records what an exploration found: the schedule that had a fault, or any, run once more on arrays as they were
+ * before. What it says was said then. */
+void host_trace_explored(host_trace *trace, kiln_host_plan *plan, const kiln_array *arrays, size_t array_count,
+                         const kiln_exploration *explored);
+
 /* Writes files of what was recorded: for Perfetto, and drawn; NULL: none. */
 kiln_result host_trace_write(const host_trace *trace, kiln_context *context, const char *json, const char *svg);
 
