@@ -100,10 +100,12 @@ typedef struct steps {
 } steps;
 steps steps_begin(phasing *p); /* once all texts are there: no value is in two of them, so roles share what is by id */
 void steps_write(const steps *begun, role *r, ir_region *region); /* what it does in a round, at the end of a region */
-val steps_read(steps *s, val v);                                  /* NULL while it looks */
 /* What the role says at the end of a region, once the rounds have ended and it has not: where it waits. The first of
  * its waits has this number in the log. */
 void steps_report(steps *s, ir_region *region, uint32_t first);
+
+/* state.c */
+val state_read(steps *s, val v); /* NULL while it looks */
 
 /* The element that a ref of a role's text names; its number is made at the builder's place. */
 typedef struct tally_spot {

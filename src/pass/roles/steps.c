@@ -7,110 +7,8 @@
  *                                         case 2 { blocked = true }
  *
  * - Control around a wait becomes states; all other control stays as it is, inside one of them.
- * - What another state needs is kept in scratch, which promote_scratch makes a carried value where it is small;
- * constants, views and arithmetic on integer scalars are done again instead. */
-#include "pass/roles/phase.h"
-
-/* ---- values ---- */
-
-static void know(steps *s, const ir_value *v, val as) {
-  s->now[v->id] = as;
-  VEC_PUSH(s->p->arena, &s->known, (val)v);
-}
-
-static void forget(steps *s) {
-  for (size_t i = 0; i < s->known.count; i++) s->now[s->known.data[i]->id] = NULL;
-  s->known.count = 0;
-}
-
-/* What is known where one branch begins is known where the others begin. */
-typedef struct moment {
-  uint32_t state;
-  bool untouched;
-  size_t count;
-  val *values, *as;
-} moment;
-
-static moment remember(const steps *s) {
-  moment m = {.state = s->state, .untouched = s->untouched, .count = s->known.count};
-  m.values = ARENA_ARRAY(s->p->arena, val, m.count + 1);
-  m.as = ARENA_ARRAY(s->p->arena, val, m.count + 1);
-  for (size_t i = 0; i < m.count; i++) {
-    m.values[i] = s->known.data[i];
-    m.as[i] = s->now[m.values[i]->id];
-  }
-  return m;
-}
-
-static void recall(steps *s, const moment *m) {
-  forget(s);
-  s->state = m->state;
-  s->untouched = m->untouched;
-  for (size_t i = 0; i < m->count; i++) know(s, m->values[i], m->as[i]);
-}
-
-static bool made_in_text(const ir_value *v) { return v->def ? v->def->code != IR_scratch : v->region != NULL; }
-
-/* Cheaper to make again than to keep. */
-static bool is_made_again(const ir_value *v) {
-  const ir_op *op = v->def;
-  if (!op) return false;
-  if (v->type.kind != IR_TILE || op->code == IR_full || op->code == IR_iota) return true;
-  if (ir_op_get(op->code)->form != IR_FORM_MAP || v->type.shape.rank > 0 || ir_is_float(v->type.dtype)) return false;
-  for (uint32_t i = 0; i < op->operand_count; i++)
-    if (op->operands[i]->type.shape.rank > 0 || ir_is_float(op->operands[i]->type.dtype)) return false;
-  return true;
-}
-
-static val room(steps *s, const ir_value *v) {
-  if (!s->keep[v->id]) s->keep[v->id] = pass_scratch(&s->p->top, IR_SPACE_REGS, v->type.dtype, &v->type.shape, v->name);
-  return s->keep[v->id];
-}
-
-static void look_at(steps *s, const ir_value *v) {
-  if (s->home[v->id] == s->state + 1 || s->again[v->id] == s->state + 1) return;
-  if (!is_made_again(v)) {
-    s->kept[v->id] = true;
-    return;
-  }
-  s->again[v->id] = s->state + 1;
-  for (uint32_t i = 0; i < v->def->operand_count; i++) steps_read(s, v->def->operands[i]);
-}
-
-/* What a loop counts is within its bounds wherever its body asks: said once more, as the body has lost its loop. */
-static val within_bounds(steps *s, const ir_value *v, val i) {
-  const ir_op *loop = v->region ? v->region->owner : NULL;
-  int64_t begin, end, step;
-  if (!loop || loop->code != IR_for || v != loop->regions[0]->args[0]) return i;
-  if (!pass_integer(loop->operands[0], &begin) || !pass_integer(loop->operands[1], &end)) return i;
-  if (!pass_integer(loop->operands[2], &step) || step < 1 || end <= begin) return i;
-  val low = ir_scalar_i32(&s->b, begin), high = ir_scalar_i32(&s->b, end - 1);
-  return ir_map2(&s->b, IR_max, ir_map2(&s->b, IR_min, i, high), low);
-}
-
-val steps_read(steps *s, val v) {
-  if (s->p->spins) return v; /* the text is not cut */
-  if (!made_in_text(v)) return s->looks ? NULL : v;
-  if (s->looks) return look_at(s, v), NULL;
-  if (s->now[v->id]) return s->now[v->id];
-  if (s->kept[v->id]) {
-    know(s, v, within_bounds(s, v, pass_load_whole(&s->b, room(s, v))));
-    return s->now[v->id];
-  }
-  for (uint32_t i = 0; i < v->def->operand_count; i++) steps_read(s, v->def->operands[i]);
-  ir_clone_op(&s->b, v->def, s->now);
-  know(s, v, s->now[v->id]);
-  return s->now[v->id];
-}
-
-static void make(steps *s, const ir_value *v, val as) {
-  if (s->looks) {
-    s->home[v->id] = s->state + 1;
-    return;
-  }
-  know(s, v, as);
-  if (s->kept[v->id]) pass_store_whole(&s->b, room(s, v), as);
-}
+ * - What another state needs is kept in scratch, or made again (state.c). */
+#include "pass/roles/state.h"
 
 /* ---- ops of one state ---- */
 
@@ -118,7 +16,7 @@ static void make(steps *s, const ir_value *v, val as) {
 static bool read_operands(void *user, ir_op *op) {
   steps *s = user;
   for (uint32_t i = 0; i < op->operand_count; i++)
-    if (s->inside[op->operands[i]->id] != s->ran) steps_read(s, op->operands[i]);
+    if (s->inside[op->operands[i]->id] != s->ran) state_read(s, op->operands[i]);
   for (uint32_t i = 0; i < op->result_count; i++) s->inside[op->results[i]->id] = s->ran;
   for (uint32_t r = 0; r < op->region_count; r++)
     for (uint32_t i = 0; i < op->regions[r]->arg_count; i++) s->inside[op->regions[r]->args[i]->id] = s->ran;
@@ -131,8 +29,9 @@ static void run_op(steps *s, ir_op *op) {
   read_operands(s, op);
   for (uint32_t r = 0; r < op->region_count; r++) ir_walk(op->regions[r], read_operands, s);
   if (!s->looks) ir_clone_op(&s->b, op, s->now);
-  for (uint32_t i = 0; i < op->result_count; i++) make(s, op->results[i], s->looks ? NULL : s->now[op->results[i]->id]);
-  s->untouched = s->untouched && op->result_count == 1 && is_made_again(op->results[0]);
+  for (uint32_t i = 0; i < op->result_count; i++)
+    state_make(s, op->results[i], s->looks ? NULL : s->now[op->results[i]->id]);
+  s->untouched = s->untouched && op->result_count == 1 && state_is_made_again(op->results[0]);
 }
 
 /* ---- states ---- */
@@ -145,7 +44,7 @@ static uint32_t new_state(steps *s) {
 }
 
 static void enter(steps *s, uint32_t state) {
-  forget(s);
+  state_forget(s);
   s->state = state;
   s->untouched = true;
   if (!s->looks) write_in(s, s->cases.data[state]);
@@ -174,42 +73,21 @@ static ir_region **choose(steps *s, ir_code code, val by, uint32_t count) {
   return regions;
 }
 
-/* ---- values that regions hand on ---- */
-
-/* `to[i]` is kept where `as[i]` is: one room for what a loop's argument and its result are. */
-static void share_rooms(steps *s, ir_value *const *as, ir_value *const *to, uint32_t count) {
-  for (uint32_t i = 0; i < count; i++) {
-    s->kept[as[i]->id] = s->kept[to[i]->id] = true;
-    s->keep[to[i]->id] = s->looks ? NULL : room(s, as[i]);
-  }
-}
-
-/* All are read before any is written, as they may be one another. */
-static void hand_on(steps *s, ir_value *const *values, ir_value *const *to, uint32_t count) {
-  val *read = ARENA_ARRAY(s->p->arena, val, count + 1);
-  for (uint32_t i = 0; i < count; i++) {
-    s->kept[to[i]->id] = true;
-    read[i] = steps_read(s, values[i]);
-  }
-  for (uint32_t i = 0; i < count && !s->looks; i++) pass_store_whole(&s->b, room(s, to[i]), read[i]);
-  s->untouched = s->untouched && count == 0;
-}
-
 static void write_text(steps *s, const ir_region *region);
 
-static void write_branch(steps *s, const ir_op *op, uint32_t which, const moment *before, ir_region *to) {
+static void write_branch(steps *s, const ir_op *op, uint32_t which, const state_moment *before, ir_region *to) {
   const ir_op *yield = pass_yield_of(op->regions[which]);
-  recall(s, before);
+  state_recall(s, before);
   write_in(s, to);
   write_text(s, op->regions[which]);
-  if (yield) hand_on(s, yield->operands, op->results, op->result_count);
+  if (yield) state_hand_on(s, yield->operands, op->results, op->result_count);
 }
 
 static void write_branches(steps *s, const ir_op *op) {
-  val by = steps_read(s, op->operands[0]);
+  val by = state_read(s, op->operands[0]);
   const uint32_t behind = new_state(s);
   ir_region **regions = choose(s, op->code, by, op->region_count);
-  const moment before = remember(s);
+  const state_moment before = state_remember(s);
   for (uint32_t r = 0; r < op->region_count; r++) {
     write_branch(s, op, r, &before, regions[r]);
     go(s, behind);
@@ -231,12 +109,12 @@ static bool is_within_state(const ir_op *op) {
 }
 
 static void write_choice(steps *s, const ir_op *op) {
-  val by = steps_read(s, op->operands[0]);
+  val by = state_read(s, op->operands[0]);
   const ir_builder here = s->b;
   ir_region **regions = choose(s, op->code, by, op->region_count);
-  const moment before = remember(s);
+  const state_moment before = state_remember(s);
   for (uint32_t r = 0; r < op->region_count; r++) write_branch(s, op, r, &before, regions[r]);
-  recall(s, &before);
+  state_recall(s, &before);
   s->b = here;
   s->untouched = false;
 }
@@ -251,7 +129,7 @@ static val advance(steps *s, val i, val end, val step) {
 
 /* Into the body, or behind the loop. */
 static void turn(steps *s, const ir_op *loop, val i, uint32_t body, uint32_t behind) {
-  val end = steps_read(s, loop->operands[1]);
+  val end = state_read(s, loop->operands[1]);
   if (s->looks) return;
   ir_builder *b = &s->b;
   val goes_on = ir_map2(b, IR_lt, i, end);
@@ -263,16 +141,16 @@ static void write_for(steps *s, const ir_op *op) {
   const ir_region *body = op->regions[0];
   const ir_op *yield = pass_yield_of(body);
   const uint32_t carried = op->result_count, within = new_state(s), behind = new_state(s);
-  share_rooms(s, body->args + 1, op->results, carried);
-  hand_on(s, op->operands + 3, body->args + 1, carried);
-  hand_on(s, op->operands, body->args, 1);
-  turn(s, op, steps_read(s, op->operands[0]), within, behind);
+  state_share_rooms(s, body->args + 1, op->results, carried);
+  state_hand_on(s, op->operands + 3, body->args + 1, carried);
+  state_hand_on(s, op->operands, body->args, 1);
+  turn(s, op, state_read(s, op->operands[0]), within, behind);
   enter(s, within);
   write_text(s, body);
-  if (yield) hand_on(s, yield->operands, body->args + 1, carried);
-  val i = steps_read(s, body->args[0]), end = steps_read(s, op->operands[1]), step = steps_read(s, op->operands[2]);
+  if (yield) state_hand_on(s, yield->operands, body->args + 1, carried);
+  val i = state_read(s, body->args[0]), end = state_read(s, op->operands[1]), step = state_read(s, op->operands[2]);
   if (!s->looks) i = advance(s, i, end, step);
-  if (!s->looks) pass_store_whole(&s->b, room(s, body->args[0]), i);
+  if (!s->looks) pass_store_whole(&s->b, state_room(s, body->args[0]), i);
   turn(s, op, i, within, behind);
   enter(s, behind);
 }
@@ -280,19 +158,19 @@ static void write_for(steps *s, const ir_op *op) {
 static void write_while(steps *s, const ir_op *op) {
   const ir_region *condition = op->regions[0], *body = op->regions[1];
   const uint32_t carried = op->result_count;
-  share_rooms(s, condition->args, body->args, carried);
-  share_rooms(s, condition->args, op->results, carried);
-  hand_on(s, op->operands, condition->args, carried);
+  state_share_rooms(s, condition->args, body->args, carried);
+  state_share_rooms(s, condition->args, op->results, carried);
+  state_hand_on(s, op->operands, condition->args, carried);
   const uint32_t head = new_state(s), behind = new_state(s);
   go(s, head);
   enter(s, head);
   write_text(s, condition);
-  ir_region **regions = choose(s, IR_when, steps_read(s, pass_yield_of(condition)->operands[0]), 2);
+  ir_region **regions = choose(s, IR_when, state_read(s, pass_yield_of(condition)->operands[0]), 2);
   write_in(s, regions[1]);
   go(s, behind);
   write_in(s, regions[0]);
   write_text(s, body);
-  if (carried) hand_on(s, pass_yield_of(body)->operands, condition->args, carried);
+  if (carried) state_hand_on(s, pass_yield_of(body)->operands, condition->args, carried);
   go(s, head);
   enter(s, behind);
 }
@@ -336,7 +214,7 @@ static void write_question(steps *s, const ir_op *op) {
   moves(s);
   enter(s, here);
   s->untouched = false;
-  make(s, op->results[0], tally_answer(s, op));
+  state_make(s, op->results[0], tally_answer(s, op));
 }
 
 static void write_op(steps *s, ir_op *op) {
@@ -409,7 +287,7 @@ static const role_wait *wait_in(const steps *s, uint32_t state) {
 static void describe(steps *s, const role_wait *wait, int64_t number) {
   val said[4] = {ir_scalar_i32(&s->b, number)};
   tally_spot spot;
-  forget(s);
+  state_forget(s);
   for (uint32_t i = 1; i < 4; i++) said[i] = said[0];
   if (wait && tally_find(s, wait->op, &spot)) {
     val count = tally_ask(s, wait->op, &spot, &said[3]);

@@ -30,7 +30,7 @@ static void place_under(steps *s, const ir_op *view, val *at) {
   uint32_t axis = 0;
   for (uint32_t d = 0; d < view->attrs->index_count; d++) {
     const ir_index *index = &view->attrs->index[d];
-    val start = index->operand >= 0 ? steps_read(s, view->operands[index->operand]) : NULL;
+    val start = index->operand >= 0 ? state_read(s, view->operands[index->operand]) : NULL;
     if (s->looks) continue;
     if (!start) start = ir_scalar_i32(&s->b, index->start->value);
     under[d] = start;
@@ -84,7 +84,7 @@ void tally_tell(steps *s, const ir_op *op) {
   tally_spot spot;
   const bool signals = op->code == IR_signal;
   if (!tally_find(s, op, &spot)) return;
-  val amount = signals ? steps_read(s, op->operands[1]) : NULL;
+  val amount = signals ? state_read(s, op->operands[1]) : NULL;
   if (s->looks) return;
   if (!amount) amount = ir_scalar_i32(&s->b, 1);
   const ir_value *made = spot.tally->made;
@@ -139,7 +139,7 @@ val tally_taken(steps *s, const tally_spot *spot) {
 }
 
 val tally_ask(steps *s, const ir_op *op, const tally_spot *spot, val *amount) {
-  *amount = op->operand_count > 1 ? steps_read(s, op->operands[1]) : NULL;
+  *amount = op->operand_count > 1 ? state_read(s, op->operands[1]) : NULL;
   if (op->attrs->keep) spot->tally->kept = true;
   tally_listen(s->p, s->r, spot->tally);
   if (s->looks) return NULL;
