@@ -65,12 +65,24 @@ GPU = {
         "mgpu_matmul_test.py::*::test_hopper_matmul*",
     ),
 }
-DIFFERENCES = {"host": HOST, "host, in the place of a GPU": GPU}  # by the beginning of the device's name
+# Drivers whose `Fma` is a product and a sum: an exact one from these would be some twenty operations.
+UNFUSED = {
+    "asks for XLA's bits of f32 products: the order of sums is XLA's, but this driver rounds product and sum apart": (
+        "ops_test.py::OpsInterpretTest::test_dot_dims_batched_simple_dot_general0",
+        "ops_test.py::OpsInterpretTest::test_dot_general_multiple_non_contracting_dims[0-9]*",
+        "ops_test.py::OpsInterpretTest::test_jnp_einsum_grad_y_pallas",
+    ),
+    "asks for XLA's running sums of f16 within 1e-2: XLA's own are up to 1.5e-2 off the exact ones, Kiln's 7e-3": (
+        "ops_test.py::OpsInterpretTest::test_cumsum0",
+    ),
+}
+# By the name of the device.
+DIFFERENCES = {"host*": HOST, "host, in the place of a GPU": GPU, "SwiftShader*": UNFUSED, "llvmpipe*": UNFUSED}
 
 
 def known(on: str, test: str) -> str:
     """The argument for a test, if it is listed."""
     name = test.rsplit("/", 1)[-1]
-    lists = (arguments.items() for device, arguments in DIFFERENCES.items() if on.startswith(device))
+    lists = (arguments.items() for device, arguments in DIFFERENCES.items() if fnmatch.fnmatchcase(on, device))
     found = (why for one in lists for why, tests in one if any(fnmatch.fnmatchcase(name, each) for each in tests))
     return next(found, "")

@@ -34,7 +34,9 @@ class Settings(NamedTuple):
 
     on: str
     every: int
-    commit: str
+    jobs: int
+    tests: str  # JAX's commit
+    kiln: str  # ours
 
 
 def device_name(on: str) -> str:
@@ -146,11 +148,12 @@ def section(settings: Settings, results: dict[str, tuple[Rows, float]]) -> str:
     """The section of one device."""
     version = importlib.metadata.version
     every = f" every {settings.every}th test," if settings.every > 1 else ""
-    what = f"JAX {version('jax')}, tests at commit {settings.commit},{every} {os.cpu_count()} cores"
+    what = f"JAX {version('jax')}, tests at commit {settings.tests},{every} Kiln at {settings.kiln}"
+    machine = f"{settings.jobs} at a time on {os.cpu_count()} cores"
     lines = [
         f"## On {settings.on}",
         "",
-        what + ".",
+        f"{what}, {machine}.",
         "",
         *_table(results),
         *_failures(settings.on, results),

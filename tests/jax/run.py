@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs JAX's own Pallas tests through Kiln and writes docs/jax-conformance.md.
 
-    tests/jax/run.py --tests CHECKOUT [--on vulkan] [--files ops_test/8,pallas_test] [--limit 60] [--jobs 2]
+    tests/jax/run.py --tests CHECKOUT [--on vulkan] [--files ops_test/8,pallas_test] [--limit 60] [--jobs 2] [--resume]
 
 CHECKOUT is a checkout of JAX of the version installed; nothing of it is copied here. The Python that runs this must
 have kiln, jax, pytest, hypothesis and absl-py. A test counts only if a kernel really ran on Kiln: launches are counted
@@ -122,20 +122,27 @@ class Shard(threading.Thread):
         return f"the process ended with {process.returncode}" if process.returncode < 0 else None
 
 
+def rows_of(shards: list[Shard]) -> list[dict[str, Any]]:
+    """The lines that the shards of a file have written."""
+    return [json.loads(line) for shard in shards if shard.rows.exists() for line in shard.rows.read_text().splitlines()]
+
+
 def run_file(options: argparse.Namespace, name: str) -> tuple[list[dict[str, Any]], float]:
-    """The lines of all tests of a file, and the seconds that it took."""
+    """The lines of all tests of a file, and the seconds that it took: those of an earlier run by its tests."""
     start = time.monotonic()
     shards = [Shard(options, name, number) for number in range(options.jobs)]
     for shard in shards:
-        shard.rows.unlink(missing_ok=True)
-        shard.rows.with_suffix(".log").unlink(missing_ok=True)
+        if not options.resume:
+            shard.rows.unlink(missing_ok=True)
+            shard.rows.with_suffix(".log").unlink(missing_ok=True)
+    earlier = sum(row["seconds"] for row in rows_of(shards)) / options.jobs
+    for shard in shards:
         shard.start()
     for shard in shards:
         shard.join()
         if shard.problem:
             sys.exit(shard.problem)
-    rows = [json.loads(line) for shard in shards if shard.rows.exists() for line in shard.rows.read_text().splitlines()]
-    return sorted(rows, key=lambda row: row["id"]), time.monotonic() - start
+    return sorted(rows_of(shards), key=lambda row: row["id"]), time.monotonic() - start + earlier
 
 
 def commit_of(checkout: pathlib.Path) -> str:
@@ -158,6 +165,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--limit", type=float, default=120, help="seconds that a test may take")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes at a time")
     parser.add_argument("--commit", help="the checkout's commit, if git does not know it")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on in --work: tests that have a line there do not run again"
+    )
     parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build" / "conformance", help="folder for logs")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs" / "jax-conformance.md", help="the report")
     options = parser.parse_args()
@@ -175,7 +185,8 @@ def main() -> None:
         results[name] = run_file(options, name)
         print(report.line(name, *results[name]), flush=True)
     place = report.device_name(options.on) + ", in the place of a GPU" * options.as_gpu
-    settings = report.Settings(place, options.every, options.commit or commit_of(options.tests))
+    tests = options.commit or commit_of(options.tests)
+    settings = report.Settings(place, options.every, options.jobs, tests, commit_of(ROOT))
     report.write(options.out, settings, results)
     print(f"written: {options.out}")
     if passing := report.no_longer_different(place, results):
