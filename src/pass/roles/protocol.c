@@ -78,13 +78,36 @@ static sync_result finish_share(const protocol *p, const roles_event *event, con
   return found;
 }
 
+/* Memory of a block that stays until its cluster has ended: other blocks may look at it when its own has. */
+static bool outlives_block(const protocol *p, const roles_event *event) {
+  return p->r->scratches.data[event->number].depth == DEPTH_GPU_BLOCK && ir_lives_to_end(p->r->kernel, event->op);
+}
+
+/* All copies of the scratch that end together with the event's. */
+static unit_range ending_with(const protocol *p, const roles_event *event) {
+  const machine *m = &p->r->machine;
+  if (!outlives_block(p, event)) return (unit_range){event->owner, 1};
+  return unit_below(m, unit_above(m, event->owner, DEPTH_GPU_CLUSTER), DEPTH_GPU_BLOCK);
+}
+
 static sync_result close_share(const protocol *p, const roles_unit *unit, const roles_event *event) {
-  protocol_share *share = protocol_share_of(p, event);
-  share->closed++;
-  if (is_global(p, event) ? share->closed < p->r->threads : share->closed < sharers_of(p, unit, event))
-    return sync_ready();
-  share->alive = false;
-  return finish_share(p, event, share);
+  const unit_range owners = ending_with(p, event);
+  const uint32_t sharers = is_global(p, event) ? p->r->threads : owners.count * sharers_of(p, unit, event);
+  uint32_t closed = 0;
+  roles_event each = *event;
+  protocol_share_of(p, event)->closed++;
+  for (uint32_t i = 0; i < owners.count; i++) {
+    each.owner = owners.first + i;
+    closed += protocol_share_of(p, &each)->closed;
+  }
+  sync_result found = sync_ready();
+  for (uint32_t i = 0; i < owners.count && closed == sharers; i++) {
+    each.owner = owners.first + i;
+    protocol_share *share = protocol_share_of(p, &each);
+    share->alive = false;
+    if (found.state == SYNC_READY) found = finish_share(p, event, share);
+  }
+  return found;
 }
 
 /* ---- meetings ---- */
