@@ -113,6 +113,7 @@ typedef struct race_unit {
   race_views views;
   race_ops tasks;         /* MMA and COPY_TMEM that it knows to be issued, not to be over */
   race_ops issued;        /* those that its next commit waits for */
+  race_ops products;      /* its last WGMMA, which follows all before it */
   race_ops loads, stores; /* of tmem, unawaited */
 } race_unit;
 

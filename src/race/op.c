@@ -134,7 +134,7 @@ static bool same_area(const race_area *a, const race_area *b) {
 
 /* Whether `op` follows the task `earlier` by the order of the tensor core. */
 static bool follows_task(const race_op *op, const race_op *earlier) {
-  if (op->task == RACE_TASK_COMMIT) return true;
+  if (op->task == RACE_TASK_COMMIT || op->task == RACE_TASK_WGMMA) return true;
   if (op->task != RACE_TASK_MMA || op->across != earlier->across) return false;
   if (earlier->task == RACE_TASK_COPY_TMEM) return true;
   const race_pipe *a = op->pipe, *b = earlier->pipe;
@@ -170,6 +170,12 @@ static void follow(race *r, race_op *op, race_op *earlier) {
   op->before = put_before(r, op->before, earlier);
 }
 
+/* Those that an operation of the unit may follow. */
+static const race_ops *tasks_before(const race_unit *u, race_task task) {
+  if (task == RACE_TASK_COMMIT) return &u->issued;
+  return task == RACE_TASK_WGMMA ? &u->products : &u->tasks;
+}
+
 static void follow_tasks(race *r, race_op *op, const race_ops *tasks) {
   for (uint32_t i = tasks->count; i-- > 0;)
     if (follows_task(op, tasks->data[i])) follow(r, op, tasks->data[i]);
@@ -188,6 +194,9 @@ static void enlist(race *r, race_unit *u, race_op *op) {
     replace(r, &u->issued, op, true);
     race_ops_push(r, &u->tasks, op);
     race_ops_push(r, &u->issued, op);
+  } else if (op->task == RACE_TASK_WGMMA) {
+    race_ops_clear(r, &u->products);
+    race_ops_push(r, &u->products, op);
   } else if (op->task == RACE_TASK_TMEM_LOAD) {
     race_ops_push(r, &u->loads, op);
   } else if (op->task == RACE_TASK_TMEM_STORE) {
@@ -216,9 +225,10 @@ race_op *race_issue(race *r, unit_id unit, race_task task, const void *site, con
   if (!op) return NULL;
   race_ops_settle(r, &u->tasks, &u->views);
   race_ops_settle(r, &u->issued, &u->views);
+  race_ops_settle(r, &u->products, &u->views);
   race_views_join(r, &op->views, &u->views);
   op->issued = u->now;
-  follow_tasks(r, op, task == RACE_TASK_COMMIT ? &u->issued : &u->tasks);
+  follow_tasks(r, op, tasks_before(u, task));
   race_ops_add_all(r, &op->tasks, &u->tasks, &u->views);
   enlist(r, u, op);
   race_unit_turn(r, unit);

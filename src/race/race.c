@@ -59,6 +59,7 @@ void race_join(race *r, unit_id whole, unit_id part) {
   race_unit *joined = &r->units[part];
   race_ops_clear(r, &joined->tasks);
   race_ops_clear(r, &joined->issued);
+  race_ops_clear(r, &joined->products);
   race_ops_clear(r, &joined->loads);
   race_ops_clear(r, &joined->stores);
 }
@@ -67,6 +68,7 @@ void race_retire(race *r, unit_id unit) {
   race_unit *u = race_unit_of(r, unit);
   race_ops_free(r, &u->tasks);
   race_ops_free(r, &u->issued);
+  race_ops_free(r, &u->products);
   race_ops_free(r, &u->loads);
   race_ops_free(r, &u->stores);
   race_views_free(r, &u->views);

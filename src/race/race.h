@@ -40,7 +40,7 @@ void race_retire(race *r, unit_id unit);              /* it has ended, and so ha
 
 typedef enum race_task {
   RACE_TASK_COPY,      /* between gmem and smem: awaited through a barrier, a semaphore or race_await */
-  RACE_TASK_WGMMA,     /* awaited by race_await */
+  RACE_TASK_WGMMA,     /* those of a unit run one after the other; awaited by race_await */
   RACE_TASK_MMA,       /* on a tmem accumulator: pipelined; awaited through its barrier, or that of a later commit */
   RACE_TASK_COPY_TMEM, /* smem to tmem: like an mma */
   RACE_TASK_COMMIT,    /* `commit mma arrive`: touches nothing, is done when all of its unit's MMA and COPY_TMEM are */

@@ -74,7 +74,7 @@ void oracle_join(oracle *o, unit_id whole, unit_id part) {
 
 static bool follows(const oracle *o, const oracle_op *op, const oracle_op *earlier) {
   (void)o;
-  if (op->task == RACE_TASK_COMMIT) return true;
+  if (op->task == RACE_TASK_COMMIT || op->task == RACE_TASK_WGMMA) return true;
   if (op->task != RACE_TASK_MMA || op->across != earlier->across) return false;
   return earlier->task == RACE_TASK_COPY_TMEM || earlier->pipe == op->pipe;
 }
@@ -91,6 +91,11 @@ static void follow_all(oracle *o, oracle_op *op, const oracle_ops *candidates) {
   }
 }
 
+static const oracle_ops *tasks_before(const oracle_unit *u, race_task task) {
+  if (task == RACE_TASK_COMMIT) return &u->issued;
+  return task == RACE_TASK_WGMMA ? &u->products : &u->tasks;
+}
+
 uint32_t oracle_issue(oracle *o, unit_id unit, race_task task, uint32_t pipe, uint32_t across) {
   uint32_t number = o->op_count;
   oracle_op *op = &o->ops[number];
@@ -98,8 +103,9 @@ uint32_t oracle_issue(oracle *o, unit_id unit, race_task task, uint32_t pipe, ui
   *op = (oracle_op){.task = task, .pipe = pipe, .across = across, .view = u->view, .unit = unit};
   op->read = add_node(o, 0, 0);
   op->done = add_node(o, op->read, 0);
-  follow_all(o, op, task == RACE_TASK_COMMIT ? &u->issued : &u->tasks);
+  follow_all(o, op, tasks_before(u, task));
   if (task == RACE_TASK_MMA || task == RACE_TASK_COPY_TMEM) u->tasks.has[number] = u->issued.has[number] = true;
+  if (task == RACE_TASK_WGMMA) u->products.has[number] = true;
   if (task == RACE_TASK_TMEM_LOAD) u->loads.has[number] = true;
   if (task == RACE_TASK_TMEM_STORE) u->stores.has[number] = true;
   op->tasks = u->tasks;

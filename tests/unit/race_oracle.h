@@ -36,7 +36,7 @@ typedef struct oracle_place { /* where knowledge waits to be taken */
 
 typedef struct oracle_unit {
   oracle_view view;
-  oracle_ops tasks, issued, loads, stores;
+  oracle_ops tasks, issued, products, loads, stores;
 } oracle_unit;
 
 typedef struct oracle_op {

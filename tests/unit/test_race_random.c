@@ -70,17 +70,25 @@ static void plan_copy(program *g, running *run) {
   }
 }
 
+static race_area accumulator(uint32_t pipe) {
+  return (race_area){.offset = 8 * pipe, .rank = 1, .extents = {8}, .strides = {1}};
+}
+
+static void plan_wgmma(program *g, running *run, uint32_t pipe) {
+  plan(run, RACE_WGMMA_LOAD, SMEM, random_area(g));
+  if (below(g, 2)) plan(run, RACE_WGMMA_STORE, GMEM, accumulator(pipe));
+}
+
 static void plan_mma(program *g, running *run, uint32_t pipe) {
-  race_area acc = {.offset = 8 * pipe, .rank = 1, .extents = {8}, .strides = {1}};
   if (below(g, 2)) plan(run, RACE_MMA_LOAD_SMEM, SMEM, random_area(g));
   if (below(g, 2)) plan(run, RACE_MMA_LOAD_TMEM, TMEM, random_area(g));
-  plan(run, RACE_MMA_STORE, TMEM, acc);
+  plan(run, RACE_MMA_STORE, TMEM, accumulator(pipe));
 }
 
 static void plan_task(program *g, running *run, uint32_t pipe) {
   switch (run->task) {
     case RACE_TASK_COPY: plan_copy(g, run); break;
-    case RACE_TASK_WGMMA: plan(run, RACE_WGMMA_LOAD, SMEM, random_area(g)); break;
+    case RACE_TASK_WGMMA: plan_wgmma(g, run, pipe); break;
     case RACE_TASK_MMA: plan_mma(g, run, pipe); break;
     case RACE_TASK_COPY_TMEM:
       plan(run, RACE_COPY_TMEM_LOAD, SMEM, random_area(g));

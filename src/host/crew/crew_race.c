@@ -118,12 +118,9 @@ void crew_order_element(host_unit *unit, uint32_t box, uint64_t offset, ir_order
 
 /* ---- tasks ---- */
 
-/* Products on one accumulator follow one another: what they do there is their unit's doing. */
 static void touch_side(race *r, const crew_task *task, const crew_side *side, race_kind kind) {
   if (!side->block || !side->block->client) return;
-  race_access access = {.buffer = side->block->client, .op = task->race, .kind = kind, .site = task->op};
-  if (crew_side_space(side) == IR_SPACE_ACC)
-    access.op = NULL, access.unit = task->unit->id, access.kind = kind == RACE_WGMMA_STORE ? RACE_STORE : RACE_LOAD;
+  const race_access access = {.buffer = side->block->client, .op = task->race, .kind = kind, .site = task->op};
   touch_box(r, &access, &side->box, &side->info, side->root->grain);
 }
 

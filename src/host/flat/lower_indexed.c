@@ -162,6 +162,7 @@ void flat_indexed(flat *f, const ir_op *op) {
   const uint32_t memory = flat_memory_of(f, flat_value_of(f, op->operands[0])->box);
   const bool writes = op->code != IR_load;
   if (ir_hands_over(op)) flat_settle_all(f);
+  flat_await_products(f, op->operands[0]);
   for (uint32_t k = 1; k < op->operand_count; k++) flat_dense(f, op->operands[k]);
   if (writes || flat_group_writes(f, memory)) flat_close(f);
   if (writes) flat_settle_lazy(f, memory);
