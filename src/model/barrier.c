@@ -1,6 +1,8 @@
 /* Barriers, arrays of them, and barriers of a cluster. */
 #include "model/barrier.h"
 
+#include <string.h>
+
 void barrier_init(barrier *b, uint32_t expected) { *b = (barrier){.expected = expected ? expected : 1}; }
 
 void barrier_free(barrier *b, mem m) {
@@ -22,21 +24,38 @@ sync_result barrier_arrive(barrier *b) {
 
 /* ---- who has observed what ---- */
 
+/* Where the unit is among the waiters, or would be. */
+static uint32_t place_of(const barrier *b, unit_id u) {
+  uint32_t low = 0, high = b->waiter_count;
+  while (low < high) {
+    const uint32_t middle = low + (high - low) / 2;
+    if (b->waiters[middle].unit < u)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+static bool is_at(const barrier *b, uint32_t place, unit_id u) {
+  return place < b->waiter_count && b->waiters[place].unit == u;
+}
+
 static barrier_waiter *find_waiter(const barrier *b, unit_id u) {
-  for (uint32_t i = 0; i < b->waiter_count; i++)
-    if (b->waiters[i].unit == u) return &b->waiters[i];
-  return NULL;
+  const uint32_t place = place_of(b, u);
+  return is_at(b, place, u) ? &b->waiters[place] : NULL;
 }
 
 static barrier_waiter *add_waiter(barrier *b, mem m, const machine *on, unit_id u) {
-  barrier_waiter *known = find_waiter(b, u);
-  if (known) return known;
+  const uint32_t place = place_of(b, u);
+  if (is_at(b, place, u)) return &b->waiters[place];
   barrier_waiter *waiters = mem_grow(m, b->waiters, &b->waiter_capacity, b->waiter_count + 1, sizeof *waiters);
   if (!waiters) return NULL;
   b->waiters = waiters;
-  b->waiters[b->waiter_count] = (barrier_waiter){.unit = u};
+  memmove(&waiters[place + 1], &waiters[place], (b->waiter_count++ - place) * sizeof *waiters);
+  waiters[place] = (barrier_waiter){.unit = u};
   b->depths |= UINT32_C(1) << unit_depth(on, u);
-  return &b->waiters[b->waiter_count++];
+  return &waiters[place];
 }
 
 static bool has_waiters_of(const barrier *b, uint32_t depth) { return b->depths >> depth & 1; }

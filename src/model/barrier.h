@@ -17,10 +17,10 @@ typedef struct barrier_waiter {
 } barrier_waiter;
 
 typedef struct barrier {
-  uint32_t expected; /* arrivals that complete a phase; at least 1 */
-  uint32_t arrived;  /* towards the current phase */
-  uint64_t phase;    /* completed phases */
-  barrier_waiter *waiters;
+  uint32_t expected;       /* arrivals that complete a phase; at least 1 */
+  uint32_t arrived;        /* towards the current phase */
+  uint64_t phase;          /* completed phases */
+  barrier_waiter *waiters; /* by unit */
   uint32_t waiter_count, waiter_capacity;
   uint32_t depths; /* that waiters are of: a bit for each */
   bool open;       /* phases may pass unseen: who arrives and waits then waits for the phase that it arrived in */

@@ -2,7 +2,7 @@
 #include "race/inner.h"
 
 static void clear_bundle(race *r, race_bundle *bundle) {
-  race_views_clear(&bundle->views);
+  race_views_clear(r, &bundle->views);
   race_ops_clear(r, &bundle->done);
   race_ops_clear(r, &bundle->tasks);
 }
@@ -26,7 +26,7 @@ static void put_op(race *r, race_bundle *bundle, race_op *op) {
   race_ops_add_all(r, &bundle->tasks, &op->tasks, &op->views);
 }
 
-static void take_bundle(race *r, const race_bundle *bundle, unit_id unit) {
+static void take_bundle(race *r, race_bundle *bundle, unit_id unit) {
   race_unit *u = race_unit_of(r, unit);
   race_views_join(r, &u->views, &bundle->views);
   for (uint32_t i = 0; i < bundle->done.count; i++) race_op_observe(r, unit, bundle->done.data[i], false);
@@ -55,7 +55,7 @@ void race_arrive_op(race *r, race_barrier *b, uint64_t phase, race_op *op) {
 }
 
 void race_observe(race *r, race_barrier *b, uint64_t phase, unit_id unit) {
-  const race_bundle *bundle = b->bundle[phase & 1];
+  race_bundle *bundle = b->bundle[phase & 1];
   if (bundle && b->phase[phase & 1] >= phase) take_bundle(r, bundle, unit);
 }
 
@@ -132,8 +132,8 @@ void race_signal_op(race *r, race_semaphore *s, semaphore_span given, race_op *o
 
 /* The latest first: it stands for all that its unit knew of, so that waiting for the n-th signal of a chain does not
  * look at n of them. */
-static void take_signals(race *r, const race_semaphore *s, uint64_t end, unit_id unit) {
-  const race_signal_entry *entry = s->last;
+static void take_signals(race *r, race_semaphore *s, uint64_t end, unit_id unit) {
+  race_signal_entry *entry = s->last;
   while (entry && entry->span.begin >= end) entry = entry->prev;
   while (entry) {
     const uint64_t known_from = entry->known_from;

@@ -1,130 +1,140 @@
-/* Clocks: slots in order, and their counts. Units of one cluster soon know of the same slots: where two clocks have the
- * same ones in a row, a join is one loop over the counts. */
-#include <string.h>
-
+/* Clocks. What a barrier teaches is the same for all who leave it: it becomes one list that their clocks share, and
+ * each has beside it the few counts that go beyond. So a barrier among many units costs one list a phase, not one for
+ * each of them. A shared list does not change; where two of them meet, what comes of it is noted, for whoever joins
+ * the same two next. */
 #include "race/inner.h"
 
-/* ---- finding ---- */
+#define MOST_OWN 32 /* counts that a clock hands on by themselves */
 
-/* The first place from `at` on whose slot is not below `slot`. Mostly near: the steps grow. */
-static uint32_t skip(const race_clock *clock, uint32_t at, uint32_t slot) {
-  uint32_t low = at, step = 1;
-  while (low + step <= clock->count && clock->slots[low + step - 1] < slot) low += step, step *= 2;
-  for (; step > 0; step /= 2)
-    if (low + step <= clock->count && clock->slots[low + step - 1] < slot) low += step;
-  return low;
+/* ---- shared lists ---- */
+
+static race_common *take(race_common *common) {
+  if (common) common->refs++;
+  return common;
 }
 
-static bool has(const race_clock *clock, uint32_t place, uint32_t slot) {
-  return place < clock->count && clock->slots[place] == slot;
+/* It changes, or ends: what was noted of it holds no longer. */
+static void forget(race *r, const race_common *common) {
+  for (uint32_t i = 0; i < RACE_JOINS; i++) {
+    const race_joined *note = &r->joins[i];
+    if (note->mine == common || note->other == common || note->result == common) r->joins[i] = (race_joined){0};
+  }
 }
+
+static void give(race *r, race_common *common) {
+  if (!common || --common->refs > 0) return;
+  forget(r, common);
+  *common->link = common->next;
+  if (common->next) common->next->link = common->link;
+  race_counts_free(r, &common->counts);
+  race_room_give(r, common, sizeof *common);
+}
+
+static race_common *new_common(race *r) {
+  race_common *common = race_room(r, sizeof *common);
+  if (!common) return NULL;
+  *common = (race_common){.refs = 1, .next = r->commons, .link = &r->commons};
+  if (common->next) common->next->link = &common->next;
+  return r->commons = common;
+}
+
+/* A list with all of `mine`, whose reference goes over to it, and of the other. What nobody else shares is changed. */
+static race_common *merged(race *r, race_common *mine, const race_counts *other) {
+  race_common *into = mine;
+  if (mine && mine->refs == 1)
+    forget(r, mine);
+  else
+    into = new_common(r);
+  if (into && mine && into != mine) race_counts_join(r, &into->counts, &mine->counts);
+  if (into) race_counts_join(r, &into->counts, other);
+  if (into != mine) give(r, mine);
+  return into;
+}
+
+static race_joined *note_of(race *r, const race_common *mine, const race_common *other) {
+  const uint64_t hash = ((uintptr_t)mine * 31 + (uintptr_t)other) * 0x9e3779b97f4a7c15u;
+  return &r->joins[(hash >> 32) % RACE_JOINS];
+}
+
+/* What a join of the two comes to, if that is there already; NULL: it is not. */
+static race_common *find_joined(race *r, race_common *mine, race_common *other) {
+  race_joined *note = note_of(r, mine, other);
+  if (note->mine == mine && note->other == other) return note->result;
+  const bool more = race_counts_cover(&other->counts, &mine->counts);
+  if (!more && !race_counts_cover(&mine->counts, &other->counts)) return NULL;
+  *note = (race_joined){.mine = mine, .other = other, .result = more ? other : mine};
+  return note->result;
+}
+
+static race_common *join_common(race *r, race_common *mine, race_common *other) {
+  race_common *joined = find_joined(r, mine, other);
+  if (joined) {
+    take(joined);
+    give(r, mine);
+    return joined;
+  }
+  const bool is_shared = mine->refs > 1;
+  joined = merged(r, mine, &other->counts);
+  if (is_shared) *note_of(r, mine, other) = (race_joined){.mine = mine, .other = other, .result = joined};
+  return joined;
+}
+
+/* ---- clocks ---- */
 
 uint32_t race_clock_at(const race_clock *clock, uint32_t slot) {
-  uint32_t place = skip(clock, 0, slot);
-  return has(clock, place, slot) ? clock->counts[place] : 0;
-}
-
-/* ---- room ---- */
-
-static bool reserve(race *r, race_clock *clock, uint32_t count) {
-  uint32_t capacity = clock->capacity ? clock->capacity : 4;
-  if (count <= clock->capacity) return true;
-  while (capacity < count) capacity *= 2;
-  uint32_t *slots = race_room(r, 2 * sizeof *slots * capacity);
-  if (!slots) return false;
-  const race_clock before = *clock;
-  *clock = (race_clock){.slots = slots, .counts = slots + capacity, .count = before.count, .capacity = capacity};
-  if (before.count > 0) {
-    memcpy(clock->slots, before.slots, before.count * sizeof *slots);
-    memcpy(clock->counts, before.counts, before.count * sizeof *slots);
-  }
-  race_room_give(r, before.slots, 2 * sizeof *slots * before.capacity);
-  return true;
-}
-
-void race_clock_free(race *r, race_clock *clock) {
-  race_room_give(r, clock->slots, 2 * sizeof *clock->slots * clock->capacity);
-  *clock = (race_clock){0};
-}
-
-/* ---- raising ---- */
-
-static void put(race_clock *clock, uint32_t place, uint32_t slot, uint32_t count) {
-  clock->slots[place] = slot;
-  clock->counts[place] = count;
+  const uint32_t own = race_counts_at(&clock->own, slot);
+  return own > 0 || !clock->common ? own : race_counts_at(&clock->common->counts, slot);
 }
 
 void race_clock_raise(race *r, race_clock *clock, uint32_t slot, uint32_t count) {
-  uint32_t place = skip(clock, 0, slot);
-  if (has(clock, place, slot)) {
-    if (clock->counts[place] < count) clock->counts[place] = count;
-    return;
+  if (!clock->common || race_counts_at(&clock->common->counts, slot) < count)
+    race_counts_raise(r, &clock->own, slot, count);
+}
+
+/* Others are about to join it: what it has of its own becomes shared, when that is much. */
+static void share(race *r, race_clock *clock) {
+  if (clock->own.count <= MOST_OWN) return;
+  clock->common = merged(r, clock->common, &clock->own);
+  clock->own.count = 0;
+}
+
+static void join_own(race *r, race_clock *into, const race_counts *own) {
+  if (!into->common) race_counts_join(r, &into->own, own);
+  for (uint32_t i = 0; into->common && i < own->count; i++) race_clock_raise(r, into, own->slots[i], own->counts[i]);
+}
+
+void race_clock_join(race *r, race_clock *into, race_clock *from) {
+  share(r, from);
+  if (from->common && from->common != into->common) {
+    into->common = into->common ? join_common(r, into->common, from->common) : take(from->common);
+    if (into->common) race_counts_drop_covered(&into->own, &into->common->counts);
   }
-  if (!reserve(r, clock, clock->count + 1)) return;
-  const size_t behind = (clock->count++ - place) * sizeof *clock->slots;
-  memmove(clock->slots + place + 1, clock->slots + place, behind);
-  memmove(clock->counts + place + 1, clock->counts + place, behind);
-  put(clock, place, slot, count);
+  join_own(r, into, &from->own);
 }
 
-/* How many slots two clocks have alike from two places on. */
-static uint32_t run_of(const race_clock *a, uint32_t i, const race_clock *b, uint32_t j) {
-  enum { BLOCK = 16 };
-  const uint32_t most = a->count - i < b->count - j ? a->count - i : b->count - j;
-  const uint32_t *left = a->slots + i, *right = b->slots + j;
-  uint32_t run = 0;
-  while (run + BLOCK <= most && memcmp(left + run, right + run, BLOCK * sizeof *left) == 0) run += BLOCK;
-  while (run < most && left[run] == right[run]) run++;
-  return run;
+static void clear_clock(race *r, race_clock *clock) {
+  give(r, clock->common);
+  clock->common = NULL;
+  clock->own.count = 0;
 }
 
-static void raise_run(uint32_t *into, const uint32_t *from, uint32_t count) {
-  for (uint32_t i = 0; i < count; i++) into[i] = into[i] > from[i] ? into[i] : from[i];
+void race_clock_free(race *r, race_clock *clock) {
+  give(r, clock->common);
+  race_counts_free(r, &clock->own);
+  *clock = (race_clock){0};
 }
 
-/* Raises what both have; counts what only `from` has. */
-static uint32_t raise_common(race_clock *into, const race_clock *from) {
-  uint32_t missing = 0;
-  for (uint32_t i = 0, j = 0; j < from->count;) {
-    i = skip(into, i, from->slots[j]);
-    if (i == into->count) return missing + from->count - j;
-    const uint32_t run = run_of(into, i, from, j), next = run > 0 ? j + run : skip(from, j, into->slots[i]);
-    raise_run(into->counts + i, from->counts + j, run);
-    missing += next - j - run;
-    i += run;
-    j = next;
-  }
-  return missing;
-}
+/* ---- views ---- */
 
-/* Puts the missing ones in, from the back, so that nothing is overwritten before it moved. */
-static void merge(race_clock *into, const race_clock *from, uint32_t missing) {
-  uint32_t i = into->count, j = from->count, to = into->count += missing;
-  while (to > i && i > 0) {
-    const bool kept = j == 0 || into->slots[i - 1] >= from->slots[j - 1];
-    if (kept && j > 0 && into->slots[i - 1] == from->slots[j - 1]) j--;
-    to--;
-    if (kept)
-      i--, put(into, to, into->slots[i], into->counts[i]);
-    else
-      j--, put(into, to, from->slots[j], from->counts[j]);
-  }
-  if (to == 0 || i > 0) return;
-  memcpy(into->slots, from->slots, to * sizeof *into->slots);
-  memcpy(into->counts, from->counts, to * sizeof *into->counts);
-}
-
-void race_clock_join(race *r, race_clock *into, const race_clock *from) {
-  uint32_t missing = raise_common(into, from);
-  if (missing > 0 && reserve(r, into, into->count + missing)) merge(into, from, missing);
-}
-
-void race_views_join(race *r, race_views *into, const race_views *from) {
+void race_views_join(race *r, race_views *into, race_views *from) {
   race_clock_join(r, &into->generic, &from->generic);
   race_clock_join(r, &into->async, &from->async);
 }
 
-void race_views_clear(race_views *views) { views->generic.count = views->async.count = 0; }
+void race_views_clear(race *r, race_views *views) {
+  clear_clock(r, &views->generic);
+  clear_clock(r, &views->async);
+}
 
 void race_views_list(race *r, race_views *views) {
   views->next = r->views;

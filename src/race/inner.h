@@ -1,7 +1,8 @@
 /* What the detector is made of: the structures and functions that its files share. Start with race.h.
  *
  *   room.c    memory: small blocks by size, freed as a whole
- *   clock.c   clocks and pairs of them
+ *   counts.c  counts by slot
+ *   clock.c   clocks, which share what they have in common, and pairs of them
  *   op.c      asynchronous operations: who knows of them, what they follow
  *   bundle.c  what a hand-off carries; barriers and semaphores
  *   state.c   what is remembered of an element: marks, shared by all elements with the same past
@@ -40,21 +41,50 @@ bool race_room_grow(race *r, void **data, uint32_t *capacity, uint32_t need, siz
 void race_room_finish(race_room_book *book);
 size_t race_room_size(size_t size); /* what a block of that size takes */
 
-/* ---- clock.c ---- */
+/* ---- counts.c ---- */
 
 /* Sparse: only who was ever heard of, by slot. A unit has two slots: one counts what it did, one what it observed. */
-typedef struct race_clock {
+typedef struct race_counts {
   uint32_t *slots;  /* ascending */
   uint32_t *counts; /* of each; behind the slots, in one block of memory */
   uint32_t count, capacity;
-} race_clock;
+} race_counts;
 
 static inline uint32_t race_slot_done(unit_id unit) { return 2 * unit; }
 static inline uint32_t race_slot_observed(unit_id unit) { return 2 * unit + 1; }
 
+uint32_t race_counts_at(const race_counts *list, uint32_t slot);
+void race_counts_raise(race *r, race_counts *list, uint32_t slot, uint32_t count); /* to at least `count` */
+void race_counts_join(race *r, race_counts *into, const race_counts *from);
+bool race_counts_cover(const race_counts *list, const race_counts *other); /* none of the other's is larger */
+void race_counts_drop_covered(race_counts *list, const race_counts *by);
+void race_counts_free(race *r, race_counts *list);
+
+/* ---- clock.c ---- */
+
+/* What many clocks have in common. */
+typedef struct race_common {
+  race_counts counts;
+  uint32_t refs;
+  struct race_common *next, **link; /* of all */
+} race_common;
+
+typedef struct race_clock {
+  race_common *common; /* NULL: nothing */
+  race_counts own;     /* beyond it */
+} race_clock;
+
+#define RACE_JOINS 16
+
+/* What a join of two shared lists came to. */
+typedef struct race_joined {
+  const race_common *mine, *other;
+  race_common *result;
+} race_joined;
+
 uint32_t race_clock_at(const race_clock *clock, uint32_t slot);
-void race_clock_raise(race *r, race_clock *clock, uint32_t slot, uint32_t count); /* to at least `count` */
-void race_clock_join(race *r, race_clock *into, const race_clock *from);
+void race_clock_raise(race *r, race_clock *clock, uint32_t slot, uint32_t count);
+void race_clock_join(race *r, race_clock *into, race_clock *from); /* `from` says the same as before */
 void race_clock_free(race *r, race_clock *clock);
 
 /* The two views of one past. `async` is never ahead of `generic`. What was observed counts for both, so its slots are
@@ -65,8 +95,8 @@ typedef struct race_views {
 } race_views;
 
 void race_views_list(race *r, race_views *views); /* from now on, until they are freed */
-void race_views_join(race *r, race_views *into, const race_views *from);
-void race_views_clear(race_views *views); /* keeps the room */
+void race_views_join(race *r, race_views *into, race_views *from);
+void race_views_clear(race *r, race_views *views); /* keeps the room */
 void race_views_free(race *r, race_views *views);
 
 /* ---- op.c ---- */
@@ -315,6 +345,8 @@ struct race {
   race_unit *units;
   uint64_t op_serial;
   race_signal_entry *spare_entry;
+  race_common *commons;
+  race_joined joins[RACE_JOINS];
   race_views *views;    /* of operations and of what is handed over */
   race_buffer *buffers; /* that are alive */
   race_state_book states;

@@ -20,15 +20,15 @@ typedef struct book {
 
 /* ---- what is known ---- */
 
-static size_t size_of(const race_views *views) { return (size_t)views->generic.count + views->async.count; }
+static size_t size_of(const race_views *views) { return (size_t)views->generic.own.count + views->async.own.count; }
 
-static void add_clock(book *all, const race_clock *clock) {
-  for (uint32_t i = 0; i < clock->count; i++) all->known[all->count++] = (known){clock->slots[i], clock->counts[i]};
+static void add_counts(book *all, const race_counts *list) {
+  for (uint32_t i = 0; i < list->count; i++) all->known[all->count++] = (known){list->slots[i], list->counts[i]};
 }
 
 static void add_views(book *all, const race_views *views) {
-  add_clock(all, &views->generic);
-  add_clock(all, &views->async);
+  add_counts(all, &views->generic.own);
+  add_counts(all, &views->async.own);
 }
 
 static int compare(const void *left, const void *right) {
@@ -40,10 +40,12 @@ static int compare(const void *left, const void *right) {
 static bool gather(race *r, book *all) {
   for (uint32_t u = 0; u < r->unit_count; u++) all->capacity += size_of(&r->units[u].views);
   for (const race_views *views = r->views; views; views = views->next) all->capacity += size_of(views);
+  for (const race_common *common = r->commons; common; common = common->next) all->capacity += common->counts.count;
   all->known = race_room(r, (all->capacity + 1) * sizeof *all->known);
   if (!all->known) return false;
   for (uint32_t u = 0; u < r->unit_count; u++) add_views(all, &r->units[u].views);
   for (const race_views *views = r->views; views; views = views->next) add_views(all, views);
+  for (const race_common *common = r->commons; common; common = common->next) add_counts(all, &common->counts);
   qsort(all->known, all->count, sizeof *all->known, compare);
   return true;
 }

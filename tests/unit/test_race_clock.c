@@ -23,13 +23,18 @@ static void fill(race *r, pair *p, random_state *random, uint32_t times) {
 }
 
 static void assert_same(const pair *p) {
-  uint32_t known = 0;
-  for (uint32_t slot = 0; slot < SLOTS; slot++) {
-    assert_int_equal(race_clock_at(&p->clock, slot), p->counts[slot]);
-    known += p->counts[slot] > 0;
+  const race_counts *own = &p->clock.own;
+  for (uint32_t slot = 0; slot < SLOTS; slot++) assert_int_equal(race_clock_at(&p->clock, slot), p->counts[slot]);
+  for (uint32_t i = 0; i < own->count; i++) {
+    assert_true(i == 0 || own->slots[i - 1] < own->slots[i]);
+    if (p->clock.common) assert_true(race_counts_at(&p->clock.common->counts, own->slots[i]) < own->counts[i]);
   }
-  assert_int_equal(p->clock.count, known);
-  for (uint32_t i = 1; i < known; i++) assert_true(p->clock.slots[i - 1] < p->clock.slots[i]);
+}
+
+static void join(race *r, pair *into, pair *from) {
+  race_clock_join(r, &into->clock, &from->clock);
+  for (uint32_t slot = 0; slot < SLOTS; slot++)
+    if (into->counts[slot] < from->counts[slot]) into->counts[slot] = from->counts[slot];
 }
 
 static void joins_are_the_larger_counts(void **state) {
@@ -40,20 +45,46 @@ static void joins_are_the_larger_counts(void **state) {
     pair into = {.counts = {0}}, from = {.counts = {0}};
     fill(r, &into, &random, random_below(&random, 400));
     if (round % 2) { /* nearly the same slots */
-      race_clock_join(r, &from.clock, &into.clock);
-      memcpy(from.counts, into.counts, sizeof from.counts);
+      join(r, &from, &into);
     }
     fill(r, &from, &random, random_below(&random, round % 4 ? 10 : 400));
-    race_clock_join(r, &into.clock, &from.clock);
-    for (uint32_t slot = 0; slot < SLOTS; slot++)
-      if (into.counts[slot] < from.counts[slot]) into.counts[slot] = from.counts[slot];
+    join(r, &into, &from);
     assert_same(&into);
     assert_same(&from);
     race_destroy(r);
   }
 }
 
+/* Clocks that share lists, in all the ways that come about when some of a crowd keep meeting. */
+static void clocks_that_share_stay_apart(void **state) {
+  (void)state;
+  enum { CROWD = 8, STEPS = 4000 };
+  random_state random = random_start("race_crowd");
+  race *r = race_create(mem_default(), 1);
+  pair crowd[CROWD] = {{.counts = {0}}};
+  for (uint32_t step = 0; step < STEPS; step++) {
+    pair *one = &crowd[random_below(&random, CROWD)], *other = &crowd[random_below(&random, CROWD)];
+    const uint32_t what = random_below(&random, 100);
+    if (what < 40) {
+      const uint32_t slot = random_below(&random, SLOTS);
+      race_clock_raise(r, &one->clock, slot, ++one->counts[slot]);
+    } else if (what < 98) {
+      join(r, one, other);
+    } else {
+      race_clock_free(r, &one->clock);
+      *one = (pair){.counts = {0}};
+    }
+    for (uint32_t i = 0; i < CROWD; i++) assert_same(&crowd[i]);
+  }
+  for (uint32_t i = 0; i < CROWD; i++) race_clock_free(r, &crowd[i].clock);
+  assert_null(r->commons);
+  race_destroy(r);
+}
+
 int main(void) {
-  const struct CMUnitTest tests[] = {cmocka_unit_test(joins_are_the_larger_counts)};
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(joins_are_the_larger_counts),
+      cmocka_unit_test(clocks_that_share_stay_apart),
+  };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

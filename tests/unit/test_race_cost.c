@@ -276,6 +276,40 @@ static void a_chain_of_waits_is_not_walked(void **state) {
   race_destroy(r);
 }
 
+/* All units meet at a barrier, phase by phase; gives the processor's nanoseconds for each unit and phase. */
+static double meet(uint32_t units, uint64_t *bytes) {
+  enum { PHASES = 20 };
+  race *r = race_create(mem_default(), units);
+  race_barrier b = {0};
+  const clock_t start = clock();
+  for (uint64_t phase = 0; phase < PHASES; phase++) {
+    for (unit_id unit = 0; unit < units; unit++) race_arrive(r, &b, phase, (unit + 7) % units);
+    for (unit_id unit = 0; unit < units; unit++) race_observe(r, &b, phase, unit);
+  }
+  const double spent = (double)(clock() - start) * 1e9 / CLOCKS_PER_SEC;
+  for (unit_id unit = 0; unit < units; unit++)
+    assert_int_equal(race_clock_at(&r->units[unit].views.generic, race_slot_done(units - 1)),
+                     PHASES + (unit == units - 1));
+  *bytes = r->room.used;
+  race_destroy(r);
+  return spent / PHASES / units;
+}
+
+/* What they learn there is the same for all: it is kept once. */
+static void barriers_of_many_units_cost_as_much_each(void **state) {
+  (void)state;
+  static const uint32_t units[] = {128, 1024, 8192};
+  double each[3];
+  for (uint32_t i = 0; i < 3; i++) {
+    uint64_t bytes;
+    each[i] = meet(units[i], &bytes);
+    printf("race_cost: a barrier of %4u units: %.0f ns a unit and phase, %.0f bytes a unit\n", units[i], each[i],
+           (double)bytes / units[i]);
+    assert_true(bytes < 65536 + 256ull * units[i]);
+  }
+  assert_true(each[2] < 20 * each[0]); /* 64 times as many units */
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(shadow_is_small_on_ordinary_patterns),
@@ -285,6 +319,7 @@ int main(void) {
       cmocka_unit_test(accesses_are_cheap),
       cmocka_unit_test(loads_by_many_units_cost_as_much_each),
       cmocka_unit_test(a_chain_of_waits_is_not_walked),
+      cmocka_unit_test(barriers_of_many_units_cost_as_much_each),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,13 +11,18 @@ typedef struct row {
 } row;
 typedef void (*row_fn)(void *user, const crew_side *side, const row *row);
 
+static uint64_t element_bytes(const crew_side *side) { return ir_dtype_bytes(side->info.dtype); }
+
+/* Elements that lie side by side are one row. */
 static void each_row(const crew_side *side, row_fn each, void *user) {
   const host_box_info *info = &side->info;
+  const uint64_t bytes = element_bytes(side), run = host_box_run(&side->box, info);
   int64_t index[KILN_MAX_RANK];
-  if (info->rank == 0) {
-    if (side->box.inside) each(user, side, &(row){(uint64_t)side->box.offset, 1, 0, 1});
+  if (run > 0) {
+    each(user, side, &(row){(uint64_t)side->box.offset, (int64_t)bytes, 0, (int64_t)(run / bytes)});
     return;
   }
+  if (info->rank == 0) return;
   if (host_box_empty(&side->box, info->rank)) return;
   memcpy(index, side->box.low, sizeof index);
   const uint32_t last = info->rank - 1;
@@ -32,8 +37,6 @@ static void each_row(const crew_side *side, row_fn each, void *user) {
     each(user, side, &(row){(uint64_t)offset, info->strides[last], at, count});
   } while (host_next_row(&side->box, info->rank, index));
 }
-
-static uint64_t element_bytes(const crew_side *side) { return ir_dtype_bytes(side->info.dtype); }
 
 static bool lies_dense(const crew_side *side, const row *r) { return r->stride == (int64_t)element_bytes(side); }
 
