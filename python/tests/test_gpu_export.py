@@ -7,6 +7,7 @@ import gpu_kernels
 import jax
 import jax.numpy as jnp
 import pytest
+from jax._src.pallas.mosaic_gpu.interpret.params import InterpretGPUParams
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import mosaic_gpu as plgpu
 
@@ -81,6 +82,20 @@ def test_warps_are_not_split_again():
 
     with pytest.raises(ValueError, match="already core_mapped"):
         kp.export(gpu_kernels.kernel(body, gpu_kernels.array()))
+
+
+def test_arrays_of_single_warps_are_the_interpreters_alone():
+    """As in JAX, whose compiler refuses them."""
+
+    def body(x, o):
+        @pl.core_map(plgpu.WarpMesh(axis_name="w"))
+        def _():
+            o[...] = x[...]
+
+    call = functools.partial(gpu_kernels.kernel, body, gpu_kernels.array(4), gpu_kernels.array(4))
+    assert kp.export(call(interpret=InterpretGPUParams()))
+    with pytest.raises(ValueError, match="Can only load scalars in warp-level code"):
+        kp.export(call())
 
 
 @pytest.mark.parametrize("transforms, layout", [((), ""), ((plgpu.TilingTransform((8, 64)),), " {1,0:T(8,64)}")])

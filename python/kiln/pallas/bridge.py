@@ -136,7 +136,7 @@ def _check_mode(interpret: Any) -> None:
 def _export(interpret: Any, **params: Any) -> Exported:
     """The kernel of a Pallas call, by the machine it is written for."""
     if is_gpu(interpret, params["mesh"], params["compiler_params"]):
-        return _gpu().export_gpu_call(skip_floats=getattr(interpret, "skip_floating_point_ops", False), **params)
+        return _gpu().export_gpu_call(interpret=interpret, **params)
     return export_call(**params)
 
 

@@ -34,7 +34,7 @@ def export_gpu_call(
     kernel_arg_transforms: Sequence[Any] = (),
     compiler_params: Any = None,
     name: str | None = None,
-    skip_floats: bool = False,
+    interpret: Any = False,
     **_: Any,
 ) -> Exported:
     """Exports one call; the parameters are those of JAX's `interpret_pallas_call` for GPUs."""
@@ -42,7 +42,7 @@ def export_gpu_call(
 
     def export(around: Mapping[Any, int]) -> Exported:
         kernel = GpuAssembly(jaxpr, grid_mapping, aliases, compiler_params)
-        kernel.program_mesh, kernel.layouts, kernel.skip_floats = mesh, kernel_arg_transforms, skip_floats
+        kernel.program_mesh, kernel.layouts, kernel.interpret = mesh, kernel_arg_transforms, interpret
         kernel.around = around
         return dataclasses.replace(kernel.export(name or own_name(jaxpr)), devices=tuple(around.items()))
 
@@ -57,7 +57,7 @@ class GpuAssembly(Assembly):
 
     program_mesh: Any = None
     layouts: Sequence[Any] = ()
-    skip_floats = False
+    interpret: Any = False
     around: Mapping[Any, int] = types.MappingProxyType({})  # the axes of the devices that share a launch
 
     # ---- parameters ----
@@ -108,7 +108,7 @@ class GpuAssembly(Assembly):
 
     def _body(self, axes: list[Axis], prefetch: list[Ref], blocks: list[Block]) -> tuple[Writer, Lowering]:
         writer = Writer(self.names)
-        low = GpuLowering(writer, self._constant, self.mesh, self._device_axis, self.skip_floats)
+        low = GpuLowering(writer, self._constant, self.mesh, self._device_axis, self.interpret)
         low.known = facts(self.jaxpr)
         refs = self._one_memory([b.ref for b in blocks])
         if self.around:

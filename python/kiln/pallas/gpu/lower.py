@@ -126,7 +126,7 @@ class GpuLowering(Lowering):
         constants: Callable[[Any], Ref],
         mesh: Mesh,
         device_axis: Callable[[Any], str],
-        skip_floats: bool = False,
+        interpret: Any = False,
     ) -> None:
         super().__init__(writer, mesh.axes, lambda value: self._own_constant(constants(value)))
         self.mesh = mesh
@@ -135,7 +135,8 @@ class GpuLowering(Lowering):
         self.everywhere: dict[str, Ref] = {}  # by the text of what this device has of it: a parameter of all devices
         self._indices = mesh.values()
         self._device_axis = device_axis
-        self._skip_floats = skip_floats
+        self.compiled = not interpret  # what JAX's compiler refuses its interpreter may take
+        self._skip_floats = getattr(interpret, "skip_floating_point_ops", False)
         self._named: dict[int, str] = {}  # barriers with numbers for names, by how many threads arrive
 
     def lower(self, equation: Equation) -> Sequence[Operand]:

@@ -285,9 +285,9 @@ def _index(low: GpuLowering, starts: list[Value], left: dict[int, int], dims: li
 
 @rule("get", "load", machine="gpu")
 def lower_get(low: GpuLowering, eqn: Equation) -> Operand:
-    """x[..], also of another block. A warp alone has no arrays: JAX refuses them in these words."""
+    """x[..], also of another block. A warp alone has no arrays: JAX's compiler refuses them in these words."""
     ref, *leaves = eqn.operands
-    if low.warps is not None and eqn.avals[0].shape:
+    if low.compiled and low.warps is not None and eqn.avals[0].shape:
         raise ValueError("Can only load scalars in warp-level code.")
     return load(low, *peer(low, ref, tree_util.tree_unflatten(eqn.params["tree"], leaves)))
 
