@@ -27,6 +27,9 @@ static const char *const teams[IR_TEAM_COUNT] = {
 /* What the table writes for argmax and argmin, which no op on two lanes can express. */
 enum { IR_ARG = -1 };
 
+/* Of ops whose operands and result follow rules of their own. */
+#define OWN_RULES .infix = "", .types = T_ANY, .result = IR_RESULT_OTHER, .combine = -1
+
 #define SAME IR_RESULT_SAME
 #define BOOL IR_RESULT_BOOL
 #define SELECT IR_RESULT_SELECT
@@ -77,11 +80,8 @@ static const ir_op_info ops[IR_CODE_COUNT] = {
                  .text = #name,                               \
                  .form = IR_FORM_SHAPE,                       \
                  .arity = operands,                           \
-                 .infix = "",                                 \
-                 .types = T_ANY,                              \
-                 .result = IR_RESULT_OTHER,                   \
+                 OWN_RULES,                                   \
                  .attrs = attributes,                         \
-                 .combine = -1,                               \
                  .jax = jax_name,                             \
                  .doc = words},
 #include "ir/tile_ops.def"
@@ -92,11 +92,8 @@ static const ir_op_info ops[IR_CODE_COUNT] = {
                  .text = #name,                        \
                  .form = IR_FORM_EFFECT,               \
                  .arity = -1,                          \
-                 .infix = "",                          \
-                 .types = T_ANY,                       \
-                 .result = IR_RESULT_OTHER,            \
+                 OWN_RULES,                            \
                  .effects = flags,                     \
-                 .combine = -1,                        \
                  .no_device = spirv,                   \
                  .jax = jax_name,                      \
                  .doc = words},
@@ -107,6 +104,7 @@ static const ir_op_info ops[IR_CODE_COUNT] = {
 #undef SAME
 #undef BOOL
 #undef SELECT
+#undef OWN_RULES
 
 const ir_dtype_info *ir_dtype_get(ir_dtype dtype) { return &dtypes[dtype]; }
 

@@ -93,10 +93,11 @@ static bool starts_access(const ir_op *op, uint32_t operand) {
 
 /* Whether the axis is used by `op`, or what it is multiplied to is, in no other way than as the start of a block. */
 static bool fits_operands(const joining *j, const ir_op *op) {
+  int64_t by;
+  const bool scales = begins(j, op, &by) && by == j->size;
   for (uint32_t k = 0; k < op->operand_count; k++) {
-    int64_t by;
     const ir_value *v = op->operands[k];
-    if (v == j->axis->index && !(begins(j, op, &by) && by == j->size)) return false;
+    if (v == j->axis->index && !scales) return false;
     if (begins(j, v->def, &by) && !starts_access(op, k)) return false;
   }
   return true;

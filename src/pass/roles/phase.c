@@ -31,6 +31,23 @@ void phase_forget(const role *r, ir_builder *b) {
   for (size_t i = 0; i < r->remembers.count; i++) pass_clear(b, r->remembers.data[i]);
 }
 
+val phase_combine_in_order(ir_builder *b, ir_order order, ir_code how, val ref, val const *at, uint32_t count,
+                           val amount) {
+  val operands[2 + KILN_MAX_RANK] = {ref, amount};
+  ir_attrs attrs = pass_whole_index(b, &ref->type.shape);
+  attrs.combine = 1 + (uint32_t)how;
+  attrs.order = order;
+  for (uint32_t d = 0; d < count; d++) {
+    operands[2 + d] = at[d];
+    attrs.index[d] = pass_point(b, 2 + (int32_t)d, 0);
+  }
+  return ir_make1(b, IR_atomic, operands, 2 + count, &attrs);
+}
+
+val phase_combine(ir_builder *b, ir_code how, val ref, val const *at, uint32_t count, val amount) {
+  return phase_combine_in_order(b, IR_ORDER_NONE, how, ref, at, count, amount);
+}
+
 /* ---- rounds ---- */
 
 ir_builder phase_when(ir_builder *b, val condition) {
@@ -74,9 +91,7 @@ static void say(phasing *p, const role *r, ir_builder *b) {
   val all = ir_map2(b, IR_add, lives, moved);
   if (r == p->roles)
     all = ir_map2(b, IR_add, all, ir_map3(b, IR_select, tell_stop_asked(b), ir_scalar_i32(b, PHASE_STOP), zero));
-  ir_attrs attrs = pass_row_index(b, &p->flags->type.shape, 2, 0);
-  attrs.combine = 1 + IR_add;
-  ir_make(b, IR_atomic, (val[]){p->flags, all, p->slot}, 3, &attrs);
+  phase_combine(b, IR_add, p->flags, &p->slot, 1, all);
 }
 
 static void write_role(const steps *begun, role *r, ir_region *region) {

@@ -141,6 +141,10 @@ void phase_for_roles(ir_builder *b, ir_region *body, uint32_t count); /* its tri
 bool phase_is_asked_for(const pass_ctx *c, kiln_units way);
 ir_shape phase_shape(const phasing *p, uint32_t rank, int64_t first, int64_t second);
 val phase_next_row(ir_builder *b, val row);
+/* What was there, before it is combined with `amount`: at points in the first dimensions. */
+val phase_combine(ir_builder *b, ir_code how, val ref, val const *at, uint32_t count, val amount);
+val phase_combine_in_order(ir_builder *b, ir_order order, ir_code how, val ref, val const *at, uint32_t count,
+                           val amount);
 /* One region a role, in a switch by its number: the trips of a loop that may run side by side. */
 void phase_for_each_role(phasing *p, ir_builder *b, ir_region **regions);
 

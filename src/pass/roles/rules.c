@@ -62,9 +62,7 @@ static void write_sums(phasing *p, ir_builder *b, val clear) {
     for (size_t k = 0; k < p->tallies.count; k++) {
       const tally *t = &p->tallies.data[k];
       if (listeners(p, t) < 2 || !listens(p, r, t)) continue;
-      ir_attrs attrs = pass_row_index(&within, &t->told->type.shape, 2, 0);
-      attrs.combine = 1 + IR_add;
-      ir_make(&within, IR_atomic, (val[]){t->told, pass_load_whole(&within, r->taken[k]), clear}, 3, &attrs);
+      phase_combine(&within, IR_add, t->told, &clear, 1, pass_load_whole(&within, r->taken[k]));
       any = true;
     }
   }

@@ -38,8 +38,7 @@ static val add(ir_builder *b, val left, val right) { return ir_map2(b, IR_add, l
 
 /* What was there is or'ed with `more`. */
 static val mark_stop(spinner *w, ir_builder *b, val more, ir_order order) {
-  const ir_attrs attrs = {.combine = 1 + IR_or, .order = order};
-  return ir_make1(b, IR_atomic, (val[]){w->stop, more}, 2, &attrs);
+  return phase_combine_in_order(b, order, IR_or, w->stop, NULL, 0, more);
 }
 
 /* Why to give up; 0: there is no reason. */

@@ -68,16 +68,12 @@ bool tally_find(steps *s, const ir_op *op, tally_spot *out) {
 
 static void add_to(steps *s, const tally *t, val element, val amount) {
   ir_builder *b = &s->b;
-  ir_attrs attrs = pass_row_index(b, &t->told->type.shape, 2, 0);
-  attrs.combine = 1 + IR_add;
-  if (s->p->spins) {
-    amount = ir_map3(b, IR_select, pass_load_whole(b, s->r->gone), ir_scalar_i32(b, 0), amount);
-    attrs.order = IR_ORDER_RELEASE;
-    ir_make(b, IR_atomic, (val[]){t->told, amount, element}, 3, &attrs);
+  if (!s->p->spins) {
+    phase_combine(b, IR_add, t->told, (val[]){s->p->slot, element}, 2, amount);
     return;
   }
-  attrs.index[1] = pass_point(b, 3, 0);
-  ir_make(b, IR_atomic, (val[]){t->told, amount, s->p->slot, element}, 4, &attrs);
+  amount = ir_map3(b, IR_select, pass_load_whole(b, s->r->gone), ir_scalar_i32(b, 0), amount);
+  phase_combine_in_order(b, IR_ORDER_RELEASE, IR_add, t->told, &element, 1, amount);
 }
 
 void tally_tell(steps *s, const ir_op *op) {
@@ -123,10 +119,7 @@ static val pick(ir_builder *b, val ref, val element) { return tally_pick(b, pass
 
 /* A look at what is there now. */
 static val look(ir_builder *b, const tally_spot *spot) {
-  ir_attrs attrs = pass_row_index(b, &spot->tally->told->type.shape, 2, 0);
-  attrs.combine = 1 + IR_or;
-  attrs.order = IR_ORDER_ACQUIRE;
-  return ir_make1(b, IR_atomic, (val[]){spot->tally->told, ir_scalar_i32(b, 0), spot->element}, 3, &attrs);
+  return phase_combine_in_order(b, IR_ORDER_ACQUIRE, IR_or, spot->tally->told, &spot->element, 1, ir_scalar_i32(b, 0));
 }
 
 val tally_heard(steps *s, const tally_spot *spot) {
