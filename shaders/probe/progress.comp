@@ -8,7 +8,7 @@ layout(local_size_x = 128) in;
 layout(set = 0, binding = 0) buffer Data { uint data[128]; };
 shared uint turn, starved;
 
-const uint ROUNDS = 16u, LOOKS = 1u << 16;
+const uint ROUNDS = 16u, LOOKS = 1u << 12;
 
 uint look() {
   return subgroupBroadcastFirst(atomicLoad(turn, gl_ScopeWorkgroup, gl_StorageSemanticsShared, gl_SemanticsAcquire));
