@@ -17,6 +17,8 @@ import numpy as np
 from jax import lax
 from jax._src import core as jax_core
 
+from kiln.pallas.registry import entered_in
+
 if TYPE_CHECKING:
     from kiln.pallas.equation import Equation
 
@@ -28,12 +30,7 @@ DEFINITIONS: dict[str, Definition] = {}
 
 def defines(*primitives: str) -> Callable[[Definition], Definition]:
     """Registers what primitives mean."""
-
-    def register(function: Definition) -> Definition:
-        DEFINITIONS.update(dict.fromkeys(primitives, function))
-        return function
-
-    return register
+    return entered_in(DEFINITIONS, primitives)
 
 
 def traced(function: Definition, eqn: Equation) -> Any:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 from jax._src.dtypes import ExtendedDType
 
-if TYPE_CHECKING:
-    from kiln.pallas.equation import Equation
-    from kiln.pallas.lower import Lowering
+from kiln.pallas.equation import Equation, Value
 
 Params = dict[str, Any]
 
@@ -41,7 +39,17 @@ CHANGES: dict[str, Callable[[Params, int, int], Params]] = {
 STARTS = ("dynamic_slice", "dynamic_update_slice")  # have an operand for each axis
 
 
-def of_words(low: Lowering, eqn: Equation) -> Equation:
+class Maker(Protocol):
+    """What the changed equations need of a lowering: values of their own."""
+
+    def constant(self, number: Any) -> Value:
+        """A scalar literal."""
+
+    def let(self, expression: str, shape: Sequence[int], dtype: Any) -> Value:
+        """Names an expression."""
+
+
+def of_words(low: Maker, eqn: Equation) -> Equation:
     """An equation as one of words, if it moves keys."""
     aval = next((v.aval for v in eqn.outputs if _holds_keys(v.aval)), None)
     if aval is None:

@@ -21,6 +21,7 @@ from kiln.pallas.decompose import definition
 from kiln.pallas.equation import Axis, Equation, Operand, Ref, Value
 from kiln.pallas.keys import of_words
 from kiln.pallas.refused import REFUSED
+from kiln.pallas.registry import entered_in
 from kiln.pallas.text import Writer, dtype_name, literal, type_text
 from kiln.pallas.unsupported import Place, Unsupported, place_of
 
@@ -30,13 +31,7 @@ RULES: dict[str, Rule] = {}
 
 def rule(*primitives: str, machine: str = "") -> Callable[[Rule], Rule]:
     """Registers how equations of these primitives are lowered, everywhere or in kernels of one machine only."""
-
-    def register(function: Rule) -> Rule:
-        for name in primitives:
-            RULES[f"{machine} {name}".strip()] = function
-        return function
-
-    return register
+    return entered_in(RULES, [f"{machine} {name}".strip() for name in primitives])
 
 
 def name_of(primitive: Any) -> str:

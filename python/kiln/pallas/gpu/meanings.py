@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from kiln.pallas.registry import entered_in
+
 
 class Code(NamedTuple):
     """What a meaning may ask of the code beside its operands."""
@@ -25,9 +27,4 @@ MEANINGS: dict[str, Meaning] = {}
 
 def inline_meaning(*names: str) -> Callable[[Meaning], Meaning]:
     """Says what the code of functions means, which are named as `package.module.function.<locals>.inner`."""
-
-    def register(function: Meaning) -> Meaning:
-        MEANINGS.update(dict.fromkeys(names, function))
-        return function
-
-    return register
+    return entered_in(MEANINGS, names)
