@@ -19,7 +19,8 @@ be found, or stand in mutants.txt with the reason why it changes nothing.
 With --exhaustive every label is confirmed by all schedules of its kernel, so many of them at most: a correct kernel has
 no fault in any, a faulty one in some. Kernels with more schedules are counted as too big.
 
-With --bits every correct kernel is run with so many seeds, checkers on and off: all outputs must have the same bits.
+With --bits the command is ktest, and every correct kernel is run with so many seeds, checkers on and off: all outputs
+must have the same bits.
 """
 
 from __future__ import annotations
@@ -200,31 +201,25 @@ def outputs(text: str) -> list[str]:
     return re.findall(r"(\w+): \w+", head)
 
 
-def same_bits(kiln: str, case: Case, seeds: int) -> tuple[Case, str, str]:
-    """What differs between runs with these seeds, with checkers and without."""
-    first: list[bytes] = []
+def ktest_of(case: Case) -> str:
+    """The same for the runner of kernel tests."""
+    data = (f"[data {word.replace('=', ' ')}]" for word in inputs(case.text))
+    return "\n".join(["[kernel]", case.text, *data, "[same host within 0 ulp]\n"])
+
+
+def same_bits(ktest: str, cases: list[Case], seeds: int) -> int:
+    """Every case in one process: each seed with checks and without, all outputs of the same bits. The exit status."""
     with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(folder) / f"{case.name}.kiln"
-        path.write_text(case.text)
-        files = [pathlib.Path(folder) / f"{name}.npy" for name in outputs(case.text)]
-        for run_index in range(2 * seeds):
-            checks = ["--check"] if run_index % 2 else []
-            command = [kiln, "run", str(path), *inputs(case.text), f"--seed={run_index // 2}", *checks]
-            command += [word for file in files for word in ("-o", f"{file.stem}={file}")]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-            if done.returncode != 0:
-                return case, f"ended with {done.returncode}", done.stdout + done.stderr
-            bits = [file.read_bytes() for file in files]
-            if bits != (first or bits):
-                return case, f"other bits with seed {run_index // 2} {' '.join(checks)}", ""
-            first = bits
-    return case, "", ""
+        paths = [pathlib.Path(folder) / f"{case.name}.ktest" for case in cases]
+        for path, case in zip(paths, cases, strict=True):
+            path.write_text(ktest_of(case))
+        return subprocess.run([ktest, "--seeds", str(seeds), *map(str, paths)], check=False).returncode
 
 
 def main() -> None:
     """Every case; the last line counts them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kiln", help="the command")
+    parser.add_argument("kiln", help="the command; with --bits ktest")
     parser.add_argument("--only", default="", help="cases whose name contains this")
     parser.add_argument("--show", action="store_true", help="show text and answer of what fails")
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time")
@@ -235,16 +230,10 @@ def main() -> None:
     cases = [case for path in sorted(HERE.glob("*.kiln")) for case in cases_of(path, options.mutants)]
     cases = [case for case in cases if options.only in case.name]
     if options.bits:
-        cases = [case for case in cases if not case.fault]
+        sys.exit(same_bits(options.kiln, [case for case in cases if not case.fault], options.bits))
     wrong = too_big = 0
-
-    def judged(case: Case) -> tuple[Case, str, str]:
-        if options.bits:
-            return same_bits(options.kiln, case, options.bits)
-        return run(options.kiln, case, options.exhaustive)
-
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        for case, problem, said in pool.map(judged, cases):
+        for case, problem, said in pool.map(lambda case: run(options.kiln, case, options.exhaustive), cases):
             if not problem:
                 continue
             if problem == TOO_BIG:

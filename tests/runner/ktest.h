@@ -21,9 +21,9 @@
  *   [diagnostics]                    what parsing, or else running, says   }
  *
  * A [launch], [set] or [data] that follows an expectation starts the next case of the same kernel text. Outputs are
- * poisoned before every run. On the host each case runs again with every check on, in several orders where its units
- * order themselves, which must find nothing and give the same bits. The printed form of every kernel must be a fixed
- * point. */
+ * poisoned before every run. On the host each case runs again with every check on, and where its units order themselves
+ * in several orders, with checks and without, which must find nothing and give the same bits. The printed form of every
+ * kernel must be a fixed point. */
 #ifndef KILN_TESTS_RUNNER_KTEST_H
 #define KILN_TESTS_RUNNER_KTEST_H
 
