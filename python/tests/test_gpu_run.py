@@ -14,7 +14,7 @@ from jax.experimental.pallas import mosaic_gpu as plgpu
 
 import kiln
 import kiln.pallas as kp
-from kiln.pallas.gpu import inline
+from kiln.pallas.gpu import inline, known
 
 F32, I32 = jnp.float32, jnp.int32
 DEVICES = [device for device in kiln.devices() if device.on != "host" and device.usable]
@@ -142,6 +142,57 @@ def test_code_that_looks_at_memory_with_a_layout(monkeypatch):
     scratch = [plgpu.SMEM((8, 128), F32, transforms=SWIZZLED)]
     found = kp.run(lambda x: inline_kernel(body, x, scratch_types=scratch), data(8, 128), check=True)
     np.testing.assert_array_equal(found, data(8, 128)[3] * 2)
+
+
+def packaged(asm, result, types):
+    @plgpu.inline_mgpu(arg_types=types, return_type=plgpu.ShapeDtypeStruct(*result, layout=plgpu.Layout.WGMMA))
+    def code(ctx, *args):
+        return asm  # which a meaning may look at
+
+    return code
+
+
+def run_packaged(monkeypatch, meaning, result, *args, asm="", refs=0):
+    """What a package's code gives, here under another name; so many of its first arguments are refs."""
+    monkeypatch.setitem(inline.MEANINGS, f"{__name__}.packaged.<locals>.code", meaning)
+    code = packaged(asm, result, [plgpu.RefType()] * refs + [plgpu.Layout.WGMMA] * (len(args) - refs))
+
+    def body(*places):
+        *inputs, out = places
+        out[...] = code(*inputs[:refs], *(x[...] for x in inputs[refs:]))
+
+    return kp.run(lambda: plgpu.kernel(body, out_type=jax.ShapeDtypeStruct(*result))(*args))
+
+
+@pytest.mark.parametrize("asm, order", [("prmt.b32", range(8)), ("lop3.b32", (0, 2, 4, 6, 1, 3, 5, 7))])
+def test_integers_of_four_bits_as_f8(monkeypatch, asm, order):
+    x = np.random.default_rng(4).permuted(np.tile(np.arange(-8, 8), (64, 4)), axis=1)
+    packed = jnp.asarray(x, jnp.int4)
+    found = run_packaged(monkeypatch, known.biased_f8, (x.shape, jnp.float8_e4m3fn), packed, asm=asm)
+    wanted = x.reshape(64, 8, 8)[:, :, order].reshape(x.shape)
+    np.testing.assert_array_equal(np.asarray(found, np.float32) * 512 - 8, wanted)
+
+
+def test_a_sum_that_goes_on_by_a_scaled_product(monkeypatch):
+    total, rows, columns = data(64, 32), data(64), data(32)
+    product = np.arange(64 * 32, dtype=np.int32).reshape(64, 32)
+    found = run_packaged(monkeypatch, known.rescaled, (total.shape, F32), total, product, rows, columns)
+    np.testing.assert_allclose(found, total + product * rows[:, None] * columns, rtol=1e-5)
+
+
+def test_rows_by_the_factors_in_memory(monkeypatch):
+    factors, x = data(64), data(64, 32)
+    found = run_packaged(monkeypatch, known.scaled_rows, (x.shape, F32), factors, x, refs=1)
+    np.testing.assert_allclose(found, x * factors[:, None], rtol=1e-6)
+
+
+@pytest.mark.skipif(not hasattr(plgpu, "store"), reason="from JAX 0.12 on")
+def test_a_store_that_gives_nothing_back():
+    def body(x, o):
+        plgpu.store(o.at[pl.ds(64, 64)], x[pl.ds(0, 64)], optimized=False)
+        plgpu.store(o.at[pl.ds(0, 64)], x[pl.ds(64, 64)], optimized=False)
+
+    np.testing.assert_array_equal(kp.run(lambda x: inline_kernel(body, x), data(128)), np.roll(data(128), 64))
 
 
 @plgpu.inline_mgpu(return_type=plgpu.ShapeDtypeStruct((128,), F32, layout=plgpu.Layout.WGMMA))

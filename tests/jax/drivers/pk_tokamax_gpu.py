@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.experimental import pallas as pl
+from jax.experimental.pallas import mosaic_gpu as plgpu
 from pretend import told
 
 from drivers import Case, backward, driver, integers, normal, stand_in
@@ -15,6 +18,23 @@ from drivers._hopper import HALF, half
 
 stand_in("xprof")
 
+
+def _arrive(arrive: Callable[[Any], None], barrier: Any, *, predicate: Any = None) -> None:
+    if predicate is None:
+        arrive(barrier)
+    else:
+        pl.when(predicate)(lambda: arrive(barrier))
+
+
+def _store(ref: Any, value: Any, *, optimized: bool = True) -> None:
+    ref[...] = value
+
+
+if not hasattr(plgpu, "store"):  # nor has JAX 0.11 arrivals under a condition
+    plgpu.store = _store
+    plgpu.barrier_arrive = functools.partial(_arrive, plgpu.barrier_arrive)
+
+from tokamax._src import mosaic_gpu  # noqa: E402
 from tokamax._src.ops.attention import base as attention  # noqa: E402
 from tokamax._src.ops.attention import pallas_mosaic_gpu as attention_gpu  # noqa: E402
 from tokamax._src.ops.gated_linear_unit import base as glu  # noqa: E402
@@ -99,6 +119,12 @@ QUANTISED: dict[str, dict[str, Any]] = {
     "blackwell": {**EACH["blackwell"]},
     "blackwell_bytes": {**EACH["blackwell"], "left": jnp.int8},
     "blackwell_f8": {**EACH["blackwell"], "left": jnp.float8_e4m3fn},
+    "blackwell_f8_permuted": {
+        **EACH["blackwell"],
+        "left": jnp.float8_e4m3fn,
+        "op": ragged_gpu.PallasMosaicGpuRaggedDot(int4_to_fp8_offline_permute=True),
+        "order": lambda w: mosaic_gpu.apply_int4_to_fp8_offline_permute(w, 1),
+    },
 }
 
 
@@ -110,18 +136,19 @@ def _quantised(x: Any, *, tile: int = 256) -> Any:
 
 
 @driver("tokamax", **QUANTISED)
-def tokamax_gpu_quantised_ragged_dot(capability: str, left: Any = None) -> Case:
-    """Weights of four bits with scales, and activations that may have some, too."""
+def tokamax_gpu_quantised_ragged_dot(capability: str, left: Any = None, op: Any = None, order: Any = None) -> Case:
+    """Weights of four bits with scales, perhaps in another order, and activations that may have some, too."""
     x, w = half(256, 256), integers(-8, 8, 4, 256, 128, seed=1, dtype=jnp.int4)
     if left is not None:
         x = integers(-9, 10, 256, 256, dtype=jnp.int8).astype(left)
 
-    def product(op: Any) -> Callable[..., Any]:
+    def product(op: Any, order: Any = None) -> Callable[..., Any]:
         def run(x: Any, w: Any) -> Any:
             first = x if left is None else ragged.QArray(x, jnp.full((256, 1), 0.25, jnp.bfloat16))
-            return op(first, _quantised(w), group_sizes=SIZES, preferred_element_type=jnp.bfloat16)
+            second = _quantised(order(w) if order else w)
+            return op(first, second, group_sizes=SIZES, preferred_element_type=jnp.bfloat16)
 
         return run
 
     plain = product(ragged.RaggedDot())
-    return _case(product(ragged_gpu.PallasMosaicGpuRaggedDot()), capability, x, w, plain=plain)
+    return _case(product(op or ragged_gpu.PallasMosaicGpuRaggedDot(), order), capability, x, w, plain=plain)

@@ -95,7 +95,28 @@ def relabelled(code: Code, x: Any) -> Any:
     return x
 
 
+def biased_f8(code: Code, x: Any) -> Any:
+    """Integers of four bits plus eight, as the f8 of those bits: 2^-9 of their value.
+
+    Code that does not permute bytes takes weights of which the later four of each eight lie between the others.
+    """
+    if "prmt" not in code.held["asm"]:
+        x = x.reshape(*x.shape[:-1], -1, 4, 2).swapaxes(-1, -2).reshape(x.shape)
+    return ((x.astype(jnp.float32) + 8) * 2.0**-9).astype(jnp.float8_e4m3fn)
+
+
+def scaled_rows(code: Code, scales: Any, x: Any) -> Any:
+    """Each row by its factor, which memory holds."""
+    return scales[...][:, None] * x
+
+
+def rescaled(code: Code, total: Any, product: Any, row_scale: Any, column_scale: Any) -> Any:
+    """A sum that goes on by a product with a scale for each row and each column."""
+    return product.astype(jnp.float32) * (row_scale[:, None] * column_scale) + total
+
+
 JLA, TOKAMAX = "jla.ops.mosaic_gpu.", "tokamax._src.ops."
+RAGGED_DOT = TOKAMAX + "ragged_dot.pallas_mosaic_gpu_kernel_sm100_"
 KNOWN: dict[str, Meaning] = {  # unless the program says otherwise
     JLA + "short_conv_l2norm._head_sum.<locals>.head_sum": head_sum,
     JLA + "mamba1_bwd2._first_step": first_exchange,
@@ -104,4 +125,8 @@ KNOWN: dict[str, Meaning] = {  # unless the program says otherwise
     JLA + "gated_delta_rule_kernels._unit_lower_inverse": unit_lower_inverse,
     JLA + "gated_delta_rule_kernels._diag_block_inverse": diagonal_block_inverse,
     TOKAMAX + "attention.pallas_mosaic_gpu_kernel_sm80._relayout_p_to_lhs.<locals>.relabel": relabelled,
+    "tokamax._src.mosaic_gpu.int4_as_biased_f8e4m3fn.<locals>.encode": biased_f8,
+    RAGGED_DOT + "fp8_quant.rescale_tcgen05_acc.<locals>.rescale": rescaled,
+    RAGGED_DOT + "quant.dequant.<locals>.scaled_w": scaled_rows,
+    RAGGED_DOT + "i8_quant.rescale_i32_tcgen05_acc.<locals>.rescale": rescaled,
 }

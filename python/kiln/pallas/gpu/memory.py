@@ -300,6 +300,15 @@ def lower_swap(low: GpuLowering, eqn: Equation) -> Operand:
     return store(low, ref, transforms, value, None, not eqn.dead())
 
 
+@rule("store", machine="gpu")
+def lower_store(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
+    """JAX 0.12's x[..] = v that gives nothing back."""
+    ref, value, *leaves = eqn.operands
+    ref, transforms = peer(low, ref, tree_util.tree_unflatten(eqn.params["tree"], leaves))
+    store(low, ref, transforms, value, None, False)
+    return []
+
+
 @rule("mgpu_atomic_store", machine="gpu")
 def lower_atomic_store(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
     """Combines a value with memory, element by element."""
