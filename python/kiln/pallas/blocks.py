@@ -58,12 +58,14 @@ def block_of(mapping: Any, param: Param, axes: Sequence[Axis], prefetch: Sequenc
     """The block of one parameter, with its index map."""
     if mapping.transforms:
         raise Unsupported(f"the transforms of the block of {mapping.origin}", None, "they belong to GPU kernels")
-    dims = mapping.block_shape
+    words = param.shape[len(mapping.block_shape) :]  # of random keys
+    dims = (*mapping.block_shape, *map(Blocked, words))
     writer = Writer(names, indent=2)
     low = Lowering(writer, axes)
     found = low.jaxpr(mapping.index_map_jaxpr, [*(axis.index for axis in axes), *prefetch])
+    found += [low.constant(0) for _ in words]
     starts = [_start(low, v, dim, extent) for v, dim, extent in zip(found, dims, param.shape, strict=True)]
-    shape = tuple(mapping.transformed_block_aval.shape)
+    shape = (*mapping.transformed_block_aval.shape, *words)
     moves = tuple(_mover(v, axes) for v in starts)
     whole = all(_is_whole(v, dim, n) for v, dim, n in zip(starts, dims, param.shape, strict=True))
     header = "" if whole else _header(param, dims, starts, writer)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from kiln.pallas import arith, control, copies, memory, pipeline, shape, speech  # noqa: F401  (their rules)
+from kiln.pallas import arith, control, copies, generator, memory, pipeline, shape, speech  # noqa: F401  (their rules)
 from kiln.pallas.blocks import Block, Param, block_of, grid_axes, parallel, whole_blocks
 from kiln.pallas.equation import Axis, Ref
 from kiln.pallas.lower import Lowering, physical
@@ -192,6 +192,7 @@ class Assembly:
         written = self._written()
         scalars = [memory.copy_of(low, ref) if k in written else ref for k, ref in enumerate(prefetch)]
         low.jaxpr(self.jaxpr, [*scalars, *(b.ref for b in blocks), *scratch])
+        writer.lines[:0] = low.heads
         return writer, low
 
     def _grid(self, axes: list[Axis], outputs: list[Block]) -> list[str]:

@@ -55,6 +55,20 @@ class Lowering:
         self._places: dict[int, tuple[Any, Place | None]] = {}
         self.place: Place | None = None
         self._settled: dict[str, bool] = {}
+        self._generator = ""
+
+    @property
+    def heads(self) -> list[str]:
+        """Lines that come before all others: what the whole kernel shares without having asked for it."""
+        return [f"  scratch {self._generator}: u32[3]"] if self._generator else []
+
+    def generator(self, *, seeds: bool = False) -> str:
+        """The state of a TPU's generator of random bits, which has had a seed before it is drawn from."""
+        if not self._generator:
+            if not seeds:
+                raise self.unsupported("`prng_random_bits` without a seed", "call pltpu.prng_seed first")
+            self._generator = self.writer.names.claim("generator")
+        return self._generator
 
     def touch(self, ref: Ref, stores_all: bool) -> None:
         """Notes an access: whether a ref's first one is a store of all of it that always happens."""
@@ -227,15 +241,19 @@ class Lowering:
         if found is None:
             found = _table_rule(equation.name)
         if found is None:
-            inner = None if equation.name in REFUSED else definition(equation)
-            if inner is None:
-                hint = REFUSED.get(equation.name, "write it with other operations")
-                raise self.unsupported(f"the primitive `{equation.name}`", hint)
-            return self.jaxpr(inner, list(equation.operands))
+            return self.defined(equation)
         results = found(self, equation)
         if results is None:
             return []
         return [results] if isinstance(results, (Value, Ref)) else results
+
+    def defined(self, equation: Equation) -> list[Operand]:
+        """The results of one equation by what defines its primitive."""
+        inner = None if equation.name in REFUSED else definition(equation)
+        if inner is None:
+            hint = REFUSED.get(equation.name, "write it with other operations")
+            raise self.unsupported(f"the primitive `{equation.name}`", hint)
+        return self.jaxpr(inner, list(equation.operands))
 
     def _place(self, source_info: Any) -> Place | None:
         """Many equations share a traceback, which is slow to look through."""
