@@ -13,6 +13,8 @@
  * (model/sync.h). */
 typedef struct ir_log_wait {
   bool breaks;   /* a rule */
+  bool part;     /* the unit is a warp: its thread is who waits, where units are counted, */
+  bool splits;   /* and which tells this: that it waits for its warps */
   kiln_str unit; /* empty: nobody's */
   ir_kind kind;  /* of what it waits for, whose name is the record's words */
   uint32_t rank;

@@ -156,14 +156,14 @@ static bool tell_deadlock(reading *r) {
     const uint32_t *row = r->records[i].row;
     const ir_told *told = told_by_role(r, row, false);
     if (!told) continue;
-    waiting++;
-    bool known = count >= NOTES_MOST || places == NOTES_MOST;
+    waiting += !told->wait->part;
+    bool known = told->wait->splits || count >= NOTES_MOST || places == NOTES_MOST;
     for (uint32_t s = 0; s < places; s++) known = known || seen[s]->loc.offset == told->loc.offset;
     if (known) continue;
     seen[places++] = told;
     note_wait(r, notes, &count, told, row);
   }
-  if (waiting == 0) return false;
+  if (places == 0) return false;
   const diag_extra extra = {.notes = notes, .note_count = count};
   diag_report_with(r->launch->device->context->diags, DIAG_deadlock, seen[0]->loc, &extra, (unsigned long long)waiting,
                    (unsigned long long)log->roles * r->launch->unit_count, STR_FMT(log->kernel));

@@ -37,7 +37,7 @@ from suite import Case, cases_of, inputs, outputs  # noqa: E402
 
 PATIENCE = 60  # seconds
 REFUSALS = (3209,)  # no_way_to_run
-TOLD = {"deadlock", "over_arrival", "semaphore_leak"}  # faults that roles report in rounds
+TOLD = {"deadlock", "divergent_barrier", "over_arrival", "semaphore_leak"}  # faults that roles report in rounds
 # The texts that the host runs: for which profile, in which way, behind which pass.
 TEXTS = {"rounds": ("lavapipe8", "", "phase_roles"), "spun": ("gpu32", "spin", "spin_roles")}
 POLLS, FEW_POLLS = 300000, 2000  # of a wait: of one that is starved, and of one for ever

@@ -164,11 +164,12 @@ void ir_say_places(text *t, uint64_t block, const ir_place *places, uint32_t cou
   say_kind(t, IR_AXIS_STEPS, " step (", places, count);
 }
 
-void ir_say_unit(text *t, const ir_kernel *k, const uint32_t *places) {
-  const char *between = "unit (";
+void ir_say_unit(text *t, const ir_kernel *k, const uint32_t *places, int32_t part) {
+  const char *between = k->team_count > 0 ? "unit (" : "the only unit (";
   for (uint32_t i = 0; i < k->team_count; i++, between = ", ")
     text_format(t, "%s%.*s %u", between, STR_FMT(k->teams[i].name), places[i]);
-  text_format(t, "%s", k->team_count > 0 ? ")" : "the only unit");
+  if (part >= 0) text_format(t, "%swarp %d", between, part);
+  text_format(t, "%s", k->team_count > 0 || part >= 0 ? ")" : "the only unit");
 }
 
 /* ---- waits ---- */

@@ -30,8 +30,9 @@ typedef struct ir_place {
 void ir_say_places(text *t, uint64_t block, const ir_place *places, uint32_t count);
 /* "full[1, 2]": the element of that number, row-major. */
 void ir_say_element(text *t, kiln_str name, uint32_t rank, const int64_t *dims, uint64_t element);
-/* "unit (c 0, t 1)", or "the only unit": by its places on the axes of all teams. */
-void ir_say_unit(text *t, const ir_kernel *k, const uint32_t *places);
+/* "unit (c 0, t 1)", or "the only unit": by its places on the axes of all teams; "unit (c 0, t 1, warp 2)" is a part of
+ * it, none where that is negative. */
+void ir_say_unit(text *t, const ir_kernel *k, const uint32_t *places, int32_t part);
 /* ": phase 2 has 0 of 1 arrivals", of a semaphore ": the count is 0 of 1": how what is waited for stands. */
 void ir_say_wait(text *t, ir_kind kind, uint64_t phase, uint64_t have, uint64_t need);
 /* "arrivals at full here": how a place is noted that lets others go on. */

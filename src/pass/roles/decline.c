@@ -16,13 +16,12 @@ static const char *obstacle(const ir_op *op) {
   if (ir_hands_over(op)) return "a unit looks at memory until another one has written";
   if (op->code == IR_scratch && op->attrs->kind == IR_SEMAPHORE && op->attrs->space == IR_SPACE_GMEM)
     return "clusters wait for one another";
-  if (op->code == IR_warps) return "a thread splits into warps";
   return info->effects & E_SYNC && info->effects & E_WRITES ? "something is started and awaited" : NULL;
 }
 
 static bool find_obstacle(void *user, ir_op *op) {
   const phasing *p = user;
-  const char *why = obstacle(op);
+  const char *why = p->spins && op->code == IR_warps ? "a thread splits into warps" : obstacle(op);
   return !why || phase_decline(p, op->loc, why);
 }
 
@@ -99,7 +98,8 @@ static bool hold_memory(looker *l, const ir_value *ref) {
   const loc at = ref->def->loc;
   if (ref->uses == 0 || phase_is_own(made) || !in_loop(made->def)) return true;
   if (made->type.kind != IR_REF) return phase_decline(l->p, at, "it would have to begin anew in each trip of its loop");
-  return take_hold(l, ref, true, at, "units share it, and would have to meet in each trip of its loop");
+  const char *why = "units share it, and would have to meet in each trip of its loop";
+  return phase_part_of(made->def) ? phase_decline(l->p, at, why) : take_hold(l, ref, true, at, why);
 }
 
 static bool hold_semaphore(looker *l, const ir_op *op) {

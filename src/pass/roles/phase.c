@@ -23,7 +23,7 @@ ir_shape phase_shape(const phasing *p, uint32_t rank, int64_t first, int64_t sec
 
 val phase_remember(phasing *p, role *r, ir_dtype dtype, const ir_shape *shape, kiln_str name) {
   val ref = pass_scratch(&p->top, IR_SPACE_REGS, dtype, shape, name);
-  VEC_PUSH(p->arena, &r->remembers, ref);
+  VEC_PUSH(p->arena, &(r->whole ? r->whole : r)->remembers, ref);
   return ref;
 }
 
@@ -161,17 +161,7 @@ static void write_reports(phasing *p, ir_builder *b, val flags) {
   ir_region **regions = ARENA_ARRAY(p->arena, ir_region *, p->role_count);
   val waits = ir_map2(b, IR_ne, flags, ir_scalar_i32(b, 0));
   waits = ir_map2(b, IR_and, waits, ir_map2(b, IR_lt, flags, ir_scalar_i32(b, PHASE_MOVED)));
-  for (uint32_t i = 0; i < p->role_count; i++) {
-    const role *r = &p->roles[i];
-    const uint32_t first = p->c->kernel->log->told_count, count = (uint32_t)r->steps->waits.count;
-    ir_told *told = ARENA_ARRAY(p->arena, ir_told, count + 1);
-    for (uint32_t k = 0; k < count; k++) {
-      const ir_op *op = r->steps->waits.data[k].op;
-      told[k] = phase_told(p, r, p->made_by[ir_root_ref(op->operands[0])->id], op->loc, false);
-    }
-    tell_log(p->c, told, count, 0);
-    steps_report(r->steps, regions[i] = ir_region_new(b, NULL), first);
-  }
+  for (uint32_t i = 0; i < p->role_count; i++) steps_report(p->roles[i].steps, regions[i] = ir_region_new(b, NULL));
   ir_builder within = phase_when(b, waits);
   phase_for_each_role(p, &within, regions);
 }
@@ -196,20 +186,24 @@ void phase_close(phasing *p, ir_region *body, const char *what) {
   k->units = str_format(p->arena, "%s%s%.*s", what, k->units.size ? ", as " : "", STR_FMT(k->units));
 }
 
+/* A thread has moved when one of its parts has. */
+static void remember_steps(phasing *p, role *r) {
+  const ir_shape scalar = {0};
+  r->state = phase_remember(p, r, IR_I32, &scalar, STR("state"));
+  r->blocked = phase_remember(p, r, IR_BOOL, &scalar, STR("blocked"));
+  r->moved = r->whole ? r->whole->moved : phase_remember(p, r, IR_BOOL, &scalar, STR("moved"));
+  for (uint32_t i = 0; r->parts && i < PHASE_PARTS; i++) remember_steps(p, &r->parts[i]);
+}
+
 bool pass_phase_roles(pass_ctx *c) {
   phasing p = {.spins = false};
   if (!phase_is_asked_for(c, KILN_UNITS_PHASED)) return false;
   ir_region *body = phase_open(&p, c);
   if (!phase_can_turn(&p)) return false;
-  const ir_shape rows = phase_shape(&p, 1, PHASE_ROWS, 0), scalar = {0};
+  const ir_shape rows = phase_shape(&p, 1, PHASE_ROWS, 0);
   p.flags = pass_scratch(&p.top, IR_SPACE_SMEM, IR_I32, &rows, STR("flags"));
   if (!phase_split(&p)) return false;
-  for (uint32_t i = 0; i < p.role_count; i++) {
-    role *r = &p.roles[i];
-    r->state = phase_remember(&p, r, IR_I32, &scalar, STR("state"));
-    r->blocked = phase_remember(&p, r, IR_BOOL, &scalar, STR("blocked"));
-    r->moved = phase_remember(&p, r, IR_BOOL, &scalar, STR("moved"));
-  }
+  for (uint32_t i = 0; i < p.role_count; i++) remember_steps(&p, &p.roles[i]);
   ir_builder rest = p.top;
   ir_builder *b = &rest;
   tell_log(c, NULL, 0, p.role_count);

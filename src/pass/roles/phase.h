@@ -4,6 +4,9 @@
  * teams; `steps.c` cuts it at every wait into *states*. All roles run in *rounds*: each steps from the wait it stands
  * at to the next one that is not over yet, and at the end of the round all meet.
  *
+ * The warps of a thread are its *parts*: machines of their own, which take their steps in the one state of the thread
+ * in which it is split. So they see what it keeps, and hear what it hears.
+ *
  * A *tally* is one block's barrier or semaphore array as counters. What is told (arrivals, signals) goes to the round's
  * own row of `told`, and is heard by everybody in the next round: nobody looks at what others write meanwhile, so a
  * round comes out the same in whatever order its roles run. Rows are three, as one is written, one read and one
@@ -18,6 +21,7 @@ enum {
   PHASE_ROWS = 3,
   PHASE_MOVED = 1 << 16, /* what `flags` counts: roles that are not at their end, from here those that moved, */
   PHASE_STOP = 1 << 28,  /* and whether the host asks to stop */
+  PHASE_PARTS = 4,       /* warps of a thread (model/machines.def) */
   PHASE_ROLES_MOST = PHASE_STOP / PHASE_MOVED - 1
 };
 
@@ -38,6 +42,8 @@ typedef struct role {
   val *heard, *taken; /* by tally: i32[count], what it was told in all, and waited for; NULL: it does not listen */
   uint32_t end;       /* its last state */
   struct steps *steps;
+  struct role *whole, *parts; /* of a warp: the thread that it is a part of; of a thread: its warps. NULL: none */
+  uint32_t warp;
   VEC(val) remembers; /* scratch that is zero before it begins */
 } role;
 
@@ -64,8 +70,9 @@ bool phase_decline(const phasing *p, loc at, const char *why);
 
 /* split.c: the texts of the roles; false where that was declined */
 bool phase_split(phasing *p);
-void phase_places(const phasing *p, const role *r, uint32_t *places);      /* on the axes of all teams */
-bool phase_is_own(const ir_value *scratch);                                /* each role has one */
+void phase_places(const phasing *p, const role *r, uint32_t *places); /* on the axes of all teams */
+bool phase_is_own(const ir_value *scratch);                           /* each role has one */
+uint32_t phase_part_of(const ir_op *op);                              /* 1 + the warp whose it is; 0: the thread's */
 bool phase_peer_block(const phasing *p, const ir_op *peer, uint32_t *out); /* false: not known */
 
 /* tally.c */
@@ -79,16 +86,26 @@ typedef struct role_wait {
   const ir_op *op;
 } role_wait;
 
+/* A state in which the thread is split. */
+typedef struct role_split {
+  uint32_t state;
+  const ir_op *op;
+  struct steps *parts;
+} role_split;
+
 typedef struct steps {
+  const struct steps *begun; /* as all begin */
   phasing *p;
   role *r;
   ir_builder b;
   bool looks;           /* the first walk: nothing is written */
   uint32_t state, made; /* the present one; so many have begun */
+  uint32_t place;       /* its number among the states of the role and of its parts */
+  uint32_t *places;     /* so many there are */
   bool untouched;       /* nothing was done in it that must not be done again */
   uint32_t waited;      /* the last state that waits, + 1 */
-  uint32_t *home;       /* by value id: the state that makes it, + 1 */
-  uint32_t *again;      /* by value id: the last state that makes it again, + 1 */
+  uint32_t *home;       /* by value id: the place of the state that makes it */
+  uint32_t *again;      /* by value id: that of the last state that makes it again */
   uint32_t *inside;     /* by value id: the last op that made it, or of whose text it is, by how many .. */
   uint32_t ran;         /* .. ran so far */
   val *keep;            /* by value id: scratch for what other states need */
@@ -97,12 +114,12 @@ typedef struct steps {
   VEC(val) known; /* those in `now` */
   VEC(ir_region *) cases;
   VEC(role_wait) waits;
+  VEC(role_split) splits;
 } steps;
 steps steps_begin(phasing *p); /* once all texts are there: no value is in two of them, so roles share what is by id */
 void steps_write(const steps *begun, role *r, ir_region *region); /* what it does in a round, at the end of a region */
-/* What the role says at the end of a region, once the rounds have ended and it has not: where it waits. The first of
- * its waits has this number in the log. */
-void steps_report(steps *s, ir_region *region, uint32_t first);
+/* What the role says at the end of a region, once the rounds have ended and it has not: where it waits. */
+void steps_report(steps *s, ir_region *region);
 
 /* state.c */
 val state_read(steps *s, val v); /* NULL while it looks */
@@ -121,12 +138,15 @@ val tally_taken(steps *s, const tally_spot *spot);
 val tally_answer(steps *s, const ir_op *op);            /* of who asks without waiting; NULL while it looks */
 void tally_hear(phasing *p, role *r, ir_builder *b);    /* at the start of a round */
 void tally_listen(phasing *p, role *r, const tally *t); /* the role is to hear of it, if it does not yet */
+void tally_join(phasing *p, role *r); /* who waits at a barrier as its parts do counts as each of them */
+bool tally_is_joined(const role *r, uint32_t number);
 uint32_t tally_number(const phasing *p, const tally *t);
 
 val tally_row(ir_builder *b, const tally *t, val row); /* of `told`: a tile i32[count] */
 val tally_pick(ir_builder *b, val line, val element);  /* of such a tile */
 
 /* rules.c: rules of barriers and semaphores that roles find broken go to the log */
+val rules_in_front(steps *s, const ir_op *op, const tally_spot *spot, val over);  /* a wait is over if it may not be */
 void rules_at_wait(steps *s, const ir_op *op, const tally_spot *spot, val there); /* of a wait that is over */
 void rules_hear_all(phasing *p, role *last); /* somebody has to hear what nobody waits for */
 void rules_at_end(phasing *p, ir_builder *b, const ir_op *rounds);
@@ -152,6 +172,8 @@ void phase_for_each_role(phasing *p, ir_builder *b, ir_region **regions);
 /* What the log has of a role at a barrier or semaphore: where it waits for ever, or which rule it finds broken, there
  * or, without a role, at the end. */
 ir_told phase_told(phasing *p, const role *r, const ir_value *made, loc at, bool breaks);
+ir_told phase_told_split(phasing *p, const role *r, loc at);     /* that a thread waits for its warps */
+val phase_tells(phasing *p, ir_builder *b, const ir_told *told); /* its number, a new one */
 void phase_tell(phasing *p, ir_builder *b, const ir_told *told, val const *values); /* a record of a new number */
 
 #endif

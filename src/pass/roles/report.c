@@ -17,13 +17,12 @@ static void note(report *r, loc at, kiln_str words) {
 
 /* ---- names ---- */
 
-/* "unit (c 0, t 1) warp 2" */
+/* "unit (c 0, t 1, warp 2)" */
 static kiln_str name_unit(const roles *r, const roles_unit *unit) {
   text t = text_new(r->arena);
   uint32_t places[IR_MAX_TEAMS];
   team_places(r->kernel, &r->machine, unit->id, places);
-  ir_say_unit(&t, r->kernel, places);
-  if (unit->whole) text_format(&t, " warp %u", unit_index(&r->machine, unit->id));
+  ir_say_unit(&t, r->kernel, places, unit->whole ? (int32_t)unit_index(&r->machine, unit->id) : -1);
   return text_str(&t);
 }
 

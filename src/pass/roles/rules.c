@@ -17,6 +17,49 @@ static val line_of(ir_builder *b, const ir_value *like, int64_t value) {
 
 /* ---- at a wait ---- */
 
+/* How many phases each part of the thread has seen. */
+static void seen_by_parts(steps *s, const tally_spot *spot, val *seen) {
+  const uint32_t number = tally_number(s->p, spot->tally);
+  val need = ir_scalar_i32(&s->b, spot->tally->need);
+  for (uint32_t i = 0; i < PHASE_PARTS; i++) {
+    val taken = tally_pick(&s->b, pass_load_whole(&s->b, s->r->parts[i].taken[number]), spot->element);
+    seen[i] = ir_map2(&s->b, IR_div, taken, need);
+  }
+}
+
+/* As the model says it: by how many have seen any, or by two that have not seen the same. */
+static val parts_differ(steps *s, const tally_spot *spot, val *have, val *want) {
+  ir_builder *b = &s->b;
+  val seen[PHASE_PARTS], zero = ir_scalar_i32(b, 0), one = ir_scalar_i32(b, 1), any = zero, found = NULL;
+  seen_by_parts(s, spot, seen);
+  *have = *want = zero;
+  for (uint32_t i = 0; i < PHASE_PARTS; i++)
+    any = ir_map2(b, IR_add, any, ir_map3(b, IR_select, ir_map2(b, IR_gt, seen[i], zero), one, zero));
+  for (uint32_t i = PHASE_PARTS - 1; i > 0; i--) { /* the first two come last */
+    val differs = ir_map2(b, IR_ne, seen[i], seen[i - 1]);
+    *have = ir_map3(b, IR_select, differs, seen[i], *have);
+    *want = ir_map3(b, IR_select, differs, seen[i - 1], *want);
+    found = found ? ir_map2(b, IR_or, found, differs) : differs;
+  }
+  val all = ir_scalar_i32(b, PHASE_PARTS), some = ir_map2(b, IR_lt, any, all);
+  *have = ir_map3(b, IR_select, some, any, *have);
+  *want = ir_map3(b, IR_select, some, all, *want);
+  return found;
+}
+
+val rules_in_front(steps *s, const ir_op *op, const tally_spot *spot, val over) {
+  ir_builder *b = &s->b, around;
+  val counts[2];
+  if (!tally_is_joined(s->r, tally_number(s->p, spot->tally))) return over;
+  val differ = parts_differ(s, spot, &counts[0], &counts[1]);
+  around = *b;
+  *b = phase_when(b, differ);
+  const ir_told told = phase_told(s->p, s->r, spot->tally->made, op->loc, true);
+  phase_tell(s->p, b, &told, (val[]){spot->element, counts[0], counts[1], ir_scalar_i32(b, SYNC_SPLIT_WAIT)});
+  *b = around;
+  return ir_map2(b, IR_or, over, differ);
+}
+
 void rules_at_wait(steps *s, const ir_op *op, const tally_spot *spot, val there) {
   const tally *t = spot->tally;
   ir_builder *b = &s->b, around = s->b;
@@ -34,9 +77,22 @@ void rules_at_wait(steps *s, const ir_op *op, const tally_spot *spot, val there)
 
 /* ---- at the end ---- */
 
-static uint32_t listeners(const phasing *p, const tally *t) {
+/* What a role and its parts have waited for, each of them; they share it at semaphores. */
+static uint32_t all_taken(const phasing *p, const role *r, const tally *t, val *out) {
+  const uint32_t number = tally_number(p, t);
   uint32_t count = 0;
-  for (uint32_t i = 0; i < p->role_count; i++) count += listens(p, &p->roles[i], t);
+  if (r->taken[number]) out[count++] = r->taken[number];
+  for (uint32_t i = 0; r->parts && i < PHASE_PARTS; i++) {
+    val taken = r->parts[i].taken[number];
+    if (taken && (count == 0 || taken != out[0])) out[count++] = taken;
+  }
+  return count;
+}
+
+static uint32_t listeners(const phasing *p, const tally *t) {
+  val taken[1 + PHASE_PARTS];
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < p->role_count; i++) count += all_taken(p, &p->roles[i], t, taken);
   return count;
 }
 
@@ -61,9 +117,11 @@ static void write_sums(phasing *p, ir_builder *b, val clear) {
     ir_builder within = pass_inside(b, regions[i] = ir_region_new(b, NULL));
     for (size_t k = 0; k < p->tallies.count; k++) {
       const tally *t = &p->tallies.data[k];
-      if (listeners(p, t) < 2 || !listens(p, r, t)) continue;
-      phase_combine(&within, IR_add, t->told, &clear, 1, pass_load_whole(&within, r->taken[k]));
-      any = true;
+      val taken[1 + PHASE_PARTS];
+      const uint32_t count = listeners(p, t) < 2 ? 0 : all_taken(p, r, t, taken);
+      for (uint32_t n = 0; n < count; n++)
+        phase_combine(&within, IR_add, t->told, &clear, 1, pass_load_whole(&within, taken[n]));
+      any |= count > 0;
     }
   }
   if (any) phase_for_each_role(p, b, regions);
@@ -104,17 +162,20 @@ static void tell_elements(phasing *p, ir_builder *b, const tally *t, const endin
 }
 
 static void judge(phasing *p, const role *r, const tally *t, ir_builder *b, val last, val clear) {
-  const bool judges = is_judge(p, r, t);
-  const uint32_t number = tally_number(p, t);
-  val total = ir_map2(b, IR_add, pass_load_whole(b, r->heard[number]), tally_row(b, t, last));
-  val taken = pass_load_whole(b, r->taken[number]), sum = listeners(p, t) < 2 ? taken : tally_row(b, t, clear);
-  val zero = line_of(b, total, 0);
-  ending e = {zero, zero, zero};
-  if (t->need > 0)
-    judge_barrier(b, t, judges, total, taken, sum, &e);
-  else
-    find(b, &e, ir_map2(b, IR_ne, total, sum), SYNC_SEMAPHORE_LEAK, ir_map2(b, IR_sub, total, sum), zero);
-  tell_elements(p, b, t, &e);
+  val all[1 + PHASE_PARTS];
+  const uint32_t count = all_taken(p, r, t, all);
+  val total = ir_map2(b, IR_add, pass_load_whole(b, r->heard[tally_number(p, t)]), tally_row(b, t, last));
+  for (uint32_t i = 0; i < count; i++) {
+    const bool judges = i == 0 && is_judge(p, r, t);
+    val taken = pass_load_whole(b, all[i]), sum = listeners(p, t) < 2 ? taken : tally_row(b, t, clear);
+    val zero = line_of(b, total, 0);
+    ending e = {zero, zero, zero};
+    if (t->need > 0)
+      judge_barrier(b, t, judges, total, taken, sum, &e);
+    else
+      find(b, &e, ir_map2(b, IR_ne, total, sum), SYNC_SEMAPHORE_LEAK, ir_map2(b, IR_sub, total, sum), zero);
+    tell_elements(p, b, t, &e);
+  }
 }
 
 /* Of `open` ones nothing is asked; what a wait leaves in a semaphore was wanted, unless that ends before the kernel. */

@@ -28,6 +28,59 @@ static bool name_scratch(void *user, ir_op *op) {
   return true;
 }
 
+typedef struct warps_ops {
+  arena *arena;
+  VEC(ir_op *) all;
+} warps_ops;
+
+static bool note_warps(void *user, ir_op *op) {
+  warps_ops *ops = user;
+  if (op->code == IR_warps) VEC_PUSH(ops->arena, &ops->all, op);
+  return true;
+}
+
+/* What a warp asks for stands for the same in the kernel's text. */
+static bool name_copy(void *user, ir_op *op) {
+  const naming *n = user;
+  if (op->code == IR_scratch) n->p->made_by[n->copies[op->results[0]->id]->id] = n->p->made_by[op->results[0]->id];
+  return true;
+}
+
+/* warps w { .. }: a region for each of them, with its number in place of the index. */
+static void write_parts(phasing *p, ir_op *op) {
+  ir_builder b = pass_before(p->c, op);
+  ir_region *parts[PHASE_PARTS];
+  for (uint32_t i = 0; i < PHASE_PARTS; i++) {
+    val *copies = ARENA_ARRAY(p->arena, val, p->c->kernel->value_count + 2);
+    ir_builder within = pass_inside(&b, parts[i] = ir_region_new(&b, NULL));
+    copies[op->regions[0]->args[0]->id] = ir_scalar_i32(&within, i);
+    ir_clone_region(&within, op->regions[0], copies);
+    ir_walk(op->regions[0], name_copy, &(naming){p, copies});
+  }
+  ir_make_control(&b, IR_warps, NULL, 0, parts, PHASE_PARTS, NULL, 0, NULL);
+  ir_erase(op);
+}
+
+static void split_role(phasing *p, role *r) {
+  warps_ops ops = {.arena = p->arena};
+  ir_walk(r->text, note_warps, &ops);
+  if (ops.all.count == 0) return;
+  r->parts = ARENA_ARRAY(p->arena, role, PHASE_PARTS);
+  for (uint32_t i = 0; i < PHASE_PARTS; i++) {
+    r->parts[i] = (role){.block = r->block, .thread = r->thread, .warp = i, .whole = r, .heard = r->heard};
+    r->parts[i].taken = ARENA_ARRAY(p->arena, val, p->tallies.count + 1);
+  }
+  for (size_t i = 0; i < ops.all.count; i++) write_parts(p, ops.all.data[i]);
+}
+
+uint32_t phase_part_of(const ir_op *op) {
+  const ir_region *region = op->parent;
+  for (; region->owner; region = region->owner->parent)
+    for (uint32_t i = 0; region->owner->code == IR_warps && i < region->owner->region_count; i++)
+      if (region->owner->regions[i] == region) return 1 + i;
+  return 0;
+}
+
 /* In place of the indices of the teams stand those of the role. */
 static void write_text(phasing *p, role *r, val *copies) {
   const ir_kernel *k = p->c->kernel;
@@ -44,7 +97,7 @@ static void write_text(phasing *p, role *r, val *copies) {
 /* A memory of the kernel's text, and what stands for it in each block, or in each role. */
 typedef struct room {
   const ir_value *made;
-  val *of; /* by block, by role when it is a thread's own */
+  val *of; /* by block; by role, and there by its parts, when it is a thread's own */
 } room;
 
 typedef struct rooms {
@@ -58,15 +111,16 @@ bool phase_is_own(const ir_value *scratch) {
   return space == IR_SPACE_ACC || space == IR_SPACE_REGS;
 }
 
-static val room_for(rooms *s, const ir_value *made, uint32_t block) {
+static val room_for(rooms *s, const ir_value *made, uint32_t block, uint32_t part) {
   phasing *p = s->p;
   const bool own = phase_is_own(made);
-  const uint32_t which = own ? (uint32_t)(s->role - p->roles) : block;
+  const uint32_t which = own ? (uint32_t)(s->role - p->roles) * (1 + PHASE_PARTS) + part : block;
   room *found = NULL;
   for (size_t i = 0; i < s->all.count && !found; i++)
     if (s->all.data[i].made == made) found = &s->all.data[i];
   if (!found) {
-    VEC_PUSH(p->arena, &s->all, (room){made, ARENA_ARRAY(p->arena, val, own ? p->role_count : p->blocks)});
+    VEC_PUSH(p->arena, &s->all,
+             (room){made, ARENA_ARRAY(p->arena, val, own ? p->role_count * (1 + PHASE_PARTS) : p->blocks)});
     found = &s->all.data[s->all.count - 1];
   }
   if (!found->of[which]) {
@@ -109,12 +163,12 @@ static bool settle_memory(rooms *s, const role *r) {
     if (op->code != IR_peer) continue;
     if (!phase_peer_block(p, op, &block))
       return phase_decline(p, op->loc, "the block that is meant is known only when it runs");
-    if (is_memory(op->results[0])) stand_for(r->text, op, room_for(s, p->made_by[op->operands[0]->id], block));
+    if (is_memory(op->results[0])) stand_for(r->text, op, room_for(s, p->made_by[op->operands[0]->id], block, 0));
   }
   for (size_t i = 0; i < ops.count; i++) {
     ir_op *op = ops.data[i];
     if (op->code == IR_scratch && is_memory(op->results[0]))
-      stand_for(r->text, op, room_for(s, p->made_by[op->results[0]->id], r->block));
+      stand_for(r->text, op, room_for(s, p->made_by[op->results[0]->id], r->block, phase_part_of(op)));
   }
   return true;
 }
@@ -134,7 +188,7 @@ bool phase_split(phasing *p) {
   p->roles = ARENA_ARRAY(p->arena, role, p->role_count);
   ir_walk(k->body, tally_scratch, p);
   const uint32_t values = k->value_count;
-  p->made_by = ARENA_ARRAY(p->arena, const ir_value *, (size_t)(values + 64) * (p->role_count + 1));
+  p->made_by = ARENA_ARRAY(p->arena, const ir_value *, (size_t)(values + 64) * (p->role_count * (1 + PHASE_PARTS) + 1));
   val *copies = ARENA_ARRAY(p->arena, val, values + 1);
   rooms s = {.p = p};
   for (uint32_t i = 0; i < p->role_count; i++) {
@@ -145,6 +199,7 @@ bool phase_split(phasing *p) {
     for (uint32_t id = 0; id < values; id++) copies[id] = NULL;
     write_text(p, r, copies);
     ir_walk(k->body, name_scratch, &(naming){p, copies});
+    split_role(p, r);
   }
   for (uint32_t i = 0; i < p->role_count; i++) fold_text(p->c, p->roles[i].text);
   if (!phase_can_share(p)) return false;

@@ -15,7 +15,7 @@ void state_forget(steps *s) {
 }
 
 state_moment state_remember(const steps *s) {
-  state_moment m = {.state = s->state, .untouched = s->untouched, .count = s->known.count};
+  state_moment m = {.state = s->state, .place = s->place, .untouched = s->untouched, .count = s->known.count};
   m.values = ARENA_ARRAY(s->p->arena, val, m.count + 1);
   m.as = ARENA_ARRAY(s->p->arena, val, m.count + 1);
   for (size_t i = 0; i < m.count; i++) {
@@ -28,6 +28,7 @@ state_moment state_remember(const steps *s) {
 void state_recall(steps *s, const state_moment *m) {
   state_forget(s);
   s->state = m->state;
+  s->place = m->place;
   s->untouched = m->untouched;
   for (size_t i = 0; i < m->count; i++) know(s, m->values[i], m->as[i]);
 }
@@ -50,12 +51,12 @@ val state_room(steps *s, const ir_value *v) {
 }
 
 static void look_at(steps *s, const ir_value *v) {
-  if (s->home[v->id] == s->state + 1 || s->again[v->id] == s->state + 1) return;
+  if (s->home[v->id] == s->place || s->again[v->id] == s->place) return;
   if (!state_is_made_again(v)) {
     s->kept[v->id] = true;
     return;
   }
-  s->again[v->id] = s->state + 1;
+  s->again[v->id] = s->place;
   for (uint32_t i = 0; i < v->def->operand_count; i++) state_read(s, v->def->operands[i]);
 }
 
@@ -87,7 +88,7 @@ val state_read(steps *s, val v) {
 
 void state_make(steps *s, const ir_value *v, val as) {
   if (s->looks) {
-    s->home[v->id] = s->state + 1;
+    s->home[v->id] = s->place;
     return;
   }
   know(s, v, as);

@@ -9,7 +9,7 @@
 
 /* What is known where one branch begins is known where the others begin. */
 typedef struct state_moment {
-  uint32_t state;
+  uint32_t state, place;
   bool untouched;
   size_t count;
   val *values, *as;

@@ -46,6 +46,7 @@ static uint32_t new_state(steps *s) {
 static void enter(steps *s, uint32_t state) {
   state_forget(s);
   s->state = state;
+  s->place = ++*s->places;
   s->untouched = true;
   if (!s->looks) write_in(s, s->cases.data[state]);
 }
@@ -74,6 +75,8 @@ static ir_region **choose(steps *s, ir_code code, val by, uint32_t count) {
 }
 
 static void write_text(steps *s, const ir_region *region);
+static void walk_text(steps *s, bool looks);
+static void step_on(steps *s, ir_region *region);
 
 static void write_branch(steps *s, const ir_op *op, uint32_t which, const state_moment *before, ir_region *to) {
   const ir_op *yield = pass_yield_of(op->regions[which]);
@@ -97,13 +100,13 @@ static void write_branches(steps *s, const ir_op *op) {
 
 static bool tells_or_chooses(void *user, ir_op *op) {
   (void)user;
-  const bool chooses = op->code == IR_when || op->code == IR_switch;
+  const bool chooses = op->code == IR_when || op->code == IR_switch || op->code == IR_warps;
   return chooses || op->code == IR_arrive || op->code == IR_signal || !ir_orders_units(op);
 }
 
 /* Who only tells others something in a branch need not stop for it. */
 static bool is_within_state(const ir_op *op) {
-  bool tells = op->code == IR_when || op->code == IR_switch;
+  bool tells = op->code == IR_when || op->code == IR_switch || op->code == IR_warps;
   for (uint32_t r = 0; r < op->region_count && tells; r++) tells = ir_walk(op->regions[r], tells_or_chooses, NULL);
   return tells;
 }
@@ -196,7 +199,8 @@ static void write_wait(steps *s, const ir_op *op) {
   tally_find(s, op, &spot);
   val there = tally_ask(s, op, &spot, &amount);
   if (!s->looks) VEC_PUSH(s->p->arena, &s->waits, (role_wait){here, op});
-  ir_region **regions = choose(s, IR_when, s->looks ? NULL : ir_map2(&s->b, IR_ge, there, amount), 2);
+  val over = s->looks ? NULL : rules_in_front(s, op, &spot, ir_map2(&s->b, IR_ge, there, amount));
+  ir_region **regions = choose(s, IR_when, over, 2);
   write_in(s, regions[1]);
   block(s);
   write_in(s, regions[0]);
@@ -217,6 +221,54 @@ static void write_question(steps *s, const ir_op *op) {
   state_make(s, op->results[0], tally_answer(s, op));
 }
 
+/* ---- warps ---- */
+
+/* Those that wait for nobody go one after the other. */
+static void write_parts_in_turn(steps *s, const ir_op *op) {
+  for (uint32_t i = 0; i < op->region_count; i++) write_text(s, op->regions[i]);
+}
+
+/* A machine within this one, which sees the same values. */
+static void write_part(steps *s, const ir_op *op, uint32_t which, steps *out) {
+  *out = *s->begun;
+  out->begun = s->begun;
+  out->r = &s->r->parts[which];
+  out->r->text = op->regions[which];
+  out->b = s->b;
+  out->ran = s->ran;
+  walk_text(out, s->looks);
+  s->ran = out->ran;
+  if (!s->looks) step_on(out, s->b.region);
+}
+
+static val has_ended(steps *s, const role *r) {
+  return ir_map2(&s->b, IR_eq, pass_load_whole(&s->b, r->state), ir_scalar_i32(&s->b, r->end));
+}
+
+/* The thread goes on when all of them are at their ends. */
+static val have_ended(steps *s, const ir_op *op) {
+  val all = has_ended(s, s->r->parts);
+  for (uint32_t i = 1; i < op->region_count; i++) all = ir_map2(&s->b, IR_and, all, has_ended(s, &s->r->parts[i]));
+  return all;
+}
+
+static void write_split(steps *s, const ir_op *op) {
+  const uint32_t within = new_state(s), behind = new_state(s);
+  steps *parts = ARENA_ARRAY(s->p->arena, steps, op->region_count);
+  for (uint32_t i = 0; i < op->region_count && !s->looks; i++) pass_clear(&s->b, s->r->parts[i].state);
+  go(s, within);
+  enter(s, within);
+  for (uint32_t i = 0; i < op->region_count; i++) write_part(s, op, i, &parts[i]);
+  if (!s->looks) VEC_PUSH(s->p->arena, &s->splits, (role_split){within, op, parts});
+  ir_region **regions = choose(s, IR_when, s->looks ? NULL : have_ended(s, op), 2);
+  write_in(s, regions[1]);
+  block(s);
+  write_in(s, regions[0]);
+  go(s, behind);
+  moves(s);
+  enter(s, behind);
+}
+
 static void write_op(steps *s, ir_op *op) {
   if (!ir_orders_units(op)) {
     run_op(s, op);
@@ -233,6 +285,7 @@ static void write_op(steps *s, ir_op *op) {
     case IR_count: write_question(s, op); return;
     case IR_for: write_for(s, op); return;
     case IR_while: write_while(s, op); return;
+    case IR_warps: is_within_state(op) ? write_parts_in_turn(s, op) : write_split(s, op); return;
     default: is_within_state(op) ? write_choice(s, op) : write_branches(s, op);
   }
 }
@@ -272,10 +325,10 @@ static void step_on(steps *s, ir_region *region) {
   ir_make_control(&s->b, IR_switch, &state, 1, s->cases.data, (uint32_t)s->cases.count, NULL, 0, NULL);
   write_in(s, region);
   pass_store_whole(&s->b, s->r->blocked, truth(s, false));
-  pass_store_whole(&s->b, s->r->moved, truth(s, false));
-  tally_hear(s->p, s->r, &s->b);
   ir_make_control(&s->b, IR_while, NULL, 0, regions, 2, NULL, 0, NULL);
 }
+
+/* ---- what is left waiting ---- */
 
 static const role_wait *wait_in(const steps *s, uint32_t state) {
   for (size_t i = 0; i < s->waits.count; i++)
@@ -283,35 +336,58 @@ static const role_wait *wait_in(const steps *s, uint32_t state) {
   return NULL;
 }
 
-/* Behind the rounds: what a wait is for, told so far, and needs; its number is -1 for states that are no waits. */
-static void describe(steps *s, const role_wait *wait, int64_t number) {
-  val said[4] = {ir_scalar_i32(&s->b, number)};
+static const role_split *split_in(const steps *s, uint32_t state) {
+  for (size_t i = 0; i < s->splits.count; i++)
+    if (s->splits.data[i].state == state) return &s->splits.data[i];
+  return NULL;
+}
+
+/* What a wait is for, told so far, and needs. */
+static void describe_wait(steps *s, const role_wait *wait, val *said) {
+  const ir_value *made = s->p->made_by[ir_root_ref(wait->op->operands[0])->id];
+  const ir_told told = phase_told(s->p, s->r, made, wait->op->loc, false);
   tally_spot spot;
+  if (!tally_find(s, wait->op, &spot)) return;
+  said[0] = phase_tells(s->p, &s->b, &told);
+  said[1] = spot.element;
+  said[2] = tally_ask(s, wait->op, &spot, &said[3]);
+  if (spot.tally->need) said[2] = tally_heard(s, &spot);
+}
+
+/* Each part tells where it waits; so does the thread, which is who counts. */
+static void describe_split(steps *s, const role_split *split, val *said) {
+  const ir_told told = phase_told_split(s->p, s->r, split->op->loc);
+  said[0] = phase_tells(s->p, &s->b, &told);
+  for (uint32_t i = 0; i < split->op->region_count; i++) steps_report(&split->parts[i], s->b.region);
+}
+
+/* The number of what it has to say in this state, 0 for nothing, and the values. */
+static void describe(steps *s, uint32_t state) {
+  const role_wait *wait = wait_in(s, state);
+  const role_split *split = split_in(s, state);
+  val none = ir_full(&s->b, IR_U32, NULL, UINT32_MAX), zero = ir_scalar_i32(&s->b, 0),
+      said[] = {none, zero, zero, zero};
   state_forget(s);
-  for (uint32_t i = 1; i < 4; i++) said[i] = said[0];
-  if (wait && tally_find(s, wait->op, &spot)) {
-    val count = tally_ask(s, wait->op, &spot, &said[3]);
-    said[1] = spot.element;
-    said[2] = spot.tally->need ? tally_heard(s, &spot) : count;
-  }
+  if (wait) describe_wait(s, wait, said);
+  if (split) describe_split(s, split, said);
   ir_yield(&s->b, said, 4);
 }
 
-void steps_report(steps *s, ir_region *region, uint32_t first) {
+void steps_report(steps *s, ir_region *region) {
   const uint32_t count = (uint32_t)s->cases.count;
   ir_region **regions = ARENA_ARRAY(s->p->arena, ir_region *, count);
   for (uint32_t state = 0; state < count; state++) {
-    const role_wait *wait = wait_in(s, state);
     write_in(s, regions[state] = ir_region_new(&s->b, NULL));
-    describe(s, wait, wait ? first + (wait - s->waits.data) : -1);
+    describe(s, state);
   }
-  const ir_type types[] = {pass_i32(), pass_i32(), pass_i32(), pass_i32()};
+  const ir_type types[] = {ir_tile_type(IR_U32, NULL), pass_i32(), pass_i32(), pass_i32()};
   write_in(s, region);
   val state = pass_load_whole(&s->b, s->r->state);
   const ir_op *said = ir_make_control(&s->b, IR_switch, &state, 1, regions, count, types, 4, NULL);
-  ir_region **told = choose(s, IR_when, ir_map2(&s->b, IR_ge, said->results[0], ir_scalar_i32(&s->b, 0)), 2);
+  val some = ir_map2(&s->b, IR_ne, said->results[0], ir_full(&s->b, IR_U32, NULL, UINT32_MAX));
+  ir_region **told = choose(s, IR_when, some, 2);
   write_in(s, told[0]);
-  tell_record(&s->b, ir_convert(&s->b, said->results[0], IR_U32), said->results + 1, 3);
+  tell_record(&s->b, said->results[0], said->results + 1, 3);
 }
 
 steps steps_begin(phasing *p) {
@@ -323,6 +399,7 @@ steps steps_begin(phasing *p) {
   s.keep = ARENA_ARRAY(p->arena, val, values);
   s.now = ARENA_ARRAY(p->arena, val, values);
   s.kept = ARENA_ARRAY(p->arena, bool, values);
+  s.places = ARENA_NEW(p->arena, uint32_t);
   return s;
 }
 
@@ -330,9 +407,14 @@ void steps_write(const steps *begun, role *r, ir_region *region) {
   phasing *p = begun->p;
   steps *s = r->steps = ARENA_NEW(p->arena, steps);
   *s = *begun;
+  s->begun = begun;
   s->r = r;
   walk_text(s, true);
+  tally_join(p, r);
   walk_text(s, false);
   if (r == &p->roles[p->role_count - 1]) rules_hear_all(p, r);
+  write_in(s, region);
+  pass_store_whole(&s->b, s->r->moved, truth(s, false));
+  tally_hear(s->p, s->r, &s->b);
   step_on(s, region);
 }

@@ -99,9 +99,31 @@ uint32_t tally_number(const phasing *p, const tally *t) { return (uint32_t)(t - 
 void tally_listen(phasing *p, role *r, const tally *t) {
   const uint32_t number = tally_number(p, t);
   const ir_shape line = phase_shape(p, 1, t->count, 0);
-  if (r->heard[number]) return;
-  r->heard[number] = p->spins ? t->told : phase_remember(p, r, IR_I32, &line, t->made->name);
-  r->taken[number] = phase_remember(p, r, IR_I32, &line, t->made->name);
+  if (r->taken[number]) return;
+  if (!r->heard[number]) r->heard[number] = p->spins ? t->told : phase_remember(p, r, IR_I32, &line, t->made->name);
+  if (r->whole && t->need == 0) tally_listen(p, r->whole, t);
+  r->taken[number] =
+      r->whole && t->need == 0 ? r->whole->taken[number] : phase_remember(p, r, IR_I32, &line, t->made->name);
+}
+
+static bool has_parts_at(const role *r, uint32_t number) {
+  bool any = false;
+  for (uint32_t i = 0; r->parts && i < PHASE_PARTS; i++) any |= r->parts[i].taken[number] != NULL;
+  return any;
+}
+
+bool tally_is_joined(const role *r, uint32_t number) {
+  return r->parts && r->taken[number] && r->taken[number] == r->parts[0].taken[number] &&
+         r->parts[1].taken[number] != r->taken[number];
+}
+
+void tally_join(phasing *p, role *r) {
+  for (uint32_t number = 0; number < p->tallies.count; number++) {
+    const tally *t = &p->tallies.data[number];
+    if (t->need == 0 || !r->taken[number] || !has_parts_at(r, number)) continue;
+    for (uint32_t i = 0; i < PHASE_PARTS; i++) tally_listen(p, &r->parts[i], t);
+    r->taken[number] = r->parts[0].taken[number];
+  }
 }
 
 val tally_row(ir_builder *b, const tally *t, val row) {
@@ -140,14 +162,19 @@ val tally_ask(steps *s, const ir_op *op, const tally_spot *spot, val *amount) {
   return ir_map2(&s->b, IR_sub, tally_heard(s, spot), tally_taken(s, spot));
 }
 
-void tally_take(steps *s, const tally_spot *spot, val amount) {
-  ir_builder *b = &s->b;
-  val taken = s->r->taken[tally_number(s->p, spot->tally)];
+static void take(ir_builder *b, val taken, const tally_spot *spot, val amount) {
   const ir_shape *line = &taken->type.shape;
   val numbers = expand_iota(b, line, 0);
   val here = ir_map2(b, IR_eq, numbers, ir_broadcast_to(b, spot->element, line));
   val more = ir_map3(b, IR_select, here, ir_broadcast_to(b, amount, line), expand_int(b, line, 0));
   pass_store_whole(b, taken, ir_map2(b, IR_add, pass_load_whole(b, taken), more));
+}
+
+void tally_take(steps *s, const tally_spot *spot, val amount) {
+  const uint32_t number = tally_number(s->p, spot->tally);
+  take(&s->b, s->r->taken[number], spot, amount);
+  for (uint32_t i = 1; tally_is_joined(s->r, number) && i < PHASE_PARTS; i++)
+    take(&s->b, s->r->parts[i].taken[number], spot, amount);
 }
 
 val tally_answer(steps *s, const ir_op *op) {
