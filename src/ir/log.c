@@ -15,6 +15,7 @@ static void copy_told(arena *a, const ir_told *from, const source *places, ir_to
   if (!from->wait) return;
   to->wait = arena_copy(a, from->wait, sizeof *from->wait);
   to->wait->unit = str_copy(a, from->wait->unit);
+  to->wait->op = str_copy(a, from->wait->op);
   for (uint32_t i = 0; places && i < to->wait->helper_count; i++)
     if (to->wait->helpers[i].source) to->wait->helpers[i].source = places;
 }

@@ -8,13 +8,18 @@
 
 #include "ir/text/say.h"
 
-/* Where a role waits for ever: its values are the element's number, what the role was told there so far, and what it
- * waits for. Where a rule is found broken: the element's number, the counts that the rule compares, and its number
- * (model/sync.h). */
+/* What a role says: its values. */
+typedef enum ir_log_said {
+  IR_LOG_WAITS,  /* where, for ever: the element's number, what it was told there so far, and what it waits for */
+  IR_LOG_SPLITS, /* that it waits for its warps: none */
+  IR_LOG_BREAKS, /* a rule is broken: the element's number, the counts that are compared, the rule (model/sync.h) */
+  IR_LOG_OUTSIDE /* there is no such element: its index along each dimension */
+} ir_log_said;
+
 typedef struct ir_log_wait {
-  bool breaks;   /* a rule */
-  bool part;     /* the unit is a warp: its thread is who waits, where units are counted, */
-  bool splits;   /* and which tells this: that it waits for its warps */
+  ir_log_said says;
+  bool part;     /* the unit is a warp: its thread is who waits, where units are counted */
+  kiln_str op;   /* OUTSIDE: what was to be done there */
   kiln_str unit; /* empty: nobody's */
   ir_kind kind;  /* of what it waits for, whose name is the record's words */
   uint32_t rank;

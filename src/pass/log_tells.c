@@ -109,13 +109,17 @@ void tell_stops(pass_ctx *c) {
   close_log(c, log);
 }
 
-val tell_stop_asked(ir_builder *b) {
+/* What was in the word, which gets more bits. */
+static val stop_word(ir_builder *b, uint64_t more) {
   val ref = b->kernel->params[b->kernel->log->param].ref;
   const ir_attrs attrs = {
       .index_count = 2, .index = {pass_point(b, -1, 0), pass_point(b, -1, IR_LOG_STOP)}, .combine = 1 + IR_or};
-  val asked = ir_make1(b, IR_atomic, (val[]){ref, ir_full(b, IR_U32, NULL, 0)}, 2, &attrs);
-  return ir_map2(b, IR_ne, asked, ir_full(b, IR_U32, NULL, 0));
+  return ir_make1(b, IR_atomic, (val[]){ref, ir_full(b, IR_U32, NULL, more)}, 2, &attrs);
 }
+
+val tell_stop_asked(ir_builder *b) { return ir_map2(b, IR_ne, stop_word(b, 0), ir_full(b, IR_U32, NULL, 0)); }
+
+void tell_ask_stop(ir_builder *b) { stop_word(b, 1); }
 
 /* ---- records ---- */
 

@@ -11,6 +11,7 @@ val tell_log(pass_ctx *c, const ir_told *more, uint32_t count, uint32_t roles);
 /* The kernel's log has a word by which the host asks it to stop, and whether it does: a scalar bool. */
 void tell_stops(pass_ctx *c);
 val tell_stop_asked(ir_builder *b);
+void tell_ask_stop(ir_builder *b); /* as the host does */
 /* A record at the builder's place: the number, a u32 scalar, and what the values are. */
 void tell_record(ir_builder *b, val number, val const *values, uint32_t count);
 

@@ -85,10 +85,11 @@ static void report_check(reading *r, const ir_told *told, const uint32_t *row) {
 
 /* ---- roles ---- */
 
-/* What the record is of, when it `breaks` a rule or does not; else NULL. */
-static const ir_told *told_by_role(const reading *r, const uint32_t *row, bool breaks) {
+/* What the record is of, where a role says something at which it goes wrong, or (`waits`) that it waits; else NULL. */
+static const ir_told *told_by_role(const reading *r, const uint32_t *row, bool waits) {
   const ir_told *told = told_of(r, row);
-  return told && told->wait && told->wait->breaks == breaks ? told : NULL;
+  const bool is_wait = told && told->wait && (told->wait->says == IR_LOG_WAITS || told->wait->says == IR_LOG_SPLITS);
+  return told && told->wait && is_wait == waits ? told : NULL;
 }
 
 static kiln_str name_element(reading *r, const ir_told *told, uint32_t element) {
@@ -103,6 +104,20 @@ static loc place_of_rule(const ir_told *told, sync_rule rule) {
   return by_arrival && told->wait->helper_count ? told->wait->helpers[0] : told->loc;
 }
 
+/* "arrive full[3] reaches outside [3]" */
+static void report_outside(reading *r, const ir_told *told, const uint32_t *row) {
+  const ir_log_wait *wait = told->wait;
+  const uint32_t *at = values_of(r, row);
+  const diag_extra extra = {.unit = name_step(r, wait->unit, row)};
+  text index = text_new(&r->arena), shape = text_new(&r->arena);
+  for (uint32_t d = 0; d < wait->rank; d++) text_format(&index, "%s%d", d ? ", " : "[", (int32_t)at[d]);
+  for (uint32_t d = 0; d < wait->rank; d++) text_format(&shape, "%s%lld", d ? ", " : "[", (long long)wait->dims[d]);
+  text_format(&index, "]%c", '\0');
+  text_format(&shape, "]%c", '\0');
+  diag_report_with(r->launch->device->context->diags, DIAG_out_of_bounds, told->loc, &extra, wait->op.data,
+                   STR_FMT(told->words), index.data, shape.data);
+}
+
 static void report_rule(reading *r, const ir_told *told, const uint32_t *row) {
   const uint32_t *values = values_of(r, row);
   const sync_rule rule = values[3] < SYNC_RULES ? (sync_rule)values[3] : SYNC_NONE;
@@ -112,19 +127,23 @@ static void report_rule(reading *r, const ir_told *told, const uint32_t *row) {
                    STR_FMT(name), sync_rule_text(rule), (unsigned long long)values[1], (unsigned long long)values[2]);
 }
 
-/* Rules of barriers and semaphores that roles found broken: the first ones, each element of a place once. */
+/* Rules of barriers and semaphores that roles found broken, and elements that they did not find: the first ones, each
+ * element of a place once. */
 static bool tell_rules(reading *r) {
   const uint32_t *seen[RULES_MOST];
   uint32_t count = 0;
   for (uint64_t i = 0; i < r->kept && count < RULES_MOST; i++) {
     const uint32_t *row = r->records[i].row;
-    const ir_told *told = told_by_role(r, row, true);
+    const ir_told *told = told_by_role(r, row, false);
     bool known = !told;
     for (uint32_t k = 0; k < count && !known; k++)
       known = seen[k][0] == row[0] && values_of(r, seen[k])[0] == values_of(r, row)[0];
     if (known) continue;
     seen[count++] = row;
-    report_rule(r, told, row);
+    if (told->wait->says == IR_LOG_OUTSIDE)
+      report_outside(r, told, row);
+    else
+      report_rule(r, told, row);
   }
   return count > 0;
 }
@@ -154,10 +173,10 @@ static bool tell_deadlock(reading *r) {
   uint32_t places = 0;
   for (uint64_t i = 0; i < r->kept; i++) {
     const uint32_t *row = r->records[i].row;
-    const ir_told *told = told_by_role(r, row, false);
+    const ir_told *told = told_by_role(r, row, true);
     if (!told) continue;
     waiting += !told->wait->part;
-    bool known = told->wait->splits || count >= NOTES_MOST || places == NOTES_MOST;
+    bool known = told->wait->says == IR_LOG_SPLITS || count >= NOTES_MOST || places == NOTES_MOST;
     for (uint32_t s = 0; s < places; s++) known = known || seen[s]->loc.offset == told->loc.offset;
     if (known) continue;
     seen[places++] = told;

@@ -127,10 +127,15 @@ val state_read(steps *s, val v); /* NULL while it looks */
 /* The element that a ref of a role's text names; its number is made at the builder's place. */
 typedef struct tally_spot {
   tally *tally;
-  val element;
+  val element;           /* the first where there is no such */
+  val at[KILN_MAX_RANK]; /* its index */
+  val inside;            /* whether there is one; NULL: certainly */
 } tally_spot;
 bool tally_find(steps *s, const ir_op *op, tally_spot *out);
 void tally_tell(steps *s, const ir_op *op);
+/* Who means an element that does not exist says so, and asks all to stop: whether it may go on, given whether it could.
+ */
+val tally_guard(steps *s, const ir_op *op, const tally_spot *spot, val could);
 val tally_ask(steps *s, const ir_op *op, const tally_spot *spot, val *amount); /* how many there are for this role */
 void tally_take(steps *s, const tally_spot *spot, val amount);
 val tally_heard(steps *s, const tally_spot *spot);
@@ -171,9 +176,8 @@ void phase_for_each_role(phasing *p, ir_builder *b, ir_region **regions);
 /* told.c: what a role tells the host, and the host it */
 /* What the log has of a role at a barrier or semaphore: where it waits for ever, or which rule it finds broken, there
  * or, without a role, at the end. */
-ir_told phase_told(phasing *p, const role *r, const ir_value *made, loc at, bool breaks);
-ir_told phase_told_split(phasing *p, const role *r, loc at);     /* that a thread waits for its warps */
-val phase_tells(phasing *p, ir_builder *b, const ir_told *told); /* its number, a new one */
+ir_told phase_told(phasing *p, const role *r, const ir_value *made, loc at, ir_log_said says);
+val phase_tells(phasing *p, ir_builder *b, const ir_told *told);                    /* its number, a new one */
 void phase_tell(phasing *p, ir_builder *b, const ir_told *told, val const *values); /* a record of a new number */
 
 #endif

@@ -54,7 +54,7 @@ val rules_in_front(steps *s, const ir_op *op, const tally_spot *spot, val over) 
   val differ = parts_differ(s, spot, &counts[0], &counts[1]);
   around = *b;
   *b = phase_when(b, differ);
-  const ir_told told = phase_told(s->p, s->r, spot->tally->made, op->loc, true);
+  const ir_told told = phase_told(s->p, s->r, spot->tally->made, op->loc, IR_LOG_BREAKS);
   phase_tell(s->p, b, &told, (val[]){spot->element, counts[0], counts[1], ir_scalar_i32(b, SYNC_SPLIT_WAIT)});
   *b = around;
   return ir_map2(b, IR_or, over, differ);
@@ -70,7 +70,7 @@ void rules_at_wait(steps *s, const ir_op *op, const tally_spot *spot, val there)
   val late = ir_map2(b, IR_eq, taken, ir_scalar_i32(b, 0));
   val rule = ir_map3(b, IR_select, late, ir_scalar_i32(b, SYNC_LATE_WAITER), ir_scalar_i32(b, SYNC_MISSED_PHASE));
   const val values[] = {spot->element, ir_map2(b, IR_div, taken, need), ir_map2(b, IR_div, heard, need), rule};
-  const ir_told told = phase_told(s->p, s->r, t->made, op->loc, true);
+  const ir_told told = phase_told(s->p, s->r, t->made, op->loc, IR_LOG_BREAKS);
   phase_tell(s->p, b, &told, values);
   s->b = around;
 }
@@ -151,7 +151,7 @@ static void judge_barrier(ir_builder *b, const tally *t, bool judges, val total,
 }
 
 static void tell_elements(phasing *p, ir_builder *b, const tally *t, const ending *e) {
-  const ir_told told = phase_told(p, NULL, t->made, t->made->def->loc, true);
+  const ir_told told = phase_told(p, NULL, t->made, t->made->def->loc, IR_LOG_BREAKS);
   ir_builder within = *b;
   expand_loop loop = expand_loop_begin(&within, ir_scalar_i32(b, 0), ir_scalar_i32(b, t->count), NULL, 0);
   val rule = tally_pick(&within, e->rule, loop.index);

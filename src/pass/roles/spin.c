@@ -67,7 +67,8 @@ static void report(spinner *w, ir_builder *b, const ir_op *op, val why, val cons
   val own = ir_map2(b, IR_max, why, number(b, SPIN_GONE));
   val all = ir_map2(b, IR_or, own, mark_stop(w, b, own, IR_ORDER_RELEASE));
   ir_builder within = phase_when(b, ir_map2(b, IR_eq, all, number(b, SPIN_GONE)));
-  const ir_told told = phase_told(w->p, w->s.r, w->p->made_by[ir_root_ref(op->operands[0])->id], op->loc, false);
+  const ir_value *made = w->p->made_by[ir_root_ref(op->operands[0])->id];
+  const ir_told told = phase_told(w->p, w->s.r, made, op->loc, IR_LOG_WAITS);
   phase_tell(w->p, &within, &told, said);
 }
 
@@ -104,11 +105,20 @@ static void write_looks(spinner *w, looking *l) {
   l->there = loop->results[2];
 }
 
+/* Who means no element waits for nobody from then on. */
+static val guard(spinner *w, const ir_op *op, const tally_spot *spot) {
+  val inside = tally_guard(&w->s, op, spot, ir_full(&w->s.b, IR_BOOL, NULL, 1));
+  ir_builder outside = phase_when(&w->s.b, ir_map1(&w->s.b, IR_not, inside));
+  leave(w, &outside);
+  return inside;
+}
+
 static void write_wait(spinner *w, const ir_op *op) {
   steps *s = &w->s;
   looking l;
   tally_find(s, op, &l.spot);
   l.there = tally_ask(s, op, &l.spot, &l.amount);
+  if (l.spot.inside) l.there = ir_map3(&s->b, IR_select, guard(w, op, &l.spot), l.there, l.amount);
   l.taken = tally_taken(s, &l.spot);
   write_looks(w, &l);
   val late = ir_map2(&s->b, IR_lt, l.there, l.amount);

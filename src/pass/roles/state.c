@@ -60,15 +60,17 @@ static void look_at(steps *s, const ir_value *v) {
   for (uint32_t i = 0; i < v->def->operand_count; i++) state_read(s, v->def->operands[i]);
 }
 
-/* What a loop counts is within its bounds wherever its body asks: said once more, as the body has lost its loop. */
+/* What a loop counts is within its bounds wherever its body asks, as far as they are known: said once more, as the body
+ * has lost its loop. */
 static val within_bounds(steps *s, const ir_value *v, val i) {
   const ir_op *loop = v->region ? v->region->owner : NULL;
   int64_t begin, end, step;
   if (!loop || loop->code != IR_for || v != loop->regions[0]->args[0]) return i;
-  if (!pass_integer(loop->operands[0], &begin) || !pass_integer(loop->operands[1], &end)) return i;
-  if (!pass_integer(loop->operands[2], &step) || step < 1 || end <= begin) return i;
-  val low = ir_scalar_i32(&s->b, begin), high = ir_scalar_i32(&s->b, end - 1);
-  return ir_map2(&s->b, IR_max, ir_map2(&s->b, IR_min, i, high), low);
+  if (!pass_integer(loop->operands[2], &step) || step < 1) return i;
+  const bool begins = pass_integer(loop->operands[0], &begin), ends = pass_integer(loop->operands[1], &end);
+  if (begins && ends && end <= begin) return i;
+  if (ends) i = ir_map2(&s->b, IR_min, i, ir_scalar_i32(&s->b, end - 1));
+  return begins ? ir_map2(&s->b, IR_max, ir_scalar_i32(&s->b, begin), i) : i;
 }
 
 val state_read(steps *s, val v) {

@@ -200,6 +200,7 @@ static void write_wait(steps *s, const ir_op *op) {
   val there = tally_ask(s, op, &spot, &amount);
   if (!s->looks) VEC_PUSH(s->p->arena, &s->waits, (role_wait){here, op});
   val over = s->looks ? NULL : rules_in_front(s, op, &spot, ir_map2(&s->b, IR_ge, there, amount));
+  if (!s->looks) over = tally_guard(s, op, &spot, over);
   ir_region **regions = choose(s, IR_when, over, 2);
   write_in(s, regions[1]);
   block(s);
@@ -345,7 +346,7 @@ static const role_split *split_in(const steps *s, uint32_t state) {
 /* What a wait is for, told so far, and needs. */
 static void describe_wait(steps *s, const role_wait *wait, val *said) {
   const ir_value *made = s->p->made_by[ir_root_ref(wait->op->operands[0])->id];
-  const ir_told told = phase_told(s->p, s->r, made, wait->op->loc, false);
+  const ir_told told = phase_told(s->p, s->r, made, wait->op->loc, IR_LOG_WAITS);
   tally_spot spot;
   if (!tally_find(s, wait->op, &spot)) return;
   said[0] = phase_tells(s->p, &s->b, &told);
@@ -356,7 +357,7 @@ static void describe_wait(steps *s, const role_wait *wait, val *said) {
 
 /* Each part tells where it waits; so does the thread, which is who counts. */
 static void describe_split(steps *s, const role_split *split, val *said) {
-  const ir_told told = phase_told_split(s->p, s->r, split->op->loc);
+  const ir_told told = phase_told(s->p, s->r, NULL, split->op->loc, IR_LOG_SPLITS);
   said[0] = phase_tells(s->p, &s->b, &told);
   for (uint32_t i = 0; i < split->op->region_count; i++) steps_report(&split->parts[i], s->b.region);
 }

@@ -24,8 +24,15 @@ void phase_add_tallies(phasing *p, const ir_op *scratch) {
 
 /* ---- elements ---- */
 
+static void note_inside(steps *s, val at, int64_t extent, val *inside) {
+  const pass_range range = pass_range_of(s->p->c->kernel, at);
+  if (range.low >= 0 && range.high < extent) return;
+  val within = expand_within(&s->b, at, 0, extent - 1);
+  *inside = *inside ? ir_map2(&s->b, IR_and, *inside, within) : within;
+}
+
 /* From the place in a view to the place in what it is a view of. */
-static void place_under(steps *s, const ir_op *view, val *at) {
+static void place_under(steps *s, const ir_op *view, val *at, val *inside) {
   val under[KILN_MAX_RANK] = {NULL};
   uint32_t axis = 0;
   for (uint32_t d = 0; d < view->attrs->index_count; d++) {
@@ -38,7 +45,10 @@ static void place_under(steps *s, const ir_op *view, val *at) {
     val step = ir_map2(&s->b, IR_mul, at[axis++], ir_scalar_i32(&s->b, index->stride));
     under[d] = ir_map2(&s->b, IR_add, start, step);
   }
-  for (uint32_t d = 0; d < view->attrs->index_count; d++) at[d] = under[d];
+  for (uint32_t d = 0; d < view->attrs->index_count; d++) {
+    at[d] = under[d];
+    if (!s->looks) note_inside(s, at[d], ir_extent(&view->operands[0]->type, d), inside);
+  }
 }
 
 static val number_of(steps *s, const ir_value *array, const val *at) {
@@ -53,15 +63,27 @@ static val number_of(steps *s, const ir_value *array, const val *at) {
 bool tally_find(steps *s, const ir_op *op, tally_spot *out) {
   const ir_value *ref = op->operands[0];
   uint32_t block = s->r->block;
-  val at[KILN_MAX_RANK];
-  for (uint32_t d = 0; d < ref->type.shape.rank; d++) at[d] = s->looks ? NULL : ir_scalar_i32(&s->b, 0);
+  *out = (tally_spot){.inside = NULL};
+  for (uint32_t d = 0; d < ref->type.shape.rank; d++) out->at[d] = s->looks ? NULL : ir_scalar_i32(&s->b, 0);
   for (; ref->def->code != IR_scratch; ref = ref->def->operands[0]) {
-    if (ref->def->code == IR_view) place_under(s, ref->def, at);
+    if (ref->def->code == IR_view) place_under(s, ref->def, out->at, &out->inside);
     if (ref->def->code == IR_peer && !phase_peer_block(s->p, ref->def, &block)) return false;
   }
   out->tally = phase_tally(s->p, s->p->made_by[ref->id], block);
-  if (!s->looks) out->element = number_of(s, ref, at);
+  if (s->looks) return true;
+  out->element = number_of(s, ref, out->at);
+  if (out->inside) out->element = ir_map3(&s->b, IR_select, out->inside, out->element, ir_scalar_i32(&s->b, 0));
   return true;
+}
+
+val tally_guard(steps *s, const ir_op *op, const tally_spot *spot, val could) {
+  if (!spot->inside) return could;
+  ir_told told = phase_told(s->p, s->r, spot->tally->made, op->loc, IR_LOG_OUTSIDE);
+  told.wait->op = str_from(ir_op_get(op->code)->text);
+  ir_builder within = phase_when(&s->b, ir_map1(&s->b, IR_not, spot->inside));
+  phase_tell(s->p, &within, &told, spot->at);
+  tell_ask_stop(&within);
+  return ir_map2(&s->b, IR_and, could, spot->inside);
 }
 
 /* ---- telling ---- */
@@ -83,6 +105,10 @@ void tally_tell(steps *s, const ir_op *op) {
   val amount = signals ? state_read(s, op->operands[1]) : NULL;
   if (s->looks) return;
   if (!amount) amount = ir_scalar_i32(&s->b, 1);
+  if (spot.inside) {
+    val inside = tally_guard(s, op, &spot, ir_full(&s->b, IR_BOOL, NULL, 1));
+    amount = ir_map3(&s->b, IR_select, inside, amount, ir_scalar_i32(&s->b, 0));
+  }
   const ir_value *made = spot.tally->made;
   const cluster_barrier_desc desc = team_barrier(s->p->c->kernel, made->def);
   for (uint32_t to = 0; to < s->p->blocks; to++) {
@@ -182,8 +208,10 @@ val tally_answer(steps *s, const ir_op *op) {
   val amount;
   tally_find(s, op, &spot);
   val answer = tally_ask(s, op, &spot, &amount);
-  if (op->code == IR_count || s->looks) return answer;
-  answer = ir_map2(&s->b, IR_ge, answer, amount);
+  if (s->looks) return answer;
+  val known = tally_guard(s, op, &spot, ir_full(&s->b, IR_BOOL, NULL, 1));
+  if (op->code == IR_count) return answer;
+  answer = ir_map2(&s->b, IR_and, ir_map2(&s->b, IR_ge, answer, amount), known);
   tally_take(s, &spot, ir_map3(&s->b, IR_select, answer, amount, ir_scalar_i32(&s->b, 0)));
   return answer;
 }

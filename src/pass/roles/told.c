@@ -13,24 +13,34 @@ static kiln_str unit_name(const phasing *p, const role *r) {
   return text_str(&words);
 }
 
-ir_told phase_told(phasing *p, const role *r, const ir_value *made, loc at, bool breaks) {
+/* So many values. */
+static uint32_t value_count(const ir_log_wait *wait) {
+  switch (wait->says) {
+    case IR_LOG_WAITS: return 3;
+    case IR_LOG_BREAKS: return 4;
+    case IR_LOG_OUTSIDE: return wait->rank;
+    default: return 0;
+  }
+}
+
+ir_told phase_told(phasing *p, const role *r, const ir_value *made, loc at, ir_log_said says) {
   ir_log_wait *wait = ARENA_NEW(p->arena, ir_log_wait);
-  *wait = (ir_log_wait){.breaks = breaks, .kind = made->type.kind, .rank = made->type.shape.rank};
+  *wait = (ir_log_wait){.says = says, .part = r && r->whole};
+  ir_told told = {.loc = at, .wait = wait};
   if (r) wait->unit = unit_name(p, r);
-  if (r) wait->part = r->whole != NULL;
-  for (uint32_t d = 0; d < wait->rank; d++) wait->dims[d] = ir_extent(&made->type, d);
-  wait->helper_count = pass_find_help(p->c->kernel, made, wait->helpers, sizeof wait->helpers / sizeof *wait->helpers);
-  ir_told told = {.words = made->name, .loc = at, .wait = wait, .count = breaks ? 4 : 3};
+  if (made) {
+    told.words = made->name;
+    wait->kind = made->type.kind;
+    wait->rank = made->type.shape.rank;
+    for (uint32_t d = 0; d < wait->rank; d++) wait->dims[d] = ir_extent(&made->type, d);
+    wait->helper_count =
+        pass_find_help(p->c->kernel, made, wait->helpers, sizeof wait->helpers / sizeof *wait->helpers);
+  }
   const ir_type number = pass_i32();
+  told.count = value_count(wait);
   told.values = ARENA_ARRAY(p->arena, ir_said, told.count + 1);
   for (uint32_t i = 0; i < told.count; i++) told.values[i] = ir_said_of(&number);
   return told;
-}
-
-ir_told phase_told_split(phasing *p, const role *r, loc at) {
-  ir_log_wait *wait = ARENA_NEW(p->arena, ir_log_wait);
-  *wait = (ir_log_wait){.splits = true, .unit = unit_name(p, r)};
-  return (ir_told){.loc = at, .wait = wait, .values = ARENA_ARRAY(p->arena, ir_said, 1)};
 }
 
 val phase_tells(phasing *p, ir_builder *b, const ir_told *told) {
