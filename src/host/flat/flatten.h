@@ -99,7 +99,8 @@ typedef struct flat {
   const ir_region *region;
   const ir_op *source;
   uint64_t cell_bytes;
-  flat_group group;
+  flat_group group; /* the open loop */
+  flat_group lone;  /* one that is emitted as soon as it is filled in */
 } flat;
 
 /* slots.c */
@@ -157,7 +158,9 @@ void flat_group_result(flat *f, const ir_value *v, uint32_t reg);
 flat_sink *flat_group_sink(flat *f, uint32_t reg, const host_operand *to, uint32_t bytes);
 void flat_close(flat *f);
 bool flat_group_writes(const flat *f, uint32_t memory);
-void flat_standalone(flat *f, const flat_group *g); /* emits a loop that is not the open one */
+/* An empty loop that is not the open one; fill it in, then emit it before there is another. */
+flat_group *flat_lone_begin(flat *f, const int64_t *dims, uint32_t rank);
+void flat_standalone(flat *f, const flat_group *g);
 
 /* lower_indexed.c */
 void flat_dynamic_slice(flat *f, const ir_op *op);

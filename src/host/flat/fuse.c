@@ -5,6 +5,12 @@
 
 enum { ROOM = 8 }; /* registers that one op may need */
 
+static void set_space(flat *f, flat_group *g, const int64_t *dims, uint32_t rank) {
+  g->rank = rank;
+  memcpy(g->dims, dims, rank * sizeof *dims);
+  g->source = f->source;
+}
+
 void flat_group_begin(flat *f, const int64_t *dims, uint32_t rank) {
   flat_group *g = &f->group;
   bool same = g->open && g->rank == rank && memcmp(g->dims, dims, rank * sizeof *dims) == 0;
@@ -12,9 +18,15 @@ void flat_group_begin(flat *f, const int64_t *dims, uint32_t rank) {
   if (same && room) return;
   flat_close(f);
   g->open = true;
-  g->rank = rank;
-  memcpy(g->dims, dims, rank * sizeof *dims);
-  g->source = f->source;
+  set_space(f, g, dims, rank);
+}
+
+static void empty(flat_group *g) { g->input_count = g->reg_count = g->micro_count = g->sink_count = 0; }
+
+flat_group *flat_lone_begin(flat *f, const int64_t *dims, uint32_t rank) {
+  empty(&f->lone);
+  set_space(f, &f->lone, dims, rank);
+  return &f->lone;
 }
 
 static uint32_t new_reg(flat_group *g, uint32_t bytes, uint32_t input, uint32_t micro) {
@@ -150,7 +162,7 @@ void flat_close(flat *f) {
   flat_sink *sinks = arena_copy(f->arena, g->sinks, g->sink_count * sizeof *sinks);
   const uint32_t sink_count = g->sink_count;
   g->open = false;
-  g->input_count = g->reg_count = g->micro_count = g->sink_count = 0;
+  empty(g);
   g->values.count = g->taken.count = 0;
   for (uint32_t s = 0; s < sink_count; s++) settle_reduction(f, &sinks[s]);
   round_reductions(f, sinks, sink_count);

@@ -278,15 +278,13 @@ static void give_staging(flat *f, host_fused *fused) {
 }
 
 void flat_standalone(flat *f, const flat_group *g) {
-  homes *h = ARENA_NEW(f->arena, homes);
   host_fused *fused = new_fused(f, g);
+  homes *h = &(homes){.g = g, .f = fused};
   collapse_fused(fused, g);
   shape_strips(fused);
   find_parts(fused);
   for (uint32_t s = 0; s < g->sink_count; s++) fused->sinks[s].stream = streams(f, fused, &fused->sinks[s]);
   give_staging(f, fused);
-  h->g = g;
-  h->f = fused;
   find_last_uses(h);
   find_ones(h);
   choose_micros(h);

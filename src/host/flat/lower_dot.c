@@ -86,7 +86,6 @@ static bool blas_suits(const host_operand *at, int64_t bytes) {
 }
 
 host_operand *flat_converted(flat *f, const host_operand *at, ir_dtype from, ir_dtype to) {
-  flat_group *g = ARENA_NEW(f->arena, flat_group);
   const uint32_t from_bytes = (uint32_t)ir_dtype_bytes(from), to_bytes = (uint32_t)ir_dtype_bytes(to);
   uint64_t count = 1;
   for (uint32_t d = 0; d < at->rank; d++) count *= (uint64_t)at->dims[d];
@@ -101,8 +100,7 @@ host_operand *flat_converted(flat *f, const host_operand *at, ir_dtype from, ir_
     flat_copy(f, at, out, to_bytes);
     return out;
   }
-  g->rank = at->rank;
-  memcpy(g->dims, at->dims, sizeof g->dims);
+  flat_group *g = flat_lone_begin(f, at->dims, at->rank);
   g->inputs[0] = (flat_input){.at = *at, .bytes = from_bytes, .tile = HOST_NONE, .memory = HOST_NONE};
   g->regs[0] = (flat_reg){.bytes = from_bytes, .input = 0, .made_by = HOST_NONE, .tile = HOST_NONE};
   g->regs[1] = (flat_reg){.bytes = to_bytes, .input = HOST_NONE, .made_by = 0, .tile = tile};
@@ -186,11 +184,9 @@ static void emit_dot(flat *f, const ir_op *op, uint32_t slot, ir_dtype wide, boo
 }
 
 static void narrow_result(flat *f, const ir_value *v, ir_dtype from, uint32_t wide_slot, uint32_t slot) {
-  flat_group *g = ARENA_NEW(f->arena, flat_group);
   uint32_t tile = flat_tile_of(f, slot, 0);
-  g->rank = v->type.shape.rank;
-  for (uint32_t d = 0; d < g->rank; d++) g->dims[d] = ir_extent(&v->type, d);
   host_operand *wide = flat_operand_dense(f, &v->type, wide_slot);
+  flat_group *g = flat_lone_begin(f, wide->dims, wide->rank);
   const uint32_t bytes = (uint32_t)ir_dtype_bytes(from);
   flat_dense_strides(wide->dims, wide->rank, bytes, wide->strides);
   g->inputs[0] = (flat_input){.at = *wide, .bytes = bytes, .tile = HOST_NONE, .memory = HOST_NONE};

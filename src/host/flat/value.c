@@ -53,11 +53,7 @@ uint32_t flat_result_tile(flat *f, const ir_value *v) {
 
 /* A loop of its own that copies; the open one stays open. */
 void flat_copy(flat *f, const host_operand *from, const host_operand *to, uint32_t bytes) {
-  flat_group *g = ARENA_NEW(f->arena, flat_group);
-  g->open = true;
-  g->rank = to->rank;
-  memcpy(g->dims, to->dims, sizeof g->dims);
-  g->source = f->source;
+  flat_group *g = flat_lone_begin(f, to->dims, to->rank);
   g->inputs[0] = (flat_input){.at = *from, .bytes = bytes, .reg = 0, .tile = HOST_NONE, .memory = HOST_NONE};
   g->regs[0] = (flat_reg){.bytes = bytes, .input = 0, .made_by = HOST_NONE, .tile = HOST_NONE};
   g->sinks[0] = (flat_sink){.sink = {.reg = 0, .bytes = bytes, .to = *to}, .memory = HOST_NONE};
