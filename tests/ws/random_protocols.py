@@ -1,130 +1,171 @@
 #!/usr/bin/env python3
-"""Random kernels whose units hand work on, correct by construction: the phased text gives the crew's bits.
+"""Random protocols (protocols.py), each a kernel, in every way to run it: the bits that the host's crew gives.
 
-    tests/ws/random_protocols.py build/dev/kiln [--count 2000] [--seed 1] [--places rounds,device] [--together 4]
+    tests/ws/random_protocols.py build/dev/tests/ws/ws_trial [--count 2000] [--seed 1] [--on host|device|ss|lvp8]
 
-A protocol is a tree of threads; a kernel has several, so that more of them are run in a second. Each edge is a ring of
-buffers of some depth with a barrier array `full` and one `empty`: the upper thread fills a slot, the lower one reads
-it, changes it and hands it on to its own lower threads; the leaves write the output. How many items go over an edge,
-how often a thread arrives, and whether trips are read from data are chosen at random. The seeds of a kernel that fails are
-printed; --seed SEED --count COUNT makes it again.
+On the host: fused, as rounds, and spun under the checkers. Every 50th also by the crew under 20 seeds, with
+checkers, spun while roles are starved, and as valid SPIR-V of roles that spin. On a device: fused and phased (ways.py
+says how places are written). Every 10th is run once more without one of the waits and arrivals that it needs:
+the checkers must find a fault, and if that is no race, rounds must tell of it, too.
+
+A kernel takes milliseconds, as one process of ws_trial runs thousands. The seed of one that fails is printed, with the
+smallest kernel that fails like it.
 """
 
 from __future__ import annotations
 
 import argparse
+import collections
 import concurrent.futures
-import pathlib
 import random
+import select
+import subprocess
 import sys
-import tempfile
+import time
 
-from ways import Case, Runner
+from protocols import Protocol, Writer, broken, protocol, smaller, text
+from ways import environment
 
-
-class Tree:
-    """One protocol: its threads are `first` and those behind it, of all in the kernel."""
-
-    def __init__(self, seed: int, first: int) -> None:
-        pick = self.pick = random.Random(seed)
-        self.first, self.threads = first, pick.randint(2, 5)
-        self.items, self.width = pick.randint(1, 6), pick.choice([1, 3, 4, 8])
-        self.above = [0] + [pick.randrange(t) for t in range(1, self.threads)]
-        self.below = [[t for t in range(1, self.threads) if self.above[t] == u] for u in range(self.threads)]
-        self.leaves = [t for t in range(self.threads) if not self.below[t]]
-        self.depth = [pick.randint(1, 3) for _ in range(self.threads)]
-        self.twice = [pick.random() < 0.3 for _ in range(self.threads)]
-        self.known = pick.random() < 0.5
-
-    def inputs(self) -> str:
-        """Its part of the head, in front of the arrow."""
-        return f"x{self.first}: f32[{self.items}, {self.width}], n{self.first}: i32[1]"
-
-    def output(self) -> str:
-        """.. and behind it."""
-        return f"y{self.first}: f32[{len(self.leaves)}, {self.items}, {self.width}]"
-
-    def trips(self) -> str:
-        """How many items there are, as the loops say it."""
-        return str(self.items) if self.known else f"m{self.first}"
-
-    def scratch(self) -> list[str]:
-        """What the threads share."""
-        at = self.first
-        lines = [] if self.known else [f"  let m{at} = {self.items} + n{at}[0] - n{at}[0]"]
-        for t in range(1, self.threads):
-            arrivals = " arrivals 2" if self.twice[t] else ""
-            lines += [f"  scratch s{at + t}: f32[{self.depth[t]}, {self.width}]"]
-            lines += [f"  scratch full{at + t}: barrier[{self.depth[t]}]{arrivals}"]
-            lines += [f"  scratch empty{at + t}: barrier[{self.depth[t]}]"]
-        return lines
-
-    def thread(self, t: int) -> list[str]:
-        """What one thread does."""
-        at, depth = self.first, self.depth
-        gone = f"    arrive empty{at + t}[k % {depth[t]}]"
-        lines = [f"  when t == {at + t} {{ for k in 0 .. {self.trips()} {{"]
-        early = t == 0 or self.pick.random() < 0.5 or not self.below[t]
-        if t == 0:
-            lines.append(f"    let v = x{at}[k, :] + 1.0")
-        else:
-            lines.append(f"    wait full{at + t}[k % {depth[t]}]")
-            lines.append(f"    let v = s{at + t}[k % {depth[t]}, :] * {t + 1}.0")
-            lines += [gone] if early else []
-        for u in self.below[t]:
-            lines.append(f"    when k >= {depth[u]} {{ wait empty{at + u}[k % {depth[u]}] }}")
-            lines.append(f"    s{at + u}[k % {depth[u]}, :] = v + {u}.0")
-            lines += [f"    arrive full{at + u}[k % {depth[u]}]"] * (1 + self.twice[u])
-        lines += [] if early else [gone]
-        if t in self.leaves:
-            lines.append(f"    y{at}[{self.leaves.index(t)}, k, :] = v")
-        return [*lines, "  } }"]
+PATIENCE = 120  # seconds
+EVERY_BROKEN, EVERY_WIDE = 10, 50
+WAYS = {"host": ["fused", "rounds", "spun"], "device": ["device-fused", "device-phased"]}
+WIDE = {"host": ["seeds", "starved", "words"], "device": []}
+BROKEN = {"host": ["broken"], "device": ["broken-device"]}
+# Memory that was used stays with the process: what a kernel needs is much, and zeroing new pages takes longer than it.
+KEEP = {"MALLOC_MMAP_THRESHOLD_": "4000000000", "MALLOC_TRIM_THRESHOLD_": "8000000000"}
 
 
-def kernel(seeds: range) -> str:
-    """The text of one kernel, with a tree for each seed: they share nothing but the machine."""
-    trees: list[Tree] = []
-    for seed in seeds:
-        trees.append(Tree(seed, sum(tree.threads for tree in trees)))
-    inputs, outputs = (
-        ", ".join(part) for part in zip(*((tree.inputs(), tree.output()) for tree in trees), strict=True)
-    )
-    lines = [f"kernel k{seeds[0]}({inputs}) -> ({outputs}) {{", "  machine gpu"]
-    lines.append(f"  threads t: {sum(tree.threads for tree in trees)}")
-    lines += [line for tree in trees for line in tree.scratch()]
-    lines += [line for tree in trees for t in range(tree.threads) for line in tree.thread(t)]
-    return "\n".join(lines) + "\n}\n"
+class Trial:
+    """A process that runs kernels."""
+
+    def __init__(self, program: str, place: str) -> None:
+        self.program, self.environment = program, {**environment("crew" if place == "host" else place), **KEEP}
+        self.start()
+
+    def start(self) -> None:
+        """Begins, or begins again."""
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen([self.program], stdin=pipe, stdout=pipe, text=True, env=self.environment)
+
+    def answer(self, kernel: str, ways: list[str]) -> list[tuple[str, str, str]]:
+        """(way, right or refused or wrong, why) of each."""
+        to, back = self.process.stdin, self.process.stdout
+        assert to and back
+        to.write(f"{' '.join(ways)}\n{kernel}.\n")
+        to.flush()
+        line = back.readline() if select.select([back], [], [], PATIENCE)[0] else ""
+        if line:
+            return [tuple(one.split(" ", 2)) for one in line.rstrip("\n").split("\t")[:-1]]  # type: ignore[misc]
+        self.process.kill()
+        ended = self.process.wait()
+        self.start()
+        return [("all", "wrong", f"it ended with {ended}")]
+
+    def end(self) -> None:
+        """No further kernel."""
+        self.process.communicate()
+
+
+class Count:
+    """What came of all."""
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+        self.kernels = 0
+        self.verdicts: collections.Counter[tuple[str, str]] = collections.Counter()
+        self.reasons: collections.Counter[str] = collections.Counter()
+
+    def of(self, verdict: str) -> int:
+        """How often that was the verdict."""
+        return sum(number for (_, one), number in self.verdicts.items() if one == verdict)
+
+    def line(self) -> str:
+        """How far it is."""
+        ways = sorted({way for way, _ in self.verdicts})
+        each = ", ".join(f"{way} {self.verdicts[way, 'right']}" for way in ways)
+        return f"{self.kernels} kernels in {time.monotonic() - self.began:.0f} s: {each}; {self.of('wrong')} wrong"
+
+
+def written(p: Protocol) -> str:
+    """Its text."""
+    return text(Writer(p).lines())
+
+
+def shrunk(trial: Trial, p: Protocol, way: str, why: str) -> Protocol:
+    """The smallest that fails in the same way, with the same kind of words."""
+    kind = why.partition(":")[0]
+
+    def fails(one: Protocol) -> bool:
+        answers = trial.answer(written(one), [way])
+        return any(verdict == "wrong" and said.partition(":")[0] == kind for _, verdict, said in answers)
+
+    while simpler := next((one for one in smaller(p) if one != p and fails(one)), None):
+        p = simpler
+    return p
+
+
+class Driver:
+    """Runs the protocols of seeds in one place."""
+
+    def __init__(self, program: str, place: str, shows: int) -> None:
+        self.program, self.place, self.shows = program, place, shows
+        self.kind = "host" if place == "host" else "device"
+        self.count = Count()
+
+    def note(self, seed: int, answers: list[tuple[str, str, str]]) -> list[tuple[str, str]]:
+        """Counts, and gives what is wrong."""
+        found = []
+        for way, verdict, why in answers:
+            self.count.verdicts[way, verdict] += 1
+            if verdict == "refused":
+                self.count.reasons[f"{way}: {why.rpartition('; ')[2]}"] += 1
+            if verdict == "wrong":
+                print(f"--seed {seed} --count 1: {way}: {why}", flush=True)
+                found.append((way, why))
+        return found
+
+    def run(self, trial: Trial, seed: int) -> None:
+        """One protocol."""
+        p = protocol(seed)
+        ways = WAYS[self.kind] + (WIDE[self.kind] if seed % EVERY_WIDE == 0 else [])
+        for way, why in self.note(seed, trial.answer(written(p), ways)):
+            print(written(shrunk(trial, p, way, why)) if way != "all" else "", flush=True)
+        if seed % EVERY_BROKEN == 0:
+            mutant = broken(p, random.Random(seed))
+            if mutant and self.note(seed, trial.answer(mutant, BROKEN[self.kind])):
+                print(mutant, flush=True)
+        self.count.kernels += 1
+        if self.count.kernels % self.shows == 0:
+            print(self.count.line(), flush=True)
+
+    def run_all(self, seeds: range) -> None:
+        """Those of several seeds, in one process."""
+        trial = Trial(self.program, self.place)
+        for seed in seeds:
+            self.run(trial, seed)
+        trial.end()
 
 
 def main() -> None:
-    """Every kernel; the last line counts them."""
+    """Every protocol; the last line counts runs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kiln", help="the command")
+    parser.add_argument("program", help="ws_trial")
     parser.add_argument("--count", type=int, default=100, help="how many")
     parser.add_argument("--seed", type=int, default=1, help="of the first; the next ones have the next numbers")
-    parser.add_argument("--places", default="rounds", help="where, with commas between, as ways.py has them")
-    parser.add_argument("--units", default="phased", help="how devices run them")
-    parser.add_argument("--together", type=int, default=4, help="how many protocols a kernel has")
+    parser.add_argument("--on", default="host", metavar="PLACE", help="host, device, or a driver as ways.py has them")
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time")
+    parser.add_argument("--shows", type=int, default=1000, metavar="N", help="say how far it is after each N")
     options = parser.parse_args()
-    end = options.seed + options.count
-    groups = [range(seed, min(seed + options.together, end)) for seed in range(options.seed, end, options.together)]
-    cases = [Case(f"k{seeds[0]}", kernel(seeds), "") for seeds in groups]
-    places = options.places.split(",")
-    wrong = 0
-    with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        runner = Runner(options.kiln, options.units, folder)
-        for seeds, case, problems in zip(
-            groups, cases, pool.map(lambda one: runner.check(one, places), cases), strict=True
-        ):
-            for problem, _ in problems:
-                wrong += 1
-                print(f"--seed {seeds[0]} --count {len(seeds)}: {problem}")
-            for file in pathlib.Path(folder).glob(f"{case.name}.*"):
-                file.unlink()
-    print(f"{options.count} protocols in {len(cases)} kernels at {len(places)} places")
-    print(f"{len(cases) * len(places) - wrong} passed, {wrong} failed, 0 skipped")
-    sys.exit(wrong > 0)
+    driver = Driver(options.program, options.on, options.shows)
+    seeds = range(options.seed, options.seed + options.count)
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        list(pool.map(driver.run_all, (seeds[job :: options.jobs] for job in range(options.jobs))))
+    count = driver.count
+    for reason, number in count.reasons.most_common():
+        print(f"{number} refused: {reason}")
+    print(count.line())
+    print(f"{count.of('right')} passed, {count.of('wrong')} failed, {count.of('refused')} skipped")
+    sys.exit(count.of("wrong") > 0)
 
 
 if __name__ == "__main__":
