@@ -4,8 +4,6 @@
  * the same two next. */
 #include "race/inner.h"
 
-#define MOST_OWN 32 /* counts that a clock hands on by themselves */
-
 /* ---- shared lists ---- */
 
 static race_common *take(race_common *common) {
@@ -81,19 +79,9 @@ static race_common *join_common(race *r, race_common *mine, race_common *other) 
 
 /* ---- clocks ---- */
 
-uint32_t race_clock_at(const race_clock *clock, uint32_t slot) {
-  const uint32_t own = race_counts_at(&clock->own, slot);
-  return own > 0 || !clock->common ? own : race_counts_at(&clock->common->counts, slot);
-}
-
-void race_clock_raise(race *r, race_clock *clock, uint32_t slot, uint32_t count) {
-  if (!clock->common || race_counts_at(&clock->common->counts, slot) < count)
-    race_counts_raise(r, &clock->own, slot, count);
-}
-
 /* Others are about to join it: what it has of its own becomes shared, when that is much. */
 static void share(race *r, race_clock *clock) {
-  if (clock->own.count <= MOST_OWN) return;
+  if (clock->own.count <= RACE_MOST_OWN) return;
   clock->common = merged(r, clock->common, &clock->own);
   clock->own.count = 0;
 }
@@ -103,7 +91,7 @@ static void join_own(race *r, race_clock *into, const race_counts *own) {
   for (uint32_t i = 0; into->common && i < own->count; i++) race_clock_raise(r, into, own->slots[i], own->counts[i]);
 }
 
-void race_clock_join(race *r, race_clock *into, race_clock *from) {
+void race_clock_join_shared(race *r, race_clock *into, race_clock *from) {
   share(r, from);
   if (from->common && from->common != into->common) {
     into->common = into->common ? join_common(r, into->common, from->common) : take(from->common);

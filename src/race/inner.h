@@ -82,9 +82,28 @@ typedef struct race_joined {
   race_common *result;
 } race_joined;
 
-uint32_t race_clock_at(const race_clock *clock, uint32_t slot);
-void race_clock_raise(race *r, race_clock *clock, uint32_t slot, uint32_t count);
-void race_clock_join(race *r, race_clock *into, race_clock *from); /* `from` says the same as before */
+static inline uint32_t race_clock_at(const race_clock *clock, uint32_t slot) {
+  const uint32_t own = race_counts_at(&clock->own, slot);
+  return own > 0 || !clock->common ? own : race_counts_at(&clock->common->counts, slot);
+}
+
+static inline void race_clock_raise(race *r, race_clock *clock, uint32_t slot, uint32_t count) {
+  if (!clock->common || race_counts_at(&clock->common->counts, slot) < count)
+    race_counts_raise(r, &clock->own, slot, count);
+}
+
+#define RACE_MOST_OWN 32 /* counts that a clock hands on by themselves */
+
+void race_clock_join_shared(race *r, race_clock *into, race_clock *from); /* of any two */
+
+/* `from` says the same as before. Clocks of few units stay as they are. */
+static inline void race_clock_join(race *r, race_clock *into, race_clock *from) {
+  if (into->common || from->common || from->own.count > RACE_MOST_OWN)
+    race_clock_join_shared(r, into, from);
+  else if (from->own.count > 0)
+    race_counts_join(r, &into->own, &from->own);
+}
+
 void race_clock_free(race *r, race_clock *clock);
 
 /* The two views of one past. `async` is never ahead of `generic`. What was observed counts for both, so its slots are

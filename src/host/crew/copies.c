@@ -86,8 +86,8 @@ static crew_queue_id queue_of(const crew_task *task) {
 
 static bool is_direct(const crew *c, const crew_task *task) {
   const crew_part *part = task->parts;
-  return c->timing == KILN_TIMING_EAGER && !part->from.block->shadow && task->op->attrs->combine == IR_COMBINE_SET &&
-         part->from.box.inside && part->to.box.inside;
+  return c->timing == KILN_TIMING_EAGER && task->op->attrs->combine == IR_COMBINE_SET && part->from.box.inside &&
+         part->to.box.inside && crew_all_written(&part->from);
 }
 
 host_status crew_copy(host_unit *unit, const host_crew_op *what, const ir_op *op) {

@@ -242,6 +242,7 @@ host_status crew_copy_to_blocks(host_unit *unit, const host_crew_op *what, const
 /* crew_shadow.c; without shadows none of them does anything */
 void crew_mark_written(const crew_side *side);
 void crew_check_written(const crew_task *task, const crew_side *side); /* a fault where something is not */
+bool crew_all_written(const crew_side *side);
 /* Which elements nothing wrote, a byte each; false, and nothing said, when there are none. Then: the same there. */
 bool crew_note_unwritten(const crew_side *from, uint8_t *unwritten);
 void crew_carry_unwritten(const crew_side *to, uint8_t *unwritten);

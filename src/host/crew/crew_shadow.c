@@ -78,6 +78,8 @@ static search first_unwritten(const crew_side *side) {
   return s;
 }
 
+bool crew_all_written(const crew_side *side) { return !first_unwritten(side).found; }
+
 void crew_check_written(const crew_task *task, const crew_side *side) {
   const search s = first_unwritten(side);
   if (!s.found) return;
