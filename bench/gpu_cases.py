@@ -12,6 +12,8 @@ import numpy as np
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import mosaic_gpu as plgpu
 
+import kiln
+
 F16, F32, I32 = jnp.float16, jnp.float32, jnp.int32
 
 
@@ -109,6 +111,26 @@ def ring(items, mode, slots=4, width=128, blocks=1):
 
 def ring_of_blocks(blocks, mode):
     return ring(64, mode, blocks=blocks)
+
+
+# ---- crowds ----
+
+CROWD = """kernel crowd(x: f32[{threads}]) -> (y: f32[{threads}]) {{
+  machine gpu
+  threads t: {threads}
+  scratch s: f32[{threads}]
+  scratch met: barrier arrivals {threads}
+  s[t] = x[t] * 2.0
+  for i in 0 .. {rounds} {{ arrive met wait met }}
+  y[t] = s[(t + 1) % {threads}]
+}}"""
+
+
+def crowd(threads, mode, rounds=100):
+    """All threads of a block meet again and again, more of them than JAX's blocks have; each reads what its neighbour wrote."""
+    x = normal(threads)
+    kernel = kiln.parse(CROWD.format(threads=threads, rounds=rounds))["crowd"]
+    return Case(functools.partial(kernel, check=mode.detect_races), (x,), np.roll(x * 2, -1))
 
 
 # ---- products ----

@@ -5,7 +5,7 @@
   detector   Kiln without a detector and with it, on larger kernels, and what its shadow memory takes
   growth     grids of 1, 16 and 64 times as many blocks
   roles      products by a thread that loads and one that multiplies, beside the same by one thread
-  hand_offs  10,000 of them
+  hand_offs  10,000 of them; barriers among 32 to 1,024 threads
 
 All sides run turn by turn in short rounds, so that all meet the same noise, and the best rounds are compared. Results
 are checked before they count. It needs JAX and the Python package (`pip install ./python 'jax==0.11.1'`), and for the
@@ -168,6 +168,12 @@ def hand_offs(report, _):
     for detects, mode in (("off", PLAIN), ("on", RACES)):
         (ms,), right = turns([Side(cases.ring(5_000, mode, width=1))])
         report.row(detects, ms, right, report.most("hand-offs", f"detector {detects}", ms / HAND_OFFS_MS, 1))
+    report.add("\nAll threads of a block meet at a barrier, 100 times. Milliseconds, and nanoseconds for each thread and meeting.\n")
+    report.table("threads", "without a detector", "with", "right", "with / without", "ns without", "ns with")
+    for threads in (32, 256, 1024):
+        (plain, races), right = turns([Side(case("crowd", threads, mode), on_kiln=False) for mode in (PLAIN, RACES)])
+        report.row(threads, plain, races, right, report.most("the detector", f"{threads} threads that meet", races / plain, MOST_SLOWDOWN),
+                   *(f"{ms * 1e4 / threads:.0f}" for ms in (plain, races)))
 
 
 PARTS = {"jax": beside_jax, "detector": detector, "growth": growth, "roles": roles, "hand_offs": hand_offs}

@@ -24,9 +24,14 @@ sync_result barrier_arrive(barrier *b) {
 
 /* ---- who has observed what ---- */
 
-/* Where the unit is among the waiters, or would be. */
+static bool is_at(const barrier *b, uint32_t place, unit_id u) {
+  return place < b->waiter_count && b->waiters[place].unit == u;
+}
+
+/* Where the unit is among the waiters, or would be. Mostly all units of a block wait: then its number tells. */
 static uint32_t place_of(const barrier *b, unit_id u) {
   uint32_t low = 0, high = b->waiter_count;
+  if (high > 0 && is_at(b, u - b->waiters[0].unit, u)) return u - b->waiters[0].unit;
   while (low < high) {
     const uint32_t middle = low + (high - low) / 2;
     if (b->waiters[middle].unit < u)
@@ -35,10 +40,6 @@ static uint32_t place_of(const barrier *b, unit_id u) {
       high = middle;
   }
   return low;
-}
-
-static bool is_at(const barrier *b, uint32_t place, unit_id u) {
-  return place < b->waiter_count && b->waiters[place].unit == u;
 }
 
 static barrier_waiter *find_waiter(const barrier *b, unit_id u) {

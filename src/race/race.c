@@ -23,8 +23,9 @@ void race_destroy(race *r) {
 
 bool race_failed(const race *r) { return r->failed; }
 
+/* Nobody knows more of a unit than it does itself. */
 static void count_events(race *r, race_unit *u, unit_id unit) {
-  race_clock_raise(r, &u->views.generic, race_slot_done(unit), ++u->now);
+  race_counts_raise(r, &u->views.generic.own, race_slot_done(unit), ++u->now);
 }
 
 race_unit *race_unit_of(race *r, unit_id unit) {
