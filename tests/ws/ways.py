@@ -80,8 +80,8 @@ def call(words: list[str], place: str) -> subprocess.CompletedProcess[str]:
 
 
 def faults(said: str) -> list[str]:
-    """The lines that begin a fault, with their places."""
-    return sorted(line for line in said.splitlines() if ": fault[" in line)
+    """The lines that begin a fault, with their places: each once, as devices tell of a place once for all trips."""
+    return sorted({line for line in said.splitlines() if ": fault[" in line})
 
 
 class Runner:

@@ -43,6 +43,7 @@ typedef struct hold {
   int64_t element; /* -1: any */
   const role *by;
   bool alters; /* what the others find there */
+  bool renews; /* it is new in each trip of a loop */
 } hold;
 
 typedef struct looker {
@@ -50,12 +51,6 @@ typedef struct looker {
   const role *role;
   VEC(hold) holds;
 } looker;
-
-static bool in_loop(const ir_op *op) {
-  for (const ir_op *owner = op->parent->owner; owner; owner = owner->parent->owner)
-    if (owner->code == IR_for || owner->code == IR_while) return true;
-  return false;
-}
 
 /* The one element that a ref names. */
 static int64_t element_of(const ir_value *ref) {
@@ -73,40 +68,48 @@ static int64_t element_of(const ir_value *ref) {
   return element;
 }
 
-static bool share(const hold *a, const hold *b) {
-  return a->made == b->made && a->block == b->block && a->by != b->by &&
+/* Roles of a block may meet before each trip, in rounds. */
+static bool share(const phasing *p, const hold *a, const hold *b) {
+  const bool meet = a->renews && a->by->block == b->by->block && !p->spins;
+  return a->made == b->made && a->block == b->block && a->by != b->by && a->renews == b->renews && !meet &&
          (a->element == b->element || a->element < 0 || b->element < 0);
 }
 
 /* Notes it; false after a refusal, where it is at odds with another role's. */
-static bool take_hold(looker *l, const ir_value *ref, bool alters, loc at, const char *why) {
-  hold h = {.block = l->role->block, .element = element_of(ref), .by = l->role, .alters = alters};
+static bool take_hold(looker *l, const ir_value *ref, hold h, loc at, const char *why) {
+  h.block = l->role->block;
+  h.element = element_of(ref);
+  h.by = l->role;
   for (; ref->def->code != IR_scratch; ref = ref->def->operands[0])
     if (ref->def->code == IR_peer && !phase_peer_block(l->p, ref->def, &h.block)) return true;
   h.made = l->p->made_by[ref->id];
   for (size_t i = 0; i < l->holds.count; i++) {
     const hold *other = &l->holds.data[i];
-    if (share(&h, other) && (alters || other->alters)) return phase_decline(l->p, at, why);
+    if (share(l->p, &h, other) && (h.alters || other->alters)) return phase_decline(l->p, at, why);
   }
   VEC_PUSH(l->p->arena, &l->holds, h);
   return true;
 }
 
-/* Counters begin once, and memory is there once, for all trips of a loop: units would have to meet in each. */
+/* It is there once for all trips of a loop, as counters begin once: units have to meet in each. */
 static bool hold_memory(looker *l, const ir_value *ref) {
   const ir_value *made = ref->def->code == IR_peer ? ref->def->operands[0] : ref;
-  const loc at = ref->def->loc;
-  if (ref->uses == 0 || phase_is_own(made) || !in_loop(made->def)) return true;
-  if (made->type.kind != IR_REF) return phase_decline(l->p, at, "it would have to begin anew in each trip of its loop");
   const char *why = "units share it, and would have to meet in each trip of its loop";
-  return phase_part_of(made->def) ? phase_decline(l->p, at, why) : take_hold(l, ref, true, at, why);
+  const loc at = ref->def->loc;
+  const bool counts = made->type.kind != IR_REF;
+  if (ref->uses == 0 || !phase_is_renewed(made->def)) return true;
+  if (counts && (l->p->spins || made->def->attrs->across))
+    return phase_decline(l->p, at, "it would have to begin anew in each trip of its loop");
+  if (phase_part_of(made->def)) return phase_decline(l->p, at, why);
+  return take_hold(l, ref, (hold){.alters = true, .renews = true}, at, why);
 }
 
 static bool hold_semaphore(looker *l, const ir_op *op) {
   const ir_value *ref = op->operands[0];
   const bool takes = op->code == IR_wait && !op->attrs->keep;
   if (ref->type.kind != IR_SEMAPHORE || op->code == IR_signal) return true;
-  return take_hold(l, ref, takes, op->loc, "several units wait for one semaphore, and who takes from it is not known");
+  return take_hold(l, ref, (hold){.alters = takes}, op->loc,
+                   "several units wait for one semaphore, and who takes from it is not known");
 }
 
 static bool find_hold(void *user, ir_op *op) {

@@ -28,10 +28,11 @@ enum {
 typedef struct tally {
   const ir_value *made; /* the array in the kernel's text */
   uint32_t block;
-  int64_t count; /* elements */
-  int64_t need;  /* arrivals of a phase; 0: a semaphore */
-  val told;      /* i32[PHASE_ROWS, count], shared; i32[count] where roles spin */
-  bool kept;     /* some wait leaves what it waited for */
+  int64_t count;   /* elements */
+  int64_t need;    /* arrivals of a phase; 0: a semaphore */
+  val told;        /* i32[PHASE_ROWS, count], shared; i32[count] where roles spin */
+  bool kept;       /* some wait leaves what it waited for */
+  uint32_t ending; /* 1 + the number in the log of what it ends with; 0: nothing is told of that yet */
 } tally;
 
 typedef struct role {
@@ -74,6 +75,10 @@ void phase_places(const phasing *p, const role *r, uint32_t *places); /* on the 
 bool phase_is_own(const ir_value *scratch);                           /* each role has one */
 uint32_t phase_part_of(const ir_op *op);                              /* 1 + the warp whose it is; 0: the thread's */
 bool phase_peer_block(const phasing *p, const ir_op *peer, uint32_t *out); /* false: not known */
+
+/* renew.c */
+bool phase_is_renewed(const ir_op *scratch); /* in each trip of a loop: memory of a block, barriers, semaphores */
+void phase_renew(phasing *p);                /* who shares such meets for it */
 
 /* tally.c */
 void phase_add_tallies(phasing *p, const ir_op *scratch);
@@ -138,6 +143,7 @@ void tally_tell(steps *s, const ir_op *op);
 val tally_guard(steps *s, const ir_op *op, const tally_spot *spot, val could);
 val tally_ask(steps *s, const ir_op *op, const tally_spot *spot, val *amount); /* how many there are for this role */
 void tally_take(steps *s, const tally_spot *spot, val amount);
+void tally_renew(steps *s, const ir_op *scratch); /* it begins again */
 val tally_heard(steps *s, const tally_spot *spot);
 val tally_taken(steps *s, const tally_spot *spot);
 val tally_answer(steps *s, const ir_op *op);            /* of who asks without waiting; NULL while it looks */
@@ -153,7 +159,8 @@ val tally_pick(ir_builder *b, val line, val element);  /* of such a tile */
 /* rules.c: rules of barriers and semaphores that roles find broken go to the log */
 val rules_in_front(steps *s, const ir_op *op, const tally_spot *spot, val over);  /* a wait is over if it may not be */
 void rules_at_wait(steps *s, const ir_op *op, const tally_spot *spot, val there); /* of a wait that is over */
-void rules_hear_all(phasing *p, role *last); /* somebody has to hear what nobody waits for */
+void rules_at_renewal(steps *s, const tally *t); /* of what ends before it begins again */
+void rules_hear_all(phasing *p, role *last);     /* somebody has to hear what nobody waits for */
 void rules_at_end(phasing *p, ir_builder *b, const ir_op *rounds);
 
 /* phase.c */

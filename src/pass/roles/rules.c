@@ -150,15 +150,40 @@ static void judge_barrier(ir_builder *b, const tally *t, bool judges, val total,
   find(b, e, unobserved, SYNC_OVER_ARRIVAL, ir_map2(b, IR_div, taken, need), phase);
 }
 
-static void tell_elements(phasing *p, ir_builder *b, const tally *t, const ending *e) {
+/* The number of what is told of it at its end, once for all who judge. */
+static uint32_t ending_of(phasing *p, const tally *t) {
+  tally *all = &p->tallies.data[tally_number(p, t)];
+  if (all->ending) return all->ending - 1;
   const ir_told told = phase_told(p, NULL, t->made, t->made->def->loc, IR_LOG_BREAKS);
+  tell_log(p->c, &told, 1, 0);
+  all->ending = p->c->kernel->log->told_count;
+  return all->ending - 1;
+}
+
+static void tell_elements(phasing *p, ir_builder *b, const tally *t, const ending *e) {
   ir_builder within = *b;
   expand_loop loop = expand_loop_begin(&within, ir_scalar_i32(b, 0), ir_scalar_i32(b, t->count), NULL, 0);
   val rule = tally_pick(&within, e->rule, loop.index);
   ir_builder broken = phase_when(&within, ir_map2(&within, IR_gt, rule, ir_scalar_i32(&within, 0)));
-  const val counts[] = {tally_pick(&broken, e->have, loop.index), tally_pick(&broken, e->want, loop.index)};
-  phase_tell(p, &broken, &told, (val[]){loop.index, counts[0], counts[1], rule});
+  const val have = tally_pick(&broken, e->have, loop.index), want = tally_pick(&broken, e->want, loop.index);
+  tell_record(&broken, ir_full(&broken, IR_U32, NULL, ending_of(p, t)), (val[]){loop.index, have, want, rule}, 4);
   expand_loop_end(&within, &loop, NULL, NULL, 0);
+}
+
+void rules_at_renewal(steps *s, const tally *t) {
+  ir_builder *b = &s->b;
+  if (t->made->def->attrs->open || !is_judge(s->p, s->r, t)) return;
+  val total = pass_load_whole(b, s->r->heard[tally_number(s->p, t)]), zero = line_of(b, total, 0),
+      taken[1 + PHASE_PARTS];
+  ending e = {zero, zero, zero};
+  if (t->need > 0) {
+    val need = line_of(b, total, t->need), left = ir_map2(b, IR_rem, total, need);
+    find(b, &e, ir_map2(b, IR_ne, left, zero), SYNC_PENDING_ARRIVALS, left, need);
+  } else if (listeners(s->p, t) == 1 && all_taken(s->p, s->r, t, taken) == 1) {
+    val left = ir_map2(b, IR_sub, total, pass_load_whole(b, taken[0]));
+    find(b, &e, ir_map2(b, IR_ne, left, zero), SYNC_SEMAPHORE_LEAK, left, zero);
+  }
+  tell_elements(s->p, b, t, &e);
 }
 
 static void judge(phasing *p, const role *r, const tally *t, ir_builder *b, val last, val clear) {

@@ -67,8 +67,7 @@ static void split_role(phasing *p, role *r) {
   if (ops.all.count == 0) return;
   r->parts = ARENA_ARRAY(p->arena, role, PHASE_PARTS);
   for (uint32_t i = 0; i < PHASE_PARTS; i++) {
-    r->parts[i] = (role){.block = r->block, .thread = r->thread, .warp = i, .whole = r, .heard = r->heard};
-    r->parts[i].taken = ARENA_ARRAY(p->arena, val, p->tallies.count + 1);
+    r->parts[i] = (role){.block = r->block, .thread = r->thread, .warp = i, .whole = r};
   }
   for (size_t i = 0; i < ops.all.count; i++) write_parts(p, ops.all.data[i]);
 }
@@ -180,6 +179,13 @@ static bool tally_scratch(void *user, ir_op *op) {
   return true;
 }
 
+/* It and its parts, which hear as one. */
+static void hear_nothing(const phasing *p, role *r, val *heard) {
+  r->heard = heard ? heard : ARENA_ARRAY(p->arena, val, p->tallies.count + 1);
+  r->taken = ARENA_ARRAY(p->arena, val, p->tallies.count + 1);
+  for (uint32_t i = 0; r->parts && i < PHASE_PARTS; i++) hear_nothing(p, &r->parts[i], r->heard);
+}
+
 bool phase_split(phasing *p) {
   const ir_kernel *k = p->c->kernel;
   p->blocks = ir_team_units(k, IR_TEAM_CLUSTER, IR_ALL_AXES);
@@ -194,8 +200,6 @@ bool phase_split(phasing *p) {
   for (uint32_t i = 0; i < p->role_count; i++) {
     role *r = &p->roles[i];
     *r = (role){.block = i / p->threads, .thread = i % p->threads};
-    r->heard = ARENA_ARRAY(p->arena, val, p->tallies.count + 1);
-    r->taken = ARENA_ARRAY(p->arena, val, p->tallies.count + 1);
     for (uint32_t id = 0; id < values; id++) copies[id] = NULL;
     write_text(p, r, copies);
     ir_walk(k->body, name_scratch, &(naming){p, copies});
@@ -203,6 +207,8 @@ bool phase_split(phasing *p) {
   }
   for (uint32_t i = 0; i < p->role_count; i++) fold_text(p->c, p->roles[i].text);
   if (!phase_can_share(p)) return false;
+  if (!p->spins) phase_renew(p);
+  for (uint32_t i = 0; i < p->role_count; i++) hear_nothing(p, &p->roles[i], NULL);
   for (uint32_t i = 0; i < p->role_count; i++)
     if (!settle_memory(&s, &p->roles[i])) return false;
   return true;

@@ -271,6 +271,11 @@ static void write_split(steps *s, const ir_op *op) {
 }
 
 static void write_op(steps *s, ir_op *op) {
+  if (op->code == IR_scratch && op->results[0]->type.kind != IR_REF) {
+    tally_renew(s, op);
+    s->untouched = false;
+    return;
+  }
   if (!ir_orders_units(op)) {
     run_op(s, op);
     return;
@@ -412,8 +417,8 @@ void steps_write(const steps *begun, role *r, ir_region *region) {
   s->r = r;
   walk_text(s, true);
   tally_join(p, r);
-  walk_text(s, false);
   if (r == &p->roles[p->role_count - 1]) rules_hear_all(p, r);
+  walk_text(s, false);
   write_in(s, region);
   pass_store_whole(&s->b, s->r->moved, truth(s, false));
   tally_hear(s->p, s->r, &s->b);

@@ -203,6 +203,17 @@ void tally_take(steps *s, const tally_spot *spot, val amount) {
     take(&s->b, s->r->parts[i].taken[number], spot, amount);
 }
 
+void tally_renew(steps *s, const ir_op *scratch) {
+  const tally *t = phase_tally(s->p, s->p->made_by[scratch->results[0]->id], s->r->block);
+  const uint32_t number = tally_number(s->p, t);
+  if (s->looks || !s->r->heard[number] || !phase_is_renewed(scratch)) return;
+  rules_at_renewal(s, t);
+  pass_clear(&s->b, s->r->heard[number]);
+  if (s->r->taken[number]) pass_clear(&s->b, s->r->taken[number]);
+  for (uint32_t i = 0; s->r->parts && i < PHASE_PARTS; i++)
+    if (s->r->parts[i].taken[number]) pass_clear(&s->b, s->r->parts[i].taken[number]);
+}
+
 val tally_answer(steps *s, const ir_op *op) {
   tally_spot spot;
   val amount;
