@@ -20,19 +20,6 @@ BARRIER_IN_LOOP = """kernel f(x: f32[3, 4]) -> (y: f32[3, 4]) {
 }
 """
 
-SEMAPHORE_IN_STEP = """kernel f(x: f32[3, 4]) -> (y: f32[3, 4]) {
-  machine gpu
-  grid i: 3
-  threads t: 2
-  scratch s: f32[3, 4]
-  when i >= 0 {
-    scratch items: semaphore
-    when t == 0 { s[i, :] = x[i, :]  signal items by 1 }
-    when t == 1 { wait items by 1    y[i, :] = s[i, :] }
-  }
-}
-"""
-
 MEMORY_IN_LOOP = """kernel f(x: f32[3, 4]) -> (y: f32[3, 4]) {
   machine gpu
   threads t: 2
@@ -53,6 +40,19 @@ MEMORY_OF_PEER = """kernel f(x: f32[3, 4]) -> (y: f32[3, 4]) {
     scratch s: f32[4]
     when c == 0 { let q = peer s at 1  q[...] = x[i, :]  let b = peer full at 1  arrive b[i] }
     when c == 1 { wait full[i]         y[i, :] = s[...] }
+  }
+}
+"""
+
+MEMORY_OF_WARPS = """kernel f(x: f32[3, 4]) -> (y: f32[3, 4]) {
+  machine gpu
+  scratch full: barrier[3]
+  warps w {
+    for i in 0 .. 3 {
+      scratch s: f32[4]
+      when w == 0 { s[...] = x[i, :]  arrive full[i] }
+      when w == 1 { wait full[i]      y[i, :] = s[...] }
+    }
   }
 }
 """
@@ -142,6 +142,10 @@ class Spun(CommandTest):
         self.refused(MANY, "gpu32", "spin", "roles cannot wait for one another: there are 33, a workgroup has 32 subgroups")
         self.assertIn("OpAtomicLoad", self.out("spirv", self.write("f.kiln", wait), "--for", "gpu32", "--units", "spin"))
 
+    def test_what_begins_anew_in_each_trip(self):
+        self.refused(BARRIER_IN_LOOP, "gpu32", "spin", f"roles cannot wait for one another: {ONE_TRIP}")
+        self.refused(MEMORY_IN_LOOP, "gpu32", "spin", f"roles cannot wait for one another: {MEET}")
+
     def test_auto_spins_only_what_cannot_be_fused(self):
         path = self.write("f.kiln", DATA)
         self.assertIn("spun: roles look until it is their turn", self.out("plan", path, "--for", "gpu32"))
@@ -166,13 +170,13 @@ class Refused(CommandTest):
         err = self.fails(1, "no_way_to_run", *words)
         self.assertRegex(err, rf"note: .*f\.kiln:{place}: roles cannot take turns: {why}")
 
-    def test_barriers_and_semaphores_of_a_trip(self):
-        self.refused(BARRIER_IN_LOOP, "6:13", ONE_TRIP)
-        self.refused(SEMAPHORE_IN_STEP, "7:13", ONE_TRIP)
-
-    def test_memory_of_a_trip_that_units_share(self):
-        self.refused(MEMORY_IN_LOOP, "6:13", MEET)
+    def test_what_blocks_share_in_a_trip(self):
         self.refused(MEMORY_OF_PEER, "6:13", MEET)
+        across = BARRIER_IN_LOOP.replace("threads t", "cluster t").replace("barrier", "barrier across t")
+        self.refused(across, "6:13", ONE_TRIP)
+
+    def test_what_warps_share_in_a_trip(self):
+        self.refused(MEMORY_OF_WARPS, "6:15", MEET)
 
     def test_semaphores_with_several_waiters(self):
         self.refused(TWO_TAKE, "6:16", ONE_UNIT)
