@@ -52,7 +52,8 @@ typedef struct kiln_log {
   ir_log_axis *axes;
   ir_told *told;
   kiln_str kernel;
-  uint32_t roles; /* of a cluster, where roles take steps in rounds; else 0 */
+  uint32_t roles; /* of a cluster, where units became roles; else 0 */
+  uint32_t polls; /* looks after which a role that spins gives up; 0: they take steps in rounds */
   bool stops;     /* when the host asks it to */
 } ir_log;
 

@@ -94,10 +94,9 @@ static val close_log(pass_ctx *c, ir_log *log) {
   return ref;
 }
 
-val tell_log(pass_ctx *c, const ir_told *more, uint32_t count, uint32_t roles) {
+val tell_log(pass_ctx *c, const ir_told *more, uint32_t count) {
   ir_log *log = open_log(c);
   list_told(&c->kernel->module->arena, log, more, count);
-  if (roles) log->roles = roles;
   return close_log(c, log);
 }
 
@@ -105,6 +104,14 @@ val tell_log(pass_ctx *c, const ir_told *more, uint32_t count, uint32_t roles) {
 
 void tell_stops(pass_ctx *c) {
   ir_log *log = open_log(c);
+  log->stops = true;
+  close_log(c, log);
+}
+
+void tell_roles(pass_ctx *c, uint32_t roles, uint32_t polls) {
+  ir_log *log = open_log(c);
+  log->roles = roles;
+  log->polls = polls;
   log->stops = true;
   close_log(c, log);
 }
@@ -190,7 +197,7 @@ bool pass_log_tells(pass_ctx *c) {
   arena *a = &c->kernel->module->arena;
   ir_told *told = ARENA_ARRAY(a, ir_told, ops.count);
   for (size_t i = 0; i < ops.count; i++) told[i] = told_of(a, ops.data[i]);
-  tell_log(c, told, (uint32_t)ops.count, 0);
+  tell_log(c, told, (uint32_t)ops.count);
   for (uint32_t i = 0; i < ops.count; i++) {
     ir_op *op = ops.data[i];
     ir_builder b = pass_before(c, op);

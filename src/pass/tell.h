@@ -6,8 +6,11 @@
 #include "pass/expand/expand.h"
 
 /* The kernel's log, made if there is none, with room for what more is told; the numbers of that follow on those that
- * are there. `roles`: so many of a cluster take steps in rounds; 0: as before. */
-val tell_log(pass_ctx *c, const ir_told *more, uint32_t count, uint32_t roles);
+ * are there. */
+val tell_log(pass_ctx *c, const ir_told *more, uint32_t count);
+/* Units have become so many roles of a cluster, which stop when asked, and look so often before they give up; 0 where
+ * they take steps in rounds. */
+void tell_roles(pass_ctx *c, uint32_t roles, uint32_t polls);
 /* The kernel's log has a word by which the host asks it to stop, and whether it does: a scalar bool. */
 void tell_stops(pass_ctx *c);
 val tell_stop_asked(ir_builder *b);

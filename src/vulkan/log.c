@@ -164,9 +164,19 @@ static void note_wait(reading *r, kiln_place *notes, size_t *count, const ir_tol
     notes[(*count)++] = loc_place(wait->helpers[i], text_str(&help));
 }
 
-/* Roles that wait for ever: each place once, with the first that waits there. */
-static bool tell_deadlock(reading *r) {
+/* Who spins may have given up because it did not get its turn; in rounds everybody does. */
+static void report_waits(const reading *r, loc at, const diag_extra *extra, uint64_t waiting) {
   const ir_log *log = r->launch->log;
+  diag_sink *diags = r->launch->device->context->diags;
+  const unsigned long long some = waiting, all = (uint64_t)log->roles * r->launch->unit_count;
+  if (log->polls)
+    diag_report_with(diags, DIAG_gave_up, at, extra, log->polls, some, all, STR_FMT(log->kernel));
+  else
+    diag_report_with(diags, DIAG_deadlock, at, extra, some, all, STR_FMT(log->kernel));
+}
+
+/* Roles that wait for ever: each place once, with the first that waits there. */
+static bool tell_waits(reading *r) {
   kiln_place notes[NOTES_MOST];
   size_t count = 0, waiting = 0;
   const ir_told *seen[NOTES_MOST] = {0};
@@ -184,8 +194,7 @@ static bool tell_deadlock(reading *r) {
   }
   if (places == 0) return false;
   const diag_extra extra = {.notes = notes, .note_count = count};
-  diag_report_with(r->launch->device->context->diags, DIAG_deadlock, seen[0]->loc, &extra, (unsigned long long)waiting,
-                   (unsigned long long)log->roles * r->launch->unit_count, STR_FMT(log->kernel));
+  report_waits(r, seen[0]->loc, &extra, waiting);
   return true;
 }
 
@@ -194,7 +203,7 @@ static bool tell_deadlock(reading *r) {
 /* The first check of a launch that failed is told of. True: there is one, or roles found a fault. */
 static bool tell_records(reading *r) {
   const bool broken = tell_rules(r);
-  bool failed = tell_deadlock(r) || broken;
+  bool failed = tell_waits(r) || broken;
   for (uint64_t i = 0; i < r->kept; i++) {
     const uint32_t *row = r->records[i].row;
     const ir_told *told = told_of(r, row);

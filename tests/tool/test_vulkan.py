@@ -68,8 +68,15 @@ class Devices(CommandTest):
         self.kiln("run", file, data, *spin, "-o", f"y={self.path('vulkan.npy')}")
         numpy.testing.assert_array_equal(numpy.load(self.path("host.npy")), numpy.load(self.path("vulkan.npy")))
         err = self.kiln("run", self.write("never.kiln", NEVER), data, *spin, code=3)[1]
-        self.assertIn("deadlock]: deadlock: 1 of 3 units", err)
+        self.assertIn("gave_up]: a unit gave up after 4000 looks: 1 of 3 units of kernel one_way wait", err)
         self.assertIn("unit (t 2) waits for more: the count is 0 of 1", err)
+
+    def test_roles_that_spin_break_rules(self):
+        text = ONE_WAY.replace("barrier[8]", "barrier").replace("full[k]", "full").replace("by 1 }", "by 2 }", 1)
+        for units in (["--units", "phased"], ["--units", "spin", "--polls", "4000"]):
+            err = self.kiln("run", self.write("rules.kiln", text), "x=normal:1", "--on", "vulkan", *units, code=3)[1]
+            self.assertIn("the first wait of a unit comes after the second phase completed; nothing was observed", err)
+            self.assertIn("semaphore_leak]: more: the semaphore ends with a count above zero (8 left)", err)
 
     def test_roles_that_spin_are_stopped(self):
         for waits in (NEVER, ONE_WAY.replace("wait more by 1 ", "while { yield count more < 9 } { }")):

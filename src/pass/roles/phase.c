@@ -206,8 +206,7 @@ bool pass_phase_roles(pass_ctx *c) {
   for (uint32_t i = 0; i < p.role_count; i++) remember_steps(&p, &p.roles[i]);
   ir_builder rest = p.top;
   ir_builder *b = &rest;
-  tell_log(c, NULL, 0, p.role_count);
-  tell_stops(c);
+  tell_roles(c, p.role_count, 0);
   const ir_op *rounds = write_rounds(&p, b);
   write_reports(&p, b, rounds->results[1]);
   rules_at_end(&p, b, rounds);

@@ -31,6 +31,7 @@ typedef struct tally {
   int64_t count;   /* elements */
   int64_t need;    /* arrivals of a phase; 0: a semaphore */
   val told;        /* i32[PHASE_ROWS, count], shared; i32[count] where roles spin */
+  val sums;        /* i32[count], shared: what all who wait have taken; only where several spin */
   bool kept;       /* some wait leaves what it waited for */
   uint32_t ending; /* 1 + the number in the log of what it ends with; 0: nothing is told of that yet */
 } tally;
@@ -162,6 +163,9 @@ void rules_at_wait(steps *s, const ir_op *op, const tally_spot *spot, val there)
 void rules_at_renewal(steps *s, const tally *t); /* of what ends before it begins again */
 void rules_hear_all(phasing *p, role *last);     /* somebody has to hear what nobody waits for */
 void rules_at_end(phasing *p, ir_builder *b, const ir_op *rounds);
+/* Where roles spin: at the end of each text, and once all are there, with the number of the role. */
+void rules_add_sums(phasing *p, const role *r, ir_builder *b, val row);
+void rules_judge(phasing *p, ir_builder *b, val index);
 
 /* phase.c */
 ir_region *phase_open(phasing *p, pass_ctx *c);                  /* the body to be, which `top` writes */

@@ -5,7 +5,7 @@
  *                          counts of semaphores that are left
  *
  * The rounds lose nothing of it: what a kernel with these faults may tell too early is heard before the next wait, or
- * at the end. */
+ * at the end. Roles that spin find what their order of things shows: who comes late sees both phases. */
 #include "model/sync.h"
 #include "pass/roles/phase.h"
 
@@ -65,8 +65,8 @@ void rules_at_wait(steps *s, const ir_op *op, const tally_spot *spot, val there)
   ir_builder *b = &s->b, around = s->b;
   if (t->need == 0 || t->made->def->attrs->open) return;
   s->b = phase_when(b, ir_map2(b, IR_ge, there, ir_scalar_i32(b, 2 * t->need)));
-  val need = ir_scalar_i32(b, t->need), heard = tally_heard(s, spot);
-  val taken = ir_map2(b, IR_sub, heard, there);
+  val need = ir_scalar_i32(b, t->need), taken = tally_taken(s, spot);
+  val heard = ir_map2(b, IR_add, taken, there);
   val late = ir_map2(b, IR_eq, taken, ir_scalar_i32(b, 0));
   val rule = ir_map3(b, IR_select, late, ir_scalar_i32(b, SYNC_LATE_WAITER), ir_scalar_i32(b, SYNC_MISSED_PHASE));
   const val values[] = {spot->element, ir_map2(b, IR_div, taken, need), ir_map2(b, IR_div, heard, need), rule};
@@ -97,8 +97,12 @@ static uint32_t listeners(const phasing *p, const tally *t) {
 }
 
 void rules_hear_all(phasing *p, role *last) {
-  for (size_t i = 0; i < p->tallies.count; i++)
-    if (listeners(p, &p->tallies.data[i]) == 0) tally_listen(p, last, &p->tallies.data[i]);
+  for (size_t i = 0; i < p->tallies.count; i++) {
+    tally *t = &p->tallies.data[i];
+    if (listeners(p, t) == 0) tally_listen(p, last, t);
+    const ir_shape line = phase_shape(p, 1, t->count, 0);
+    if (p->spins && listeners(p, t) > 1) t->sums = pass_scratch(&p->top, IR_SPACE_SMEM, IR_I32, &line, t->made->name);
+  }
 }
 
 /* The one role that judges for all: the first that hears. */
@@ -108,21 +112,24 @@ static bool is_judge(const phasing *p, const role *r, const tally *t) {
   return listens(p, r, t);
 }
 
-/* Where several listen, they add what they took in the row that is clear. */
+/* Where several listen, they add what they took: in the row that is clear, if there are rows. */
+void rules_add_sums(phasing *p, const role *r, ir_builder *b, val row) {
+  for (size_t i = 0; i < p->tallies.count; i++) {
+    const tally *t = &p->tallies.data[i];
+    val taken[1 + PHASE_PARTS];
+    const uint32_t count = listeners(p, t) < 2 ? 0 : all_taken(p, r, t, taken);
+    for (uint32_t k = 0; k < count; k++)
+      phase_combine(b, IR_add, row ? t->told : t->sums, &row, row != NULL, pass_load_whole(b, taken[k]));
+  }
+}
+
 static void write_sums(phasing *p, ir_builder *b, val clear) {
   ir_region **regions = ARENA_ARRAY(p->arena, ir_region *, p->role_count);
   bool any = false;
   for (uint32_t i = 0; i < p->role_count; i++) {
-    const role *r = &p->roles[i];
     ir_builder within = pass_inside(b, regions[i] = ir_region_new(b, NULL));
-    for (size_t k = 0; k < p->tallies.count; k++) {
-      const tally *t = &p->tallies.data[k];
-      val taken[1 + PHASE_PARTS];
-      const uint32_t count = listeners(p, t) < 2 ? 0 : all_taken(p, r, t, taken);
-      for (uint32_t n = 0; n < count; n++)
-        phase_combine(&within, IR_add, t->told, &clear, 1, pass_load_whole(&within, taken[n]));
-      any |= count > 0;
-    }
+    rules_add_sums(p, &p->roles[i], &within, clear);
+    any |= regions[i]->first != NULL;
   }
   if (any) phase_for_each_role(p, b, regions);
 }
@@ -155,7 +162,7 @@ static uint32_t ending_of(phasing *p, const tally *t) {
   tally *all = &p->tallies.data[tally_number(p, t)];
   if (all->ending) return all->ending - 1;
   const ir_told told = phase_told(p, NULL, t->made, t->made->def->loc, IR_LOG_BREAKS);
-  tell_log(p->c, &told, 1, 0);
+  tell_log(p->c, &told, 1);
   all->ending = p->c->kernel->log->told_count;
   return all->ending - 1;
 }
@@ -186,14 +193,19 @@ void rules_at_renewal(steps *s, const tally *t) {
   tell_elements(s->p, b, t, &e);
 }
 
-static void judge(phasing *p, const role *r, const tally *t, ir_builder *b, val last, val clear) {
-  val all[1 + PHASE_PARTS];
+/* What nobody has heard yet, and who took how much in all: rows, or none where what is told is heard at once. */
+typedef struct rest {
+  val last, sums;
+} rest;
+
+static void judge(phasing *p, const role *r, const tally *t, ir_builder *b, rest rows) {
+  val all[1 + PHASE_PARTS], total = pass_load_whole(b, r->heard[tally_number(p, t)]), sums = NULL;
   const uint32_t count = all_taken(p, r, t, all);
-  val total = ir_map2(b, IR_add, pass_load_whole(b, r->heard[tally_number(p, t)]), tally_row(b, t, last));
+  if (rows.last) total = ir_map2(b, IR_add, total, tally_row(b, t, rows.last));
+  if (listeners(p, t) > 1) sums = rows.sums ? tally_row(b, t, rows.sums) : pass_load_whole(b, t->sums);
   for (uint32_t i = 0; i < count; i++) {
     const bool judges = i == 0 && is_judge(p, r, t);
-    val taken = pass_load_whole(b, all[i]), sum = listeners(p, t) < 2 ? taken : tally_row(b, t, clear);
-    val zero = line_of(b, total, 0);
+    val taken = pass_load_whole(b, all[i]), sum = sums ? sums : taken, zero = line_of(b, total, 0);
     ending e = {zero, zero, zero};
     if (t->need > 0)
       judge_barrier(b, t, judges, total, taken, sum, &e);
@@ -211,15 +223,19 @@ static bool is_judged(const phasing *p, const role *r, const tally *t) {
   return t->need > 0 || is_judge(p, r, t);
 }
 
-static void write_judges(phasing *p, ir_builder *b, val last, val clear) {
+static ir_region **make_judges(phasing *p, ir_builder *b, rest rows) {
   ir_region **regions = ARENA_ARRAY(p->arena, ir_region *, p->role_count);
   for (uint32_t i = 0; i < p->role_count; i++) {
     ir_builder within = pass_inside(b, regions[i] = ir_region_new(b, NULL));
     for (size_t k = 0; k < p->tallies.count; k++)
-      if (is_judged(p, &p->roles[i], &p->tallies.data[k]))
-        judge(p, &p->roles[i], &p->tallies.data[k], &within, last, clear);
+      if (is_judged(p, &p->roles[i], &p->tallies.data[k])) judge(p, &p->roles[i], &p->tallies.data[k], &within, rows);
   }
-  phase_for_each_role(p, b, regions);
+  return regions;
+}
+
+void rules_judge(phasing *p, ir_builder *b, val index) {
+  ir_region **regions = make_judges(p, b, (rest){NULL, NULL});
+  ir_make_control(b, IR_switch, &index, 1, regions, p->role_count, NULL, 0, NULL);
 }
 
 /* The last round told what nobody has heard; the row behind it is clear. Only once all roles are at their end. */
@@ -231,5 +247,5 @@ void rules_at_end(phasing *p, ir_builder *b, const ir_op *rounds) {
   ir_builder within = phase_when(b, ir_map2(b, IR_and, ended, ir_map2(b, IR_eq, living, zero)));
   val last = phase_next_row(&within, phase_next_row(&within, clear));
   write_sums(p, &within, clear);
-  write_judges(p, &within, last, clear);
+  phase_for_each_role(p, &within, make_judges(p, &within, (rest){last, clear}));
 }

@@ -15,8 +15,9 @@
  * - Every wait is bounded: by so many looks, by the host, which may ask to stop, and by whoever has given up. A role
  *   that gives up says where it waits, waits no more and tells nobody anything: so it comes to its end, and so do the
  *   others. What they compute meanwhile is thrown away, as the launch fails.
- * - The result is a kernel of units that need no barrier but the one at their start: the host runs it as any other, and
- *   its race detector follows what acquires and releases order. */
+ * - The result is a kernel of units that need no barrier but the one at which all meet, when they begin and when they
+ *   end: the host runs it as any other, and its race detector follows what acquires and releases order.
+ * - Rules of barriers and semaphores are looked at as in rounds: at each wait, and when all have ended (rules.c). */
 #include "pass/roles/phase.h"
 
 enum {
@@ -27,6 +28,7 @@ enum {
 typedef struct spinner {
   phasing *p;
   val stop; /* i32, shared: SPIN_GONE and more */
+  val all;  /* the barrier at which all roles meet */
   steps s;
 } spinner;
 
@@ -128,6 +130,7 @@ static void write_wait(spinner *w, const ir_op *op) {
   val said[] = {l.spot.element, heard, l.amount};
   leave(w, &given_up);
   report(w, &given_up, op, l.why, said);
+  rules_at_wait(s, op, &l.spot, l.there);
   if (!op->attrs->keep) tally_take(s, &l.spot, l.amount);
 }
 
@@ -180,25 +183,46 @@ static void write_role(spinner *w, role *r) {
   for (size_t i = 0; i < ops.all.count; i++) write_op(w, ops.all.data[i]);
   for (size_t i = ops.all.count; i-- > 0;)
     if (ops.all.data[i]->code != IR_while) ir_erase(ops.all.data[i]);
-  ir_builder b = p->top;
-  b.region = r->text;
+  if (r == &p->roles[p->role_count - 1]) rules_hear_all(p, r);
+}
+
+/* A role begins with nothing known, and adds to what is judged in the end. */
+static ir_region *enclose(phasing *p, role *r) {
+  ir_builder b = pass_inside(&p->top, r->text);
+  rules_add_sums(p, r, &b, NULL);
   b.before = r->text->first;
   phase_forget(r, &b);
+  return r->text;
 }
 
 /* ---- the kernel of roles ---- */
+
+static void meet(const spinner *w, ir_builder *b) {
+  ir_make(b, IR_arrive, &w->all, 1, &(ir_attrs){0});
+  ir_make(b, IR_wait, &w->all, 1, &(ir_attrs){0});
+}
 
 /* The first clears what all share, then they meet. */
 static void write_beginning(spinner *w, ir_builder *b, val index) {
   const phasing *p = w->p;
   ir_builder first = phase_when(b, ir_map2(b, IR_eq, index, number(b, 0)));
   pass_clear(&first, w->stop);
-  for (size_t i = 0; i < p->tallies.count; i++) pass_clear(&first, p->tallies.data[i].told);
+  for (size_t i = 0; i < p->tallies.count; i++) {
+    pass_clear(&first, p->tallies.data[i].told);
+    if (p->tallies.data[i].sums) pass_clear(&first, p->tallies.data[i].sums);
+  }
   ir_attrs attrs = {.type = IR_I32, .kind = IR_BARRIER, .arrivals = p->role_count};
-  val all = ir_make1(b, IR_scratch, NULL, 0, &attrs);
-  all->name = STR("all");
-  ir_make(b, IR_arrive, &all, 1, &(ir_attrs){0});
-  ir_make(b, IR_wait, &all, 1, &(ir_attrs){0});
+  w->all = ir_make1(b, IR_scratch, NULL, 0, &attrs);
+  w->all->name = STR("all");
+  meet(w, b);
+}
+
+/* All meet again: unless there was a reason to give up, what barriers and semaphores have left is judged. */
+static void write_ending(spinner *w, ir_builder *b, val index) {
+  if (w->p->tallies.count == 0) return;
+  meet(w, b);
+  ir_builder fine = phase_when(b, ir_map2(b, IR_eq, reason(w, b), number(b, 0)));
+  rules_judge(w->p, &fine, index);
 }
 
 static val name_roles(phasing *p) {
@@ -234,17 +258,15 @@ bool pass_spin_roles(pass_ctx *c) {
   ir_region *body = phase_open(&p, c);
   if (!can_spin(&p) || !phase_split(&p)) return false;
   spinner w = {.p = &p, .stop = pass_scratch(&p.top, IR_SPACE_SMEM, IR_I32, &(ir_shape){0}, STR("stop"))};
-  tell_log(c, NULL, 0, p.role_count);
-  tell_stops(c);
+  tell_roles(c, p.role_count, c->target->polls);
   ir_region **texts = ARENA_ARRAY(p.arena, ir_region *, p.role_count);
-  for (uint32_t i = 0; i < p.role_count; i++) {
-    write_role(&w, &p.roles[i]);
-    texts[i] = p.roles[i].text;
-  }
+  for (uint32_t i = 0; i < p.role_count; i++) write_role(&w, &p.roles[i]);
+  for (uint32_t i = 0; i < p.role_count; i++) texts[i] = enclose(&p, &p.roles[i]);
   ir_builder b = p.top;
   val index = name_roles(&p);
   write_beginning(&w, &b, index);
   ir_make_control(&b, IR_switch, &index, 1, texts, p.role_count, NULL, 0, NULL);
+  write_ending(&w, &b, index);
   phase_close(&p, body, "spun: roles look until it is their turn");
   return true;
 }

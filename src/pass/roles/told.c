@@ -45,7 +45,7 @@ ir_told phase_told(phasing *p, const role *r, const ir_value *made, loc at, ir_l
 
 val phase_tells(phasing *p, ir_builder *b, const ir_told *told) {
   val number = ir_full(b, IR_U32, NULL, p->c->kernel->log->told_count);
-  tell_log(p->c, told, 1, 0);
+  tell_log(p->c, told, 1);
   return number;
 }
 
