@@ -11,6 +11,7 @@
 /* What a role says: its values. */
 typedef enum ir_log_said {
   IR_LOG_WAITS,  /* where, for ever: the element's number, what it was told there so far, and what it waits for */
+  IR_LOG_LATE,   /* what it waited for came when it had given up: the element's number, what would have been enough */
   IR_LOG_SPLITS, /* that it waits for its warps: none */
   IR_LOG_BREAKS, /* a rule is broken: the element's number, the counts that are compared, the rule (model/sync.h) */
   IR_LOG_OUTSIDE /* there is no such element: its index along each dimension */

@@ -88,8 +88,7 @@ static void report_check(reading *r, const ir_told *told, const uint32_t *row) {
 /* What the record is of, where a role says something at which it goes wrong, or (`waits`) that it waits; else NULL. */
 static const ir_told *told_by_role(const reading *r, const uint32_t *row, bool waits) {
   const ir_told *told = told_of(r, row);
-  const bool is_wait = told && told->wait && (told->wait->says == IR_LOG_WAITS || told->wait->says == IR_LOG_SPLITS);
-  return told && told->wait && is_wait == waits ? told : NULL;
+  return told && told->wait && (told->wait->says <= IR_LOG_SPLITS) == waits ? told : NULL;
 }
 
 static kiln_str name_element(reading *r, const ir_told *told, uint32_t element) {
@@ -148,6 +147,12 @@ static bool tell_rules(reading *r) {
   return count > 0;
 }
 
+/* "unit (t 1) did not get its turn: what it waits for at full[2] came when it had given up" */
+static kiln_str describe_late(reading *r, const ir_told *told, const uint32_t *row) {
+  return str_format(&r->arena, "%.*s did not get its turn: what it waits for at %.*s came when it had given up",
+                    STR_FMT(name_step(r, told->wait->unit, row)), STR_FMT(name_element(r, told, values_of(r, row)[0])));
+}
+
 /* "unit (t 1) waits for full[2]: phase 0 has 0 of 1 arrivals", and where help could come from. */
 static void note_wait(reading *r, kiln_place *notes, size_t *count, const ir_told *told, const uint32_t *row) {
   const uint32_t *values = values_of(r, row), have = values[1], need = values[2];
@@ -185,12 +190,17 @@ static bool tell_waits(reading *r) {
     const uint32_t *row = r->records[i].row;
     const ir_told *told = told_by_role(r, row, true);
     if (!told) continue;
-    waiting += !told->wait->part;
-    bool known = told->wait->says == IR_LOG_SPLITS || count >= NOTES_MOST || places == NOTES_MOST;
-    for (uint32_t s = 0; s < places; s++) known = known || seen[s]->loc.offset == told->loc.offset;
+    const ir_log_said says = told->wait->says;
+    waiting += says != IR_LOG_LATE && !told->wait->part;
+    bool known = says == IR_LOG_SPLITS || count >= NOTES_MOST || places == NOTES_MOST;
+    for (uint32_t s = 0; s < places; s++)
+      known = known || (seen[s]->loc.offset == told->loc.offset && seen[s]->wait->says == says);
     if (known) continue;
     seen[places++] = told;
-    note_wait(r, notes, &count, told, row);
+    if (says == IR_LOG_LATE)
+      notes[count++] = loc_place(told->loc, describe_late(r, told, row));
+    else
+      note_wait(r, notes, &count, told, row);
   }
   if (places == 0) return false;
   const diag_extra extra = {.notes = notes, .note_count = count};

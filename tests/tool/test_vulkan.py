@@ -70,6 +70,14 @@ class Devices(CommandTest):
         err = self.kiln("run", self.write("never.kiln", NEVER), data, *spin, code=3)[1]
         self.assertIn("gave_up]: a unit gave up after 4000 looks: 1 of 3 units of kernel one_way wait", err)
         self.assertIn("unit (t 2) waits for more: the count is 0 of 1", err)
+        self.assertNotIn("did not get its turn", err)
+
+    def test_roles_that_spin_are_starved(self):
+        text = ONE_WAY.replace("t == 0", "t == 3").replace("t == 1", "t == 0").replace("t: 3", "t: 4")
+        file = self.write("starved.kiln", text)
+        err = self.kiln("run", file, "x=normal:1", "--on", "vulkan", "--units", "spin", "--polls", "4000", code=3)[1]
+        self.assertIn("unit (t 0) waits for full[0]: phase 0 has 0 of 1 arrivals", err)
+        self.assertIn("unit (t 0) did not get its turn: what it waits for at full[0] came when it had given up", err)
 
     def test_roles_that_spin_break_rules(self):
         text = ONE_WAY.replace("barrier[8]", "barrier").replace("full[k]", "full").replace("by 1 }", "by 2 }", 1)

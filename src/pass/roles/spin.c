@@ -18,7 +18,7 @@
  * - The result is a kernel of units that need no barrier but the one at which all meet, when they begin and when they
  *   end: the host runs it as any other, and its race detector follows what acquires and releases order.
  * - Rules of barriers and semaphores are looked at as in rounds: at each wait, and when all have ended (rules.c). */
-#include "pass/roles/phase.h"
+#include "pass/roles/late.h"
 
 enum {
   LOOKS = 64,   /* between looks at who else has given up */
@@ -29,6 +29,7 @@ typedef struct spinner {
   phasing *p;
   val stop; /* i32, shared: SPIN_GONE and more */
   val all;  /* the barrier at which all roles meet */
+  lateness late;
   steps s;
 } spinner;
 
@@ -127,8 +128,10 @@ static void write_wait(spinner *w, const ir_op *op) {
   val first = ir_map2(&s->b, IR_and, late, ir_map1(&s->b, IR_not, pass_load_whole(&s->b, s->r->gone)));
   ir_builder given_up = phase_when(&s->b, first);
   val heard = l.spot.tally->need ? add(&given_up, l.there, l.taken) : l.there;
+  const late_wait wait = {s->r, l.spot.tally, phase_told(w->p, s->r, l.spot.tally->made, op->loc, IR_LOG_LATE)};
   val said[] = {l.spot.element, heard, l.amount};
   leave(w, &given_up);
+  late_note(&w->late, &given_up, &wait, l.spot.element, add(&given_up, l.taken, l.amount));
   report(w, &given_up, op, l.why, said);
   rules_at_wait(s, op, &l.spot, l.there);
   if (!op->attrs->keep) tally_take(s, &l.spot, l.amount);
@@ -207,6 +210,7 @@ static void write_beginning(spinner *w, ir_builder *b, val index) {
   const phasing *p = w->p;
   ir_builder first = phase_when(b, ir_map2(b, IR_eq, index, number(b, 0)));
   pass_clear(&first, w->stop);
+  pass_clear(&first, w->late.left);
   for (size_t i = 0; i < p->tallies.count; i++) {
     pass_clear(&first, p->tallies.data[i].told);
     if (p->tallies.data[i].sums) pass_clear(&first, p->tallies.data[i].sums);
@@ -217,12 +221,15 @@ static void write_beginning(spinner *w, ir_builder *b, val index) {
   meet(w, b);
 }
 
-/* All meet again: unless there was a reason to give up, what barriers and semaphores have left is judged. */
+/* All meet again. What barriers and semaphores have left is judged, or why somebody has given up. */
 static void write_ending(spinner *w, ir_builder *b, val index) {
   if (w->p->tallies.count == 0) return;
   meet(w, b);
-  ir_builder fine = phase_when(b, ir_map2(b, IR_eq, reason(w, b), number(b, 0)));
+  val why = reason(w, b);
+  ir_builder fine = phase_when(b, ir_map2(b, IR_eq, why, number(b, 0)));
   rules_judge(w->p, &fine, index);
+  ir_builder gone = phase_when(b, ir_map2(b, IR_eq, why, number(b, SPIN_GONE)));
+  late_tell(&w->late, &gone, index);
 }
 
 static val name_roles(phasing *p) {
@@ -258,6 +265,7 @@ bool pass_spin_roles(pass_ctx *c) {
   ir_region *body = phase_open(&p, c);
   if (!can_spin(&p) || !phase_split(&p)) return false;
   spinner w = {.p = &p, .stop = pass_scratch(&p.top, IR_SPACE_SMEM, IR_I32, &(ir_shape){0}, STR("stop"))};
+  w.late = late_begin(&p);
   tell_roles(c, p.role_count, c->target->polls);
   ir_region **texts = ARENA_ARRAY(p.arena, ir_region *, p.role_count);
   for (uint32_t i = 0; i < p.role_count; i++) write_role(&w, &p.roles[i]);

@@ -17,6 +17,7 @@ static kiln_str unit_name(const phasing *p, const role *r) {
 static uint32_t value_count(const ir_log_wait *wait) {
   switch (wait->says) {
     case IR_LOG_WAITS: return 3;
+    case IR_LOG_LATE: return 2;
     case IR_LOG_BREAKS: return 4;
     case IR_LOG_OUTSIDE: return wait->rank;
     default: return 0;
