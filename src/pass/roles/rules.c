@@ -172,7 +172,7 @@ static void tell_elements(phasing *p, ir_builder *b, const tally *t, const endin
   expand_loop loop = expand_loop_begin(&within, ir_scalar_i32(b, 0), ir_scalar_i32(b, t->count), NULL, 0);
   val rule = tally_pick(&within, e->rule, loop.index);
   ir_builder broken = phase_when(&within, ir_map2(&within, IR_gt, rule, ir_scalar_i32(&within, 0)));
-  const val have = tally_pick(&broken, e->have, loop.index), want = tally_pick(&broken, e->want, loop.index);
+  val have = tally_pick(&broken, e->have, loop.index), want = tally_pick(&broken, e->want, loop.index);
   tell_record(&broken, ir_full(&broken, IR_U32, NULL, ending_of(p, t)), (val[]){loop.index, have, want, rule}, 4);
   expand_loop_end(&within, &loop, NULL, NULL, 0);
 }
