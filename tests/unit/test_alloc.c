@@ -22,10 +22,7 @@ static alloc_item smem(uint32_t serial, uint64_t size, uint32_t first, uint32_t 
 
 /* Places and checks what must always hold; the report's one use goes to *use. */
 static void place(alloc_item *items, uint32_t count, alloc_use *use) {
-  arena a;
-  jmp_buf out;
-  arena_init(&a, mem_default(), 0);
-  assert_true(ARENA_GUARD(&a, out));
+  UNIT_ARENA(a);
   machine m = gpu();
   alloc_report report;
   uint32_t culprit;
@@ -81,10 +78,7 @@ static void alignment_is_kept(void **state) {
 
 static void wrong_requests_name_the_item(void **state) {
   (void)state;
-  arena a;
-  jmp_buf out;
-  arena_init(&a, mem_default(), 0);
-  assert_true(ARENA_GUARD(&a, out));
+  UNIT_ARENA(a);
   machine m = gpu();
   alloc_report report;
   uint32_t culprit;
@@ -100,10 +94,7 @@ static void wrong_requests_name_the_item(void **state) {
 
 static void copies_of_a_space_are_packed_apart(void **state) {
   (void)state;
-  arena a;
-  jmp_buf out;
-  arena_init(&a, mem_default(), 0);
-  assert_true(ARENA_GUARD(&a, out));
+  UNIT_ARENA(a);
   machine m = gpu();
   alloc_item items[] = {smem(0, 64, 0, 9), smem(1, 32, 0, 9), smem(0, 128, 0, 9)};
   items[1].key.owner = 3;
@@ -126,10 +117,7 @@ static void copies_of_a_space_are_packed_apart(void **state) {
 
 static void placements_explain_themselves(void **state) {
   (void)state;
-  arena a;
-  jmp_buf out;
-  arena_init(&a, mem_default(), 0);
-  assert_true(ARENA_GUARD(&a, out));
+  UNIT_ARENA(a);
   alloc_item items[] = {smem(0, 1024, 0, 9), smem(1, 512, 3, 9)};
   items[0].name = STR("acc");
   alloc_use use;
@@ -234,10 +222,7 @@ static void very_many_items_do_not_overlap(void **state) {
       items[i] = smem(i, random_below(&r, 64), first, first + random_below(&r, longest));
       items[i].align = 8;
     }
-    arena a;
-    jmp_buf out;
-    arena_init(&a, mem_default(), 0);
-    assert_true(ARENA_GUARD(&a, out));
+    UNIT_ARENA(a);
     machine m = gpu();
     alloc_report report;
     uint32_t culprit;

@@ -1,10 +1,6 @@
 /* Linear maps over bits against brute force over every index. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "unit.h"
 
-#include <cmocka.h>
 #include <string.h>
 
 #include "ir/linear.h"
@@ -121,10 +117,7 @@ static void convert_finds_the_holder(void **unused) {
 
 static void prints(void **unused) {
   (void)unused;
-  arena a;
-  jmp_buf out;
-  arena_init(&a, mem_default(), 0);
-  assert_true(ARENA_GUARD(&a, out));
+  UNIT_ARENA(a);
   layout l = layout_stream((const int64_t[]){2, 8}, 2, 1, 2);
   text printed = text_new(&a);
   layout_print(&printed, &l);

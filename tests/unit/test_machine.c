@@ -140,10 +140,7 @@ static void owners_follow_the_space(void **state) {
 }
 
 static void assert_printed(const machine *m, unit_id u, const char *expected) {
-  arena a;
-  jmp_buf out;
-  arena_init(&a, mem_default(), 0);
-  assert_true(ARENA_GUARD(&a, out));
+  UNIT_ARENA(a);
   text t = text_new(&a);
   unit_print(m, u, &t);
   assert_true(str_is(text_str(&t), expected));

@@ -244,10 +244,7 @@ static void passes_keep_what_random_kernels_mean(void **state) {
   (void)state;
   random_state r = random_start("passes");
   for (int i = 0; i < KERNELS; i++) {
-    arena a;
-    jmp_buf out;
-    arena_init(&a, mem_default(), 0);
-    assert_true(ARENA_GUARD(&a, out));
+    UNIT_ARENA(a);
     one_kernel(&a, &r);
     arena_finish(&a);
   }

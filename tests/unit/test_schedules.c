@@ -13,10 +13,7 @@
 static void guides_are_read_as_they_are_printed(void **state) {
   (void)state;
   const char *const texts[] = {"-", "3", "3x2,4,3.1,L7x3,4294967", "0x100,1", "12.16777215"};
-  arena a;
-  jmp_buf out;
-  arena_init(&a, mem_default(), 0);
-  assert_true(ARENA_GUARD(&a, out));
+  UNIT_ARENA(a);
   for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
     guide g = {.mem = mem_default()};
     text printed = text_new(&a);

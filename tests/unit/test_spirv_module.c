@@ -1,10 +1,6 @@
 /* Modules written by hand through spirv/module.h validate, deduplicate and carry what was asked for. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "unit.h"
 
-#include <cmocka.h>
 #include <string.h>
 
 #include "spirv/check.h"
@@ -12,17 +8,16 @@
 #include "spirv/profile.h"
 
 typedef struct fixture {
-  arena arena;
-  jmp_buf out;
   spv_module module;
   spv_id data, index; /* the buffer, the invocation's index */
   spv_id function;
 } fixture;
 
 /* A compute shader up to its first instruction: a buffer of u32 and the local index. */
-static void begin(fixture *f) {
+static fixture begin(arena *a) {
+  fixture made = {0}, *f = &made;
   spv_module *m = &f->module;
-  spv_module_init(m, &f->arena, true);
+  spv_module_init(m, a, true);
   spv_id u32 = spv_type_int(m, 32, false), none = spv_type_void(m);
   f->data = spv_variable(m, SpvStorageClassStorageBuffer, spv_type_buffer(m, u32, 4));
   spv_decorate(m, f->data, SpvDecorationDescriptorSet, SPV_LIST(0));
@@ -35,12 +30,20 @@ static void begin(fixture *f) {
   spv_mode(m, f->function, SpvExecutionModeLocalSize, SPV_LIST(8, 1, 1));
   spv_function_enter(m);
   f->index = SPV(m, SpvOpLoad, u32, local);
+  return made;
 }
 
 static spv_words finish(fixture *f) {
   spv_return(&f->module);
   spv_function_end(&f->module);
   return spv_module_finish(&f->module);
+}
+
+static spv_words finish_valid(arena *a, fixture *f) {
+  spv_words words = finish(f);
+  kiln_str message;
+  if (!spv_check(a, words.data, words.count, &message)) fail_msg("%.*s", STR_FMT(message));
+  return words;
 }
 
 static spv_id element(fixture *f, spv_id index) {
@@ -51,10 +54,8 @@ static spv_id element(fixture *f, spv_id index) {
 
 static void loops_and_branches(void **unused) {
   (void)unused;
-  fixture f;
-  arena_init(&f.arena, mem_default(), 0);
-  assert_true(ARENA_GUARD(&f.arena, f.out));
-  begin(&f);
+  UNIT_ARENA(a);
+  fixture f = begin(&a);
   spv_module *m = &f.module;
   spv_id u32 = spv_type_int(m, 32, false), f32 = spv_type_float(m, 32), boolean = spv_type_bool(m);
   spv_loop loop = spv_loop_begin(m);
@@ -69,20 +70,16 @@ static void loops_and_branches(void **unused) {
   const spv_id next[] = {SPV(m, SpvOpIAdd, u32, i, spv_const_u32(m, 1)), SPV(m, SpvOpFAdd, f32, sum, add)};
   spv_loop_end(m, &loop, next, 2);
   SPV_DO(m, SpvOpStore, element(&f, f.index), SPV(m, SpvOpBitcast, u32, sum));
-  spv_words words = finish(&f);
-  kiln_str message;
-  if (!spv_check(&f.arena, words.data, words.count, &message)) fail_msg("%.*s", STR_FMT(message));
-  kiln_str listing = spv_disassemble(&f.arena, words.data, words.count);
-  assert_non_null(strstr(str_copy(&f.arena, listing).data, "%data = OpVariable"));
-  arena_finish(&f.arena);
+  spv_words words = finish_valid(&a, &f);
+  kiln_str listing = spv_disassemble(&a, words.data, words.count);
+  assert_non_null(strstr(str_copy(&a, listing).data, "%data = OpVariable"));
+  arena_finish(&a);
 }
 
 static void one_id_for_equal_things(void **unused) {
   (void)unused;
-  fixture f;
-  arena_init(&f.arena, mem_default(), 0);
-  assert_true(ARENA_GUARD(&f.arena, f.out));
-  begin(&f);
+  UNIT_ARENA(a);
+  fixture f = begin(&a);
   spv_module *m = &f.module;
   spv_id u32 = spv_type_int(m, 32, false);
   assert_int_equal(spv_const_u32(m, 7), spv_const_u32(m, 7));
@@ -95,25 +92,21 @@ static void one_id_for_equal_things(void **unused) {
   size_t before = m->sections[SPV_CAPABILITIES].count;
   spv_capability(m, SpvCapabilityGroupNonUniform);
   assert_int_equal(m->sections[SPV_CAPABILITIES].count, before);
-  spv_words words = finish(&f);
-  kiln_str message;
-  if (!spv_check(&f.arena, words.data, words.count, &message)) fail_msg("%.*s", STR_FMT(message));
-  arena_finish(&f.arena);
+  finish_valid(&a, &f);
+  arena_finish(&a);
 }
 
 static void wrong_modules_are_told(void **unused) {
   (void)unused;
-  fixture f;
-  arena_init(&f.arena, mem_default(), 0);
-  assert_true(ARENA_GUARD(&f.arena, f.out));
-  begin(&f);
+  UNIT_ARENA(a);
+  fixture f = begin(&a);
   SPV_DO(&f.module, SpvOpStore, element(&f, f.index), spv_const_f32(&f.module, 1)); /* a float where a u32 belongs */
   spv_words words = finish(&f);
   kiln_str message = {0};
-  assert_false(spv_check(&f.arena, words.data, words.count, &message));
+  assert_false(spv_check(&a, words.data, words.count, &message));
   assert_true(message.size > 10);
-  assert_int_equal(spv_disassemble(&f.arena, words.data, 3).size, 0);
-  arena_finish(&f.arena);
+  assert_int_equal(spv_disassemble(&a, words.data, 3).size, 0);
+  arena_finish(&a);
 }
 
 static void profiles_are_found(void **unused) {

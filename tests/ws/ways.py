@@ -15,8 +15,7 @@ Places: rounds, device (the one that the loader finds), and NAME or NAMEWIDTH fo
 $KILN_DRIVERS_DIR, and WIDTH is the number of lanes that lavapipe is to have. spun-ORDER is the text that pass
 spin_roles leaves, run by the host's crew, checkers on, in one of its orders of units (fair ones, and `starve`).
 spun-explored is that text in all orders, where there are few: nobody tells of a fault in any of them, or, where a rule
-is broken, somebody does in some. words is the same kernel as valid SPIR-V for a GPU,
-which is not run.
+is broken, somebody does in some. words is the same kernel as valid SPIR-V for a GPU, which is not run.
 """
 
 from __future__ import annotations
@@ -38,7 +37,8 @@ from suite import Case, cases_of, inputs, outputs  # noqa: E402
 
 PATIENCE = 60  # seconds
 REFUSALS = (3209,)  # no_way_to_run
-TOLD = {"deadlock", "divergent_barrier", "out_of_bounds", "over_arrival", "semaphore_leak"}  # faults that roles report in rounds
+# Faults that roles report.
+TOLD = {"deadlock", "divergent_barrier", "out_of_bounds", "over_arrival", "semaphore_leak"}
 OF_ORDER = re.compile(r"\b(arrive|wait|test|signal|count) \w+ reaches outside")  # a barrier or semaphore that is none
 # The texts that the host runs: for which profile, in which way, behind which pass.
 TEXTS = {"rounds": ("lavapipe8", "", "phase_roles"), "spun": ("gpu32", "spin", "spin_roles")}
