@@ -31,8 +31,9 @@ typedef struct kiln_host_desc {
   void *progress_user;
   void (*print)(void *user, const char *line, size_t size); /* what kernels print; one call at a time; may be NULL */
   void *print_user;
-  kiln_order order;          /* of units that order themselves */
-  kiln_timing timing;        /* of their copies and products; those of a run without checks are eager */
+  kiln_order order;   /* of units that order themselves */
+  kiln_timing timing; /* of their copies and products; those of a run without checks are eager */
+  uint32_t resident;  /* blocks that a machine has room for at a time: more clusters wait to start; 0: any number */
   uint32_t longest_schedule; /* most steps of a schedule that is explored; 0: 4096 */
 } kiln_host_desc;
 

@@ -129,6 +129,7 @@ class Request(ctypes.Structure):
         ("timing", c_int),
         ("exhaustive", c_uint64),
         ("longest", c_uint32),
+        ("resident", c_uint32),
         ("trace", c_char_p),
         ("svg", c_char_p),
         ("sizes", POINTER(Size)),

@@ -21,6 +21,7 @@ class Checks(TypedDict, total=False):
     copies: when copies and products in flight move on: "by-seed", "eager", "late" or "random".
     exhaustive: True for all schedules of a kernel whose units order themselves, 10,000 at most, or so many at most.
     steps: most steps of a schedule that is explored; 4096 unless given.
+    resident: blocks that there is room for at a time, without `check` too; any number unless given.
     trace: a file that gets what every unit did, for ui.perfetto.dev; each launch writes it anew.
     svg: the same, drawn.
     """
@@ -29,6 +30,7 @@ class Checks(TypedDict, total=False):
     copies: str
     exhaustive: bool | int
     steps: int
+    resident: int
     trace: str | os.PathLike[str] | None
     svg: str | os.PathLike[str] | None
 
@@ -43,6 +45,7 @@ class Settings(NamedTuple):
     timing: int = 0
     exhaustive: int = 0
     longest: int = 0
+    resident: int = 0
     trace: bytes | None = None
     svg: bytes | None = None
 
@@ -88,17 +91,19 @@ def request_settings(on: str, check: bool, seed: int | None, checks: Checks | No
         raise ValueError(f"on={on!r}: expected 'host', 'vulkan' or 'vulkan:' and an index or a part of a device's name")
     if check and on != "host":
         raise ValueError(f"check=True runs on the host only, not on {on!r}")
+    if checks.get("resident") and on != "host":
+        raise ValueError(f"resident= is for the host only, not for {on!r}")
     unknown = [name for name in checks if name not in Checks.__annotations__]
     if unknown:
         raise TypeError(f"unknown argument {unknown[0]!r}; of checks there are {', '.join(Checks.__annotations__)}")
-    if checks and not check:
-        raise ValueError(f"{next(iter(checks))}= is about checks: it needs check=True")
+    if not check and (about := [name for name in checks if name != "resident"]):
+        raise ValueError(f"{about[0]}= is about checks: it needs check=True")
     number = int(seed or 0) & 0xFFFFFFFFFFFFFFFF
     order = _choice("schedule", checks.get("schedule", ORDERS[0]), ORDERS)
     timing = _choice("copies", checks.get("copies", TIMINGS[0]), TIMINGS)
     limit = _limit(checks.get("exhaustive", False))
-    longest = min(max(int(checks.get("steps", 0)), 0), 2**31 - 1)
-    return Settings(on.encode(), bool(check), number, order, timing, limit, longest, *_files(checks))
+    longest, resident = (min(max(int(checks.get(name, 0)), 0), 2**31 - 1) for name in ("steps", "resident"))
+    return Settings(on.encode(), bool(check), number, order, timing, limit, longest, resident, *_files(checks))
 
 
 def _choice(name: str, value: str, among: tuple[str, ...]) -> int:

@@ -111,7 +111,7 @@ static bool is_for(const ready *r, const kiln_request *request, uint64_t shapes)
   const kiln_request *own = &r->request;
   return own->kernel == request->kernel && r->shapes == shapes && own->check == request->check &&
          own->seed == request->seed && own->order == request->order && own->timing == request->timing &&
-         own->longest == request->longest;
+         own->longest == request->longest && own->resident == request->resident;
 }
 
 static ready *find(kiln_seat *seat, const kiln_request *request, uint64_t shapes) {
@@ -197,6 +197,7 @@ static kiln_result prepare_host(kiln_seat *seat, const kiln_request *request, re
                                .order = request->order,
                                .timing = request->timing,
                                .longest_schedule = request->longest,
+                               .resident = request->resident,
                                .print = print};
   return kiln_host_prepare(seat->context, request->kernel, &desc, request->arrays, request->array_count, &out->plan);
 }

@@ -19,6 +19,7 @@ typedef struct kiln_request {
   kiln_timing timing;
   uint64_t exhaustive;     /* all schedules, so many at most; 0: one, by seed, order and timing */
   uint32_t longest;        /* steps of a schedule then; 0: as many as usual */
+  uint32_t resident;       /* blocks at a time, checking or not; 0: any number */
   const char *trace, *svg; /* files to draw into; NULL: none */
   const kiln_size *sizes;
   size_t size_count;

@@ -1,4 +1,4 @@
-"""Clusters that ask for the work of others which have not started: here all start, and no request is granted."""
+"""Clusters that ask for the work of others which have not started: of those that there is no room for at first."""
 
 import functools
 
@@ -43,6 +43,34 @@ def test_each_cluster_does_its_own_work(grid, threads, cluster):
     assert (np.asarray(done) == 1).all()
 
 
+def test_one_cluster_does_all():
+    done = np.asarray(kp.run(scheduled((2, 3)), check=True, resident=1))
+    assert sorted(done.flat) == [1, 2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize(("cluster", "resident"), [(None, 2), (2, 4), (2, 3)])
+def test_work_is_done_once_by_those_that_there_is_room_for(cluster, resident):
+    done = np.asarray(kp.run(scheduled((5,), 2, cluster), check=True, resident=resident)).reshape(5, -1)
+    assert (done == done[:, :1]).all()
+    assert (done[:, 0] == 1).sum() == max(1, resident // (cluster or 1))
+
+
+def test_clusters_that_wait_for_others_without_room():
+    """Each tells the next, and the first waits for the last."""
+
+    def body(o):
+        tokens = pl.get_global(plgpu.SemaphoreType.REGULAR)
+        place = jax.lax.axis_index("g")
+        pl.when(place == 0)(lambda: pl.semaphore_wait(tokens))
+        pl.when(place == 2)(lambda: pl.semaphore_signal(tokens))
+        o[place] = place
+
+    call = kernel(body, array(3, dtype=I32), grid=(3,), grid_names=("g",))
+    assert (np.asarray(kp.run(call, check=True, resident=2)) == np.arange(3)).all()
+    with pytest.raises(kiln.Fault, match="deadlock"):
+        kp.run(call, check=True, resident=1)
+
+
 def request(arrivals=1, waits=1, requests=1, reads=True):
     """A request by one thread; it looks at the answer once it is there."""
 
@@ -69,8 +97,9 @@ def test_a_request_is_answered(make):
         ({"waits": 2}, "deadlock"),
         ({"arrivals": 2}, "deadlock"),
         ({"requests": 0}, "deadlock"),
-        ({"requests": 2, "waits": 0}, "over_arrival"),
-        ({"requests": 3, "arrivals": 2}, "over_arrival"),
+        ({"requests": 2, "waits": 0}, "race"),
+        ({"requests": 3, "arrivals": 2}, "race"),
+        ({"waits": 0}, "race"),
     ],
 )
 def test_faulty_requests(how, fault):

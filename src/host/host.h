@@ -342,7 +342,7 @@ struct kiln_host_plan {
   uint64_t seed, step_limit, memory_limit;
   kiln_order order;
   kiln_timing timing;
-  uint32_t longest_schedule;
+  uint32_t longest_schedule, resident;
   const struct chooser *by; /* of each step of a launch; NULL: the seed chooses */
   arena explored;           /* what the last exploration tells */
   void (*progress)(void *user, double fraction);

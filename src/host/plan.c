@@ -14,6 +14,7 @@ static void apply_desc(kiln_host_plan *plan, const kiln_host_desc *desc) {
   plan->order = desc->order;
   plan->timing = desc->timing;
   plan->longest_schedule = desc->longest_schedule;
+  plan->resident = desc->resident;
   plan->step_limit = desc->step_limit;
   plan->memory_limit = desc->memory_limit ? desc->memory_limit : default_memory;
   plan->progress = desc->progress;

@@ -46,7 +46,7 @@ static bool is_swapped(race *r, const race_mark *earlier, const race_mark *later
  * heard of the operation: then it is the units that are not ordered. */
 static race_edge after_op(race *r, const race_mark *first, const race_mark *second) {
   race_edge edge = race_kind_rows[first->kind].unawaited;
-  bool by_barrier = edge == RACE_EDGE_ARRIVAL || edge == RACE_EDGE_COMMIT_MMA;
+  bool by_barrier = edge == RACE_EDGE_ARRIVAL || edge == RACE_EDGE_CLAIM || edge == RACE_EDGE_COMMIT_MMA;
   return by_barrier || heard_of(r, second, first->op) ? edge : RACE_EDGE_ORDER;
 }
 

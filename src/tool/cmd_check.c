@@ -145,7 +145,7 @@ static bool read_wish(tool *t, check_wish *wish) {
   wish->choices = args_value(t, "--replay");
   wish->may_stop = !args_has(t, "--schedules") && !args_has(t, "--seed") && !args_has(t, "--schedule") &&
                    !args_has(t, "--copies") && !args_has(t, "--trace") && !args_has(t, "--svg");
-  return execute_read_memory(t, &wish->first) && args_number(t, "--seed", 0, UINT64_MAX, 0, &wish->first.seed) &&
+  return execute_read_room(t, &wish->first) && args_number(t, "--seed", 0, UINT64_MAX, 0, &wish->first.seed) &&
          args_number(t, "--schedules", 1, UINT32_MAX, SCHEDULES_BY_DEFAULT, &wish->schedules) &&
          args_number(t, "--exhaustive", 1, UINT64_MAX, args_has(t, "--exhaustive") ? LIMIT_BY_DEFAULT : 0,
                      &wish->limit) &&
@@ -187,6 +187,7 @@ static const option options[] = {
     {"--replay", 0, OPTION_VALUE, false, "CHOICES", "the schedule that a report of --exhaustive gives"},
     SET_OPTION,
     MEMORY_OPTION,
+    RESIDENT_OPTION,
     {"--trace", 0, OPTION_VALUE, false, "OUT.json", "what every unit did, in simulated time, for ui.perfetto.dev"},
     {"--svg", 0, OPTION_VALUE, false, "OUT.svg", "the same, drawn"},
     {"--json", 0, OPTION_FLAG, false, "", "print one JSON object"},

@@ -151,7 +151,7 @@ static kiln_result check_target(tool *t, const run_state *s, const char *on) {
 static bool read_wish(tool *t, run_state *s) {
   uint64_t repeats;
   s->wish.check = args_has(t, "--check");
-  if (!execute_read_memory(t, &s->wish) || !execute_read_order(t, &s->wish)) return false;
+  if (!execute_read_room(t, &s->wish) || !execute_read_order(t, &s->wish)) return false;
   if (!args_number(t, "--seed", 0, UINT64_MAX, 0, &s->wish.seed)) return false;
   if (!args_number(t, "--time", 1, REPEATS_MOST, args_has(t, "--time") ? REPEATS_BY_DEFAULT : 0, &repeats))
     return false;
@@ -194,6 +194,7 @@ static const option options[] = {
     {"--limit", 0, OPTION_VALUE, false, "SECONDS", "the longest time for one launch on a device (default 600)"},
     SET_OPTION,
     MEMORY_OPTION,
+    RESIDENT_OPTION,
     OUTPUT_OPTION,
     {"--time", 0, OPTION_MAYBE, false, "N", "report the median of N further runs (10)"},
     {"--tolerance", 0, OPTION_VALUE, false, "X", "what `--on all` allows, instead of the default below"},

@@ -47,8 +47,9 @@ bool execute_read_order(tool *t, run_wish *wish) {
   return args_choice(t, "--schedule", orders, sizeof orders / sizeof *orders, &wish->order);
 }
 
-bool execute_read_memory(tool *t, run_wish *wish) {
-  return args_number(t, "--memory", 1, UINT32_MAX, 0, &wish->memory);
+bool execute_read_room(tool *t, run_wish *wish) {
+  return args_number(t, "--memory", 1, UINT32_MAX, 0, &wish->memory) &&
+         args_number(t, "--resident", 1, UINT32_MAX, 0, &wish->resident);
 }
 
 /* Where JSON is asked for, standard output is for that alone. */
@@ -69,6 +70,7 @@ static kiln_result prepare(job *j, const run_wish *wish, progress *line, kiln_ar
                          .memory_limit = wish->memory << 20,
                          .order = (kiln_order)wish->order,
                          .timing = (kiln_timing)wish->timing,
+                         .resident = (uint32_t)wish->resident,
                          .longest_schedule = (uint32_t)wish->longest,
                          .progress = progress_show,
                          .progress_user = line,

@@ -10,6 +10,7 @@ typedef struct run_wish {
   bool check;
   uint64_t seed;
   uint64_t memory;           /* MiB; 0: the host's default */
+  uint64_t resident;         /* blocks at a time; 0: any number */
   uint32_t order, timing;    /* of kiln_order, kiln_timing */
   uint64_t longest;          /* steps of a schedule that is explored; 0: as many as usual */
   struct pictures *pictures; /* of the run; NULL: none are wanted */
@@ -21,8 +22,13 @@ typedef struct run_wish {
     "--schedule", 0, OPTION_VALUE, false, "NAME",                                 \
         "the order of units, as `kiln check --help` names them (default by-seed)" \
   }
-bool execute_read_order(tool *t, run_wish *wish);  /* of --schedule; false after a diagnostic */
-bool execute_read_memory(tool *t, run_wish *wish); /* of --memory; false after a diagnostic */
+#define RESIDENT_OPTION                                                                      \
+  {                                                                                          \
+    "--resident", 0, OPTION_VALUE, false, "N",                                               \
+        "blocks of a GPU's kernel that there is room for at a time on the host (any number)" \
+  }
+bool execute_read_order(tool *t, run_wish *wish); /* of --schedule; false after a diagnostic */
+bool execute_read_room(tool *t, run_wish *wish);  /* of --memory and --resident; likewise */
 
 /* Milliseconds by a clock that the run's caller sees. */
 double milliseconds_since(uint64_t start_ns);

@@ -37,11 +37,6 @@ GPU = {
         "mosaic_gpu_test.py::*::test_poison_buffers_nyi",
         "mosaic_gpu_test.py::*::test_collapsing_several_non_unit_tiled_dimensions_raises",
     ),
-    "wants clusters that wait for a free multiprocessor, whose work others take over: here all clusters run": (
-        "mosaic_gpu_test.py::*::test_cluster_launch_control[0-9]",
-        "mosaic_gpu_test.py::*::test_dynamic_work_scheduling_with_carry",
-        "mosaic_gpu_test.py::*::test_dynamic_work_scheduling[14]",
-    ),
     "lowers a kernel and does not run it": (
         "mosaic_gpu_test.py::*::test_async_copy_scales_to_tmem_warp_semantics_lowers_correctly",
     ),

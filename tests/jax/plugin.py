@@ -76,7 +76,8 @@ def pytest_configure(config: pytest.Config) -> None:
     from kiln.pallas import bridge
 
     stack = contextlib.ExitStack()
-    stack.enter_context(bridge.switched(request_settings(WANTED["on"], False, None)))
+    room = {"resident": pretend.MULTIPROCESSORS} if WANTED["gpu"] and WANTED["on"] == "host" else {}
+    stack.enter_context(bridge.switched(request_settings(WANTED["on"], False, None, room)))
     if WANTED["gpu"]:
         import meanings  # noqa: F401  (of code for NVIDIA's compiler)
 

@@ -17,6 +17,7 @@ from jax.extend import backend
 
 HOPPER, BLACKWELL = "9.0", "10.3"  # compute capabilities
 CUDA = 13000  # as its libraries write version 13.0
+MULTIPROCESSORS = 132  # of an H100; JAX's tests ask for so much shared memory that one has room for one block
 CORES = {"tpu": 1, "gpu": 8}  # few, so that kernels that start a block on each core stay small
 KINDS = {"tpu": "TPU7x", "gpu": "NVIDIA H100"}
 LIMITS = {"shared_memory_per_block_optin": 227 << 10, "compute_capability": HOPPER}
@@ -117,7 +118,7 @@ def every_gpu(devices: int) -> Iterator[None]:
         stack.enter_context(tests_hear("gpu"))
         stack.enter_context(mock.patch.object(jtu, "is_running_under_pytest", lambda: devices == 1))
         stack.enter_context(mock.patch.object(jtu.CudaArchSpecificTest, "skip_unless_tcgen05", lambda test: None))
-        for name, limit in {"core_count": 132, **LIMITS}.items():
+        for name, limit in {"core_count": MULTIPROCESSORS, **LIMITS}.items():
             stack.enter_context(mock.patch.object(type(jax.devices()[0]), name, limit, create=True))
         stack.enter_context(mock.patch.object(backend, "get_default_device", lambda: device("gpu")))
         stack.enter_context(mock.patch.object(lib, "cuda_versions", _cuda_versions()))

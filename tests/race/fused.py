@@ -23,6 +23,8 @@ import suite
 # Kernels that depend on data or on who comes first, and what the pass says of them.
 DECLINED = {
     "branch_semaphore": "depends on data",
+    "claims": "depends on data",
+    "cluster_claims": "depends on data",
     "data_dependent": "depends on data",
     "waiting_loop": "who comes first",
     "work_counter": "depends on data",

@@ -7,6 +7,7 @@ Every *.kiln beside this file is a correct kernel with directives in its comment
 
     //# vary N 1 3 8             the kernel stands for three: $N is each of these
     //# twin NAME FAULT: EDIT    what `kiln check` must find once the text is edited: A|B is one of the two, by schedule
+    //# with --resident 2        how it is checked
     ...  //= store               a line's name, for edits
 
 An EDIT is `drop LINE`, `move LINE before LINE` (or `after`), `swap LINE LINE` or `replace LINE => TEXT`; several are
@@ -49,6 +50,7 @@ class Case:
     name: str
     text: str
     fault: str
+    options: tuple[str, ...] = ()  # of `kiln check` and `kiln run`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,18 +90,20 @@ def edited(lines: list[str], edit: str) -> list[str]:
     return lines
 
 
-def read(path: pathlib.Path) -> tuple[list[str], dict[str, list[str]], list[Twin]]:
-    """The kernel's lines, how it varies, and its twins."""
-    lines, vary, twins = [], {}, []
+def read(path: pathlib.Path) -> tuple[list[str], dict[str, list[str]], list[Twin], tuple[str, ...]]:
+    """The kernel's lines, how it varies, its twins, and how it is checked."""
+    lines, vary, twins, options = [], {}, [], ()
     for line in path.read_text().splitlines():
         if match := re.match(r"//# vary (\w+) (.*)", line):
             vary[match[1]] = match[2].split()
         elif match := re.match(r"//# twin (\w+) ([\w|]+): (.*)", line):
             edits, _, where = match[3].partition("   where ")
             twins.append(Twin(match[1], match[2], edits.split("; "), where))
+        elif match := re.match(r"//# with (.*)", line):
+            options = tuple(match[1].split())
         else:
             lines.append(line)
-    return lines, vary, twins
+    return lines, vary, twins, options
 
 
 def variations(vary: dict[str, list[str]]) -> list[dict[str, str]]:
@@ -129,7 +133,7 @@ def mutants(name: str, text: str) -> list[Case]:
     cases = []
     lines = text.splitlines()
     for i, line in enumerate(lines):
-        if line.startswith("//") or re.search(r"\b(scratch|copy|mma)\b", line):
+        if line.startswith("//") or re.search(r"\b(scratch|copy|mma|claim)\b", line):
             continue
         for k, match in enumerate(ORDERING.finditer(line)):
             mutant = f"{name}.without_{i + 1}_{k}"
@@ -141,7 +145,7 @@ def mutants(name: str, text: str) -> list[Case]:
 
 def cases_of(path: pathlib.Path, with_mutants: bool) -> list[Case]:
     """All that a file stands for."""
-    lines, vary, twins = read(path)
+    lines, vary, twins, options = read(path)
     cases = []
     for values in variations(vary):
         label = ".".join([path.stem, *(f"{name}{value}" for name, value in values.items())])
@@ -156,7 +160,7 @@ def cases_of(path: pathlib.Path, with_mutants: bool) -> list[Case]:
             cases.append(Case(f"{label}.{twin.name}", filled(broken, values), twin.fault))
         if with_mutants:
             cases += mutants(label, text)
-    return cases
+    return [dataclasses.replace(case, options=options) for case in cases]
 
 
 def inputs(text: str) -> list[str]:
@@ -183,7 +187,7 @@ def run(kiln: str, case: Case, limit: int) -> tuple[Case, str, str]:
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / f"{case.name}.kiln"
         path.write_text(case.text)
-        command = [kiln, "check", str(path), *inputs(case.text), "--json"]
+        command = [kiln, "check", str(path), *inputs(case.text), "--json", *case.options]
         command += [f"--exhaustive={limit}"] if limit else []
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)

@@ -204,7 +204,7 @@ class Trace(CommandTest):
         for path in sorted((HERE.parent / "race").glob("*.kiln")):
             for case in suite.cases_of(path, with_mutants=False)[::7]:
                 fault = case.fault.split("|")[0]
-                trace = self.trace(case.text, *suite.inputs(case.text), code=3 if fault else 0)
+                trace = self.trace(case.text, *suite.inputs(case.text), *case.options, code=3 if fault else 0)
                 marks = {e["name"] for e in trace["traceEvents"] if e["ph"] == "i"}
                 self.assertEqual(bool(marks), bool(fault), case.name)
 

@@ -136,7 +136,7 @@ static void every_row_has_its_words(void **state) {
 static void views_are_those_of_the_table(void **state) {
   (void)state;
   static const race_kind async[] = {RACE_COPY_IN_STORE,  RACE_COPY_OUT_LOAD, RACE_COPY_OUT_STORE, RACE_COPY_OUT_UPDATE,
-                                    RACE_COPY_TMEM_LOAD, RACE_MMA_LOAD_SMEM, RACE_WGMMA_LOAD};
+                                    RACE_COPY_TMEM_LOAD, RACE_MMA_LOAD_SMEM, RACE_WGMMA_LOAD,     RACE_CLAIM_STORE};
   uint32_t count = 0;
   for (race_kind kind = 0; kind < RACE_KINDS; kind++) count += race_kind_is_async(kind);
   assert_int_equal(count, sizeof async / sizeof *async);

@@ -81,9 +81,29 @@ host_unit *crew_new_member(crew *c) {
   return unit;
 }
 
+/* Which clusters there are left is what both those that end and those that claim one decide. */
+static void tell_clusters(crew *c) {
+  if (c->resident > 0) crew_tell(c, (choice_touch){.kind = CHOICE_ATOMIC, .object = crew_object(0, CHOICE_ATOMIC)});
+}
+
+static uint64_t next_cluster(const crew *c) { return sched_place(c->plan->seed, c->clusters, c->next); }
+
+int32_t crew_take_cluster(crew *c, const host_unit *unit) {
+  const machine *m = &c->plan->machine;
+  const uint64_t own = unit_ordinal(m, unit_above(m, unit->id, DEPTH_GPU_CLUSTER)), points = c->plan->points;
+  tell_clusters(c);
+  if (c->resident == 0 || c->next == c->end || next_cluster(c) / points != own / points) return -1;
+  const uint64_t which = next_cluster(c);
+  c->next++;
+  atomic_fetch_add(&c->launch->done, 1);
+  return (int32_t)(which % points);
+}
+
 /* Puts the next cluster of the launch where another has ended, or where none was yet. */
 static bool start_cluster(crew *c, crew_cluster *place) {
-  const uint64_t which = sched_place(c->plan->seed, c->clusters, c->next++);
+  const uint64_t which = next_cluster(c);
+  tell_clusters(c);
+  c->next++;
   const unit_id first = (unit_id)(which * c->cluster_units);
   place->left = c->cluster_units;
   c->alive += c->cluster_units;
@@ -128,6 +148,7 @@ static crew_cluster *new_place(crew *c) {
 static bool join_cluster(crew *c) {
   if (c->next == c->end || c->launch->stop) return false;
   crew_cluster *place = free_place(c);
+  if (!place && c->resident > 0 && c->places == c->resident) return false;
   if (!place && c->places > 0 && (c->places + 1) * cluster_bytes(c) > c->plan->memory_limit) return false;
   if (!place) place = new_place(c);
   if (place && start_cluster(c, place)) return true;

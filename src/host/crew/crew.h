@@ -23,7 +23,10 @@
 #include "model/team.h"
 #include "race/race.h"
 
-enum { CREW_SYNC_BYTES = 4 }; /* of a barrier or semaphore in its box; what it really is lies elsewhere */
+enum {
+  CREW_SYNC_BYTES = 4,  /* of a barrier or semaphore in its box; what it really is lies elsewhere */
+  CREW_CLAIM_PARTS = 2, /* of the arrival of a claim: the answer, and the block's own asking */
+};
 
 /* Units in the order in which they came. */
 typedef struct crew_line {
@@ -76,7 +79,7 @@ typedef struct crew_part {
   crew_element arrival;
 } crew_part;
 
-typedef enum crew_task_kind { CREW_COPY, CREW_PRODUCT, CREW_ARRIVAL } crew_task_kind;
+typedef enum crew_task_kind { CREW_COPY, CREW_PRODUCT, CREW_ARRIVAL, CREW_CLAIM } crew_task_kind;
 
 typedef struct crew_task {
   struct crew_task *next; /* in order of issue */
@@ -150,6 +153,7 @@ typedef struct crew {
   uint32_t places, cluster_units;
   uint64_t clusters;            /* in the launch */
   uint64_t next, end;           /* of those that are this crew's to start */
+  uint32_t resident;            /* side by side at most; 0: any number */
   uint64_t alive;               /* units that have not ended */
   uint64_t idle;                /* turns since something moved on */
   crew_line for_memory;         /* who waits until another block has its memory */
@@ -179,6 +183,8 @@ void crew_begin(host_unit *unit);                                               
 void crew_stand(host_unit *unit, crew_line *line, const ir_op *op);               /* it waits there */
 void crew_wake(crew *c, crew_line *line);                                         /* all who do go on */
 void crew_follow(crew *c, host_unit *unit, host_status status);                   /* what its last step came to */
+/* Takes one that has not started off the launch; its place in the grid, or -1 when there is none for that unit. */
+int32_t crew_take_cluster(crew *c, const host_unit *unit);
 
 /* crew_choose.c: runs whose every step is chosen from outside */
 void crew_run_chosen(crew *c);
@@ -229,13 +235,19 @@ void crew_finish_unit(crew *c, const host_unit *unit);        /* all that it has
 void crew_finish_block(crew *c, const alloc_block *block);    /* all that works on it */
 void crew_free_tasks(crew *c);
 
-/* copies.c, mma.c: what tasks do; `data` has task->bytes for each part */
+/* copies.c, mma.c, claim.c: what tasks do; `data` has task->bytes for each part */
 uint64_t crew_copy_bytes(const crew_task *task); /* that a part keeps between its reads and its writes */
 void crew_copy_read(const crew_task *task, crew_part *part, uint8_t *data);
 void crew_copy_write(const crew_task *task, const crew_part *part, uint8_t *data);
 void crew_side_combine(const crew_side *to, ir_code combine, uint8_t *data, uint8_t *spare); /* spare: as large */
 void crew_product_read(const crew_task *task, const crew_part *part, uint8_t *data);
 void crew_product_write(const crew_task *task, const crew_part *part, uint8_t *data);
+void crew_claim_read(const crew_task *task, const crew_part *part, uint8_t *data);
+void crew_claim_write(const crew_task *task, const crew_part *part, uint8_t *data);
+/* A task of several blocks, which are those along the axes of its op; the caller's is copied. */
+host_status crew_issue_in_blocks(host_unit *unit, const host_crew_op *what, crew_task *task, crew_queue_id queue);
+host_status crew_ask(host_unit *unit, const host_crew_op *what,
+                     const ir_op *op); /* of a claim: what its answer needs */
 host_status crew_commit_products(host_unit *unit, const host_crew_op *what, const ir_op *op);
 host_status crew_copy_to_blocks(host_unit *unit, const host_crew_op *what, const ir_op *op); /* to tensor memory */
 
@@ -250,6 +262,8 @@ void crew_carry_unwritten(const crew_side *to, uint8_t *unwritten);
 /* sync.c and others: the instructions */
 /* An arrival made in the element's block, by a unit or a task; neighbours may be reached. */
 sync_result crew_arrive_at(crew *c, const crew_element *at, unit_id unit, race_op *task);
+/* One part of an arrival, which comes with the last of so many; 0: it is all of one. */
+sync_result crew_arrive_in_parts(crew *c, const crew_element *at, unit_id unit, race_op *task, uint32_t whole);
 host_status crew_split(host_unit *unit, uint32_t begin, const host_instr *instr); /* warps.c */
 void crew_join(host_unit *part);                                                  /* it has ended */
 host_status crew_step(host_unit *unit, const host_instr *instr);

@@ -60,6 +60,7 @@ static bool is_seen(const crew *c, const host_unit *unit) {
     case HOST_COUNT:
     case HOST_PEER:
     case HOST_SPLIT:
+    case HOST_CLAIM:
     case HOST_END: return true;
     case HOST_COPY: return is_copy_seen(instr->source);
     case HOST_MMA: return instr->source->operands[0]->type.space == IR_SPACE_TMEM;

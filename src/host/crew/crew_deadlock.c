@@ -64,6 +64,7 @@ static const char *verb_of(const ir_op *op) {
     case IR_arrive: return "arrive at";
     case IR_signal: return "signal";
     case IR_copy: return "start a copy that arrives at";
+    case IR_claim: return "make a claim that arrives at";
     case IR_mma: return "start a product that arrives at";
     default: return "commit products that arrive at";
   }
@@ -184,7 +185,7 @@ static void look_outside(void *user, const host_unit *unit) {
 void crew_report_deadlock(crew *c) {
   bool outside = false;
   if (c->next < c->end) visit_all(c, look_outside, &outside);
-  if (outside) {
+  if (outside && c->resident == 0) {
     launch_pass_limit(
         c->launch, c->plan->kernel->loc,
         "all clusters that there is room for wait for others, which must run beside them: raise the limit "
@@ -196,6 +197,10 @@ void crew_report_deadlock(crew *c) {
   c->launch->stop = true;
   if (ARENA_GUARD(&r.arena, r.out)) {
     loc first = note_waits(&r);
+    if (outside)
+      report_note(&r, c->plan->kernel->loc,
+                  str_format(&r.arena, "%llu clusters have not started: no more than %u are resident at a time",
+                             (unsigned long long)(c->end - c->next), c->resident));
     diag_extra extra = {.notes = r.notes, .note_count = r.note_count, .seed = c->plan->seed};
     diag_report_with(c->plan->context->diags, DIAG_deadlock, first, &extra, (unsigned long long)c->alive,
                      (unsigned long long)(c->plan->machine.count[DEPTH_GPU_THREAD]), STR_FMT(c->plan->kernel->name));

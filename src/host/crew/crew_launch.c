@@ -14,6 +14,17 @@ bool crew_machine(kiln_host_plan *plan) {
 
 static uint64_t name_of(const void *item) { return ((const host_unit *)item)->id; }
 
+/* A cluster is there as a whole, or not at all. */
+static uint32_t resident_clusters(const kiln_host_plan *plan) {
+  const uint32_t clusters = plan->resident / plan->machine.size[DEPTH_GPU_BLOCK];
+  return plan->resident > 0 && clusters == 0 ? 1 : clusters;
+}
+
+static uint32_t side_by_side(const crew *c) {
+  if (c->resident > 0) return c->resident;
+  return c->by ? (uint32_t)c->clusters : ALIVE_AT_FIRST;
+}
+
 static bool open_crew(crew *c, launch *l) {
   kiln_host_plan *plan = l->plan;
   const alloc_heap_desc desc = {.poison = ALLOC_FILL, .shadow = plan->check, .total_limit = plan->memory_limit};
@@ -21,6 +32,7 @@ static bool open_crew(crew *c, launch *l) {
   *c = (crew){.plan = plan, .launch = l, .mem = plan->context->mem};
   c->clusters = m->count[DEPTH_GPU_CLUSTER];
   c->cluster_units = m->count[DEPTH_GPU_THREAD] / m->count[DEPTH_GPU_CLUSTER];
+  c->resident = resident_clusters(plan);
   c->heap = alloc_heap_create(c->mem, m, &desc);
   sched_queue_init(&c->queue, c->mem, plan->by ? KILN_ORDER_ROUND_ROBIN : plan->order, plan->seed, name_of);
   crew_race_open(c);
@@ -109,7 +121,7 @@ static void run_alone(launch *l) {
   if (!open_crew(&c, l)) launch_run_out(l);
   if (c.heap) {
     c.tells = true;
-    crew_run_clusters(&c, 0, c.clusters, c.by ? (uint32_t)c.clusters : ALIVE_AT_FIRST);
+    crew_run_clusters(&c, 0, c.clusters, side_by_side(&c));
   }
   close_crew(&c);
 }
@@ -117,7 +129,7 @@ static void run_alone(launch *l) {
 void crew_run(launch *l) {
   const kiln_host_plan *plan = l->plan;
   crew_set set = {.launch = l};
-  if (plan->check || plan->by || plan->points < 2 || plan->context->threads < 2 ||
+  if (plan->check || plan->by || plan->resident > 0 || plan->points < 2 || plan->context->threads < 2 ||
       plan->machine.count[DEPTH_GPU_DEVICE] > 1 || !ir_walk(plan->kernel->body, stays_apart, NULL))
     run_alone(l);
   else if (!run_on_threads(&set))

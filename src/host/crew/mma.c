@@ -133,6 +133,7 @@ static bool side_in(const host_unit *unit, uint32_t box, uint32_t block, crew_si
 /* The part of one block; `tile` is the left side when it is no ref. False while that block has not its memory. */
 static bool make_part(host_unit *unit, const host_crew_op *what, uint32_t block, const ir_op *op, crew_part *part) {
   if (!side_in(unit, what->to, block, &part->to)) return false;
+  if (op->code == IR_claim) return true;
   if (op->code == IR_mma && !side_in(unit, what->right, block, &part->right)) return false;
   if (what->from != HOST_NONE) return side_in(unit, what->from, block, &part->from);
   const ir_type *left = &op->operands[1]->type;
@@ -179,11 +180,12 @@ static host_status make_parts(host_unit *unit, const host_crew_op *what, crew_ta
 static uint64_t bytes_of(const crew_task *task) {
   if (task->kind == CREW_ARRIVAL) return 0;
   if (task->kind == CREW_COPY) return crew_copy_bytes(task);
+  if (task->kind == CREW_CLAIM) return crew_side_bytes(&task->parts->to);
   const sizes s = sizes_of(task->parts);
   return s.left + s.right + 2 * s.spare;
 }
 
-static host_status issue(host_unit *unit, const host_crew_op *what, crew_task *task, crew_queue_id queue) {
+host_status crew_issue_in_blocks(host_unit *unit, const host_crew_op *what, crew_task *task, crew_queue_id queue) {
   crew *c = unit->member->crew;
   task->part_count =
       crew_count_along(c, crew_block_index(unit), task->op->attrs->across, c->plan->machine.size[DEPTH_GPU_BLOCK]);
@@ -204,15 +206,15 @@ host_status crew_mma(host_unit *unit, const host_crew_op *what, const ir_op *op)
   crew_task task = {.kind = CREW_PRODUCT, .op = op, .lane = tensor ? crew_tensor_lane(unit) : unit->id};
   task.more = 2u * op->attrs->scaled + op->attrs->sparse;
   task.accumulates = what->condition == HOST_NONE || *unit->slot[what->condition] != 0;
-  return issue(unit, what, &task, tensor ? CREW_QUEUES : CREW_PRODUCTS);
+  return crew_issue_in_blocks(unit, what, &task, tensor ? CREW_QUEUES : CREW_PRODUCTS);
 }
 
 host_status crew_copy_to_blocks(host_unit *unit, const host_crew_op *what, const ir_op *op) {
   crew_task task = {.kind = CREW_COPY, .op = op, .lane = crew_tensor_lane(unit)};
-  return issue(unit, what, &task, CREW_QUEUES);
+  return crew_issue_in_blocks(unit, what, &task, CREW_QUEUES);
 }
 
 host_status crew_commit_products(host_unit *unit, const host_crew_op *what, const ir_op *op) {
   crew_task task = {.kind = CREW_ARRIVAL, .op = op, .lane = crew_tensor_lane(unit)};
-  return issue(unit, what, &task, CREW_QUEUES);
+  return crew_issue_in_blocks(unit, what, &task, CREW_QUEUES);
 }

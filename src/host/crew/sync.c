@@ -29,19 +29,24 @@ static void tell(crew *c, const crew_element *at, choice_touch touch) {
 
 /* ---- barriers ---- */
 
+/* What its waiters will learn from whoever arrives. */
+static void contribute(crew *c, const crew_element *at, unit_id unit, race_op *task, bool last) {
+  const uint64_t phase = crew_barrier(at)->phase;
+  tell(c, at, (choice_touch){.kind = CHOICE_ARRIVE, .begin = phase, .last = last});
+  if (c->race && task)
+    race_arrive_op(c->race, &crew_spot_of(at)->barrier, phase, task);
+  else if (c->race)
+    race_arrive(c->race, &crew_spot_of(at)->barrier, phase, unit);
+  if (c->plan->trace) trace_arrived(c->plan->trace, at, phase);
+}
+
 sync_result crew_arrive_at(crew *c, const crew_element *at, unit_id unit, race_op *task) {
   sync_result first_fault = sync_ready();
   crew_element there = *at;
   for (there.block = 0; there.block < at->sync->blocks; there.block++) {
     if (!cluster_barrier_reaches(&at->sync->barriers.desc, at->block, there.block)) continue;
     const uint64_t before = crew_barrier(&there)->phase;
-    const bool last = crew_barrier(&there)->arrived + 1 == crew_barrier(&there)->expected;
-    tell(c, &there, (choice_touch){.kind = CHOICE_ARRIVE, .begin = before, .last = last});
-    if (c->race && task)
-      race_arrive_op(c->race, &crew_spot_of(&there)->barrier, before, task);
-    else if (c->race)
-      race_arrive(c->race, &crew_spot_of(&there)->barrier, before, unit);
-    if (c->plan->trace) trace_arrived(c->plan->trace, &there, before);
+    contribute(c, &there, unit, task, crew_barrier(&there)->arrived + 1 == crew_barrier(&there)->expected);
     sync_result result = barrier_arrive(crew_barrier(&there));
     if (first_fault.state == SYNC_READY) first_fault = result;
     if (crew_barrier(&there)->phase == before) continue;
@@ -51,13 +56,29 @@ sync_result crew_arrive_at(crew *c, const crew_element *at, unit_id unit, race_o
   return first_fault;
 }
 
-host_status crew_arrive(host_unit *unit, const host_crew_op *what, const ir_op *op) {
+sync_result crew_arrive_in_parts(crew *c, const crew_element *at, unit_id unit, race_op *task, uint32_t whole) {
+  crew_spot *spot = crew_spot_of(at);
+  if (whole > 0 && ++spot->parts < whole) return contribute(c, at, unit, task, false), sync_ready();
+  if (whole > 0) spot->parts = 0;
+  return crew_arrive_at(c, at, unit, task);
+}
+
+static host_status arrive(host_unit *unit, const host_crew_op *what, const ir_op *op, uint32_t whole) {
   crew_element at;
   if (!crew_find(unit, what->sync, op, &at)) return HOST_FAILED;
   crew *c = unit->member->crew;
   const sync_result part = barrier_take_part(crew_barrier(&at), c->mem, &unit->plan->machine, unit->id);
   if (part.state != SYNC_READY) return follow(unit, part, &at, op);
-  return follow(unit, crew_arrive_at(c, &at, unit->id, NULL), &at, op);
+  return follow(unit, crew_arrive_in_parts(c, &at, unit->id, NULL, whole), &at, op);
+}
+
+host_status crew_arrive(host_unit *unit, const host_crew_op *what, const ir_op *op) {
+  return arrive(unit, what, op, 0);
+}
+
+host_status crew_claim(host_unit *unit, const host_crew_op *what, const ir_op *op) {
+  const host_status asked = crew_ask(unit, what, op);
+  return asked == HOST_RUNNING ? arrive(unit, what, op, CREW_CLAIM_PARTS) : asked;
 }
 
 /* The phase that the unit has waited for; of an open barrier later ones may be over, too. */

@@ -33,6 +33,8 @@ static void read_part(const crew_task *task, crew_part *part, uint8_t *data) {
     crew_copy_read(task, part, data);
   else if (task->kind == CREW_PRODUCT)
     crew_product_read(task, part, data);
+  else if (task->kind == CREW_CLAIM)
+    crew_claim_read(task, part, data);
 }
 
 static void write_part(const crew_task *task, const crew_part *part, uint8_t *data) {
@@ -40,25 +42,13 @@ static void write_part(const crew_task *task, const crew_part *part, uint8_t *da
     crew_copy_write(task, part, data);
   else if (task->kind == CREW_PRODUCT)
     crew_product_write(task, part, data);
-}
-
-/* A copy that several blocks make together arrives once, when the last of them has its part: whether this is not it. */
-static bool awaits_parts(crew_spot *spot, const crew_task *task) {
-  if (task->whole == 0) return false;
-  if (++spot->parts < task->whole) return true;
-  spot->parts = 0;
-  return false;
+  else if (task->kind == CREW_CLAIM)
+    crew_claim_write(task, part, data);
 }
 
 static void arrive(crew *c, const crew_task *task, const crew_part *part) {
-  crew_spot *spot = crew_spot_of(&part->arrival);
   if (c->plan->trace) trace_act(c->plan->trace, task->event);
-  if (awaits_parts(spot, task)) {
-    if (c->plan->trace) trace_arrived(c->plan->trace, &part->arrival, crew_barrier(&part->arrival)->phase);
-    if (c->race) race_arrive_op(c->race, &spot->barrier, crew_barrier(&part->arrival)->phase, task->race);
-    return;
-  }
-  sync_result result = crew_arrive_at(c, &part->arrival, task->unit->id, task->race);
+  sync_result result = crew_arrive_in_parts(c, &part->arrival, task->unit->id, task->race, task->whole);
   if (result.state == SYNC_FAULT && !crew_report_fault(c, task->unit, result, &part->arrival, task->op))
     c->launch->stop = true;
 }

@@ -29,6 +29,7 @@ static host_code code_of(ir_code code) {
     case IR_copy: return HOST_COPY;
     case IR_mma: return HOST_MMA;
     case IR_commit: return HOST_COMMIT;
+    case IR_claim: return HOST_CLAIM;
     default: return HOST_AWAIT;
   }
 }
@@ -76,6 +77,10 @@ static void lower_operands(flat *f, const ir_op *op, host_crew_op *detail) {
     case IR_copy: lower_copy(f, op, detail); break;
     case IR_mma: lower_mma(f, op, detail); break;
     case IR_peer: lower_peer(f, op, detail); break;
+    case IR_claim:
+      detail->to = box_of(f, op->operands[0]);
+      detail->sync = box_of(f, op->operands[1]);
+      break;
     case IR_commit:
       if (op->operand_count > 0) detail->sync = box_of(f, op->operands[0]);
       break;

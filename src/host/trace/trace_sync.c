@@ -154,7 +154,7 @@ uint32_t trace_issue(host_trace *trace, const crew_task *task) {
   trace_unit *at = task->unit->trace;
   if (!at) return TRACE_NONE;
   trace_event event = {.unit = task->unit->id, .cause = TRACE_NONE, .begin = at->now, .op = task->op};
-  const bool beside = task->kind == CREW_COPY && task->lane == UNIT_NONE;
+  const bool beside = task->kind != CREW_PRODUCT && task->kind != CREW_ARRIVAL && task->lane == UNIT_NONE;
   (beside ? time_copy : time_product)(&event, at, task);
   return trace_add(trace, &event);
 }
@@ -215,7 +215,7 @@ static uint32_t find_event(const host_trace *trace, const race_side *side) {
   const ir_op *op = side->site;
   for (uint32_t i = trace->count; i-- > 0;) {
     const trace_event *event = &trace->events[i];
-    const bool task = op->code == IR_copy || op->code == IR_mma;
+    const bool task = op->code == IR_copy || op->code == IR_mma || op->code == IR_claim;
     if (event->op == op && event->unit == side->unit && (event->lane != TRACE_OWN) == task) return i;
   }
   return TRACE_NONE;

@@ -131,6 +131,13 @@ static bool infer_commit(ir_builder *b, ir_op *op) {
   return ir_need_count(b, op, arrives) && (!arrives || need_one(b, op, 0, IR_BARRIER));
 }
 
+static bool infer_claim(ir_builder *b, ir_op *op) {
+  if (!ir_need_count(b, op, 2) || !need_kind(b, op, 0, IR_REF) || !need_one(b, op, 1, IR_BARRIER)) return false;
+  ir_type numbers = op->operands[0]->type;
+  numbers.dtype = IR_I32;
+  return ir_need_type(b, op, "the answer", &op->operands[0]->type, &numbers);
+}
+
 static bool infer_await(ir_builder *b, ir_op *op) {
   bool counts = op->attrs->what != IR_WHAT_TMEM;
   if (op->attrs->what == IR_WHAT_SMEM) return diag_report(b->diags, DIAG_bad_await, op->loc), false;
@@ -161,6 +168,7 @@ bool ir_infer_sync(ir_builder *b, ir_op *op) {
     case IR_copy: return infer_copy(b, op);
     case IR_mma: return infer_mma(b, op);
     case IR_commit: return infer_commit(b, op);
+    case IR_claim: return infer_claim(b, op);
     default: return infer_await(b, op);
   }
 }

@@ -191,6 +191,14 @@ static bool parse_commit(parser *p, making *m) {
   return !follows(p, "across") || parse_across(p, &m->attrs.across);
 }
 
+/* Whatever was asked, all blocks of the cluster are told. */
+static bool parse_claim(parser *p, making *m) {
+  if (!add_part(p, m) || !parse_arrival(p, m)) return false;
+  const uint32_t axes = ir_team_axes_of(p->kernel, IR_TEAM_CLUSTER).count;
+  m->attrs.across = (UINT32_C(1) << axes) - 1;
+  return m->attrs.arrives || parse_expected(p, "`arrive` and a barrier");
+}
+
 static bool parse_await(parser *p, making *m) {
   if (!parse_attr_word(p, ATTR_ID_what, &m->attrs.what)) return false;
   if (m->attrs.what != IR_WHAT_TMEM && !add_scalar(p, m, IR_I32, "how many may be left")) return false;
@@ -218,9 +226,9 @@ typedef struct phrase {
   bool (*parse)(parser *p, making *m);
 } phrase;
 
-static const phrase statements[] = {
-    {IR_arrive, add_part}, {IR_wait, parse_wait},     {IR_signal, parse_signal}, {IR_copy, parse_copy},
-    {IR_mma, parse_mma},   {IR_commit, parse_commit}, {IR_await, parse_await},   {0}};
+static const phrase statements[] = {{IR_arrive, add_part},   {IR_wait, parse_wait},   {IR_signal, parse_signal},
+                                    {IR_copy, parse_copy},   {IR_mma, parse_mma},     {IR_commit, parse_commit},
+                                    {IR_await, parse_await}, {IR_claim, parse_claim}, {0}};
 static const phrase queries[] = {{IR_test, add_part}, {IR_count, add_part}, {IR_peer, parse_peer}, {0}};
 
 /* The phrase that begins here: its word and, on the same line, a name, as nothing else reads. NULL: none does. */

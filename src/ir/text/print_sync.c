@@ -81,6 +81,11 @@ static void print_signal(printer *p, const ir_op *op) {
   if (op->attrs->keep) put(p, " keep");
 }
 
+static void print_claim(printer *p, const ir_op *op) {
+  put_operand(p, "", op, 0);
+  put_operand(p, " arrive ", op, 1);
+}
+
 static void print_peer(printer *p, const ir_op *op) {
   for (uint32_t i = 0; i < op->operand_count; i++) put_operand(p, i == 0 ? "" : i == 1 ? " at " : ", ", op, i);
 }
@@ -93,6 +98,7 @@ bool print_sync(printer *p, const ir_op *op) {
     case IR_mma: print_mma(p, op); break;
     case IR_commit:
     case IR_await: print_what(p, op); break;
+    case IR_claim: print_claim(p, op); break;
     case IR_peer: print_peer(p, op); break;
     default: print_signal(p, op);
   }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,11 +11,12 @@ from jax import tree_util
 from jax._src.pallas.primitives import DeviceIdType
 
 from kiln.pallas.bounds import Bounds
-from kiln.pallas.equation import Equation, Operand, Value
+from kiln.pallas.equation import Equation, Operand, Ref, Value
 from kiln.pallas.gpu.devices import number_of
 from kiln.pallas.gpu.lower import GpuLowering
 from kiln.pallas.gpu.memory import element, unflatten, write_by_leader
 from kiln.pallas.lower import rule
+from kiln.pallas.memory import view_through
 
 # ---- barriers ----
 
@@ -120,16 +122,40 @@ def lower_commit_arrive(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
 # ---- clusters that take over the work of others ----
 
 
+def _answer(low: GpuLowering, ref: Ref, transforms: Sequence[Any]) -> str:
+    """The sixteen bytes of an answer as Kiln writes them: the cluster's number, or -1."""
+    seen = view_through(low, ref, transforms or [])
+    return low.writer.let(f"view {seen.text} as i32[4]")[0]
+
+
 @rule("try_cluster_cancel", machine="gpu")
 def lower_try_cancel(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
-    """A request for the work of a cluster that has not started: the answer comes with an arrival, of every thread."""
-    _, barrier, *leaves = eqn.operands
-    _, transforms = unflatten(leaves, eqn.params["result_transforms_tree"], eqn.params["barrier_transforms_tree"])
-    low.writer.line(f"arrive {element(low, barrier, transforms)}")
+    """A request for the work of a cluster that has not started: each block's first thread asks, all of them arrive."""
+    ref, barrier, *leaves = eqn.operands
+    trees = [eqn.params[f"{name}_transforms_tree"] for name in ("result", "barrier")]
+    seen, transforms = unflatten(leaves, *trees)
+    there = element(low, barrier, transforms)
+    claim = f"claim {_answer(low, ref, seen)} arrive {there}"
+    if not low.mesh.threads.names:
+        low.writer.line(claim)
+        return []
+    first = low.binary("eq", low.axis_index(low.mesh.threads.names[0]), low.constant(0), np.bool_)
+    low.writer.line(f"when {first.text} {{ {claim} }} else {{ arrive {there} }}")
     return []
 
 
 @rule("query_cluster_cancel", machine="gpu")
 def lower_query_cancel(low: GpuLowering, eqn: Equation) -> Sequence[Operand]:
-    """The answer: there is none, as here all clusters of a launch start."""
-    return [low.constant(0, aval.dtype) for aval in eqn.avals]
+    """The answer: the cluster's place in the grid, row by row, and whether there is one."""
+    ref, *leaves = eqn.operands
+    (seen,) = unflatten(leaves, eqn.params["transforms_tree"])
+    axes = dict(zip(low.mesh.names, low.mesh.axes, strict=True))
+    last = math.prod(int(axis.extent) for axis in axes.values()) - 1
+    number = low.let(f"{_answer(low, ref, seen)}[0]", (), np.int32, Bounds(-1, last))
+    left, places = low.binary("max", number, low.constant(0)), {}
+    for name, axis in reversed(axes.items()):
+        extent = low.constant(int(axis.extent))
+        places[name] = low.binary("rem", left, extent)
+        left = low.binary("div", left, extent)
+    granted = low.binary("ge", number, low.constant(0), np.bool_)
+    return [*(places[name] for name in eqn.params["grid_names"]), granted]
