@@ -85,7 +85,9 @@ static bool take_hold(looker *l, const ir_value *ref, hold h, loc at, const char
   h.made = l->p->made_by[ref->id];
   for (size_t i = 0; i < l->holds.count; i++) {
     const hold *other = &l->holds.data[i];
-    if (share(l->p, &h, other) && (h.alters || other->alters)) return phase_decline(l->p, at, why);
+    if (!share(l->p, &h, other) || !(h.alters || other->alters)) continue;
+    if (h.renews || l->p->spins) return phase_decline(l->p, at, why);
+    phase_tally(l->p, h.made, h.block)->shared = true;
   }
   VEC_PUSH(l->p->arena, &l->holds, h);
   return true;
@@ -118,11 +120,21 @@ static bool find_hold(void *user, ir_op *op) {
   return !(ir_op_get(op->code)->effects & E_SYNC) || op->operand_count == 0 || hold_semaphore(l, op);
 }
 
+/* Who takes from a semaphore that others take from, or count. */
+static void number_turns(looker *l) {
+  for (size_t i = 0; i < l->holds.count; i++) {
+    const hold *h = &l->holds.data[i];
+    role *by = &l->p->roles[h->by - l->p->roles];
+    if (!h->renews && h->alters && !by->turn && phase_tally(l->p, h->made, h->block)->shared) by->turn = ++l->p->turns;
+  }
+}
+
 bool phase_can_share(phasing *p) {
   looker l = {.p = p};
   for (uint32_t i = 0; i < p->role_count; i++) {
     l.role = &p->roles[i];
     if (!ir_walk(l.role->text, find_hold, &l)) return false;
   }
+  number_turns(&l);
   return true;
 }

@@ -114,16 +114,20 @@ static void write_beginning(phasing *p, ir_builder *b) {
   phase_for_each_role(p, b, regions);
 }
 
-val phase_next_row(ir_builder *b, val row) {
-  val last = ir_map2(b, IR_eq, row, ir_scalar_i32(b, PHASE_ROWS - 1)), one = ir_scalar_i32(b, 1);
-  return ir_map3(b, IR_select, last, ir_scalar_i32(b, 0), ir_map2(b, IR_add, row, one));
+/* Round and round. */
+static val next_of(ir_builder *b, val number, uint32_t count) {
+  val last = ir_map2(b, IR_eq, number, ir_scalar_i32(b, count - 1)), one = ir_scalar_i32(b, 1);
+  return ir_map3(b, IR_select, last, ir_scalar_i32(b, 0), ir_map2(b, IR_add, number, one));
 }
+
+val phase_next_row(ir_builder *b, val row) { return next_of(b, row, PHASE_ROWS); }
 
 /* Some role lives, some has moved, and nobody asks to stop. */
 static void write_condition(phasing *p, ir_region *region) {
   ir_builder b = pass_inside(&p->top, region);
   ir_region_arg(&b, region, pass_i32(), STR("slot"));
   val flags = ir_region_arg(&b, region, pass_i32(), STR("flags"));
+  if (p->turns > 1) ir_region_arg(&b, region, pass_i32(), STR("turn"));
   val moved = ir_map2(&b, IR_ge, flags, ir_scalar_i32(&b, PHASE_MOVED));
   val living = ir_map2(&b, IR_and, flags, ir_scalar_i32(&b, PHASE_MOVED - 1));
   val asked = ir_map2(&b, IR_lt, flags, ir_scalar_i32(&b, PHASE_STOP));
@@ -140,6 +144,7 @@ static const ir_op *write_rounds(phasing *p, ir_builder *b) {
   ir_builder within = pass_inside(&p->top, regions[1]);
   p->slot = ir_region_arg(b, regions[1], pass_i32(), STR("slot"));
   ir_region_arg(b, regions[1], pass_i32(), STR("flags"));
+  if (p->turns > 1) p->turn = ir_region_arg(b, regions[1], pass_i32(), STR("turn"));
   p->after = phase_next_row(&within, p->slot);
   p->before = phase_next_row(&within, p->after);
   const steps begun = steps_begin(p);
@@ -148,10 +153,11 @@ static const ir_op *write_rounds(phasing *p, ir_builder *b) {
   phase_for_each_role(p, &within, cases);
   const ir_attrs here = pass_row_index(&within, &p->flags->type.shape, 1, 0);
   val said = ir_make1(&within, IR_load, (val[]){p->flags, p->slot}, 2, &here);
-  ir_yield(&within, (val[]){p->after, said}, 2);
-  val inits[] = {ir_scalar_i32(b, 0), ir_scalar_i32(b, PHASE_MOVED + 1)};
-  const ir_type types[] = {pass_i32(), pass_i32()};
-  return ir_make_control(b, IR_while, inits, 2, regions, 2, types, 2, &(ir_attrs){0});
+  const uint32_t carried = p->turns > 1 ? 3 : 2;
+  ir_yield(&within, (val[]){p->after, said, p->turns > 1 ? next_of(&within, p->turn, p->turns) : NULL}, carried);
+  val inits[] = {ir_scalar_i32(b, 0), ir_scalar_i32(b, PHASE_MOVED + 1), ir_scalar_i32(b, 0)};
+  const ir_type types[] = {pass_i32(), pass_i32(), pass_i32()};
+  return ir_make_control(b, IR_while, inits, carried, regions, 2, types, carried, &(ir_attrs){0});
 }
 
 /* ---- what is left waiting ---- */

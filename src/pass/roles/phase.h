@@ -33,6 +33,7 @@ typedef struct tally {
   val told;        /* i32[PHASE_ROWS, count], shared; i32[count] where roles spin */
   val sums;        /* i32[count], shared: what all who wait have taken; only where several spin */
   bool kept;       /* some wait leaves what it waited for */
+  bool shared;     /* a semaphore that several roles take from: in turns, and who takes tells less than nothing */
   uint32_t ending; /* 1 + the number in the log of what it ends with; 0: nothing is told of that yet */
 } tally;
 
@@ -43,6 +44,7 @@ typedef struct role {
   val gone;                  /* scratch: it has given up, and waits no more; only where roles spin */
   val *heard, *taken; /* by tally: i32[count], what it was told in all, and waited for; NULL: it does not listen */
   uint32_t end;       /* its last state */
+  uint32_t turn;      /* 1 + its number among those who take turns; 0: it does not */
   struct steps *steps;
   struct role *whole, *parts; /* of a warp: the thread that it is a part of; of a thread: its warps. NULL: none */
   uint32_t warp;
@@ -60,6 +62,8 @@ typedef struct phasing {
   const ir_value **made_by; /* by value id in a role's text: the kernel's scratch that it stands for */
   val flags;                /* i32[PHASE_ROWS] */
   val slot, before, after;  /* rows: this round's, the one heard now, the one to clear */
+  uint32_t turns;           /* so many roles take turns .. */
+  val turn;                 /* .. of which this one's it is in this round */
   bool spins;               /* no rounds: what is told is seen at once, and roles look until it is enough */
 } phasing;
 
@@ -144,7 +148,8 @@ void tally_tell(steps *s, const ir_op *op);
 val tally_guard(steps *s, const ir_op *op, const tally_spot *spot, val could);
 val tally_ask(steps *s, const ir_op *op, const tally_spot *spot, val *amount); /* how many there are for this role */
 void tally_take(steps *s, const tally_spot *spot, val amount);
-void tally_renew(steps *s, const ir_op *scratch); /* it begins again */
+void tally_renew(steps *s, const ir_op *scratch);     /* it begins again */
+val tally_may_take(steps *s, const tally_spot *spot); /* whether it is its turn; NULL: it need not ask */
 val tally_heard(steps *s, const tally_spot *spot);
 val tally_taken(steps *s, const tally_spot *spot);
 val tally_answer(steps *s, const ir_op *op);            /* of who asks without waiting; NULL while it looks */

@@ -117,7 +117,7 @@ void rules_add_sums(phasing *p, const role *r, ir_builder *b, val row) {
   for (size_t i = 0; i < p->tallies.count; i++) {
     const tally *t = &p->tallies.data[i];
     val taken[1 + PHASE_PARTS];
-    const uint32_t count = listeners(p, t) < 2 ? 0 : all_taken(p, r, t, taken);
+    const uint32_t count = t->shared || listeners(p, t) < 2 ? 0 : all_taken(p, r, t, taken);
     for (uint32_t k = 0; k < count; k++)
       phase_combine(b, IR_add, row ? t->told : t->sums, &row, row != NULL, pass_load_whole(b, taken[k]));
   }
@@ -177,6 +177,12 @@ static void tell_elements(phasing *p, ir_builder *b, const tally *t, const endin
   expand_loop_end(&within, &loop, NULL, NULL, 0);
 }
 
+/* Of a semaphore; of one that is shared, what was taken is told and so heard. */
+static void find_left(ir_builder *b, const tally *t, val total, val taken, ending *e) {
+  val left = t->shared ? total : ir_map2(b, IR_sub, total, taken), zero = line_of(b, total, 0);
+  find(b, e, ir_map2(b, IR_ne, left, zero), SYNC_SEMAPHORE_LEAK, left, zero);
+}
+
 void rules_at_renewal(steps *s, const tally *t) {
   ir_builder *b = &s->b;
   if (t->made->def->attrs->open || !is_judge(s->p, s->r, t)) return;
@@ -186,9 +192,8 @@ void rules_at_renewal(steps *s, const tally *t) {
   if (t->need > 0) {
     val need = line_of(b, total, t->need), left = ir_map2(b, IR_rem, total, need);
     find(b, &e, ir_map2(b, IR_ne, left, zero), SYNC_PENDING_ARRIVALS, left, need);
-  } else if (listeners(s->p, t) == 1 && all_taken(s->p, s->r, t, taken) == 1) {
-    val left = ir_map2(b, IR_sub, total, pass_load_whole(b, taken[0]));
-    find(b, &e, ir_map2(b, IR_ne, left, zero), SYNC_SEMAPHORE_LEAK, left, zero);
+  } else if (all_taken(s->p, s->r, t, taken) == 1) {
+    find_left(b, t, total, pass_load_whole(b, taken[0]), &e);
   }
   tell_elements(s->p, b, t, &e);
 }
@@ -210,7 +215,7 @@ static void judge(phasing *p, const role *r, const tally *t, ir_builder *b, rest
     if (t->need > 0)
       judge_barrier(b, t, judges, total, taken, sum, &e);
     else
-      find(b, &e, ir_map2(b, IR_ne, total, sum), SYNC_SEMAPHORE_LEAK, ir_map2(b, IR_sub, total, sum), zero);
+      find_left(b, t, total, sum, &e);
     tell_elements(p, b, t, &e);
   }
 }

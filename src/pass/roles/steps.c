@@ -180,6 +180,12 @@ static void write_while(steps *s, const ir_op *op) {
 
 /* ---- waiting ---- */
 
+/* Its turn will come. */
+static void still_moves(steps *s, val enough) {
+  val moved = pass_load_whole(&s->b, s->r->moved);
+  pass_store_whole(&s->b, s->r->moved, ir_map2(&s->b, IR_or, moved, enough));
+}
+
 /* A state of which nothing is done yet but to come to this wait may be the wait's own: it is done again until the wait
  * is over. At most one wait to a state, so that this tells where a role stands. */
 static uint32_t wait_state(steps *s) {
@@ -201,9 +207,12 @@ static void write_wait(steps *s, const ir_op *op) {
   if (!s->looks) VEC_PUSH(s->p->arena, &s->waits, (role_wait){here, op});
   val over = s->looks ? NULL : rules_in_front(s, op, &spot, ir_map2(&s->b, IR_ge, there, amount));
   if (!s->looks) over = tally_guard(s, op, &spot, over);
+  val may = s->looks || op->attrs->keep ? NULL : tally_may_take(s, &spot), enough = over;
+  if (may) over = ir_map2(&s->b, IR_and, over, may);
   ir_region **regions = choose(s, IR_when, over, 2);
   write_in(s, regions[1]);
   block(s);
+  if (may) still_moves(s, enough);
   write_in(s, regions[0]);
   if (!s->looks) rules_at_wait(s, op, &spot, there);
   if (!s->looks && !op->attrs->keep) tally_take(s, &spot, amount);

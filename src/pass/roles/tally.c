@@ -196,8 +196,16 @@ static void take(ir_builder *b, val taken, const tally_spot *spot, val amount) {
   pass_store_whole(b, taken, ir_map2(b, IR_add, pass_load_whole(b, taken), more));
 }
 
+val tally_may_take(steps *s, const tally_spot *spot) {
+  const role *r = s->r->whole ? s->r->whole : s->r;
+  if (!spot->tally->shared || s->p->turns < 2) return NULL;
+  return ir_map2(&s->b, IR_eq, s->p->turn, ir_scalar_i32(&s->b, r->turn - 1));
+}
+
 void tally_take(steps *s, const tally_spot *spot, val amount) {
   const uint32_t number = tally_number(s->p, spot->tally);
+  if (spot->tally->shared)
+    add_to(s, spot->tally, spot->element, ir_map2(&s->b, IR_sub, ir_scalar_i32(&s->b, 0), amount));
   take(&s->b, s->r->taken[number], spot, amount);
   for (uint32_t i = 1; tally_is_joined(s->r, number) && i < PHASE_PARTS; i++)
     take(&s->b, s->r->parts[i].taken[number], spot, amount);
@@ -232,5 +240,6 @@ void tally_hear(phasing *p, role *r, ir_builder *b) {
     if (!r->heard[i]) continue;
     val news = tally_row(b, &p->tallies.data[i], p->before);
     pass_store_whole(b, r->heard[i], ir_map2(b, IR_add, pass_load_whole(b, r->heard[i]), news));
+    if (p->tallies.data[i].shared && r->taken[i]) pass_clear(b, r->taken[i]); /* that is among the news */
   }
 }
