@@ -405,3 +405,19 @@ def test_a_last_phase_may_stay_unseen():
 
     call = gpu_kernels.kernel(body, gpu_kernels.array(dtype=I32), scratch_types=[plgpu.Barrier()])
     assert int(kp.run(call, check=True)) == 1
+
+
+@pytest.mark.parametrize("cluster", [(), (2,), (2, 3)])
+def test_a_block_is_numbered_by_its_place_in_the_grid(cluster):
+    """Row by row; blocks of one cluster have one number, and each its own in the cluster."""
+    grid, names, own = (2, 3, 4), ("a", "b", "c"), ("x", "y")[: len(cluster)]
+
+    def body(o):
+        place = [jax.lax.axis_index(name) for name in (*own, *names)]
+        inside = jax.lax.axis_index(own) if own else 0
+        o[*place] = 100 * inside + jax.lax.axis_index(names)
+
+    options = {"grid": grid, "grid_names": names, "cluster": cluster, "cluster_names": own}
+    found = np.asarray(kp.run(gpu_kernels.kernel(body, gpu_kernels.array(*cluster, *grid, dtype=I32), **options)))
+    blocks, clusters = np.arange(np.prod(cluster, dtype=int)), np.arange(24)
+    assert (found.reshape(len(blocks), 24) == 100 * blocks[:, None] + clusters).all()

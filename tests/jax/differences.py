@@ -24,9 +24,10 @@ HOST = {
     ): ("gpu_pallas_interpret_test.py::*::test_more_barrier_completions_than_waits_raises",),
 }
 GPU = {
-    "asks how CUDA numbers the blocks of a grid, by code for NVIDIA's compiler": (
-        "mosaic_gpu_test.py::*::test_axis_indices_in_grid*",
-    ),
+    (
+        "reads registers in which NVIDIA's hardware numbers blocks, by code for its compiler; that Pallas's own index of a "
+        "block is its place in the grid, row by row, the same test asks before, and it is"
+    ): ("mosaic_gpu_test.py::*::test_axis_indices_in_grid*",),
     "asks for the profile that NVIDIA's hardware writes": ("mosaic_gpu_test.py::*::test_profiler_*",),
     "asks whether NVIDIA's compiler looked for the architecture": ("mosaic_gpu_test.py::*::test_cond_get_arch",),
     "wants an error for a limit of NVIDIA's hardware or compiler that Kiln does not have": (
