@@ -2,12 +2,14 @@
 
 run.py starts pytest with it and gives the settings in KILN_CONFORMANCE as JSON: `rows` (the file of lines), `on`,
 `every`, `shard` [k, n], `extra` (JAX's checkout, for two modules that its wheel leaves out), `gpu` (whether tests are
-told that they are on a GPU), `devices` (how many).
+told that they are on a GPU), `devices` (how many), `texts` (a folder for the kernels of units that are launched, or
+nothing).
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import pathlib
@@ -68,10 +70,26 @@ def _count_lowerings() -> None:
     bridge._check_mode, bridge._call = counted_check, counted
 
 
+def _save_texts(folder: pathlib.Path) -> None:
+    """Each kernel of units as a file, once: tests/ws/texts.py runs them."""
+    from kiln.pallas import door
+
+    enter = door.enter
+
+    def saved(text: str, *args: Any) -> Any:
+        if "machine gpu" in text:
+            (folder / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.kiln").write_text(text)
+        return enter(text, *args)
+
+    door.enter = saved
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Kiln on, for the whole process."""
     _find_missing_modules()
     _count_lowerings()
+    if WANTED["texts"]:
+        _save_texts(pathlib.Path(WANTED["texts"]))
     from kiln.kernel import request_settings
     from kiln.pallas import bridge
 

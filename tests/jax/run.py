@@ -88,6 +88,7 @@ class Shard(threading.Thread):
             "extra": str(options.tests),
             "gpu": options.as_gpu,
             "devices": DEVICES.get(self.file.stem, 1),
+            "texts": str(options.texts or ""),
         }
         path = os.pathsep.join([str(HERE), *filter(None, [os.environ.get("PYTHONPATH")])])
         platform = {"JAX_PLATFORMS": "cpu", "JAX_NUM_CPU_DEVICES": str(wanted["devices"])}
@@ -169,6 +170,7 @@ def arguments() -> argparse.Namespace:
         "--resume", action="store_true", help="go on in --work: tests that have a line there do not run again"
     )
     parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build" / "conformance", help="folder for logs")
+    parser.add_argument("--texts", type=pathlib.Path, help="folder to save the launched kernels of units in")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs" / "jax-conformance.md", help="the report")
     options = parser.parse_args()
     options.files = options.files or ",".join(GPU_FILES if options.as_gpu else FILES)
@@ -180,6 +182,9 @@ def main() -> None:
     options = arguments()
     options.tests, options.work = options.tests.resolve(), options.work.resolve() / options.on.replace(":", "-")
     options.work.mkdir(parents=True, exist_ok=True)
+    if options.texts:
+        options.texts = options.texts.resolve()
+        options.texts.mkdir(parents=True, exist_ok=True)
     results = {}
     for name in options.files.split(","):
         results[name] = run_file(options, name)

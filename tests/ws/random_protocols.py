@@ -15,75 +15,15 @@ smallest kernel that fails like it.
 from __future__ import annotations
 
 import argparse
-import collections
 import concurrent.futures
 import random
-import select
-import subprocess
-import sys
-import time
 
 from protocols import Protocol, Writer, broken, protocol, smaller, text
-from ways import environment
+from trials import WAYS, Count, Trial, kind_of
 
-PATIENCE = 120  # seconds
 EVERY_BROKEN, EVERY_WIDE = 10, 50
-WAYS = {"host": ["fused", "rounds", "spun"], "device": ["device-fused", "device-phased"]}
 WIDE = {"host": ["seeds", "starved", "words"], "device": []}
 BROKEN = {"host": ["broken"], "device": ["broken-device"]}
-# Memory that was used stays with the process: what a kernel needs is much, and zeroing new pages takes longer than it.
-KEEP = {"MALLOC_MMAP_THRESHOLD_": "4000000000", "MALLOC_TRIM_THRESHOLD_": "8000000000"}
-
-
-class Trial:
-    """A process that runs kernels."""
-
-    def __init__(self, program: str, place: str) -> None:
-        self.program, self.environment = program, {**environment("crew" if place == "host" else place), **KEEP}
-        self.start()
-
-    def start(self) -> None:
-        """Begins, or begins again."""
-        pipe = subprocess.PIPE
-        self.process = subprocess.Popen([self.program], stdin=pipe, stdout=pipe, text=True, env=self.environment)
-
-    def answer(self, kernel: str, ways: list[str]) -> list[tuple[str, str, str]]:
-        """(way, right or refused or wrong, why) of each."""
-        to, back = self.process.stdin, self.process.stdout
-        assert to and back
-        to.write(f"{' '.join(ways)}\n{kernel}.\n")
-        to.flush()
-        line = back.readline() if select.select([back], [], [], PATIENCE)[0] else ""
-        if line:
-            return [tuple(one.split(" ", 2)) for one in line.rstrip("\n").split("\t")[:-1]]  # type: ignore[misc]
-        self.process.kill()
-        ended = self.process.wait()
-        self.start()
-        return [("all", "wrong", f"it ended with {ended}")]
-
-    def end(self) -> None:
-        """No further kernel."""
-        self.process.communicate()
-
-
-class Count:
-    """What came of all."""
-
-    def __init__(self) -> None:
-        self.began = time.monotonic()
-        self.kernels = 0
-        self.verdicts: collections.Counter[tuple[str, str]] = collections.Counter()
-        self.reasons: collections.Counter[str] = collections.Counter()
-
-    def of(self, verdict: str) -> int:
-        """How often that was the verdict."""
-        return sum(number for (_, one), number in self.verdicts.items() if one == verdict)
-
-    def line(self) -> str:
-        """How far it is."""
-        ways = sorted({way for way, _ in self.verdicts})
-        each = ", ".join(f"{way} {self.verdicts[way, 'right']}" for way in ways)
-        return f"{self.kernels} kernels in {time.monotonic() - self.began:.0f} s: {each}; {self.of('wrong')} wrong"
 
 
 def written(p: Protocol) -> str:
@@ -109,30 +49,19 @@ class Driver:
 
     def __init__(self, program: str, place: str, shows: int) -> None:
         self.program, self.place, self.shows = program, place, shows
-        self.kind = "host" if place == "host" else "device"
+        self.kind = kind_of(place)
         self.count = Count()
-
-    def note(self, seed: int, answers: list[tuple[str, str, str]]) -> list[tuple[str, str]]:
-        """Counts, and gives what is wrong."""
-        found = []
-        for way, verdict, why in answers:
-            self.count.verdicts[way, verdict] += 1
-            if verdict == "refused":
-                self.count.reasons[f"{way}: {why.rpartition('; ')[2]}"] += 1
-            if verdict == "wrong":
-                print(f"--seed {seed} --count 1: {way}: {why}", flush=True)
-                found.append((way, why))
-        return found
 
     def run(self, trial: Trial, seed: int) -> None:
         """One protocol."""
         p = protocol(seed)
         ways = WAYS[self.kind] + (WIDE[self.kind] if seed % EVERY_WIDE == 0 else [])
-        for way, why in self.note(seed, trial.answer(written(p), ways)):
+        name = f"--seed {seed} --count 1"
+        for way, _, why in self.count.add(name, trial.answer(written(p), ways)):
             print(written(shrunk(trial, p, way, why)) if way != "all" else "", flush=True)
         if seed % EVERY_BROKEN == 0:
             mutant = broken(p, random.Random(seed))
-            if mutant and self.note(seed, trial.answer(mutant, BROKEN[self.kind])):
+            if mutant and self.count.add(name, trial.answer(mutant, BROKEN[self.kind])):
                 print(mutant, flush=True)
         self.count.kernels += 1
         if self.count.kernels % self.shows == 0:
@@ -160,12 +89,7 @@ def main() -> None:
     seeds = range(options.seed, options.seed + options.count)
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         list(pool.map(driver.run_all, (seeds[job :: options.jobs] for job in range(options.jobs))))
-    count = driver.count
-    for reason, number in count.reasons.most_common():
-        print(f"{number} refused: {reason}")
-    print(count.line())
-    print(f"{count.of('right')} passed, {count.of('wrong')} failed, {count.of('refused')} skipped")
-    sys.exit(count.of("wrong") > 0)
+    driver.count.end()
 
 
 if __name__ == "__main__":
