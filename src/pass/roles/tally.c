@@ -226,11 +226,13 @@ val tally_answer(steps *s, const ir_op *op) {
   tally_spot spot;
   val amount;
   tally_find(s, op, &spot);
-  val answer = tally_ask(s, op, &spot, &amount);
-  if (s->looks) return answer;
+  val there = tally_ask(s, op, &spot, &amount);
+  if (s->looks) return there;
   val known = tally_guard(s, op, &spot, ir_full(&s->b, IR_BOOL, NULL, 1));
-  if (op->code == IR_count) return answer;
-  answer = ir_map2(&s->b, IR_and, ir_map2(&s->b, IR_ge, answer, amount), known);
+  if (op->code == IR_count) return there;
+  val answer = ir_map2(&s->b, IR_and, ir_map2(&s->b, IR_ge, there, amount), known);
+  answer = rules_in_front(s, op, &spot, answer);
+  rules_at_wait(s, op, &spot, there);
   tally_take(s, &spot, ir_map3(&s->b, IR_select, answer, amount, ir_scalar_i32(&s->b, 0)));
   return answer;
 }
