@@ -1,8 +1,9 @@
-/* What cannot run in rounds, found before anything is written: in the kernel's text, and in the roles' texts what their
- * counters and their memory, one for all trips, would get wrong without a word.
+/* What cannot run in rounds, or spin, found before anything is written: in the kernel's text, and in the roles' texts
+ * what their counters and their memory, one for all trips, would get wrong without a word. In rounds, roles of a block
+ * may meet before each trip (renew.c), and take turns at a semaphore (tally.c).
  *
  *   for i in 0 .. 4 {                        when t > 0 { wait n by 1  .. }
- *     scratch s: f32[8]                        every role counts for itself: each would take the
+ *     scratch s: f32[8]                        who spins counts for itself: each would take the
  *     when t == 0 { s[..] = ..  arrive full }  same unit of count
  *     when t == 1 { wait full  .. s[..] }
  *   }
