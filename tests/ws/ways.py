@@ -90,6 +90,7 @@ class Runner:
 
     def __init__(self, kiln: str, units: str, folder: str) -> None:
         self.kiln, self.units, self.folder = kiln, units, pathlib.Path(folder)
+        self.compiled: dict[pathlib.Path, str] = {}
 
     def run(self, case: Case, path: pathlib.Path, place: str) -> tuple[int, str, list[bytes]]:
         """How a run ended, what it said, and the outputs' files."""
@@ -110,13 +111,22 @@ class Runner:
         data = [file.read_bytes() for file in results if file.exists()] if done.returncode == 0 else []
         return done.returncode, done.stdout + done.stderr, data
 
+    def words(self, path: pathlib.Path) -> str:
+        """What is said of the kernel when it becomes words for a GPU, whose roles spin; asked once."""
+        if path not in self.compiled:
+            words = [self.kiln, "spirv", str(path), "--for", "gpu32", "--units", "spin"]
+            self.compiled[path] = call(words, "words").stderr
+        return self.compiled[path]
+
     def made(self, case: Case, path: pathlib.Path, kind: str) -> tuple[pathlib.Path, str]:
-        """One of TEXTS; or what was said instead."""
+        """One of TEXTS, made once; or what was said instead."""
+        out = path.with_suffix(f".{kind}.kiln")
+        if out.exists():
+            return out, ""
         profile, units, behind = TEXTS[kind]
         words = [self.kiln, "passes", str(path), "--for", profile, "--units", units or self.units]
         words += ["--after", behind, "--polls", str(FEW_POLLS if case.fault else POLLS)]
         done = call(words, kind)
-        out = path.with_suffix(f".{kind}.kiln")
         if done.returncode:
             return out, done.stdout + done.stderr
         out.write_text(with_log_read(done.stdout) if kind == "spun" else done.stdout)
@@ -149,11 +159,11 @@ class Runner:
     def at(self, case: Case, path: pathlib.Path, place: str, expected: list[bytes]) -> tuple[str, str]:
         """What is wrong at one place, and what was said."""
         if place == "words" or text_of(place) == "spun":
-            done = call([self.kiln, "spirv", str(path), "--for", "gpu32", "--units", "spin"], place)
-            if any(f"[{number} " in done.stderr for number in REFUSALS):
-                return "- " + done.stderr.partition("\n")[0], done.stderr
+            said = self.words(path)
+            if any(f"[{number} " in said for number in REFUSALS):
+                return "- " + said.partition("\n")[0], said
             if place == "words":
-                return done.stderr.partition("\n")[0], done.stderr
+                return said.partition("\n")[0], said
         source, said = self.made(case, path, text_of(place)) if text_of(place) else (path, "")
         if place == "spun-explored" and not said:
             unseen = case.fault not in ("", "over_arrival", "semaphore_leak") or in_tensor_memory(case)
