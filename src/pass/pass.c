@@ -22,7 +22,8 @@ pass_target pass_device_target(const kiln_profile *profile, kiln_units units) {
                        .shared_memory = profile->shared_memory,
                        .workgroup = profile->max_workgroup_size,
                        .polls = profile->polls < PASS_POLLS_MOST ? profile->polls : PASS_POLLS_MOST,
-                       .units = units};
+                       .units = units,
+                       .in_turn = profile->serial_subgroups || profile->one_subgroup};
 }
 
 const char *pass_name(pass_id id) { return passes[id].name; }

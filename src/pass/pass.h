@@ -25,6 +25,7 @@ typedef struct pass_target {
   uint32_t workgroup;     /* SPIRV: invocations, at most */
   uint32_t polls;         /* SPIRV: see kiln_profile */
   kiln_units units;       /* SPIRV: how several become one */
+  bool in_turn;           /* SPIRV: roles run one after the other anyway, so one subgroup may as well run all */
 } pass_target;
 
 enum { PASS_POLLS_MOST = 1 << 30 };

@@ -135,7 +135,7 @@ static spv_id try_until(spv_lower *low, const atomic *a, const spot *s, spv_id v
   next[0] = made_here(
       low, SPV(c->m, SpvOpAtomicCompareExchange, s->word, s->pointer, scope, relaxed, relaxed, word, phis[0]));
   next[1] = made_here(low, SPV(c->m, SpvOpINotEqual, c->boolean, next[0], phis[0]));
-  spv_code_loop_end(c, &loop, phis, next, 2);
+  spv_code_loop_end(c, &loop, phis, next, 2, 0);
   return phis[0];
 }
 

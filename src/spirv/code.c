@@ -51,10 +51,14 @@ spv_id spv_code_phi(spv_code *c, spv_loop *loop, spv_id type, spv_id first) {
   return id;
 }
 
-void spv_code_loop_end(spv_code *c, spv_loop *loop, const spv_id *phis, const spv_id *next, size_t count) {
-  spv_loop_end(c->m, loop, next, count);
+const spv_id *spv_code_loop_end(spv_code *c, spv_loop *loop, const spv_id *phis, const spv_id *next, size_t count,
+                                spv_id again) {
+  const spv_id *left = again ? next : phis;
+  spv_loop_end(c->m, loop, next, count, again);
   spv_scope_pop(c);
-  for (size_t i = 0; i < count; i++) spv_here(c, phis[i]);
+  for (size_t i = 0; i < count; i++)
+    if (spv_fact_of(c, left[i])->level > spv_level(c)) spv_here(c, left[i]);
+  return left;
 }
 
 spv_if spv_code_if(spv_code *c, spv_id condition) {

@@ -79,7 +79,9 @@ void spv_scope_push(spv_code *c);
 void spv_scope_pop(spv_code *c);
 spv_loop spv_code_loop(spv_code *c); /* opens the loop and its scope */
 spv_id spv_code_phi(spv_code *c, spv_loop *loop, spv_id type, spv_id first);
-void spv_code_loop_end(spv_code *c, spv_loop *loop, const spv_id *phis, const spv_id *next, size_t count);
+/* Closes both; where each phi is once the loop is over. `again`: see spv_loop_end. */
+const spv_id *spv_code_loop_end(spv_code *c, spv_loop *loop, const spv_id *phis, const spv_id *next, size_t count,
+                                spv_id again);
 spv_if spv_code_if(spv_code *c, spv_id condition);
 void spv_code_else(spv_code *c, spv_if *branch);
 void spv_code_end(spv_code *c, spv_if *branch);

@@ -1,6 +1,8 @@
 /* Matrix products: the accumulators stay in registers in the result's usual layout (lanes and vectors along its last
  * axis, rows written out); the operands are evaluated, and so streamed from memory, along the contracted axes, four
  * steps at a time. */
+#include <string.h>
+
 #include "spirv/lower.h"
 
 #define STEPS 4 /* of the last contracted axis written out: one vector of an operand that is contiguous along it */
@@ -108,19 +110,53 @@ static void product_strip(spv_lower *low, void *user) {
   }
 }
 
+static size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
+/* Points of a lane that only the last coordinate tells apart, one after the other. */
+static size_t columns_of(const spv_points *all) {
+  size_t count = 1;
+  const uint32_t before = all->count > 0 && all->data[0].rank > 0 ? all->data[0].rank - 1 : 0;
+  while (count < all->count && !memcmp(all->data[count].at, all->data[0].at, before * sizeof(spv_id))) count++;
+  return count;
+}
+
+/* How many columns of a lane's rows to multiply at a time, as many rows of them as registers hold: elements of the
+ * operands that are loaded serve the most products where the two are near. */
+static size_t choose_columns(size_t rows, size_t columns) {
+  size_t best = 0, best_loads = 0, best_products = 1;
+  for (size_t some = columns; some > 0; some = some % 8 == 0 || some > SPV_ACCUMULATE ? (some + 1) / 2 : 0) {
+    const size_t high = least(rows, SPV_ACCUMULATE / some), loads = high + some, products = high * some;
+    if (products == 0 || (best > 0 && loads * best_products >= best_loads * products)) continue;
+    best = some;
+    best_loads = loads;
+    best_products = products;
+  }
+  return best;
+}
+
+/* A block of rows and columns. */
+static void multiply_block(spv_lower *low, product *p, const spv_points *all, size_t columns, size_t first, size_t high,
+                           size_t wide, spv_id *ids) {
+  p->points.count = 0;
+  for (size_t i = 0; i < high * wide; i++)
+    VEC_PUSH(low->arena, &p->points, all->data[first + i / wide * columns + i % wide]);
+  accumulate(low, p);
+  for (size_t i = 0; i < high * wide; i++) ids[first + i / wide * columns + i % wide] = p->carry.values[i];
+}
+
 /* So many at a time as registers hold; a role keeps more than that, and adds them to what it keeps. */
 static void in_registers(spv_lower *low, product *p) {
   const ir_value *result = p->op->results[0];
   spv_points all = {0};
-  spv_ids ids = {0};
   spv_register_points(low, &result->type, &all);
-  for (size_t first = 0; first < all.count; first += SPV_ACCUMULATE) {
-    const size_t left = all.count - first;
-    p->points = (spv_points){.data = all.data + first, .count = left < SPV_ACCUMULATE ? left : SPV_ACCUMULATE};
-    accumulate(low, p);
-    for (size_t i = 0; i < p->points.count; i++) VEC_PUSH(low->arena, &ids, p->carry.values[i]);
-  }
-  spv_set_registers(low, result, &all, ids.data);
+  spv_id *ids = ARENA_ARRAY(low->arena, spv_id, all.count + 1);
+  const size_t columns = columns_of(&all), rows = all.count / columns, wide = choose_columns(rows, columns);
+  const size_t high = least(rows, SPV_ACCUMULATE / wide);
+  for (size_t row = 0; row < rows; row += high)
+    for (size_t column = 0; column < columns; column += wide)
+      multiply_block(low, p, &all, columns, row * columns + column, least(high, rows - row),
+                     least(wide, columns - column), ids);
+  spv_set_registers(low, result, &all, ids);
 }
 
 void spv_dot_op(spv_lower *low, const ir_op *op) {

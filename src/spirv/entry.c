@@ -227,6 +227,7 @@ static bool count_roles(void *user, ir_op *op) {
   const uint32_t most = low->profile.one_subgroup ? 1 : low->profile.max_workgroup_size / low->lanes;
   const uint32_t wanted = roles < most ? (uint32_t)roles : most;
   if (low->subgroups < wanted) low->subgroups = wanted;
+  low->takes_turns = roles == 1;
   low->exchanges = low->exchanges || wanted > 1;
   return true;
 }

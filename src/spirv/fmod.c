@@ -86,7 +86,7 @@ static spv_id shift_and_reduce(const format *f, spv_id mantissa, spv_id shift, s
   spv_loop_body(c->m, &loop, test(f, SpvOpINotEqual, phis[0], spv_int(c, 0)));
   spv_id twice = float2(f, SpvOpFAdd, phis[1], phis[1]);
   const spv_id next[] = {int2(f, SpvOpISub, phis[0], spv_int(c, 1)), reduce(f, twice, divisor)};
-  spv_code_loop_end(c, &loop, phis, next, 2);
+  spv_code_loop_end(c, &loop, phis, next, 2, 0);
   return phis[1];
 }
 

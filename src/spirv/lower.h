@@ -85,6 +85,7 @@ typedef struct spv_lower {
   kiln_profile profile;
   uint32_t lanes, lane_bits;
   uint32_t subgroups;               /* of a unit: 1, or one for each of its roles, or fewer that share them */
+  bool takes_turns;                 /* its one subgroup runs all roles */
   bool in_role;                     /* the others are elsewhere: lanes of one subgroup only can meet */
   spv_id lane, subgroup, workgroup; /* ids of the builtins' values */
   spv_home *homes;                  /* by value id */

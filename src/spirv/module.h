@@ -134,7 +134,8 @@ void spv_aside_end(spv_module *m, const spv_aside *aside);
 
 /* for (phis; condition; ) { body }, in this order of calls:
  *   spv_loop_begin, spv_loop_phi*, spv_loop_test, (condition), spv_loop_body, (body), spv_loop_end with each phi's next
- * value. The phis are the values after the loop, too. */
+ * value. The phis are the values after the loop, too. A loop that certainly begins needs no spv_loop_body: it goes on
+ * while `again` holds at its end (0: it has its condition in front), and the next values are those after the loop. */
 typedef struct spv_loop {
   spv_id header, next, merge, before;
   VEC(size_t) patches; /* where in the body stream each phi's second pair lies */
@@ -143,6 +144,6 @@ spv_loop spv_loop_begin(spv_module *m);
 spv_id spv_loop_phi(spv_module *m, spv_loop *loop, spv_id type, spv_id first);
 void spv_loop_test(spv_module *m, spv_loop *loop, bool unroll);
 void spv_loop_body(spv_module *m, spv_loop *loop, spv_id condition);
-void spv_loop_end(spv_module *m, spv_loop *loop, const spv_id *next, size_t count);
+void spv_loop_end(spv_module *m, spv_loop *loop, const spv_id *next, size_t count, spv_id again);
 
 #endif

@@ -83,16 +83,13 @@ static void walk_loop(walk *w, uint32_t axis, int64_t strips) {
     phis[i] = w->carry->values[i] = spv_code_phi(c, &loop, w->carry->types[i], w->carry->values[i]);
   spv_range(c, phis[count], 0, (strips - 1) * of->step, (uint32_t)of->step);
   spv_loop_test(c->m, &loop, false);
-  spv_id more = SPV(c->m, SpvOpULessThan, c->boolean, phis[count], spv_int(c, strips * of->step));
-  spv_loop_body(c->m, &loop, more);
   of->base = of->backward ? spv_sub(c, spv_int(c, (strips - 1) * of->step), phis[count]) : phis[count];
   walk_axis(w, axis + 1);
   next[0] = spv_add(c, phis[count], spv_int(c, of->step));
-  for (uint32_t i = 0; i < count; i++) {
-    next[i + 1] = w->carry->values[i];
-    w->carry->values[i] = phis[i];
-  }
-  spv_code_loop_end(c, &loop, phis, next, count + 1);
+  for (uint32_t i = 0; i < count; i++) next[i + 1] = w->carry->values[i];
+  spv_id again = SPV(c->m, SpvOpULessThan, c->boolean, next[0], spv_int(c, strips * of->step));
+  const spv_id *left = spv_code_loop_end(c, &loop, phis, next, count + 1, again);
+  for (uint32_t i = 0; i < count; i++) w->carry->values[i] = left[i + 1];
 }
 
 /* The strips of an axis: all full ones, and the last if it is not. */

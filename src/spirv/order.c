@@ -2,13 +2,15 @@
  * still have to read is written. Everything is decided at the start of a root, outside of its loops. */
 #include "spirv/lower.h"
 
-/* Lanes of one role meet by themselves. Where they run in lock step they always have: only memory is to be ordered.
+/* Lanes of one role meet by themselves, as do those of a subgroup that runs all roles: drivers stop and resume whole
+ * programs at a workgroup's barrier. Where they run in lock step they always have: only memory is to be ordered.
  * `reach`: among whom memory is ordered. */
 static void meet(spv_lower *low, SpvScope reach) {
   spv_code *c = &low->code;
-  spv_id scope = spv_int(c, low->in_role ? SpvScopeSubgroup : SpvScopeWorkgroup);
+  const bool apart = low->in_role || low->takes_turns;
+  spv_id scope = spv_int(c, apart ? SpvScopeSubgroup : SpvScopeWorkgroup);
   spv_id semantics = spv_int(c, SpvMemorySemanticsAcquireReleaseMask | SPV_ALL_MEMORY);
-  if (low->in_role && low->profile.lock_step)
+  if (apart && low->profile.lock_step)
     SPV_DO(c->m, SpvOpMemoryBarrier, spv_int(c, reach), semantics);
   else
     SPV_DO(c->m, SpvOpControlBarrier, scope, spv_int(c, reach), semantics);

@@ -137,11 +137,12 @@ static void open_phis(spv_lower *low, open_loop *l) {
     l->phis[l->lead + i] = spv_code_phi(&low->code, &l->loop, flat->types[i], flat->values[i]);
 }
 
-static void close(spv_lower *low, open_loop *l, const ir_region *body) {
+static void close(spv_lower *low, open_loop *l, const ir_region *body, spv_id again) {
   const ir_op *last = terminator(body);
+  const size_t count = l->all.flat.count + l->lead;
   if (last) evaluate_next(low, &l->all, last->operands, l->next + l->lead);
-  spv_code_loop_end(&low->code, &l->loop, l->phis, l->next, l->all.flat.count + l->lead);
-  bind(low, &l->all, l->op->results, l->phis + l->lead);
+  const spv_id *left = spv_code_loop_end(&low->code, &l->loop, l->phis, l->next, count, again);
+  bind(low, &l->all, l->op->results, left + l->lead);
 }
 
 static uint32_t divisor(uint32_t a, uint32_t b) { return b ? divisor(b, a % b) : a; }
@@ -165,26 +166,48 @@ static void emit_loop(spv_lower *low, const ir_op *of, spv_id begin, spv_id step
   if (limit.high > first.low) spv_range(c, i, first.low, limit.high - 1, divisor(first.multiple, by.multiple));
   open_phis(low, &l);
   spv_loop_test(c->m, &l.loop, false);
-  spv_loop_body(c->m, &l.loop, SPV(c->m, SpvOpSLessThan, c->boolean, i, end));
+  const bool begins = limit.low > first.high;
+  if (!begins) spv_loop_body(c->m, &l.loop, SPV(c->m, SpvOpSLessThan, c->boolean, i, end));
   const ir_region *body = of->regions[0];
   spv_set_scalar(low, body->args[0], i);
   bind(low, &l.all, body->args + 1, l.phis + 1);
   spv_region(low, body);
   l.next[0] = advance(low, i, step, end);
-  close(low, &l, body);
+  close(low, &l, body, begins ? SPV(c->m, SpvOpSLessThan, c->boolean, l.next[0], end) : 0);
+}
+
+/* The one trip of a loop, without the loop: drivers that run lanes under masks go through the text of a loop that ends
+ * once more than it has trips. */
+static void emit_trip(spv_lower *low, const ir_op *of, spv_id i) {
+  const ir_region *body = of->regions[0];
+  carried all;
+  plan_carried(low, &all, of->results, of->result_count, of->loc);
+  evaluate(low, &all, of->operands + 3, all.flat.values);
+  enter_loop(low, of);
+  bind(low, &all, body->args + 1, all.flat.values);
+  spv_set_scalar(low, body->args[0], i);
+  spv_region(low, body);
+  const ir_op *last = terminator(body);
+  if (last) evaluate_next(low, &all, last->operands, all.flat.values);
+  bind(low, &all, of->results, all.flat.values);
 }
 
 /* Roles that run side by side: each subgroup has its trips, and all meet at the end. What the loop carries is each
  * subgroup's own. */
 static void emit_roles(spv_lower *low, const ir_op *of) {
+  int64_t trips;
+  spv_id first = low->subgroups > 1 ? low->subgroup : spv_int(&low->code, 0);
   low->in_role = true;
-  emit_loop(low, of, low->subgroup, spv_int(&low->code, low->subgroups));
+  if (pass_integer(of->operands[1], &trips) && trips == low->subgroups)
+    emit_trip(low, of, first);
+  else
+    emit_loop(low, of, first, spv_int(&low->code, low->subgroups));
   low->in_role = false;
   spv_barrier(low);
 }
 
 static void emit_for(spv_lower *low, const ir_op *of) {
-  if (of->attrs && of->attrs->roles && low->subgroups > 1)
+  if (of->attrs && of->attrs->roles)
     emit_roles(low, of);
   else
     emit_loop(low, of, spv_eval_scalar(low, of->operands[0]), spv_eval_scalar(low, of->operands[2]));
@@ -203,7 +226,7 @@ static void emit_while(spv_lower *low, const ir_op *of) {
   spv_loop_body(c->m, &l.loop, spv_eval_scalar(low, terminator(condition)->operands[0]));
   bind(low, &l.all, body->args, l.phis);
   spv_region(low, body);
-  close(low, &l, body);
+  close(low, &l, body, 0);
 }
 
 /* ---- choices ---- */

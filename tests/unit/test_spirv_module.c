@@ -68,7 +68,7 @@ static void loops_and_branches(void **unused) {
   spv_if_end(m, &branch);
   spv_id add = spv_if_phi(m, &branch, f32, more, spv_const_f32(m, 1));
   const spv_id next[] = {SPV(m, SpvOpIAdd, u32, i, spv_const_u32(m, 1)), SPV(m, SpvOpFAdd, f32, sum, add)};
-  spv_loop_end(m, &loop, next, 2);
+  spv_loop_end(m, &loop, next, 2, 0);
   SPV_DO(m, SpvOpStore, element(&f, f.index), SPV(m, SpvOpBitcast, u32, sum));
   spv_words words = finish_valid(&a, &f);
   kiln_str listing = spv_disassemble(&a, words.data, words.count);

@@ -94,9 +94,10 @@ static bool drop_unchanged(pass_renames *names, ir_op *op) {
   return changed;
 }
 
+/* A loop of roles stays, so that passes see what a kernel's units became, though one trip may run them all. */
 static bool fold_for(pass_renames *names, ir_op *op, bool *gone) {
   int64_t trips;
-  if (!few_trips(op, &trips)) return drop_unchanged(names, op);
+  if (op->attrs->roles || !few_trips(op, &trips)) return drop_unchanged(names, op);
   if (trips == 1)
     run_once(names, op);
   else

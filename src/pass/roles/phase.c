@@ -3,7 +3,7 @@
  *   machine gpu                            scratch told: i32[3, 1] in smem
  *   threads t: 2                           while some role moved and some is not at its end {
  *   scratch full: barrier                    for r in 0 .. 2 roles { switch r {
- *   when t == 0 { .. arrive full }             case 0 { hear, then step until blocked, then say so }
+ *   when t == 0 { .. arrive full }             case 0 { hear, go on as far as that lets it, say so }
  *   when t == 1 { wait full .. }               case 1 { .. }
  *                                            } }
  *                                          }
@@ -61,7 +61,23 @@ void phase_for_roles(ir_builder *b, ir_region *body, uint32_t count) {
   ir_make_control(b, IR_for, bounds, 3, &body, 1, NULL, 0, &(ir_attrs){.roles = true});
 }
 
+/* All texts in one trip, one behind the other. */
+static void write_in_turn(const phasing *p, ir_builder *b, ir_region **regions) {
+  ir_region *body = ir_region_new(b, NULL);
+  ir_region_arg(b, body, pass_i32(), STR("all"));
+  for (uint32_t i = 0; i < p->role_count; i++)
+    for (ir_op *op = regions[i]->first, *next; op; op = next) {
+      next = op->next;
+      pass_append(body, op);
+    }
+  phase_for_roles(b, body, 1);
+}
+
 void phase_for_each_role(phasing *p, ir_builder *b, ir_region **regions) {
+  if (p->c->target->in_turn && !p->spins) {
+    write_in_turn(p, b, regions);
+    return;
+  }
   ir_region *body = ir_region_new(b, NULL);
   val number = ir_region_arg(b, body, pass_i32(), STR("role"));
   phase_for_roles(b, body, p->role_count);
@@ -196,7 +212,6 @@ void phase_close(phasing *p, ir_region *body, const char *what) {
 static void remember_steps(phasing *p, role *r) {
   const ir_shape scalar = {0};
   r->state = phase_remember(p, r, IR_I32, &scalar, STR("state"));
-  r->blocked = phase_remember(p, r, IR_BOOL, &scalar, STR("blocked"));
   r->moved = r->whole ? r->whole->moved : phase_remember(p, r, IR_BOOL, &scalar, STR("moved"));
   for (uint32_t i = 0; r->parts && i < PHASE_PARTS; i++) remember_steps(p, &r->parts[i]);
 }

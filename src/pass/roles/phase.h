@@ -1,8 +1,8 @@
 /* Private to phase_roles and spin_roles: roles as machines that take steps, or as texts that wait (spin.c).
  *
  * A *role* is one unit of a cluster: a thread of one of its blocks. Its text is the kernel's with its own place in all
- * teams; `steps.c` cuts it at every wait into *states*. All roles run in *rounds*: each steps from the wait it stands
- * at to the next one that is not over yet, and at the end of the round all meet.
+ * teams; `steps.c` cuts it at every wait into *states*. All roles run in *rounds*: each goes from the wait it stands
+ * at to the next one that is not over yet, or once through a loop, and at the end of the round all meet.
  *
  * The warps of a thread are its *parts*: machines of their own, which take their steps in the one state of the thread
  * in which it is split. So they see what it keeps, and hear what it hears.
@@ -40,8 +40,8 @@ typedef struct tally {
 typedef struct role {
   uint32_t block, thread;
   ir_region *text;
-  val state, blocked, moved; /* scratch of its own, as all that it remembers */
-  val gone;                  /* scratch: it has given up, and waits no more; only where roles spin */
+  val state, moved;   /* scratch of its own, as all that it remembers */
+  val gone;           /* scratch: it has given up, and waits no more; only where roles spin */
   val *heard, *taken; /* by tally: i32[count], what it was told in all, and waited for; NULL: it does not listen */
   uint32_t end;       /* its last state */
   uint32_t turn;      /* 1 + its number among those who take turns; 0: it does not */
@@ -123,6 +123,7 @@ typedef struct steps {
   val *now;       /* by value id: what stands for it at this place */
   VEC(val) known; /* those in `now` */
   VEC(ir_region *) cases;
+  VEC(uint32_t) order; /* of states in a round */
   VEC(role_wait) waits;
   VEC(role_split) splits;
 } steps;

@@ -1,12 +1,14 @@
 /* A role's text as a machine of states, cut where it waits.
  *
- *   for k in 0 .. 8 {                     case 0 { k_ = 0  state = 1 }
- *     wait full[k]                        case 1 { when heard[k_] >= 1 { heard[k_] -= 1  y[k_, :] = s[k_, :]
- *     y[k, :] = s[k, :]          becomes                               k_ += 1  state = k_ < 8 ? 1 : 2 }
- *   }                                              else { blocked = true } }
- *                                         case 2 { blocked = true }
+ *   for k in 0 .. 8 {                     when state == 0 { k_ = 0  state = 1 }
+ *     wait full[k]                        when state == 1 { when heard[k_] >= 1 { heard[k_] -= 1  y[k_, :] = s[k_, :]
+ *     y[k, :] = s[k, :]          becomes                                        k_ += 1  state = k_ < 8 ? 1 : 2 } }
+ *   }                                     -- and in state 2 it is at its end
  *
  * - Control around a wait becomes states; all other control stays as it is, inside one of them.
+ * - A round goes through the states once, in the order of the text: a role that goes back in it, as at the end of a
+ *   loop's trip, goes on in the next round. So a round has no loop of steps, all text is there once, and roles of a
+ *   pipeline overlap instead of filling a ring and then emptying it.
  * - What another state needs is kept in scratch, or made again (state.c). */
 #include "pass/roles/state.h"
 
@@ -51,18 +53,31 @@ static void enter(steps *s, uint32_t state) {
   if (!s->looks) write_in(s, s->cases.data[state]);
 }
 
-static val truth(steps *s, bool value) { return ir_full(&s->b, IR_BOOL, NULL, value); }
+/* .. which a round comes to behind those entered before. */
+static void enter_next(steps *s, uint32_t state) {
+  enter(s, state);
+  if (!s->looks) VEC_PUSH(s->p->arena, &s->order, state);
+}
+
+/* .. which stands in front of the present one: so it runs in the next round. */
+static void enter_later(steps *s, uint32_t state) {
+  const uint32_t here = s->state;
+  enter_next(s, state);
+  if (s->looks) return;
+  uint32_t *order = s->order.data;
+  size_t at = s->order.count - 1;
+  do order[at] = order[at - 1];
+  while (order[at--] != here);
+  order[at] = state;
+}
+
+static void go_to(steps *s, val state) {
+  pass_store_whole(&s->b, s->r->state, state);
+  pass_store_whole(&s->b, s->r->moved, ir_full(&s->b, IR_BOOL, NULL, true));
+}
 
 static void go(steps *s, uint32_t state) {
-  if (!s->looks) pass_store_whole(&s->b, s->r->state, ir_scalar_i32(&s->b, state));
-}
-
-static void moves(steps *s) {
-  if (!s->looks) pass_store_whole(&s->b, s->r->moved, truth(s, true));
-}
-
-static void block(steps *s) {
-  if (!s->looks) pass_store_whole(&s->b, s->r->blocked, truth(s, true));
+  if (!s->looks) go_to(s, ir_scalar_i32(&s->b, state));
 }
 
 /* Regions of a choice at the builder's place, which ends the text there. */
@@ -95,7 +110,7 @@ static void write_branches(steps *s, const ir_op *op) {
     write_branch(s, op, r, &before, regions[r]);
     go(s, behind);
   }
-  enter(s, behind);
+  enter_next(s, behind);
 }
 
 static bool tells_or_chooses(void *user, ir_op *op) {
@@ -136,8 +151,7 @@ static void turn(steps *s, const ir_op *loop, val i, uint32_t body, uint32_t beh
   if (s->looks) return;
   ir_builder *b = &s->b;
   val goes_on = ir_map2(b, IR_lt, i, end);
-  val next = ir_map3(b, IR_select, goes_on, ir_scalar_i32(b, body), ir_scalar_i32(b, behind));
-  pass_store_whole(b, s->r->state, next);
+  go_to(s, ir_map3(b, IR_select, goes_on, ir_scalar_i32(b, body), ir_scalar_i32(b, behind)));
 }
 
 static void write_for(steps *s, const ir_op *op) {
@@ -148,14 +162,14 @@ static void write_for(steps *s, const ir_op *op) {
   state_hand_on(s, op->operands + 3, body->args + 1, carried);
   state_hand_on(s, op->operands, body->args, 1);
   turn(s, op, state_read(s, op->operands[0]), within, behind);
-  enter(s, within);
+  enter_next(s, within);
   write_text(s, body);
   if (yield) state_hand_on(s, yield->operands, body->args + 1, carried);
   val i = state_read(s, body->args[0]), end = state_read(s, op->operands[1]), step = state_read(s, op->operands[2]);
   if (!s->looks) i = advance(s, i, end, step);
   if (!s->looks) pass_store_whole(&s->b, state_room(s, body->args[0]), i);
   turn(s, op, i, within, behind);
-  enter(s, behind);
+  enter_next(s, behind);
 }
 
 static void write_while(steps *s, const ir_op *op) {
@@ -166,7 +180,7 @@ static void write_while(steps *s, const ir_op *op) {
   state_hand_on(s, op->operands, condition->args, carried);
   const uint32_t head = new_state(s), behind = new_state(s);
   go(s, head);
-  enter(s, head);
+  enter_next(s, head);
   write_text(s, condition);
   ir_region **regions = choose(s, IR_when, state_read(s, pass_yield_of(condition)->operands[0]), 2);
   write_in(s, regions[1]);
@@ -175,7 +189,7 @@ static void write_while(steps *s, const ir_op *op) {
   write_text(s, body);
   if (carried) state_hand_on(s, pass_yield_of(body)->operands, condition->args, carried);
   go(s, head);
-  enter(s, behind);
+  enter_next(s, behind);
 }
 
 /* ---- waiting ---- */
@@ -192,7 +206,7 @@ static uint32_t wait_state(steps *s) {
   if (!s->untouched || s->waited == s->state + 1) {
     const uint32_t here = new_state(s);
     go(s, here);
-    enter(s, here);
+    enter_next(s, here);
   }
   s->waited = s->state + 1;
   return s->state;
@@ -211,12 +225,10 @@ static void write_wait(steps *s, const ir_op *op) {
   if (may) over = ir_map2(&s->b, IR_and, over, may);
   ir_region **regions = choose(s, IR_when, over, 2);
   write_in(s, regions[1]);
-  block(s);
   if (may) still_moves(s, enough);
   write_in(s, regions[0]);
   if (!s->looks) rules_at_wait(s, op, &spot, there);
   if (!s->looks && !op->attrs->keep) tally_take(s, &spot, amount);
-  moves(s);
   s->untouched = false;
 }
 
@@ -224,9 +236,7 @@ static void write_wait(steps *s, const ir_op *op) {
 static void write_question(steps *s, const ir_op *op) {
   const uint32_t here = new_state(s);
   go(s, here);
-  block(s);
-  moves(s);
-  enter(s, here);
+  enter_later(s, here);
   s->untouched = false;
   state_make(s, op->results[0], tally_answer(s, op));
 }
@@ -267,16 +277,13 @@ static void write_split(steps *s, const ir_op *op) {
   steps *parts = ARENA_ARRAY(s->p->arena, steps, op->region_count);
   for (uint32_t i = 0; i < op->region_count && !s->looks; i++) pass_clear(&s->b, s->r->parts[i].state);
   go(s, within);
-  enter(s, within);
+  enter_next(s, within);
   for (uint32_t i = 0; i < op->region_count; i++) write_part(s, op, i, &parts[i]);
   if (!s->looks) VEC_PUSH(s->p->arena, &s->splits, (role_split){within, op, parts});
   ir_region **regions = choose(s, IR_when, s->looks ? NULL : have_ended(s, op), 2);
-  write_in(s, regions[1]);
-  block(s);
   write_in(s, regions[0]);
   go(s, behind);
-  moves(s);
-  enter(s, behind);
+  enter_next(s, behind);
 }
 
 static void write_op(steps *s, ir_op *op) {
@@ -319,28 +326,23 @@ static void walk_text(steps *s, bool looks) {
   s->looks = looks;
   s->made = 0;
   s->waited = 0;
-  enter(s, new_state(s));
-  moves(s);
-  s->untouched = false;
+  enter_next(s, new_state(s));
   write_text(s, s->r->text);
   s->r->end = new_state(s);
   go(s, s->r->end);
-  enter(s, s->r->end);
-  block(s);
+  state_forget(s);
 }
 
-/* while !blocked { switch state { .. } } */
+/* when state == .. { .. }   when state == .. { .. } */
 static void step_on(steps *s, ir_region *region) {
-  ir_region *regions[] = {ir_region_new(&s->b, NULL), ir_region_new(&s->b, NULL)};
-  write_in(s, regions[0]);
-  val goes_on = ir_map1(&s->b, IR_not, pass_load_whole(&s->b, s->r->blocked));
-  ir_yield(&s->b, &goes_on, 1);
-  write_in(s, regions[1]);
-  val state = pass_load_whole(&s->b, s->r->state);
-  ir_make_control(&s->b, IR_switch, &state, 1, s->cases.data, (uint32_t)s->cases.count, NULL, 0, NULL);
   write_in(s, region);
-  pass_store_whole(&s->b, s->r->blocked, truth(s, false));
-  ir_make_control(&s->b, IR_while, NULL, 0, regions, 2, NULL, 0, NULL);
+  ir_builder *b = &s->b;
+  for (size_t i = 0; i < s->order.count; i++) {
+    const uint32_t state = s->order.data[i];
+    val here = ir_map2(b, IR_eq, pass_load_whole(b, s->r->state), ir_scalar_i32(b, state));
+    ir_region *sides[] = {s->cases.data[state], ir_region_new(b, NULL)};
+    ir_make_control(b, IR_when, &here, 1, sides, 2, NULL, 0, NULL);
+  }
 }
 
 /* ---- what is left waiting ---- */
@@ -429,7 +431,7 @@ void steps_write(const steps *begun, role *r, ir_region *region) {
   if (r == &p->roles[p->role_count - 1]) rules_hear_all(p, r);
   walk_text(s, false);
   write_in(s, region);
-  pass_store_whole(&s->b, s->r->moved, truth(s, false));
+  pass_store_whole(&s->b, s->r->moved, ir_full(&s->b, IR_BOOL, NULL, false));
   tally_hear(s->p, s->r, &s->b);
   step_on(s, region);
 }
