@@ -22,8 +22,7 @@ and exported as `kp.export` does. A *kernel* is a body function; its variants ar
 - Not driven: kernels of tpu-inference and tokamax that talk to other TPUs (their mixtures of experts, all-gather with a
   product), the fp8 indexer of jax-linear-attention, and those of ejkernel that call what JAX 0.11 no longer has.
 - Tests of packages that come to no result in their time work on the sizes of real models: plain JAX takes minutes for
-  their references on a CPU. tokamax's attention for Ampere and Blackwell calls what JAX 0.12
-  brings; with that version the forward kernel for Blackwell agrees to 4e-03, the others want its `store`.
+  their references on a CPU. What tokamax's kernels for Ampere and Blackwell call of JAX 0.12, its driver brings.
 - tokamax's `rope_quant` fails its own tests in 25 of 65,536 values: XLA's quotients in the reference are rounded twice,
   see [differences from JAX](jax.md#differences-from-jax).
 - *Run*: exported, and every driver of it agrees with its reference on the host.
@@ -70,9 +69,10 @@ def _worst(cells: Iterable[str]) -> str:
     return max((cell for cell in cells if cell != "-"), key=weight, default="-")
 
 
-def _version(package: str) -> str:
+def _version(row: Row) -> str:
+    """Of a row's package: as it was measured, else as it is here."""
     try:
-        return importlib.metadata.version(package)
+        return row.get("version") or importlib.metadata.version(row["package"])
     except importlib.metadata.PackageNotFoundError:
         return "?"
 
@@ -148,7 +148,7 @@ def write(path: pathlib.Path, rows: list[Row]) -> None:
     """The page."""
     groups = _groups(rows)
     places = list(dict.fromkeys(on for row in rows for on in row["results"]))
-    versions = sorted({f"{row['package']} {_version(row['package'])}" for row in rows})
+    versions = sorted({f"{row['package']} {_version(row)}" for row in rows})
     lines = [f"Packages: {', '.join(versions)}.", "", *_counts(groups)]
     lines += [f"| package | kernel | machine | equations | exported | {' | '.join(places)} | s |"]
     lines += ["|---|---|---|--:|---|" + "---|" * len(places) + "--:|"]

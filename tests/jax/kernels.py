@@ -2,10 +2,12 @@
 """Exports and runs the Pallas kernels of real packages, and writes docs/jax-kernels.md.
 
     pip install --no-deps -r tests/jax/kernels.txt
-    tests/jax/kernels.py [--on host,vulkan] [--only REGEX] [--modules jax_gpu,jax_tpu] [--limit 120]
+    tests/jax/kernels.py [--on host,vulkan] [--only REGEX] [--modules jax_gpu,jax_tpu] [--limit 120] [--resume]
+    tests/jax/kernels.py --modules '' --also A.json,B.json
 
 `drivers/` has the calls. Each module of it runs in a process of its own, which is started again behind a driver that
 ends it or runs too long. The Python that runs this must have kiln, jax and the packages; for JAX's own kernels no more.
+What was found stays in --rows. The page is of that and of what other runs found (--also): the second line runs nothing.
 """
 
 from __future__ import annotations
@@ -86,14 +88,21 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--limit", type=float, default=240, help="seconds that a driver may take")
     parser.add_argument("--resume", action="store_true", help="leave out drivers that have a row")
     parser.add_argument("--rows", type=pathlib.Path, default=ROOT / "build" / "kernels.json", help="all that was found")
+    parser.add_argument("--also", default="", help="rows of other runs, files with commas; a later file's come first")
     parser.add_argument("--out", type=pathlib.Path, default=ROOT / "docs" / "jax-kernels.md", help="the report")
     return parser.parse_args()
+
+
+def stored(path: pathlib.Path) -> dict[str, Any]:
+    """The rows that a run has left, by driver."""
+    found: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return found
 
 
 def main() -> None:
     """Every module in turn, then the report. Rows of drivers that are not run stay as they were."""
     options = arguments()
-    known = json.loads(options.rows.read_text()) if options.rows.exists() else {}
+    known = stored(options.rows)
     options.rows.parent.mkdir(parents=True, exist_ok=True)
 
     def keep(row: dict[str, Any]) -> None:
@@ -103,7 +112,9 @@ def main() -> None:
 
     for module in filter(None, options.modules.split(",")):
         run_module(module, options, list(known) if options.resume else [], keep)
-    kernel_report.write(options.out, list(known.values()))
+    others = [stored(pathlib.Path(path)) for path in filter(None, options.also.split(","))]
+    everything = {driver: row for rows in (*others, known) for driver, row in rows.items()}
+    kernel_report.write(options.out, list(everything.values()))
     print(f"written: {options.out}")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import importlib.metadata
 import json
 import re
 import sys
@@ -72,7 +73,8 @@ def _measure_suite(row: dict[str, Any], suite: drivers.Suite) -> dict[str, Any]:
 
 def measure(one: drivers.Driver, places: list[str]) -> dict[str, Any]:
     """The row of a driver."""
-    row: dict[str, Any] = {"package": one.package, "driver": one.name, "kernels": [], "results": {}}
+    version = importlib.metadata.version(one.package)
+    row: dict[str, Any] = {"package": one.package, "version": version, "driver": one.name, "kernels": [], "results": {}}
     try:
         case = one.make()
         if isinstance(case, drivers.Suite):
