@@ -25,8 +25,8 @@ HOST = {
 }
 GPU = {
     (
-        "reads registers in which NVIDIA's hardware numbers blocks, by code for its compiler; that Pallas's own index of a "
-        "block is its place in the grid, row by row, the same test asks before, and it is"
+        "reads registers in which NVIDIA's hardware numbers blocks, by code for its compiler; that Pallas's own index "
+        "of a block is its place in the grid, row by row, the same test asks before, and it is"
     ): ("mosaic_gpu_test.py::*::test_axis_indices_in_grid*",),
     "asks for the profile that NVIDIA's hardware writes": ("mosaic_gpu_test.py::*::test_profiler_*",),
     "asks whether NVIDIA's compiler looked for the architecture": ("mosaic_gpu_test.py::*::test_cond_get_arch",),
