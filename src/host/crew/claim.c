@@ -4,6 +4,8 @@
 
 #include "host/crew/crew.h"
 
+enum { CLAIM_PARTS = 2 }; /* of its arrival: the answer, and the block's own asking */
+
 void crew_claim_read(const crew_task *task, const crew_part *part, uint8_t *data) {
   const uint32_t bytes = (uint32_t)ir_dtype_bytes(part->to.info.dtype);
   if (part != task->parts) {
@@ -20,7 +22,12 @@ void crew_claim_write(const crew_task *task, const crew_part *part, uint8_t *dat
   crew_mark_written(&part->to);
 }
 
-host_status crew_ask(host_unit *unit, const host_crew_op *what, const ir_op *op) {
-  crew_task task = {.kind = CREW_CLAIM, .op = op, .lane = UNIT_NONE, .whole = CREW_CLAIM_PARTS};
+static host_status ask(host_unit *unit, const host_crew_op *what, const ir_op *op) {
+  crew_task task = {.kind = CREW_CLAIM, .op = op, .lane = UNIT_NONE, .whole = CLAIM_PARTS};
   return crew_block_index(unit) == 0 ? crew_issue_in_blocks(unit, what, &task, CREW_QUEUES) : HOST_RUNNING;
+}
+
+host_status crew_claim(host_unit *unit, const host_crew_op *what, const ir_op *op) {
+  const host_status asked = ask(unit, what, op);
+  return asked == HOST_RUNNING ? crew_arrive_as_part(unit, what, op, CLAIM_PARTS) : asked;
 }

@@ -23,10 +23,7 @@
 #include "model/team.h"
 #include "race/race.h"
 
-enum {
-  CREW_SYNC_BYTES = 4,  /* of a barrier or semaphore in its box; what it really is lies elsewhere */
-  CREW_CLAIM_PARTS = 2, /* of the arrival of a claim: the answer, and the block's own asking */
-};
+enum { CREW_SYNC_BYTES = 4 }; /* of a barrier or semaphore in its box; what it really is lies elsewhere */
 
 /* Units in the order in which they came. */
 typedef struct crew_line {
@@ -36,7 +33,7 @@ typedef struct crew_line {
 /* A barrier or semaphore beside its state machine. */
 typedef struct crew_spot {
   crew_line line; /* who waits for it */
-  uint32_t parts; /* of a copy that is made in several blocks: those that are done */
+  uint32_t parts; /* of an arrival that is made in several: those that have come */
   race_barrier barrier;
   race_semaphore semaphore;
   trace_spot trace;
@@ -246,8 +243,6 @@ void crew_claim_read(const crew_task *task, const crew_part *part, uint8_t *data
 void crew_claim_write(const crew_task *task, const crew_part *part, uint8_t *data);
 /* A task of several blocks, which are those along the axes of its op; the caller's is copied. */
 host_status crew_issue_in_blocks(host_unit *unit, const host_crew_op *what, crew_task *task, crew_queue_id queue);
-host_status crew_ask(host_unit *unit, const host_crew_op *what,
-                     const ir_op *op); /* of a claim: what its answer needs */
 host_status crew_commit_products(host_unit *unit, const host_crew_op *what, const ir_op *op);
 host_status crew_copy_to_blocks(host_unit *unit, const host_crew_op *what, const ir_op *op); /* to tensor memory */
 
@@ -264,6 +259,7 @@ void crew_carry_unwritten(const crew_side *to, uint8_t *unwritten);
 sync_result crew_arrive_at(crew *c, const crew_element *at, unit_id unit, race_op *task);
 /* One part of an arrival, which comes with the last of so many; 0: it is all of one. */
 sync_result crew_arrive_in_parts(crew *c, const crew_element *at, unit_id unit, race_op *task, uint32_t whole);
+host_status crew_arrive_as_part(host_unit *unit, const host_crew_op *what, const ir_op *op, uint32_t whole);
 host_status crew_split(host_unit *unit, uint32_t begin, const host_instr *instr); /* warps.c */
 void crew_join(host_unit *part);                                                  /* it has ended */
 host_status crew_step(host_unit *unit, const host_instr *instr);

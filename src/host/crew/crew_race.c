@@ -134,16 +134,21 @@ static void touch_copy(race *r, const crew_task *task, const crew_part *part) {
   touch_side(r, task, &part->to, store);
 }
 
-static void touch_answer(race *r, const crew_task *task, const crew_part *part) {
-  touch_side(r, task, &part->to, RACE_CLAIM_STORE);
-}
-
 static void touch_product(race *r, const crew_task *task, const crew_part *part) {
   const bool tensor = crew_side_space(&part->to) == IR_SPACE_TMEM, left = crew_side_space(&part->from) == IR_SPACE_TMEM;
   touch_side(r, task, &part->from, !tensor ? RACE_WGMMA_LOAD : left ? RACE_MMA_LOAD_TMEM : RACE_MMA_LOAD_SMEM);
   for (uint32_t i = 0; i < task->more; i++) touch_side(r, task, crew_more_of(task, part, i), RACE_MMA_LOAD_TMEM);
   touch_side(r, task, &part->right, tensor ? RACE_MMA_LOAD_SMEM : RACE_WGMMA_LOAD);
   touch_side(r, task, &part->to, tensor ? RACE_MMA_STORE : RACE_WGMMA_STORE);
+}
+
+static void touch_part(race *r, const crew_task *task, const crew_part *part) {
+  switch (task->kind) {
+    case CREW_COPY: touch_copy(r, task, part); break;
+    case CREW_PRODUCT: touch_product(r, task, part); break;
+    case CREW_CLAIM: touch_side(r, task, &part->to, RACE_CLAIM_STORE); break;
+    case CREW_ARRIVAL: break;
+  }
 }
 
 static race_task task_of(const crew_task *task) {
@@ -158,9 +163,6 @@ static race_task task_of(const crew_task *task) {
 void crew_race_issue(crew *c, crew_task *task) {
   if (!c->race) return;
   const race_task kind = task_of(task);
-  void (*const touch)(race *, const crew_task *, const crew_part *) = task->kind == CREW_COPY    ? touch_copy
-                                                                      : task->kind == CREW_CLAIM ? touch_answer
-                                                                                                 : touch_product;
   const crew_side *sum = &task->parts->to;
   race_pipe pipe = {.across = task->op->attrs->across, .type = (uint32_t)sum->info.dtype};
   if (kind == RACE_TASK_MMA) {
@@ -169,7 +171,7 @@ void crew_race_issue(crew *c, crew_task *task) {
   }
   const bool piped = kind == RACE_TASK_MMA || kind == RACE_TASK_COPY_TMEM;
   task->race = race_issue(c->race, task->unit->id, kind, task->op, piped ? &pipe : NULL);
-  for (uint32_t i = 0; i < task->part_count && kind != RACE_TASK_COMMIT; i++) touch(c->race, task, &task->parts[i]);
+  for (uint32_t i = 0; i < task->part_count; i++) touch_part(c->race, task, &task->parts[i]);
 }
 
 void crew_race_awaited(host_unit *unit, const copy *awaited, bool read_only, bool forgotten) {

@@ -63,7 +63,7 @@ sync_result crew_arrive_in_parts(crew *c, const crew_element *at, unit_id unit, 
   return crew_arrive_at(c, at, unit, task);
 }
 
-static host_status arrive(host_unit *unit, const host_crew_op *what, const ir_op *op, uint32_t whole) {
+host_status crew_arrive_as_part(host_unit *unit, const host_crew_op *what, const ir_op *op, uint32_t whole) {
   crew_element at;
   if (!crew_find(unit, what->sync, op, &at)) return HOST_FAILED;
   crew *c = unit->member->crew;
@@ -73,12 +73,7 @@ static host_status arrive(host_unit *unit, const host_crew_op *what, const ir_op
 }
 
 host_status crew_arrive(host_unit *unit, const host_crew_op *what, const ir_op *op) {
-  return arrive(unit, what, op, 0);
-}
-
-host_status crew_claim(host_unit *unit, const host_crew_op *what, const ir_op *op) {
-  const host_status asked = crew_ask(unit, what, op);
-  return asked == HOST_RUNNING ? arrive(unit, what, op, CREW_CLAIM_PARTS) : asked;
+  return crew_arrive_as_part(unit, what, op, 0);
 }
 
 /* The phase that the unit has waited for; of an open barrier later ones may be over, too. */

@@ -154,8 +154,7 @@ uint32_t trace_issue(host_trace *trace, const crew_task *task) {
   trace_unit *at = task->unit->trace;
   if (!at) return TRACE_NONE;
   trace_event event = {.unit = task->unit->id, .cause = TRACE_NONE, .begin = at->now, .op = task->op};
-  const bool beside = task->kind != CREW_PRODUCT && task->kind != CREW_ARRIVAL && task->lane == UNIT_NONE;
-  (beside ? time_copy : time_product)(&event, at, task);
+  (task->lane == UNIT_NONE ? time_copy : time_product)(&event, at, task);
   return trace_add(trace, &event);
 }
 
