@@ -10,6 +10,7 @@ import pytest
 from jax._src.pallas.mosaic_gpu.interpret.params import InterpretGPUParams
 from jax.experimental import pallas as pl
 from jax.experimental.pallas import mosaic_gpu as plgpu
+from jax.experimental.pallas import tpu as pltpu
 
 import kiln
 import kiln.pallas as kp
@@ -81,6 +82,14 @@ def test_warps_are_not_split_again():
         pl.core_map(plgpu.WarpMesh(axis_name="a"))(lambda: pl.core_map(plgpu.WarpMesh(axis_name="b"))(write))
 
     with pytest.raises(ValueError, match="already core_mapped"):
+        kp.export(gpu_kernels.kernel(body, gpu_kernels.array()))
+
+
+def test_the_generator_of_a_tpu_belongs_to_its_kernels():
+    def body(o):
+        pltpu.prng_seed(1)
+
+    with pytest.raises(kp.Unsupported, match="`prng_seed` in a kernel for GPUs"):
         kp.export(gpu_kernels.kernel(body, gpu_kernels.array()))
 
 

@@ -18,6 +18,7 @@ from kiln.pallas.equation import Equation, Operand
 from kiln.pallas.lower import Lowering, rule
 
 WORDS = 2  # of a key; a third one counts draws
+STATE = f"u32[{WORDS + 1}]"
 
 
 def _state(*seeds: Any) -> Any:
@@ -28,11 +29,20 @@ def _state(*seeds: Any) -> Any:
     return jnp.append(jax.random.key_data(key), jnp.uint32(0))
 
 
+def _generator(low: Lowering, eqn: Equation) -> str:
+    """Where the state is, which a seed makes."""
+    if low.machine:
+        raise low.unsupported(f"`{eqn.name}` in a kernel for GPUs", "draw from a key of jax.random")
+    if eqn.name != "prng_seed" and STATE not in low.common:
+        raise low.unsupported(f"`{eqn.name}` without a seed", "call pltpu.prng_seed first")
+    return low.common_scratch(STATE, "generator")
+
+
 @rule("prng_seed")
 def lower_seed(low: Lowering, eqn: Equation) -> Sequence[Operand]:
     """Draws begin anew."""
     (state,) = low.trace(_state, *eqn.operands)
-    low.writer.line(f"{low.generator(seeds=True)}[...] = {state.text}")
+    low.writer.line(f"{_generator(low, eqn)}[...] = {state.text}")
     return []
 
 
@@ -45,7 +55,7 @@ def lower_bits(low: Lowering, eqn: Equation) -> Operand:
         bits = jax.random.bits(key, eqn.params["shape"], jnp.uint32)
         return jax.lax.bitcast_convert_type(bits, jnp.int32), state.at[WORDS].add(1)
 
-    generator = low.generator()
+    generator = _generator(low, eqn)
     bits, state = low.trace(draw, low.let(f"{generator}[...]", (WORDS + 1,), jnp.uint32))
     low.writer.line(f"{generator}[...] = {state.text}")
     return bits

@@ -55,20 +55,18 @@ class Lowering:
         self._places: dict[int, tuple[Any, Place | None]] = {}
         self.place: Place | None = None
         self._settled: dict[str, bool] = {}
-        self._generator = ""
+        self.common: dict[str, str] = {}  # scratch of the whole kernel that it did not ask for: names by types
 
     @property
     def heads(self) -> list[str]:
-        """Lines that come before all others: what the whole kernel shares without having asked for it."""
-        return [f"  scratch {self._generator}: u32[3]"] if self._generator else []
+        """Lines that come before all others."""
+        return [f"  scratch {name}: {kind}" for kind, name in self.common.items()]
 
-    def generator(self, *, seeds: bool = False) -> str:
-        """The state of a TPU's generator of random bits, which has had a seed before it is drawn from."""
-        if not self._generator:
-            if not seeds:
-                raise self.unsupported("`prng_random_bits` without a seed", "call pltpu.prng_seed first")
-            self._generator = self.writer.names.claim("generator")
-        return self._generator
+    def common_scratch(self, kind: str, label: str) -> str:
+        """The name of the one scratch of this type that the whole kernel shares without having asked for it."""
+        if kind not in self.common:
+            self.common[kind] = self.writer.names.claim(label)
+        return self.common[kind]
 
     def touch(self, ref: Ref, stores_all: bool) -> None:
         """Notes an access: whether a ref's first one is a store of all of it that always happens."""

@@ -137,7 +137,6 @@ class GpuLowering(Lowering):
         self._device_axis = device_axis
         self.compiled = not interpret  # what JAX's compiler refuses its interpreter may take
         self._skip_floats = getattr(interpret, "skip_floating_point_ops", False)
-        self._named: dict[int, str] = {}  # barriers with numbers for names, by how many threads arrive
 
     def lower(self, equation: Equation) -> Sequence[Operand]:
         """The results of one equation; infinity where the program asked to skip float arithmetic."""
@@ -188,14 +187,7 @@ class GpuLowering(Lowering):
 
     def named_barriers(self, arrivals: int) -> str:
         """The 16 barriers of the block that code refers to by number, for those at which so many threads arrive."""
-        if arrivals not in self._named:
-            self._named[arrivals] = self.writer.names.claim("named")
-        return self._named[arrivals]
-
-    @property
-    def heads(self) -> list[str]:
-        """Lines that come before all others: what the whole kernel shares without having asked for it."""
-        return [f"  scratch {name}: barrier[16] arrivals {arrivals} open" for arrivals, name in self._named.items()]
+        return self.common_scratch(f"barrier[16] arrivals {arrivals} open", "named")
 
     def enter_warps(self, name: Any, warp: str) -> None:
         """What follows is run by each warp."""
