@@ -47,7 +47,7 @@ FUNCTIONS = {
     "log2": jnp.log2,  # no function of lax before 0.12
 }
 # What the units of a machine say to each other: jax.lax has nothing of the kind, test_gpu_export.py has them.
-OF_MACHINES = {"peer", "arrive", "wait", "test", "signal", "count", "copy", "mma", "commit", "await", "warps"}
+OF_MACHINES = {"peer", "arrive", "wait", "test", "signal", "count", "copy", "mma", "commit", "claim", "await", "warps"}
 XLA_F64 = 256  # units by which XLA's own float64 functions are off (erfc: 218)
 FROM_ONE = {"lgamma", "digamma"}  # have zeros, where errors are told against 1
 COUNT = 512
