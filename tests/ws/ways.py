@@ -194,7 +194,7 @@ class Runner:
         """The names of the faults that `kiln check` finds; what one order shows as a late wait is a race in another."""
         names = set()
         for order in ((), ("--schedule", "random", "--seed", "3")):
-            done = call([self.kiln, "check", str(path), *inputs(case.text), *order, "--json"], "crew")
+            done = call([self.kiln, "check", str(path), *inputs(case.text), *case.options, *order, "--json"], "crew")
             names |= {fault["name"] for fault in json.loads(done.stdout)["faults"]}
         return names
 
