@@ -3,6 +3,7 @@
 
 #include "base/config.h"
 #include "kiln/host.h"
+#include "pass/pass.h"
 #include "tool/device.h"
 
 #define COUNT 256
@@ -64,14 +65,18 @@ static void check_host(probe *p) {
   verdict(p, p->host_ran, "run it with every check", (kiln_str){0});
 }
 
+static const char *seat_of_roles(const kiln_profile *profile) {
+  if (pass_device_target(profile, KILN_UNITS_AUTO).in_turn) return "one subgroup";
+  return profile->lock_step ? "a subgroup each, whose lanes run in lock step"
+                            : "a subgroup each, with barriers of its own";
+}
+
 static void check_device(probe *p, const kiln_device_info *d) {
   printf("vulkan:%u: %.*s", d->index, STR_FMT(d->name));
   printf(d->driver.size > 0 ? " (%.*s)\n" : "%.*s\n", STR_FMT(d->driver));
   verdict(p, d->usable, "self-test", d->refusal);
   if (!d->usable || !p->kernel) return;
-  printf("  note roles take turns on %s\n", d->profile.one_subgroup ? "one subgroup"
-                                            : d->profile.lock_step  ? "a subgroup each, whose lanes run in lock step"
-                                                                    : "a subgroup each, with barriers of its own");
+  printf("  note roles take turns on %s\n", seat_of_roles(&d->profile));
   puts(d->profile.polls ? "  note roles may wait for one another: they spin where they cannot be fused"
                         : "  note a subgroup that waits keeps the others waiting: roles never spin");
   if (d->profile.split_barrier) puts("  note it has barriers in two halves, which nothing uses yet");
