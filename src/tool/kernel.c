@@ -103,11 +103,14 @@ bool units_options(tool *t, kiln_units *out, kiln_profile *profile) {
                                      [KILN_UNITS_FUSED] = "fused",
                                      [KILN_UNITS_PHASED] = "phased",
                                      [KILN_UNITS_SPUN] = "spin"};
-  uint32_t which = KILN_UNITS_AUTO;
-  const bool fine = args_choice(t, "--units", ways, sizeof ways / sizeof *ways, &which);
+  static const char *const seats[] = {"each", "one"};
+  uint32_t which = KILN_UNITS_AUTO, one = profile->serial_subgroups;
+  const bool fine = args_choice(t, "--units", ways, sizeof ways / sizeof *ways, &which) &&
+                    args_choice(t, "--subgroups", seats, sizeof seats / sizeof *seats, &one);
   uint64_t polls = profile->polls;
   *out = (kiln_units)which;
   if (!fine || !args_number(t, "--polls", 1, PASS_POLLS_MOST, polls, &polls)) return false;
   profile->polls = (uint32_t)polls;
+  profile->serial_subgroups = one;
   return true;
 }

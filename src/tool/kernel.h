@@ -20,12 +20,14 @@ typedef struct subject {
 #define SET_OPTION \
   { "--set", 0, OPTION_VALUE, true, "M=4096", "a symbolic size" }
 
-#define UNITS_OPTIONS                                                                                                 \
-  {"--units", 0, OPTION_VALUE, false, "HOW", "how devices run units that wait: fused, phased, spin, auto (default)"}, \
-  {                                                                                                                   \
-    "--polls", 0, OPTION_VALUE, false, "N", "looks of a unit that spins before it gives up (default: the device's)"   \
-  }
-/* Both of them; false after a diagnostic. */
+#define UNITS_OPTION \
+  { "--units", 0, OPTION_VALUE, false, "HOW", "how devices run units that wait: fused, phased, spin, auto (default)" }
+#define SUBGROUPS_OPTION \
+  { "--subgroups", 0, OPTION_VALUE, false, "HOW", "of phased roles: each its own, or one (default: the device's)" }
+#define POLLS_OPTION \
+  { "--polls", 0, OPTION_VALUE, false, "N", "looks of a unit that spins before it gives up (default: the device's)" }
+#define UNITS_OPTIONS UNITS_OPTION, SUBGROUPS_OPTION, POLLS_OPTION
+/* All of them; false after a diagnostic. */
 bool units_options(tool *t, kiln_units *out, kiln_profile *profile);
 
 /* Reads and parses operand 0; `*out` is NULL after a failure. */

@@ -61,6 +61,14 @@ class Devices(CommandTest):
             self.kiln("run", file, *DATA, "--on", on, "--time=2", "-o", f"z={self.path(on)}.npy")
         numpy.testing.assert_array_equal(numpy.load(self.path("host.npy")), numpy.load(self.path("vulkan.npy")))
 
+    def test_subgroups_of_roles(self):
+        file, data = self.write("one_way.kiln", ONE_WAY), "x=normal:1"
+        self.kiln("run", file, data, "-o", f"y={self.path('host.npy')}")
+        for how in ("each", "one"):
+            words = ["--on", "vulkan", "--units", "phased", "--subgroups", how]
+            self.kiln("run", file, data, *words, "-o", f"y={self.path('vulkan.npy')}")
+            numpy.testing.assert_array_equal(numpy.load(self.path("host.npy")), numpy.load(self.path("vulkan.npy")))
+
     def test_roles_that_spin(self):
         spin = ["--on", "vulkan", "--units", "spin", "--polls", "4000"]
         file, data = self.write("one_way.kiln", ONE_WAY), "x=normal:1"

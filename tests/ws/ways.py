@@ -12,7 +12,8 @@ With --mutants every statement that orders units is deleted in turn (suite.py): 
 the fault, and where that is no race, every place must report it, too. --every N takes each N-th of them.
 
 Places: rounds, device (the one that the loader finds), and NAME or NAMEWIDTH for a driver: drivers are NAME.json in
-$KILN_DRIVERS_DIR, and WIDTH is the number of lanes that lavapipe is to have. spun-ORDER is the text that pass
+$KILN_DRIVERS_DIR, and WIDTH is the number of lanes that lavapipe is to have; PLACE-each gives each role a subgroup, as
+GPUs do. spun-ORDER is the text that pass
 spin_roles leaves, run by the host's crew, checkers on, in one of its orders of units (fair ones, and `starve`).
 spun-explored is that text in all orders, where there are few: nobody tells of a fault in any of them, or, where a rule
 is broken, somebody does in some. words is the same kernel as valid SPIR-V for a GPU, which is not run.
@@ -42,6 +43,7 @@ TOLD = {"deadlock", "divergent_barrier", "out_of_bounds", "over_arrival", "semap
 OF_ORDER = re.compile(r"\b(arrive|wait|test|signal|count) \w+ reaches outside")  # a barrier or semaphore that is none
 # The texts that the host runs: for which profile, in which way, behind which pass.
 TEXTS = {"rounds": ("lavapipe8", "", "phase_roles"), "spun": ("gpu32", "spin", "spin_roles")}
+EACH = "-each"  # behind a device
 POLLS, FEW_POLLS = 300000, 2000  # of a wait: of one that is starved, and of one for ever
 ORDERS = 2000  # of units; a kernel that has more is not explored
 
@@ -66,6 +68,7 @@ def in_tensor_memory(case: Case) -> bool:
 def environment(place: str) -> dict[str, str]:
     """What a place's processes see."""
     env = dict(os.environ)
+    place = place.removesuffix(EACH)
     if place in ("crew", "device", "words") or text_of(place):
         return env
     driver, width = re.fullmatch(r"([a-z]+)(\d*)", place).groups()  # type: ignore[union-attr]
@@ -105,6 +108,7 @@ class Runner:
             words += [] if case.fault or in_tensor_memory(case) else ["--check"]
         elif place not in ("crew", "rounds"):
             words += ["--on", "vulkan", "--units", self.units, *(["--limit", "1"] if case.fault == "livelock" else [])]
+            words += ["--subgroups", "each"] if place.endswith(EACH) else []
         if text_of(place) and "log: u32" in path.read_text():
             words += ["-o", f"log={self.folder / case.name}.log.npy"]
         done = call(words, place)
