@@ -395,7 +395,7 @@ def scaled_by_two_blocks(rows):
             plgpu.async_copy_scales_to_tmem(sa_part, left, collective_axis="x")
             plgpu.async_copy_scales_to_tmem(sb_all, right, collective_axis="x")
             options = {"a_scale": left, "b_scale": right, "accumulate": False, "collective_axis": "x"}
-            plgpu.tcgen05_mma(acc, a_part, plgpu.transpose_ref(b_part, (1, 0)), done, **options)
+            plgpu.tcgen05_mma(acc, a_part, b_part.transpose((1, 0)), done, **options)
 
         plgpu.barrier_wait(done)
         o[pl.ds(block * rows, rows), :] = plgpu.async_load_tmem(acc)
