@@ -64,11 +64,11 @@ def check(kiln: str, case: suite.Case, seeds: int, device: str, folder: pathlib.
     """What is wrong, or why the kernel was declined: one of the two at most."""
     path = folder / "kernel.kiln"
     path.write_text(case.text)
-    expected, said = run(kiln, path, case.text)
+    expected, said = run(kiln, path, case.text, *case.options)
     if expected is None:
         return f"the crew fails: {said}", ""
     for seed in range(1, seeds):
-        if run(kiln, path, case.text, "--seed", str(seed))[0] != expected:
+        if run(kiln, path, case.text, *case.options, "--seed", str(seed))[0] != expected:
             return f"the crew gives something else under seed {seed}", ""
     if device:
         found, said = run(kiln, path, case.text, "--on", device)
