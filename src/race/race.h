@@ -15,8 +15,8 @@
  * Memory: a clock has one entry per unit heard of, but what many learn at one barrier they keep once; a barrier keeps
  * two phases; an operation lives while something may still ask about it; a page of 64 elements takes 4 bytes of shadow
  * memory while all have the same past, and 28 + 16 for each past when they differ. Nothing grows with the length of the
- * run, but a semaphore with the signals that nobody took, and what is never awaited. When memory is
- * out the detector goes blind and says so by race_failed; nothing else needs checking. */
+ * run, but a semaphore with the signals that nobody took, and what is never awaited. When memory is out the detector
+ * goes blind and says so by race_failed; nothing else needs checking. */
 #ifndef KILN_SRC_RACE_RACE_H
 #define KILN_SRC_RACE_RACE_H
 

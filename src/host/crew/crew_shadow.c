@@ -22,8 +22,7 @@ static void each_row(const crew_side *side, row_fn each, void *user) {
     each(user, side, &(row){(uint64_t)side->box.offset, (int64_t)bytes, 0, (int64_t)(run / bytes)});
     return;
   }
-  if (info->rank == 0) return;
-  if (host_box_empty(&side->box, info->rank)) return;
+  if (info->rank == 0 || host_box_empty(&side->box, info->rank)) return;
   memcpy(index, side->box.low, sizeof index);
   const uint32_t last = info->rank - 1;
   do {
