@@ -125,6 +125,37 @@ MANY = """kernel f(x: f32[4]) -> (y: f32[33]) {
 }
 """
 
+# Text of warps that is mostly known once they have numbers, in front of which roles meet in each trip.
+LONG_WARPS = """kernel f(x: i32[4]) -> (y: i32[4, 4]) {
+  machine gpu
+  threads t: 2
+  scratch n: i32[4] in regs
+  for r in 0 .. 4 {
+    scratch s: i32[4]
+    scratch full: barrier
+    when t == 0 {
+      n[...] = x[...]
+      warps w {
+        LINES
+      }
+      s[...] = n[...]
+      arrive full
+    }
+    when t == 1 { wait full  y[r, :] = s[...] }
+  }
+}
+"""
+
+
+@unittest.skipUnless(HAS_VULKAN, "this build has no SPIR-V half")
+class Long(CommandTest):
+    def test_warps_of_many_lines(self):
+        for count in (74, 84, 123, 126):  # of values that come by folding, places in a list were not counted
+            lines = "\n        ".join(f"n[w] = n[w] + (w * 3 + {i}) * (w + {i}) * (w - {i})" for i in range(count))
+            path = self.write("f.kiln", LONG_WARPS.replace("LINES", lines))
+            out, _ = self.kiln("passes", path, "--for", "lavapipe8", "--units", "phased", "--after", "phase_roles")
+            self.assertIn("scratch anew: i32[3, 1] in smem", out)
+
 
 @unittest.skipUnless(HAS_VULKAN, "this build has no SPIR-V half")
 class Spun(CommandTest):

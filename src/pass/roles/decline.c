@@ -83,7 +83,7 @@ static bool take_hold(looker *l, const ir_value *ref, hold h, loc at, const char
   h.by = l->role;
   for (; ref->def->code != IR_scratch; ref = ref->def->operands[0])
     if (ref->def->code == IR_peer && !phase_peer_block(l->p, ref->def, &h.block)) return true;
-  h.made = l->p->made_by[ref->id];
+  h.made = l->p->made_by.data[ref->id];
   for (size_t i = 0; i < l->holds.count; i++) {
     const hold *other = &l->holds.data[i];
     if (!share(l->p, &h, other) || !(h.alters || other->alters)) continue;

@@ -59,12 +59,12 @@ typedef struct phasing {
   role *roles;
   uint32_t role_count;
   VEC(tally) tallies;
-  const ir_value **made_by; /* by value id in a role's text: the kernel's scratch that it stands for */
-  val flags;                /* i32[PHASE_ROWS] */
-  val slot, before, after;  /* rows: this round's, the one heard now, the one to clear */
-  uint32_t turns;           /* so many roles take turns .. */
-  val turn;                 /* .. of which this one's it is in this round */
-  bool spins;               /* no rounds: what is told is seen at once, and roles look until it is enough */
+  VEC(const ir_value *) made_by; /* by value id in a role's text: the kernel's scratch that it stands for */
+  val flags;                     /* i32[PHASE_ROWS] */
+  val slot, before, after;       /* rows: this round's, the one heard now, the one to clear */
+  uint32_t turns;                /* so many roles take turns .. */
+  val turn;                      /* .. of which this one's it is in this round */
+  bool spins;                    /* no rounds: what is told is seen at once, and roles look until it is enough */
 } phasing;
 
 /* decline.c: whether there can be rounds; where not, the kernel says why */
@@ -76,6 +76,7 @@ bool phase_decline(const phasing *p, loc at, const char *why);
 
 /* split.c: the texts of the roles; false where that was declined */
 bool phase_split(phasing *p);
+void phase_name(phasing *p, const ir_value *v, const ir_value *made); /* it stands for the kernel's scratch */
 void phase_places(const phasing *p, const role *r, uint32_t *places); /* on the axes of all teams */
 bool phase_is_own(const ir_value *scratch);                           /* each role has one */
 uint32_t phase_part_of(const ir_op *op);                              /* 1 + the warp whose it is; 0: the thread's */

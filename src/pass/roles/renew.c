@@ -41,7 +41,7 @@ static bool list_renewed(void *user, ir_op *op) {
 static bool note_sharer(void *user, ir_op *op) {
   renewing *w = user;
   if (op->code != IR_scratch || op->results[0]->uses == 0) return true;
-  const ir_value *made = w->p->made_by[op->results[0]->id];
+  const ir_value *made = w->p->made_by.data[op->results[0]->id];
   for (size_t i = 0; i < w->all.count; i++)
     if (w->all.data[i].made->results[0] == made) w->all.data[i].in[w->role] = op;
   return true;
@@ -73,7 +73,7 @@ static void meet_before(phasing *p, ir_op *scratch, role *r, const ir_value *mad
   ir_builder b = pass_before(p->c, scratch), top = pass_inside(&b, r->text);
   top.before = r->text->first;
   val barrier = make_barrier(&top);
-  p->made_by[barrier->id] = made;
+  phase_name(p, barrier, made);
   ir_make(&b, IR_arrive, &barrier, 1, &(ir_attrs){0});
   ir_make(&b, IR_wait, &barrier, 1, &(ir_attrs){0});
 }

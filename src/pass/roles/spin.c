@@ -70,7 +70,7 @@ static void report(spinner *w, ir_builder *b, const ir_op *op, val why, val cons
   val own = ir_map2(b, IR_max, why, number(b, SPIN_GONE));
   val all = ir_map2(b, IR_or, own, mark_stop(w, b, own, IR_ORDER_RELEASE));
   ir_builder within = phase_when(b, ir_map2(b, IR_eq, all, number(b, SPIN_GONE)));
-  const ir_value *made = w->p->made_by[ir_root_ref(op->operands[0])->id];
+  const ir_value *made = w->p->made_by.data[ir_root_ref(op->operands[0])->id];
   const ir_told told = phase_told(w->p, w->s.r, made, op->loc, IR_LOG_WAITS);
   phase_tell(w->p, &within, &told, said);
 }

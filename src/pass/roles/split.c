@@ -22,9 +22,14 @@ typedef struct naming {
   val *copies; /* by value id of the kernel's text */
 } naming;
 
+void phase_name(phasing *p, const ir_value *v, const ir_value *made) {
+  while (p->made_by.count <= v->id) VEC_PUSH(p->arena, &p->made_by, NULL);
+  p->made_by.data[v->id] = made;
+}
+
 static bool name_scratch(void *user, ir_op *op) {
   naming *n = user;
-  if (op->code == IR_scratch) n->p->made_by[n->copies[op->results[0]->id]->id] = op->results[0];
+  if (op->code == IR_scratch) phase_name(n->p, n->copies[op->results[0]->id], op->results[0]);
   return true;
 }
 
@@ -42,7 +47,8 @@ static bool note_warps(void *user, ir_op *op) {
 /* What a warp asks for stands for the same in the kernel's text. */
 static bool name_copy(void *user, ir_op *op) {
   const naming *n = user;
-  if (op->code == IR_scratch) n->p->made_by[n->copies[op->results[0]->id]->id] = n->p->made_by[op->results[0]->id];
+  if (op->code != IR_scratch) return true;
+  phase_name(n->p, n->copies[op->results[0]->id], n->p->made_by.data[op->results[0]->id]);
   return true;
 }
 
@@ -162,12 +168,12 @@ static bool settle_memory(rooms *s, const role *r) {
     if (op->code != IR_peer) continue;
     if (!phase_peer_block(p, op, &block))
       return phase_decline(p, op->loc, "the block that is meant is known only when it runs");
-    if (is_memory(op->results[0])) stand_for(r->text, op, room_for(s, p->made_by[op->operands[0]->id], block, 0));
+    if (is_memory(op->results[0])) stand_for(r->text, op, room_for(s, p->made_by.data[op->operands[0]->id], block, 0));
   }
   for (size_t i = 0; i < ops.count; i++) {
     ir_op *op = ops.data[i];
     if (op->code == IR_scratch && is_memory(op->results[0]))
-      stand_for(r->text, op, room_for(s, p->made_by[op->results[0]->id], r->block, phase_part_of(op)));
+      stand_for(r->text, op, room_for(s, p->made_by.data[op->results[0]->id], r->block, phase_part_of(op)));
   }
   return true;
 }
@@ -194,7 +200,6 @@ bool phase_split(phasing *p) {
   p->roles = ARENA_ARRAY(p->arena, role, p->role_count);
   ir_walk(k->body, tally_scratch, p);
   const uint32_t values = k->value_count;
-  p->made_by = ARENA_ARRAY(p->arena, const ir_value *, (size_t)(values + 64) * (p->role_count * (1 + PHASE_PARTS) + 1));
   val *copies = ARENA_ARRAY(p->arena, val, values + 1);
   rooms s = {.p = p};
   for (uint32_t i = 0; i < p->role_count; i++) {

@@ -361,7 +361,7 @@ static const role_split *split_in(const steps *s, uint32_t state) {
 
 /* What a wait is for, told so far, and needs. */
 static void describe_wait(steps *s, const role_wait *wait, val *said) {
-  const ir_value *made = s->p->made_by[ir_root_ref(wait->op->operands[0])->id];
+  const ir_value *made = s->p->made_by.data[ir_root_ref(wait->op->operands[0])->id];
   const ir_told told = phase_told(s->p, s->r, made, wait->op->loc, IR_LOG_WAITS);
   tally_spot spot;
   if (!tally_find(s, wait->op, &spot)) return;
@@ -378,7 +378,7 @@ static void describe_split(steps *s, const role_split *split, val *said) {
   for (uint32_t i = 0; i < split->op->region_count; i++) steps_report(&split->parts[i], s->b.region);
 }
 
-/* The number of what it has to say in this state, 0 for nothing, and the values. */
+/* The number of what it has to say in this state, UINT32_MAX for nothing, and the values. */
 static void describe(steps *s, uint32_t state) {
   const role_wait *wait = wait_in(s, state);
   const role_split *split = split_in(s, state);

@@ -69,7 +69,7 @@ bool tally_find(steps *s, const ir_op *op, tally_spot *out) {
     if (ref->def->code == IR_view) place_under(s, ref->def, out->at, &out->inside);
     if (ref->def->code == IR_peer && !phase_peer_block(s->p, ref->def, &block)) return false;
   }
-  out->tally = phase_tally(s->p, s->p->made_by[ref->id], block);
+  out->tally = phase_tally(s->p, s->p->made_by.data[ref->id], block);
   if (s->looks) return true;
   out->element = number_of(s, ref, out->at);
   if (out->inside) out->element = ir_map3(&s->b, IR_select, out->inside, out->element, ir_scalar_i32(&s->b, 0));
@@ -212,7 +212,7 @@ void tally_take(steps *s, const tally_spot *spot, val amount) {
 }
 
 void tally_renew(steps *s, const ir_op *scratch) {
-  const tally *t = phase_tally(s->p, s->p->made_by[scratch->results[0]->id], s->r->block);
+  const tally *t = phase_tally(s->p, s->p->made_by.data[scratch->results[0]->id], s->r->block);
   const uint32_t number = tally_number(s->p, t);
   if (s->looks || !s->r->heard[number] || !phase_is_renewed(scratch)) return;
   rules_at_renewal(s, t);
