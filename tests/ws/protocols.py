@@ -99,9 +99,7 @@ def group_below(pick: random.Random, groups: list[Group], above: int, room: int,
     size = min(room, pick.choice([1, 1, 1, 2, 2, 3]))
     manner = "all" if size == 1 else pick.choice(["all", "dealt", "turns"] if size == 2 else ["all", "dealt"])
     way = way_of(pick, upper, manner, blocks)
-    apart = math.lcm(
-        *(group for group in (upper.size if upper.manner == "dealt" else 1, size if manner == "dealt" else 1))
-    )
+    apart = math.lcm(upper.size if upper.manner == "dealt" else 1, size if manner == "dealt" else 1)
     slots = apart * pick.randint(1, SLOTS_MOST // apart)
     nests = apart == 1 and way not in ("copy", "multicast") and pick.random() < 0.3
     return Group(

@@ -1,8 +1,8 @@
 /* Kernels of units in many ways, thousands in one process: what random_protocols.py has its kernels run by.
  *
  * Standard input: for each kernel a line with the names of ways (below, ways[]), the text, and a line of one dot.
- * Standard output: for each way a line `WAY right`, `WAY refused REASON` or `WAY wrong WHY`, and then a line of one
- * dot. Inputs count from 0. What the host's crew makes of the kernel is what every way has to make of it, bit for bit.
+ * Standard output: for each kernel a line, with `WAY right`, `WAY refused REASON` or `WAY wrong WHY` and a tab for each
+ * way. Inputs count from 0. What the host's crew makes of the kernel is what every way has to make of it, bit for bit.
  */
 #include <inttypes.h>
 #include <stdio.h>
