@@ -24,6 +24,7 @@ typedef struct kiln_profile {
   bool one_subgroup; /* roles take turns on it: subgroups cannot go different ways */
   bool split_barrier; /* workgroup barriers may be in two halves (VK_EXT_shader_split_barrier); nothing uses it yet */
   uint32_t polls; /* looks that a wait for another subgroup is worth; 0: one that waits may keep the others waiting */
+  uint32_t max_values; /* that the device's compiler can hold for a lane at once; 0: no such limit is known */
 } kiln_profile;
 
 /* A named profile: "baseline", "swiftshader", "lavapipe4", "lavapipe8", "lavapipe16", "gpu32", "gpu64". */

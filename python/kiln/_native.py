@@ -194,6 +194,7 @@ class Profile(ctypes.Structure):
         ("one_subgroup", c_bool),
         ("split_barrier", c_bool),
         ("polls", c_uint32),
+        ("max_values", c_uint32),
     ]
 
 

@@ -52,6 +52,14 @@ static bool check_params(const compiling *c, const ir_kernel *kernel, const kiln
   return true;
 }
 
+static bool check_values(const compiling *c, const spv_entry_info *entry, const kiln_profile *profile) {
+  if (!profile->max_values || entry->values_held <= profile->max_values) return true;
+  const ir_kernel *kernel = c->module->kernels[0];
+  diag_report(c->context->diags, DIAG_spirv_too_many_values, kernel->loc, STR_FMT(kernel->name),
+              (unsigned long long)entry->values_held, (unsigned long long)profile->max_values);
+  return false;
+}
+
 typedef struct width_check {
   diag_sink *diags;
   const kiln_profile *profile;
@@ -131,6 +139,7 @@ static kiln_result lower(compiling *c, const kiln_profile *profile) {
   if (!widths.fine) return KILN_ERROR_UNSUPPORTED;
   spv_entry_info entry = write_module(c, profile, false);
   if (c->low->edge_words && !wants_copies(c->low)) entry = write_module(c, profile, true);
+  if (!check_values(c, &entry, profile)) return KILN_ERROR_LIMIT;
   const spv_lower *low = c->low;
   size_t bindings = kernel->param_count + (entry.slab_bytes ? 1 : 0);
   kiln_binding *list = ARENA_ARRAY(&program->arena, kiln_binding, bindings + 1);

@@ -186,7 +186,8 @@ static void write_body(spv_lower *low, const step_grid *grid, uint64_t unit_coun
   spv_id unit = spv_op2(c, SpvOpIAdd, c->u32, first, before);
   if (low->subgroups == 1) unit = spv_op2(c, SpvOpIAdd, c->u32, unit, subgroup);
   if (low->subgroups > 1) spv_range(c, subgroup, 0, low->subgroups - 1, 1);
-  spv_if branch = spv_code_if(c, spv_op2(c, SpvOpULessThan, c->boolean, unit, end));
+  low->runs = spv_op2(c, SpvOpULessThan, c->boolean, unit, end);
+  spv_if branch = spv_code_if(c, low->runs);
   spv_range(c, unit, 0, unit_count ? (int64_t)unit_count - 1 : 0, 1);
   set_axes(low, grid, unit);
   spv_body(low, low->kernel->body);
@@ -248,6 +249,7 @@ spv_entry_info spv_lower_kernel(spv_lower *low) {
   spv_id function = spv_function_begin(m, none, spv_type_function(m, none, NULL, 0));
   spv_function_enter(m);
   write_body(low, &grid, info.unit_count, units_per_workgroup);
+  info.values_held = spv_values_held(low);
   spv_function_end(m);
   finish(low, &info, units_per_workgroup);
   spv_name(m, function, low->kernel->name);

@@ -12,6 +12,7 @@ static spv_helper write_helper(spv_lower *low, ir_code code, ir_dtype dtype, spv
   const ir_op_info *info = ir_op_get(code);
   const spv_id type = spv_num_type(low, dtype), types[] = {type, type};
   const size_t arity = (size_t)info->arity, before = m->sections[SPV_HELPERS].count;
+  const spv_id first = m->next_id;
   spv_id params[2] = {0};
   spv_aside aside = spv_aside_begin(m);
   memset(&c->scopes, 0, sizeof c->scopes);
@@ -27,7 +28,7 @@ static spv_helper write_helper(spv_lower *low, ir_code code, ir_dtype dtype, spv
   spv_aside_end(m, &aside);
   memcpy(&c->scopes, &kernel.scopes, sizeof c->scopes);
   c->free_order = kernel.free_order;
-  return (spv_helper){id, m->sections[SPV_HELPERS].count - before};
+  return (spv_helper){id, m->sections[SPV_HELPERS].count - before, m->next_id - first};
 }
 
 spv_id spv_call_helper(spv_lower *low, ir_code code, ir_dtype dtype, const spv_id *operands, spv_helper_body body) {
@@ -38,7 +39,9 @@ spv_id spv_call_helper(spv_lower *low, ir_code code, ir_dtype dtype, const spv_i
   const uint32_t words[] = {helper->id, operands[0], operands[1]}, next = c->m->next_id;
   const size_t arity = (size_t)ir_op_get(code)->arity;
   spv_id result = spv_pure(c, SpvOpFunctionCall, spv_num_type(low, dtype), words, 1 + arity, 1, arity);
-  if (result >= next) low->called_words += helper->words;
+  if (result < next) return result;
+  low->called_words += helper->words;
+  low->called_values += helper->values;
   return result;
 }
 

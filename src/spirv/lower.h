@@ -61,7 +61,7 @@ typedef struct spv_home {
 /* A function beside the kernel, once used, and how long it is. */
 typedef struct spv_helper {
   spv_id id;
-  size_t words;
+  size_t words, values;
 } spv_helper;
 
 /* Scalars a lane, by use. */
@@ -88,6 +88,7 @@ typedef struct spv_lower {
   bool takes_turns;                 /* its one subgroup runs all roles */
   bool in_role;                     /* the others are elsewhere: lanes of one subgroup only can meet */
   spv_id lane, subgroup, workgroup; /* ids of the builtins' values */
+  spv_id runs;                      /* whether there is a unit for the subgroup: true wherever its body is */
   spv_home *homes;                  /* by value id */
   uint32_t *memory_of;              /* by value id of params and scratch refs: index + 1 */
   uint32_t *seen, walk;             /* by value id: visited in the present walk over operands */
@@ -99,10 +100,11 @@ typedef struct spv_lower {
   spv_id *singles, *pairs;              /* by binding: the buffer seen as words of 32 and of 64 bits, once used */
   spv_helper helpers[IR_CODE_COUNT][2]; /* by op, of f32 and f64 */
   spv_ids interface;
-  bool exchanges;                    /* lanes meet at barriers: one unit per workgroup */
-  bool one_copy;                     /* for interior and edge blocks alike */
-  size_t interior_words, edge_words; /* of the two copies of the body, if there are */
-  size_t called_words;               /* of helpers, as often as they are called */
+  bool exchanges;                     /* lanes meet at barriers: one unit per workgroup */
+  bool one_copy;                      /* for interior and edge blocks alike */
+  size_t interior_words, edge_words;  /* of the two copies of the body, if there are */
+  size_t called_words, called_values; /* of helpers, as often as they are called */
+  size_t cut_at;                      /* values that there were at the last cut */
   kiln_result failure;
 } spv_lower;
 
@@ -271,6 +273,10 @@ void spv_scan_op(spv_lower *low, const ir_op *op);
 void spv_dot_op(spv_lower *low, const ir_op *op);
 void spv_region(spv_lower *low, const ir_region *region);
 
+/* ---- cut.c: what a driver's compiler can hold (profile.max_values) ---- */
+void spv_cut(spv_lower *low);                 /* between ops: divides the code when it has become long */
+size_t spv_values_held(const spv_lower *low); /* by the function that was just written, at most */
+
 /* ---- interior.c ---- */
 void spv_body(spv_lower *low, const ir_region *body); /* of the kernel: once, or for interior and edge blocks */
 
@@ -282,6 +288,7 @@ typedef struct spv_entry_info {
   spv_words words;
   uint32_t workgroup_size, units_per_workgroup, max_workgroups;
   uint64_t unit_count, slab_bytes;
+  size_t values_held;
 } spv_entry_info;
 spv_entry_info spv_lower_kernel(spv_lower *low);
 spv_id spv_shared_variable(spv_lower *low);

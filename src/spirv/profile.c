@@ -10,10 +10,10 @@ typedef struct named_profile {
 
 static const named_profile profiles[] = {
 #define PROFILE(name, subgroup, workgroup, workgroups, shared, bindings, range, f64, i64, atomics, serial, lockstep, \
-                polls)                                                                                               \
+                polls, values)                                                                                       \
   {name,                                                                                                             \
    {subgroup, workgroup, workgroups, shared, bindings, range, f64, i64, atomics, serial, lockstep, false, false,     \
-    polls}},
+    polls, values}},
 #include "spirv/profiles.def"
 };
 

@@ -304,5 +304,8 @@ static void op(spv_lower *low, const ir_op *of) {
 }
 
 void spv_region(spv_lower *low, const ir_region *region) {
-  for (const ir_op *of = region->first; of; of = of->next) op(low, of);
+  for (const ir_op *of = region->first; of; of = of->next) {
+    op(low, of);
+    if (of->next) spv_cut(low);
+  }
 }

@@ -141,6 +141,8 @@ void vk_facts_judge(const vk_facts *facts, char refusal[VK_REASON_SIZE]) {
 }
 
 enum { VK_POLLS = 1 << 24 }; /* of a wait: some seconds */
+/* Of a subgroup, 16 bytes each: what does not fit the stack of a function, 512 KiB, ends the process. */
+enum { SWIFTSHADER_VALUES = (512 << 10) / 16 };
 
 static uint32_t least(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
@@ -168,6 +170,7 @@ kiln_profile vk_facts_profile(const vk_facts *facts) {
       .one_subgroup = facts->roles_fail,
       .split_barrier = facts->split_barrier,
       .polls = facts->progress ? VK_POLLS : 0,
+      .max_values = facts->driver.driverID == VK_DRIVER_ID_GOOGLE_SWIFTSHADER ? SWIFTSHADER_VALUES : 0,
   };
   uint64_t by_subgroups = (uint64_t)facts->sizes.maxComputeWorkgroupSubgroups * profile.subgroup_size;
   if (facts->chooses_size && by_subgroups && by_subgroups < profile.max_workgroup_size)

@@ -66,7 +66,7 @@ class Profile(ctypes.Structure):
                 ("max_buffer_range", ctypes.c_uint64), ("f64", ctypes.c_bool), ("i64", ctypes.c_bool), ("i64_atomics", ctypes.c_bool),
                 ("serial_subgroups", ctypes.c_bool), ("lock_step", ctypes.c_bool),
                 ("one_subgroup", ctypes.c_bool), ("split_barrier", ctypes.c_bool),
-                ("polls", ctypes.c_uint32)]
+                ("polls", ctypes.c_uint32), ("max_values", ctypes.c_uint32)]
 
 
 class DeviceInfo(ctypes.Structure):

@@ -24,14 +24,19 @@ typedef struct compiled {
   kiln_result result;
 } compiled;
 
-static compiled compile(const char *kernel, const char *name) {
+static compiled compile_for(const char *kernel, const kiln_profile *profile) {
   compiled c = {0};
-  kiln_compile_desc desc = {.validate = true};
+  const kiln_compile_desc desc = {.validate = true, .profile = *profile};
   assert_int_equal(kiln_context_create(NULL, &c.context), KILN_OK);
-  assert_int_equal(kiln_profile_find(str_from(name), &desc.profile), KILN_OK);
   assert_int_equal(kiln_module_parse(c.context, &(kiln_parse_desc){.text = str_from(kernel)}, &c.module), KILN_OK);
   c.result = kiln_compile(c.context, kiln_module_kernel(c.module, 0), &desc, &c.program);
   return c;
+}
+
+static compiled compile(const char *kernel, const char *name) {
+  kiln_profile profile;
+  assert_int_equal(kiln_profile_find(str_from(name), &profile), KILN_OK);
+  return compile_for(kernel, &profile);
 }
 
 static void finish(compiled *c) {
@@ -218,6 +223,39 @@ static void refusals_say_what_they_are(void **unused) {
   }
 }
 
+/* 1,024 calls of a formula in a row. */
+static const char long_code[] =
+    "func two(v) { return exp(exp(v) - max(v)) }\nfunc eight(v) { return two(two(two(two(v)))) }\n"
+    "kernel k(x: f32[8, 16]) -> (y: f32[8, 16]) {\n  y[...] = eight(eight(eight(eight(x[...]))))\n}\n";
+
+/* Only where a compiler can hold so many values and no more. */
+static void long_code_comes_in_pieces(void **unused) {
+  (void)unused;
+  kiln_profile profile = {.max_values = 1 << 15};
+  compiled c = compile_for(long_code, &profile);
+  assert_int_equal(c.result, KILN_OK);
+  assert_in_range(count(&c, "OpLoopMerge"), 5, 20);
+  finish(&c);
+  c = compile_for(long_code, &(kiln_profile){0});
+  assert_false(has(&c, "OpLoopMerge"));
+  finish(&c);
+}
+
+/* Pieces are eighths of what may be held; the tile alone has 32 values a lane, and each round all of them anew. */
+static void what_a_compiler_cannot_hold_is_refused(void **unused) {
+  (void)unused;
+  static const struct {
+    uint32_t most;
+    bool fits;
+  } rows[] = {{64, false}, {1024, false}, {8192, true}};
+  for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+    compiled c = compile_for(long_code, &(kiln_profile){.max_values = rows[i].most});
+    assert_int_equal(c.result, rows[i].fits ? KILN_OK : KILN_ERROR_LIMIT);
+    if (!rows[i].fits) assert_string_equal(kiln_diag_get(c.context, 0)->name, "spirv_too_many_values");
+    finish(&c);
+  }
+}
+
 static void every_allocation_may_fail(void **unused) {
   (void)unused;
   static const char kernel[] =
@@ -242,6 +280,7 @@ int main(void) {
       cmocka_unit_test(conversions_stay_in_registers), cmocka_unit_test(interior_blocks_have_no_masks),
       cmocka_unit_test(formulas_are_functions),        cmocka_unit_test(formulas_need_whole_numbers),
       cmocka_unit_test(refusals_say_what_they_are),    cmocka_unit_test(every_allocation_may_fail),
+      cmocka_unit_test(long_code_comes_in_pieces),     cmocka_unit_test(what_a_compiler_cannot_hold_is_refused),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
