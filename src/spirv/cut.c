@@ -4,7 +4,7 @@
 #define SPV_ENABLE_UTILITY_CODE
 #include "spirv/lower.h"
 
-extern void SpvHasResultAndType(SpvOp op, bool *has_result, bool *has_type); /* inline in the header */
+extern void SpvHasResultAndType(SpvOp opcode, bool *hasResult, bool *hasResultType); /* inline in the header */
 
 /* Of the values that may be held, in a piece. */
 #define PIECE(most) ((most) / 8)

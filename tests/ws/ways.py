@@ -147,11 +147,13 @@ class Runner:
         said = call(words, "spun").stdout
         answer = json.loads(said)
         found = {fault["name"] for fault in answer["faults"]}
-        if case.fault:
-            return ("" if "check_failed" in found else f"no {case.fault} in any order"), said
-        if found:
+        if found and not case.fault:
             return sorted(found)[0], said
-        return ("" if answer.get("explored", {"complete": True})["complete"] else "- more orders than that"), said
+        if "check_failed" in found:
+            return "", said
+        if not answer.get("explored", {"complete": True})["complete"]:
+            return "- more orders than that", said
+        return (f"no {case.fault} in any order" if case.fault else ""), said
 
     def logged(self, case: Case) -> int:
         """How many records the rounds left in their log, whose first word counts them."""
