@@ -248,20 +248,23 @@ def main() -> None:
     wanted = {"any"} if options.mutants else TOLD | {"", "livelock"}
     cases = [case for case in cases if set(case.fault.split("|")) <= wanted][:: options.every]
     places = options.places.split(",")
-    wrong = refused = 0
+    wrong, refused = [], 0
     with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         runner = Runner(options.kiln, options.units, folder)
         for case, problems in zip(cases, pool.map(lambda one: runner.check(one, places), cases), strict=True):
             for problem, said in problems:
-                refused += problem.startswith("-")
-                wrong += not problem.startswith("-")
-                print(f"{case.name}: {problem}")
-                if options.show:
-                    print(said)
+                told = f"{case.name}: {problem}\n{said if options.show else ''}".strip()
+                if problem.startswith("-"):
+                    refused += 1
+                    print(told)
+                else:
+                    wrong.append(told)
+    for told in wrong:  # last, as CI shows the end of what a test said
+        print(told)
     runs = len(cases) * len(places)
     print(f"{len(cases)} kernels at {len(places)} places")
-    print(f"{runs - wrong - refused} passed, {wrong} failed, {refused} skipped")
-    sys.exit(wrong > 0)
+    print(f"{runs - len(wrong) - refused} passed, {len(wrong)} failed, {refused} skipped")
+    sys.exit(bool(wrong))
 
 
 if __name__ == "__main__":
