@@ -350,6 +350,23 @@ def test_what_a_kernel_writes_to_its_prefetched_scalars_stays(batch):
         np.testing.assert_array_equal(kp.run(call, jnp.array([5], jnp.int32), x)[:, 0], [7, 8, 9, 10])
 
 
+def test_an_index_map_may_branch():
+    def kernel(count_ref, x_ref, o_ref):
+        o_ref[...] = x_ref[...] * 2
+
+    def page(i, count):
+        return jax.lax.cond(i < count[0], lambda: i, lambda: jax.lax.switch(count[0], [lambda: 3, lambda: 0])), 0
+
+    spec = pl.BlockSpec((1, 128), page)
+    rows = pl.BlockSpec((1, 128), lambda i, count: (i, 0))
+    grid = pltpu.PrefetchScalarGridSpec(num_scalar_prefetch=1, grid=(4,), in_specs=[spec], out_specs=rows)
+    call = pl.pallas_call(kernel, jax.ShapeDtypeStruct((4, 128), np.float32), grid_spec=grid, interpret=True)
+    x = jnp.broadcast_to(jnp.arange(4.0)[:, None], (4, 128))
+    for count, pages in ((0, [3, 3, 3, 3]), (2, [0, 1, 0, 0])):
+        found = kp.run(call, jnp.array([count], jnp.int32), x)
+        np.testing.assert_array_equal(found[:, 0], 2.0 * np.array(pages))
+
+
 def test_an_aliased_input_that_is_written_to_is_one_memory_with_the_output():
     def kernel(x_ref, o_ref):
         x_ref[0, :] = x_ref[0, :] * 10

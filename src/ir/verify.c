@@ -168,15 +168,27 @@ static void check_region(verifier *v, const ir_region *region) {
 
 static bool map_op_allowed(const ir_kernel *k, const ir_op *op) {
   const ir_op_info *info = ir_op_get(op->code);
-  if (info->form != IR_FORM_EFFECT || op->code == IR_yield) return true;
+  const bool orders_text = info->effects & (E_CONTROL | E_TERMINATOR) && !(info->effects & E_SYNC);
+  if (info->form != IR_FORM_EFFECT || orders_text) return true;
   const ir_param *p = op->code == IR_load ? param_of(k, op->operands[0]) : NULL;
   return p && p->prefetch;
 }
 
+typedef struct map_check {
+  verifier *v;
+  const ir_block *block;
+} map_check;
+
+static bool check_map_op(void *user, ir_op *op) {
+  const map_check *check = user;
+  const ir_kernel *k = check->v->kernel;
+  if (!map_op_allowed(k, op))
+    REJECT(check->v, op->loc, map_reads_memory, STR_FMT(k->params[check->block->param].name));
+  return true;
+}
+
 static void check_map(verifier *v, const ir_block *block) {
-  for (const ir_op *op = block->map->first; op; op = op->next)
-    if (!map_op_allowed(v->kernel, op))
-      REJECT(v, op->loc, map_reads_memory, STR_FMT(v->kernel->params[block->param].name));
+  ir_walk(block->map, check_map_op, &(map_check){v, block});
   check_region(v, block->map);
   const ir_op *yield = ending(block->map);
   uint32_t count = yield ? yield->operand_count : 0;
