@@ -215,11 +215,12 @@ def python():
     return Count(counted.get("passed", 0), failed or status != 0, counted.get("skipped", 0))
 
 
-DEVICE_JOBS = {  # two run at a time: the longest first
-    "lavapipe16": driver("lvp", LP_NATIVE_VECTOR_WIDTH="512"),
-    "lavapipe8": driver("lvp", LP_NATIVE_VECTOR_WIDTH="256"),
-    "lavapipe4": driver("lvp", LP_NATIVE_VECTOR_WIDTH="128"),
-    "swiftshader": driver("ss"),
+# Two run at a time: the longest first. Suites that are too long for each take a share of their cases.
+DEVICE_JOBS = {
+    "lavapipe16": driver("lvp", LP_NATIVE_VECTOR_WIDTH="512", KILN_TEST_SHARE="0"),
+    "lavapipe8": driver("lvp", LP_NATIVE_VECTOR_WIDTH="256", KILN_TEST_SHARE="1"),
+    "lavapipe4": driver("lvp", LP_NATIVE_VECTOR_WIDTH="128", KILN_TEST_SHARE="2"),
+    "swiftshader": driver("ss", KILN_TEST_SHARE="3"),
     "validation": driver("ss", layer=VALIDATION, without="^slow$", forbid="VUID-|SYNC-HAZARD|Validation Error",
                          VK_INSTANCE_LAYERS=VALIDATION,
                          VK_LAYER_ENABLES="VK_VALIDATION_FEATURE_ENABLE_SYNCHRONIZATION_VALIDATION_EXT"),

@@ -9,7 +9,8 @@ A twin that deadlocks, or breaks a rule of barriers and semaphores, must be repo
 for ever is stopped at its time limit.
 
 With --mutants every statement that orders units is deleted in turn (suite.py): `kiln check` on the host must find
-the fault, and where that is no race, every place must report it, too. --every N takes each N-th of them.
+the fault, and where that is no race, every place must report it, too. --every N takes each N-th case, beginning with
+that of number $KILN_TEST_SHARE.
 
 Places: rounds, device (the one that the loader finds), and NAME or NAMEWIDTH for a driver: drivers are NAME.json in
 $KILN_DRIVERS_DIR, and WIDTH is the number of lanes that lavapipe is to have; PLACE-each gives each role a subgroup, as
@@ -246,7 +247,8 @@ def main() -> None:
     cases = [case for path in sorted(RACE.glob("*.kiln")) for case in cases_of(path, options.mutants)]
     cases = [case for case in cases if options.only in case.name and (".without_" in case.name) == options.mutants]
     wanted = {"any"} if options.mutants else TOLD | {"", "livelock"}
-    cases = [case for case in cases if set(case.fault.split("|")) <= wanted][:: options.every]
+    cases = [case for case in cases if set(case.fault.split("|")) <= wanted]
+    cases = cases[int(os.environ.get("KILN_TEST_SHARE", "0")) % options.every :: options.every]
     places = options.places.split(",")
     wrong, refused = [], 0
     with tempfile.TemporaryDirectory() as folder, concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
