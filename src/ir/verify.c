@@ -182,8 +182,7 @@ typedef struct map_check {
 static bool check_map_op(void *user, ir_op *op) {
   const map_check *check = user;
   const ir_kernel *k = check->v->kernel;
-  if (!map_op_allowed(k, op))
-    REJECT(check->v, op->loc, map_reads_memory, STR_FMT(k->params[check->block->param].name));
+  if (!map_op_allowed(k, op)) REJECT(check->v, op->loc, map_reads_memory, STR_FMT(k->params[check->block->param].name));
   return true;
 }
 
