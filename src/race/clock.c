@@ -86,18 +86,14 @@ static void share(race *r, race_clock *clock) {
   clock->own.count = 0;
 }
 
-static void join_own(race *r, race_clock *into, const race_counts *own) {
-  if (!into->common) race_counts_join(r, &into->own, own);
-  for (uint32_t i = 0; into->common && i < own->count; i++) race_clock_raise(r, into, own->slots[i], own->counts[i]);
-}
-
 void race_clock_join_shared(race *r, race_clock *into, race_clock *from) {
   share(r, from);
   if (from->common && from->common != into->common) {
     into->common = into->common ? join_common(r, into->common, from->common) : take(from->common);
     if (into->common) race_counts_drop_covered(&into->own, &into->common->counts);
   }
-  join_own(r, into, &from->own);
+  const race_counts *own = &from->own; /* few: it has just shared many */
+  for (uint32_t i = 0; i < own->count; i++) race_clock_raise(r, into, own->slots[i], own->counts[i]);
 }
 
 static void clear_clock(race *r, race_clock *clock) {

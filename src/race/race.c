@@ -55,22 +55,22 @@ static void hand_over(race *r, unit_id from, unit_id to) {
 
 void race_fork(race *r, unit_id whole, unit_id part) { hand_over(r, whole, part); }
 
+/* `drop` is race_ops_clear or race_ops_free. */
+static void drop_ops(race *r, race_unit *u, void (*drop)(race *r, race_ops *list)) {
+  drop(r, &u->tasks);
+  drop(r, &u->issued);
+  drop(r, &u->products);
+  drop(r, &u->loads);
+  drop(r, &u->stores);
+}
+
 void race_join(race *r, unit_id whole, unit_id part) {
   hand_over(r, part, whole);
-  race_unit *joined = &r->units[part];
-  race_ops_clear(r, &joined->tasks);
-  race_ops_clear(r, &joined->issued);
-  race_ops_clear(r, &joined->products);
-  race_ops_clear(r, &joined->loads);
-  race_ops_clear(r, &joined->stores);
+  drop_ops(r, &r->units[part], race_ops_clear); /* parts come again: the room stays */
 }
 
 void race_retire(race *r, unit_id unit) {
   race_unit *u = race_unit_of(r, unit);
-  race_ops_free(r, &u->tasks);
-  race_ops_free(r, &u->issued);
-  race_ops_free(r, &u->products);
-  race_ops_free(r, &u->loads);
-  race_ops_free(r, &u->stores);
+  drop_ops(r, u, race_ops_free);
   race_views_free(r, &u->views);
 }

@@ -20,15 +20,24 @@ typedef struct book {
 
 /* ---- what is known ---- */
 
-static size_t size_of(const race_views *views) { return (size_t)views->generic.own.count + views->async.own.count; }
+static void add_room(book *all, const race_counts *list) { all->capacity += list->count; }
 
 static void add_counts(book *all, const race_counts *list) {
   for (uint32_t i = 0; i < list->count; i++) all->known[all->count++] = (known){list->slots[i], list->counts[i]};
 }
 
-static void add_views(book *all, const race_views *views) {
-  add_counts(all, &views->generic.own);
-  add_counts(all, &views->async.own);
+typedef void count_adder(book *all, const race_counts *list);
+
+static void add_views(book *all, const race_views *views, count_adder *add) {
+  add(all, &views->generic.own);
+  add(all, &views->async.own);
+}
+
+/* Every list of counts that there is. */
+static void add_all(const race *r, book *all, count_adder *add) {
+  for (uint32_t u = 0; u < r->unit_count; u++) add_views(all, &r->units[u].views, add);
+  for (const race_views *views = r->views; views; views = views->next) add_views(all, views, add);
+  for (const race_common *common = r->commons; common; common = common->next) add(all, &common->counts);
 }
 
 static int compare(const void *left, const void *right) {
@@ -38,14 +47,10 @@ static int compare(const void *left, const void *right) {
 }
 
 static bool gather(race *r, book *all) {
-  for (uint32_t u = 0; u < r->unit_count; u++) all->capacity += size_of(&r->units[u].views);
-  for (const race_views *views = r->views; views; views = views->next) all->capacity += size_of(views);
-  for (const race_common *common = r->commons; common; common = common->next) all->capacity += common->counts.count;
+  add_all(r, all, add_room);
   all->known = race_room(r, (all->capacity + 1) * sizeof *all->known);
   if (!all->known) return false;
-  for (uint32_t u = 0; u < r->unit_count; u++) add_views(all, &r->units[u].views);
-  for (const race_views *views = r->views; views; views = views->next) add_views(all, views);
-  for (const race_common *common = r->commons; common; common = common->next) add_counts(all, &common->counts);
+  add_all(r, all, add_counts);
   qsort(all->known, all->count, sizeof *all->known, compare);
   return true;
 }
