@@ -6,7 +6,9 @@
 
 enum { CLAIM_PARTS = 2 }; /* of its arrival: the answer, and the block's own asking */
 
-void crew_claim_read(const crew_task *task, const crew_part *part, uint8_t *data) {
+uint64_t crew_claim_bytes(const crew_task *task) { return crew_side_bytes(&task->parts->to); }
+
+void crew_claim_read(const crew_task *task, crew_part *part, uint8_t *data) {
   const uint32_t bytes = (uint32_t)ir_dtype_bytes(part->to.info.dtype);
   if (part != task->parts) {
     memcpy(data, task->data, (size_t)crew_side_bytes(&part->to));

@@ -76,7 +76,11 @@ typedef struct crew_part {
   crew_element arrival;
 } crew_part;
 
-typedef enum crew_task_kind { CREW_COPY, CREW_PRODUCT, CREW_ARRIVAL, CREW_CLAIM } crew_task_kind;
+typedef enum crew_task_kind {
+#define CREW_TASK(id, ...) CREW_##id,
+#include "host/crew/task_kinds.def"
+  CREW_TASKS
+} crew_task_kind;
 
 typedef struct crew_task {
   struct crew_task *next; /* in order of issue */
@@ -218,6 +222,7 @@ static inline crew_spot *crew_spot_of(const crew_element *at) {
 crew_side crew_side_of(const host_unit *unit, uint32_t box, alloc_block *block); /* NULL: in the unit's own block */
 ir_space crew_side_space(const crew_side *side);                                 /* REGS without a block */
 uint64_t crew_side_bytes(const crew_side *side);
+uint64_t crew_task_bytes(const crew_task *task); /* that a part keeps between its reads and its writes */
 /* A wait of a unit, the user, has covered its copy. */
 void crew_awaited(void *user, const copy *awaited, bool read_only, bool forgotten);
 /* Starts a task; the caller's is copied. `queue` CREW_QUEUES: none; `closes` its group. False when memory is out. */
@@ -232,14 +237,16 @@ void crew_finish_unit(crew *c, const host_unit *unit);        /* all that it has
 void crew_finish_block(crew *c, const alloc_block *block);    /* all that works on it */
 void crew_free_tasks(crew *c);
 
-/* copies.c, mma.c, claim.c: what tasks do; `data` has task->bytes for each part */
-uint64_t crew_copy_bytes(const crew_task *task); /* that a part keeps between its reads and its writes */
+/* copies.c, mma.c, claim.c: what tasks do, as task_kinds.def has it; `data` is the part's own */
+uint64_t crew_copy_bytes(const crew_task *task);
 void crew_copy_read(const crew_task *task, crew_part *part, uint8_t *data);
 void crew_copy_write(const crew_task *task, const crew_part *part, uint8_t *data);
 void crew_side_combine(const crew_side *to, ir_code combine, uint8_t *data, uint8_t *spare); /* spare: as large */
-void crew_product_read(const crew_task *task, const crew_part *part, uint8_t *data);
+uint64_t crew_product_bytes(const crew_task *task);
+void crew_product_read(const crew_task *task, crew_part *part, uint8_t *data);
 void crew_product_write(const crew_task *task, const crew_part *part, uint8_t *data);
-void crew_claim_read(const crew_task *task, const crew_part *part, uint8_t *data);
+uint64_t crew_claim_bytes(const crew_task *task);
+void crew_claim_read(const crew_task *task, crew_part *part, uint8_t *data);
 void crew_claim_write(const crew_task *task, const crew_part *part, uint8_t *data);
 /* A task of several blocks, which are those along the axes of its op; the caller's is copied. */
 host_status crew_issue_in_blocks(host_unit *unit, const host_crew_op *what, crew_task *task, crew_queue_id queue);

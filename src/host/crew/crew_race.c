@@ -142,21 +142,26 @@ static void touch_product(race *r, const crew_task *task, const crew_part *part)
   touch_side(r, task, &part->to, tensor ? RACE_MMA_STORE : RACE_WGMMA_STORE);
 }
 
+static void touch_claim(race *r, const crew_task *task, const crew_part *part) {
+  touch_side(r, task, &part->to, RACE_CLAIM_STORE);
+}
+
+static const struct {
+  void (*touch)(race *r, const crew_task *task, const crew_part *part);
+  race_task task, in_tmem;
+} kinds[CREW_TASKS] = {
+#define CREW_TASK(id, bytes, read, write, touch, race, in_tmem) \
+  [CREW_##id] = {touch, RACE_TASK_##race, RACE_TASK_##in_tmem},
+#include "host/crew/task_kinds.def"
+};
+
 static void touch_part(race *r, const crew_task *task, const crew_part *part) {
-  switch (task->kind) {
-    case CREW_COPY: touch_copy(r, task, part); break;
-    case CREW_PRODUCT: touch_product(r, task, part); break;
-    case CREW_CLAIM: touch_side(r, task, &part->to, RACE_CLAIM_STORE); break;
-    case CREW_ARRIVAL: break;
-  }
+  if (kinds[task->kind].touch) kinds[task->kind].touch(r, task, part);
 }
 
 static race_task task_of(const crew_task *task) {
-  const ir_space to = crew_side_space(&task->parts->to);
-  if (task->kind == CREW_ARRIVAL) return RACE_TASK_COMMIT;
-  if (task->kind == CREW_CLAIM) return RACE_TASK_COPY;
-  if (task->kind == CREW_COPY) return to == IR_SPACE_TMEM ? RACE_TASK_COPY_TMEM : RACE_TASK_COPY;
-  return to == IR_SPACE_TMEM ? RACE_TASK_MMA : RACE_TASK_WGMMA;
+  const bool in_tmem = crew_side_space(&task->parts->to) == IR_SPACE_TMEM;
+  return in_tmem ? kinds[task->kind].in_tmem : kinds[task->kind].task;
 }
 
 /* Accesses are judged by what orders them, not by when they are told: all of a task's are known at its issue. */

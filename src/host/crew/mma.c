@@ -93,7 +93,12 @@ static void complete_factors(const crew_task *task, const crew_part *part, const
   multiply_by(crew_more_of(task, part, 1), right, s->n, s->k, s->n, 1, s, spare);
 }
 
-void crew_product_read(const crew_task *task, const crew_part *part, uint8_t *data) {
+uint64_t crew_product_bytes(const crew_task *task) {
+  const sizes s = sizes_of(task->parts);
+  return s.left + s.right + 2 * s.spare;
+}
+
+void crew_product_read(const crew_task *task, crew_part *part, uint8_t *data) {
   const sizes s = sizes_of(part);
   uint8_t *spare = data + s.left + s.right;
   crew_check_written(task, &part->from);
@@ -176,15 +181,6 @@ static host_status make_parts(host_unit *unit, const host_crew_op *what, crew_ta
   return HOST_RUNNING;
 }
 
-/* What a part has to keep between its reads and its writes. */
-static uint64_t bytes_of(const crew_task *task) {
-  if (task->kind == CREW_ARRIVAL) return 0;
-  if (task->kind == CREW_COPY) return crew_copy_bytes(task);
-  if (task->kind == CREW_CLAIM) return crew_side_bytes(&task->parts->to);
-  const sizes s = sizes_of(task->parts);
-  return s.left + s.right + 2 * s.spare;
-}
-
 host_status crew_issue_in_blocks(host_unit *unit, const host_crew_op *what, crew_task *task, crew_queue_id queue) {
   crew *c = unit->member->crew;
   task->part_count =
@@ -192,7 +188,7 @@ host_status crew_issue_in_blocks(host_unit *unit, const host_crew_op *what, crew
   task->parts = crew_parts_bytes(task) == sizeof task->one ? &task->one : mem_calloc(c->mem, 1, crew_parts_bytes(task));
   if (!task->parts) return launch_run_out(c->launch), HOST_FAILED;
   host_status status = make_parts(unit, what, task);
-  if (status == HOST_RUNNING) task->bytes = bytes_of(task) * task->part_count;
+  if (status == HOST_RUNNING) task->bytes = crew_task_bytes(task) * task->part_count;
   if (status == HOST_RUNNING && !crew_issue(unit, task, queue, true)) {
     launch_run_out(c->launch);
     status = HOST_FAILED;

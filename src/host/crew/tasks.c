@@ -28,22 +28,23 @@ uint64_t crew_side_bytes(const crew_side *side) {
 
 /* ---- stages ---- */
 
+static const struct {
+  uint64_t (*bytes)(const crew_task *task);
+  void (*read)(const crew_task *task, crew_part *part, uint8_t *data);
+  void (*write)(const crew_task *task, const crew_part *part, uint8_t *data);
+} kinds[CREW_TASKS] = {
+#define CREW_TASK(id, bytes, read, write, ...) [CREW_##id] = {bytes, read, write},
+#include "host/crew/task_kinds.def"
+};
+
+uint64_t crew_task_bytes(const crew_task *task) { return kinds[task->kind].bytes ? kinds[task->kind].bytes(task) : 0; }
+
 static void read_part(const crew_task *task, crew_part *part, uint8_t *data) {
-  if (task->kind == CREW_COPY)
-    crew_copy_read(task, part, data);
-  else if (task->kind == CREW_PRODUCT)
-    crew_product_read(task, part, data);
-  else if (task->kind == CREW_CLAIM)
-    crew_claim_read(task, part, data);
+  if (kinds[task->kind].read) kinds[task->kind].read(task, part, data);
 }
 
 static void write_part(const crew_task *task, const crew_part *part, uint8_t *data) {
-  if (task->kind == CREW_COPY)
-    crew_copy_write(task, part, data);
-  else if (task->kind == CREW_PRODUCT)
-    crew_product_write(task, part, data);
-  else if (task->kind == CREW_CLAIM)
-    crew_claim_write(task, part, data);
+  if (kinds[task->kind].write) kinds[task->kind].write(task, part, data);
 }
 
 static void arrive(crew *c, const crew_task *task, const crew_part *part) {
