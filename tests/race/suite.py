@@ -208,7 +208,9 @@ def outputs(text: str) -> list[str]:
 def ktest_of(case: Case) -> str:
     """The same for the runner of kernel tests."""
     data = (f"[data {word.replace('=', ' ')}]" for word in inputs(case.text))
-    return "\n".join(["[kernel]", case.text, *data, "[same host within 0 ulp]\n"])
+    names, values = case.options[::2], case.options[1::2]
+    options = (f"[{name.removeprefix('--')} {value}]" for name, value in zip(names, values, strict=True))
+    return "\n".join(["[kernel]", case.text, *data, *options, "[same host within 0 ulp]\n"])
 
 
 def same_bits(ktest: str, cases: list[Case], seeds: int) -> int:

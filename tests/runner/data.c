@@ -172,6 +172,7 @@ static bool make_array(launch *l, size_t index) {
 }
 
 bool launch_make(launch *l, const test_case *c, kiln_str *error) {
+  l->resident = c->resident ? (uint32_t)strtoul(c->resident->rest.data, NULL, 10) : 0;
   l->param_count = kiln_kernel_param_count(l->kernel);
   l->params = ARENA_ARRAY(l->arena, kiln_param, l->param_count);
   l->arrays = ARENA_ARRAY(l->arena, kiln_array, l->param_count);

@@ -3,8 +3,12 @@
 
 static kiln_result run_host(const executor *e, const launch *l, bool check) {
   (void)e;
-  kiln_host_desc desc = {
-      .sizes = l->sizes, .size_count = l->size_count, .check = check, .seed = l->seed, .step_limit = 100000000};
+  kiln_host_desc desc = {.sizes = l->sizes,
+                         .size_count = l->size_count,
+                         .check = check,
+                         .seed = l->seed,
+                         .resident = l->resident,
+                         .step_limit = 100000000};
   return kiln_host_run(l->context, l->kernel, &desc, l->arrays, l->param_count);
 }
 

@@ -85,6 +85,8 @@ static void add_section(file_parser *p, const section *s) {
     VEC_PUSH(a, &p->file->snapshots, *s);
   else if (str_is(s->word, "launch"))
     open_case(p, s, true)->launch = keep(p, s);
+  else if (str_is(s->word, "resident"))
+    open_case(p, s, true)->resident = keep(p, s);
   else if (str_is(s->word, "set"))
     VEC_PUSH(a, &open_case(p, s, true)->sets, *s);
   else if (str_is(s->word, "data"))

@@ -10,6 +10,7 @@
  *   0 2 4
  *   [expect y[i] = 2 * x[i]]
  *   [same host within 4 ulp]         nothing is expected but that devices agree with the host
+ *   [resident N]                     the host has room for N blocks at a time
  *   [launch NAME]                    which kernel of the text; absent: the only one
  *   [fault NAME]                     the checked run on the host must report this fault
  *   [needs f64]                      a device without f64 (i64, i64 atomics) must refuse the kernel
@@ -20,10 +21,10 @@
  *   [plan]                           what `kiln plan` prints               }
  *   [diagnostics]                    what parsing, or else running, says   }
  *
- * A [launch], [set] or [data] that follows an expectation starts the next case of the same kernel text. Outputs are
- * poisoned before every run. On the host each case runs again with every check on, and where its units order themselves
- * in several orders, with checks and without, which must find nothing and give the same bits. The printed form of every
- * kernel must be a fixed point. */
+ * A [launch], [set], [data] or [resident] that follows an expectation starts the next case of the same kernel text.
+ * Outputs are poisoned before every run. On the host each case runs again with every check on, and where its units
+ * order themselves in several orders, with checks and without, which must find nothing and give the same bits. The
+ * printed form of every kernel must be a fixed point. */
 #ifndef KILN_TESTS_RUNNER_KTEST_H
 #define KILN_TESTS_RUNNER_KTEST_H
 
@@ -41,7 +42,7 @@ typedef struct section {
 typedef VEC(section) section_list;
 
 typedef struct test_case {
-  const section *launch;
+  const section *launch, *resident;
   section_list sets, data, expects;
   section_list limits; /* todo, unsupported, needs */
   const section *same, *fault;
@@ -73,7 +74,8 @@ typedef struct launch {
   kiln_param *params;
   kiln_array *arrays;
   size_t param_count;
-  uint64_t seed; /* of the order of units */
+  uint64_t seed;     /* of the order of units */
+  uint32_t resident; /* blocks; 0: any number */
 } launch;
 
 /* Fills sizes and arrays as the case says; outputs are poisoned. False with a message. */
