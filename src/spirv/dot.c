@@ -123,10 +123,10 @@ static size_t columns_of(const spv_points *all) {
 /* How many columns of a lane's rows to multiply at a time, as many rows of them as registers hold: elements of the
  * operands that are loaded serve the most products where the two are near. */
 static size_t choose_columns(size_t rows, size_t columns) {
-  size_t best = 0, best_loads = 0, best_products = 1;
+  size_t best = 1, best_loads = 2, best_products = 1;
   for (size_t some = columns; some > 0; some = some % 8 == 0 || some > SPV_ACCUMULATE ? (some + 1) / 2 : 0) {
     const size_t high = least(rows, SPV_ACCUMULATE / some), loads = high + some, products = high * some;
-    if (products == 0 || (best > 0 && loads * best_products >= best_loads * products)) continue;
+    if (loads * best_products >= best_loads * products) continue;
     best = some;
     best_loads = loads;
     best_products = products;
