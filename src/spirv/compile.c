@@ -53,7 +53,7 @@ static bool check_params(const compiling *c, const ir_kernel *kernel, const kiln
 }
 
 static bool check_values(const compiling *c, const spv_entry_info *entry, const kiln_profile *profile) {
-  if (!profile->max_values || entry->values_held <= profile->max_values) return true;
+  if (entry->values_held <= profile->max_values) return true; /* both are 0 where there is no limit */
   const ir_kernel *kernel = c->module->kernels[0];
   diag_report(c->context->diags, DIAG_spirv_too_many_values, kernel->loc, STR_FMT(kernel->name),
               (unsigned long long)entry->values_held, (unsigned long long)profile->max_values);

@@ -14,7 +14,7 @@ static size_t values_so_far(const spv_lower *low) { return low->module.next_id +
 /* A loop that never repeats. The barrier is what keeps optimisers from removing it. */
 void spv_cut(spv_lower *low) {
   spv_module *m = &low->module;
-  if (values_so_far(low) - low->cut_at < PIECE(low->profile.max_values) || !low->profile.max_values) return;
+  if (!low->profile.max_values || values_so_far(low) - low->cut_at < PIECE(low->profile.max_values)) return;
   const spv_id header = spv_new(m), next = spv_new(m), merge = spv_new(m);
   const spv_id semantics = spv_int(&low->code, SpvMemorySemanticsAcquireReleaseMask | SPV_ALL_MEMORY);
   spv_label(m, header);

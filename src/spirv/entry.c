@@ -249,7 +249,7 @@ spv_entry_info spv_lower_kernel(spv_lower *low) {
   spv_id function = spv_function_begin(m, none, spv_type_function(m, none, NULL, 0));
   spv_function_enter(m);
   write_body(low, &grid, info.unit_count, units_per_workgroup);
-  info.values_held = spv_values_held(low);
+  if (low->profile.max_values) info.values_held = spv_values_held(low);
   spv_function_end(m);
   finish(low, &info, units_per_workgroup);
   spv_name(m, function, low->kernel->name);

@@ -288,7 +288,7 @@ typedef struct spv_entry_info {
   spv_words words;
   uint32_t workgroup_size, units_per_workgroup, max_workgroups;
   uint64_t unit_count, slab_bytes;
-  size_t values_held;
+  size_t values_held; /* counted where the profile has a limit */
 } spv_entry_info;
 spv_entry_info spv_lower_kernel(spv_lower *low);
 spv_id spv_shared_variable(spv_lower *low);
