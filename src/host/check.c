@@ -45,6 +45,12 @@ static void add(line *to, const char *format, ...) {
   if (to->size >= TEXT_MOST) to->size = TEXT_MOST - 1;
 }
 
+/* As ir_say_shape, without memory of its own. */
+static void add_shape(line *to, uint32_t rank, const int64_t *dims) {
+  for (uint32_t d = 0; d < rank; d++) add(to, "%s%lld", d ? ", " : "[", (long long)dims[d]);
+  if (rank > 0) add(to, "]");
+}
+
 static bool already_reported(host_faults *faults, const ir_op *op) {
   for (size_t i = 0; i < faults->count && i < REPORTS_MOST; i++)
     if (faults->reported[i] == op) return true;
@@ -59,8 +65,7 @@ static void report(host_unit *unit, diag_id id, const ir_op *op, const line *ind
   const host_box_info *whole = &unit->plan->boxes[root->box];
   line shape = {.size = 0};
   add(&shape, "%s", ir_dtype_get(root->dtype)->name);
-  for (uint32_t d = 0; d < whole->rank; d++) add(&shape, "%s%lld", d ? ", " : "[", (long long)whole->dims[d]);
-  if (whole->rank > 0) add(&shape, "]");
+  add_shape(&shape, whole->rank, whole->dims);
   diag_extra extra = {.unit = {unit_text, strlen(unit_text)}, .seed = unit->plan->seed};
   diag_report_with(unit->plan->context->diags, id, op->loc, &extra,
                    op->code == IR_store    ? "store to"
@@ -130,8 +135,7 @@ void host_check_bounds(host_unit *unit, const host_check *check, const ir_op *op
 
 void host_fault(host_unit *unit, diag_id id, uint32_t box, const int64_t *index, uint32_t rank, const ir_op *op) {
   line words = {.size = 0};
-  for (uint32_t d = 0; d < rank; d++) add(&words, "%s%lld", d ? ", " : "[", (long long)index[d]);
-  if (rank > 0) add(&words, "]");
+  add_shape(&words, rank, index);
   report(unit, id, op, &words, &unit->plan->roots[unit->plan->boxes[box].root]);
 }
 
@@ -182,8 +186,7 @@ void host_check_read(host_unit *unit, const host_access *access, const ir_op *op
   int64_t index[KILN_MAX_RANK] = {0}, element = (int64_t)(s.where / ir_dtype_bytes(root->dtype));
   line words = {.size = 0};
   for (uint32_t d = whole->rank; d-- > 0; element /= whole->dims[d]) index[d] = element % whole->dims[d];
-  for (uint32_t d = 0; d < whole->rank; d++) add(&words, "%s%lld", d ? ", " : "[", (long long)index[d]);
-  if (whole->rank > 0) add(&words, "]");
+  add_shape(&words, whole->rank, index);
   report(unit, DIAG_uninitialized_read, op, &words, root);
 }
 

@@ -85,10 +85,13 @@ static void report_check(reading *r, const ir_told *told, const uint32_t *row) {
 
 /* ---- roles ---- */
 
+/* Else something goes wrong there. */
+static bool is_wait(ir_log_said says) { return says == IR_LOG_WAITS || says == IR_LOG_LATE || says == IR_LOG_SPLITS; }
+
 /* What the record is of, where a role says something at which it goes wrong, or (`waits`) that it waits; else NULL. */
 static const ir_told *told_by_role(const reading *r, const uint32_t *row, bool waits) {
   const ir_told *told = told_of(r, row);
-  return told && told->wait && (told->wait->says <= IR_LOG_SPLITS) == waits ? told : NULL;
+  return told && told->wait && is_wait(told->wait->says) == waits ? told : NULL;
 }
 
 static kiln_str name_element(reading *r, const ir_told *told, uint32_t element) {
@@ -103,18 +106,22 @@ static loc place_of_rule(const ir_told *told, sync_rule rule) {
   return by_arrival && told->wait->helper_count ? told->wait->helpers[0] : told->loc;
 }
 
+static const char *write_shape(reading *r, uint32_t rank, const int64_t *dims) {
+  text t = text_new(&r->arena);
+  ir_say_shape(&t, rank, dims);
+  text_char(&t, '\0');
+  return t.data;
+}
+
 /* "arrive full[3] reaches outside [3]" */
 static void report_outside(reading *r, const ir_told *told, const uint32_t *row) {
   const ir_log_wait *wait = told->wait;
   const uint32_t *at = values_of(r, row);
   const diag_extra extra = {.unit = name_step(r, wait->unit, row)};
-  text index = text_new(&r->arena), shape = text_new(&r->arena);
-  for (uint32_t d = 0; d < wait->rank; d++) text_format(&index, "%s%d", d ? ", " : "[", (int32_t)at[d]);
-  for (uint32_t d = 0; d < wait->rank; d++) text_format(&shape, "%s%lld", d ? ", " : "[", (long long)wait->dims[d]);
-  text_format(&index, "]%c", '\0');
-  text_format(&shape, "]%c", '\0');
+  int64_t index[KILN_MAX_RANK];
+  for (uint32_t d = 0; d < wait->rank; d++) index[d] = (int32_t)at[d];
   diag_report_with(r->launch->device->context->diags, DIAG_out_of_bounds, told->loc, &extra, wait->op.data,
-                   STR_FMT(told->words), index.data, shape.data);
+                   STR_FMT(told->words), write_shape(r, wait->rank, index), write_shape(r, wait->rank, wait->dims));
 }
 
 static void report_rule(reading *r, const ir_told *told, const uint32_t *row) {

@@ -107,8 +107,8 @@ void crew_report_outside(const host_unit *unit, uint32_t which, const ir_op *op)
   host_describe_unit(unit, who, sizeof who);
   if (ARENA_GUARD(&r.arena, r.out)) {
     text shape = text_new(&r.arena);
-    for (uint32_t d = 0; d < whole->rank; d++) text_format(&shape, "%s%lld", d ? ", " : "[", (long long)whole->dims[d]);
-    text_format(&shape, "]%c", '\0');
+    ir_say_shape(&shape, whole->rank, whole->dims);
+    text_char(&shape, '\0');
     diag_extra extra = {.unit = str_from(who), .seed = c->plan->seed};
     diag_report_with(c->plan->context->diags, DIAG_out_of_bounds, op->loc, &extra, ir_op_get(op->code)->text,
                      STR_FMT(root->name), "", shape.data);

@@ -174,12 +174,16 @@ void ir_say_unit(text *t, const ir_kernel *k, const uint32_t *places, int32_t pa
 
 /* ---- waits ---- */
 
+void ir_say_shape(text *t, uint32_t rank, const int64_t *dims) {
+  for (uint32_t d = 0; d < rank; d++) text_format(t, "%s%lld", d ? ", " : "[", (long long)dims[d]);
+  if (rank > 0) text_char(t, ']');
+}
+
 void ir_say_element(text *t, kiln_str name, uint32_t rank, const int64_t *dims, uint64_t element) {
   int64_t index[KILN_MAX_RANK];
   text_add(t, name);
   for (uint32_t d = rank; d-- > 0; element /= (uint64_t)dims[d]) index[d] = (int64_t)(element % (uint64_t)dims[d]);
-  for (uint32_t d = 0; d < rank; d++) text_format(t, "%s%lld", d ? ", " : "[", (long long)index[d]);
-  if (rank > 0) text_char(t, ']');
+  ir_say_shape(t, rank, index);
 }
 
 void ir_say_wait(text *t, ir_kind kind, uint64_t phase, uint64_t have, uint64_t need) {

@@ -28,6 +28,8 @@ typedef struct ir_place {
 } ir_place;
 /* "block 3 (i 1, j 1) unit (t 0) step (k 5)": who did something, as faults and logs name it. */
 void ir_say_places(text *t, uint64_t block, const ir_place *places, uint32_t count);
+/* "[1, 2]": a shape, or an index; nothing where the rank is 0. */
+void ir_say_shape(text *t, uint32_t rank, const int64_t *dims);
 /* "full[1, 2]": the element of that number, row-major. */
 void ir_say_element(text *t, kiln_str name, uint32_t rank, const int64_t *dims, uint64_t element);
 /* "unit (c 0, t 1)", or "the only unit": by its places on the axes of all teams; "unit (c 0, t 1, warp 2)" is a part of
