@@ -56,6 +56,21 @@ def test_a_seed_begins_anew(seeds, key):
     np.testing.assert_array_equal(draws(body), [stand_in(key(step), 1) for step in range(STEPS)])
 
 
+@pytest.mark.parametrize("seeds", [(1,), (1, 2, 3)])
+def test_index_maps_do_not_draw(seeds):
+    def index(i):
+        pltpu.prng_seed(*seeds)
+        return i, 0
+
+    def body(x, o):
+        o[...] = x[...]
+
+    block, shape = pl.BlockSpec(TILE, index), jax.ShapeDtypeStruct((STEPS * TILE[0], TILE[1]), jnp.float32)
+    call = pl.pallas_call(body, shape, grid=(STEPS,), in_specs=[block], out_specs=pl.BlockSpec(TILE, lambda i: (i, 0)))
+    with pytest.raises(kp.Unsupported, match="`prng_seed` in an index map"):
+        kp.export(call, jnp.zeros(shape.shape))
+
+
 @pytest.mark.parametrize("block", [pl.BlockSpec(memory_space=pltpu.SMEM), pl.BlockSpec(memory_space=pltpu.VMEM)])
 def test_keys_for_tpus_are_folded_and_drawn_from(block):
     def body(key, o):

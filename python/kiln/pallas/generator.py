@@ -33,6 +33,8 @@ def _generator(low: Lowering, eqn: Equation) -> str:
     """Where the state is, which a seed makes."""
     if low.machine:
         raise low.unsupported(f"`{eqn.name}` in a kernel for GPUs", "draw from a key of jax.random")
+    if low.in_index_map:
+        raise low.unsupported(f"`{eqn.name}` in an index map", "draw in the body")
     if eqn.name != "prng_seed" and STATE not in low.common:
         raise low.unsupported(f"`{eqn.name}` without a seed", "call pltpu.prng_seed first")
     return low.common_scratch(STATE, "generator")
@@ -41,8 +43,9 @@ def _generator(low: Lowering, eqn: Equation) -> str:
 @rule("prng_seed")
 def lower_seed(low: Lowering, eqn: Equation) -> Sequence[Operand]:
     """Draws begin anew."""
+    generator = _generator(low, eqn)
     (state,) = low.trace(_state, *eqn.operands)
-    low.writer.line(f"{_generator(low, eqn)}[...] = {state.text}")
+    low.writer.line(f"{generator}[...] = {state.text}")
     return []
 
 

@@ -58,6 +58,11 @@ class Lowering:
         self.common: dict[str, str] = {}  # scratch of the whole kernel that it did not ask for: names by types
 
     @property
+    def in_index_map(self) -> bool:
+        """Whether this is no body: what an index map computes has neither constants nor scratch."""
+        return self._constants is None
+
+    @property
     def heads(self) -> list[str]:
         """Lines that come before all others."""
         return [f"  scratch {name}: {kind}" for kind, name in self.common.items()]
