@@ -53,6 +53,13 @@ static uint32_t sharers(const phasing *p, const renewed *r, uint32_t block) {
   return count;
 }
 
+/* By roles of one block, in any of the blocks. */
+static bool is_shared(const phasing *p, const renewed *r) {
+  bool shared = false;
+  for (uint32_t block = 0; block < p->blocks; block++) shared |= sharers(p, r, block) > 1;
+  return shared;
+}
+
 /* Whether those who share it have just met for the one in front of it. */
 static bool follows(const phasing *p, const renewed *r, const renewed *before) {
   bool all = before->made == r->made->prev;
@@ -92,11 +99,7 @@ void phase_renew(phasing *p) {
   ir_walk(p->c->kernel->body, list_renewed, &w);
   for (w.role = 0; w.role < p->role_count; w.role++) ir_walk(p->roles[w.role].text, note_sharer, &w);
   for (size_t i = 0; i < w.all.count; i++) {
-    uint32_t most = 0;
-    for (uint32_t block = 0; block < p->blocks; block++) {
-      const uint32_t count = sharers(p, &w.all.data[i], block);
-      if (count > most) most = count;
-    }
-    if (most > 1 && !(i > 0 && follows(p, &w.all.data[i], &w.all.data[i - 1]))) write_meetings(p, &w.all.data[i]);
+    const renewed *r = &w.all.data[i];
+    if (is_shared(p, r) && !(i > 0 && follows(p, r, r - 1))) write_meetings(p, r);
   }
 }
