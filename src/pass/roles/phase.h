@@ -145,9 +145,8 @@ typedef struct tally_spot {
 } tally_spot;
 bool tally_find(steps *s, const ir_op *op, tally_spot *out);
 void tally_tell(steps *s, const ir_op *op);
-/* Who means an element that does not exist says so, and asks all to stop: whether it may go on, given whether it could.
- */
-val tally_guard(steps *s, const ir_op *op, const tally_spot *spot, val could);
+/* Who means an element that does not exist says so, and asks all to stop: what it does then is to have no effect. */
+void tally_guard(steps *s, const ir_op *op, const tally_spot *spot);
 val tally_ask(steps *s, const ir_op *op, const tally_spot *spot, val *amount); /* how many there are for this role */
 void tally_take(steps *s, const tally_spot *spot, val amount);
 void tally_renew(steps *s, const ir_op *scratch);     /* it begins again */

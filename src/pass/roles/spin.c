@@ -108,12 +108,13 @@ static void write_looks(spinner *w, looking *l) {
   l->there = loop->results[2];
 }
 
-/* Who means no element waits for nobody from then on. */
-static val guard(spinner *w, const ir_op *op, const tally_spot *spot) {
-  val inside = tally_guard(&w->s, op, spot, ir_full(&w->s.b, IR_BOOL, NULL, 1));
-  ir_builder outside = phase_when(&w->s.b, ir_map1(&w->s.b, IR_not, inside));
+/* Who means no element waits for nobody from then on: for such there is `amount`. */
+static val guard(spinner *w, const ir_op *op, const tally_spot *spot, val there, val amount) {
+  if (!spot->inside) return there;
+  tally_guard(&w->s, op, spot);
+  ir_builder outside = phase_when(&w->s.b, ir_map1(&w->s.b, IR_not, spot->inside));
   leave(w, &outside);
-  return inside;
+  return ir_map3(&w->s.b, IR_select, spot->inside, there, amount);
 }
 
 static void write_wait(spinner *w, const ir_op *op) {
@@ -121,7 +122,7 @@ static void write_wait(spinner *w, const ir_op *op) {
   looking l;
   tally_find(s, op, &l.spot);
   l.there = tally_ask(s, op, &l.spot, &l.amount);
-  if (l.spot.inside) l.there = ir_map3(&s->b, IR_select, guard(w, op, &l.spot), l.there, l.amount);
+  l.there = guard(w, op, &l.spot, l.there, l.amount);
   l.taken = tally_taken(s, &l.spot);
   write_looks(w, &l);
   val late = ir_map2(&s->b, IR_lt, l.there, l.amount);

@@ -220,7 +220,8 @@ static void write_wait(steps *s, const ir_op *op) {
   val there = tally_ask(s, op, &spot, &amount);
   if (!s->looks) VEC_PUSH(s->p->arena, &s->waits, (role_wait){here, op});
   val over = s->looks ? NULL : rules_in_front(s, op, &spot, ir_map2(&s->b, IR_ge, there, amount));
-  if (!s->looks) over = tally_guard(s, op, &spot, over);
+  tally_guard(s, op, &spot);
+  if (spot.inside) over = ir_map2(&s->b, IR_and, over, spot.inside);
   val may = s->looks || op->attrs->keep ? NULL : tally_may_take(s, &spot), enough = over;
   if (may) over = ir_map2(&s->b, IR_and, over, may);
   ir_region **regions = choose(s, IR_when, over, 2);

@@ -76,14 +76,13 @@ bool tally_find(steps *s, const ir_op *op, tally_spot *out) {
   return true;
 }
 
-val tally_guard(steps *s, const ir_op *op, const tally_spot *spot, val could) {
-  if (!spot->inside) return could;
+void tally_guard(steps *s, const ir_op *op, const tally_spot *spot) {
+  if (!spot->inside) return;
   ir_told told = phase_told(s->p, s->r, spot->tally->made, op->loc, IR_LOG_OUTSIDE);
   told.wait->op = str_from(ir_op_get(op->code)->text);
   ir_builder within = phase_when(&s->b, ir_map1(&s->b, IR_not, spot->inside));
   phase_tell(s->p, &within, &told, spot->at);
   tell_ask_stop(&within);
-  return ir_map2(&s->b, IR_and, could, spot->inside);
 }
 
 /* ---- telling ---- */
@@ -105,10 +104,8 @@ void tally_tell(steps *s, const ir_op *op) {
   val amount = signals ? state_read(s, op->operands[1]) : NULL;
   if (s->looks) return;
   if (!amount) amount = ir_scalar_i32(&s->b, 1);
-  if (spot.inside) {
-    val inside = tally_guard(s, op, &spot, ir_full(&s->b, IR_BOOL, NULL, 1));
-    amount = ir_map3(&s->b, IR_select, inside, amount, ir_scalar_i32(&s->b, 0));
-  }
+  tally_guard(s, op, &spot);
+  if (spot.inside) amount = ir_map3(&s->b, IR_select, spot.inside, amount, ir_scalar_i32(&s->b, 0));
   const ir_value *made = spot.tally->made;
   const cluster_barrier_desc desc = team_barrier(s->p->c->kernel, made->def);
   for (uint32_t to = 0; to < s->p->blocks; to++) {
@@ -228,9 +225,10 @@ val tally_answer(steps *s, const ir_op *op) {
   tally_find(s, op, &spot);
   val there = tally_ask(s, op, &spot, &amount);
   if (s->looks) return there;
-  val known = tally_guard(s, op, &spot, ir_full(&s->b, IR_BOOL, NULL, 1));
+  tally_guard(s, op, &spot);
   if (op->code == IR_count) return there;
-  val answer = ir_map2(&s->b, IR_and, ir_map2(&s->b, IR_ge, there, amount), known);
+  val answer = ir_map2(&s->b, IR_ge, there, amount);
+  if (spot.inside) answer = ir_map2(&s->b, IR_and, answer, spot.inside);
   answer = rules_in_front(s, op, &spot, answer);
   rules_at_wait(s, op, &spot, there);
   tally_take(s, &spot, ir_map3(&s->b, IR_select, answer, amount, ir_scalar_i32(&s->b, 0)));
