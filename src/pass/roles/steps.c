@@ -3,7 +3,7 @@
  *   for k in 0 .. 8 {                     when state == 0 { k_ = 0  state = 1 }
  *     wait full[k]                        when state == 1 { when heard[k_] >= 1 { heard[k_] -= 1  y[k_, :] = s[k_, :]
  *     y[k, :] = s[k, :]          becomes                                        k_ += 1  state = k_ < 8 ? 1 : 2 } }
- *   }                                     -- and in state 2 it is at its end
+ *   }                                     when state == 2 { state = 3 }  -- which is its end
  *
  * - Control around a wait becomes states; all other control stays as it is, inside one of them.
  * - A round goes through the states once, in the order of the text: a role that goes back in it, as at the end of a
