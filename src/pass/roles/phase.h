@@ -153,6 +153,8 @@ void tally_renew(steps *s, const ir_op *scratch);     /* it begins again */
 val tally_may_take(steps *s, const tally_spot *spot); /* whether it is its turn; NULL: it need not ask */
 val tally_heard(steps *s, const tally_spot *spot);
 val tally_taken(steps *s, const tally_spot *spot);
+/* What a role and its parts have waited for, which they share at semaphores: how many, 1 + PHASE_PARTS at the most. */
+uint32_t tally_all_taken(const phasing *p, const role *r, const tally *t, val *out);
 val tally_answer(steps *s, const ir_op *op);            /* of who asks without waiting; NULL while it looks */
 void tally_hear(phasing *p, role *r, ir_builder *b);    /* at the start of a round */
 void tally_listen(phasing *p, role *r, const tally *t); /* the role is to hear of it, if it does not yet */

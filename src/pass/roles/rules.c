@@ -77,22 +77,10 @@ void rules_at_wait(steps *s, const ir_op *op, const tally_spot *spot, val there)
 
 /* ---- at the end ---- */
 
-/* What a role and its parts have waited for, each of them; they share it at semaphores. */
-static uint32_t all_taken(const phasing *p, const role *r, const tally *t, val *out) {
-  const uint32_t number = tally_number(p, t);
-  uint32_t count = 0;
-  if (r->taken[number]) out[count++] = r->taken[number];
-  for (uint32_t i = 0; r->parts && i < PHASE_PARTS; i++) {
-    val taken = r->parts[i].taken[number];
-    if (taken && (count == 0 || taken != out[0])) out[count++] = taken;
-  }
-  return count;
-}
-
 static uint32_t listeners(const phasing *p, const tally *t) {
   val taken[1 + PHASE_PARTS];
   uint32_t count = 0;
-  for (uint32_t i = 0; i < p->role_count; i++) count += all_taken(p, &p->roles[i], t, taken);
+  for (uint32_t i = 0; i < p->role_count; i++) count += tally_all_taken(p, &p->roles[i], t, taken);
   return count;
 }
 
@@ -117,7 +105,7 @@ void rules_add_sums(phasing *p, const role *r, ir_builder *b, val row) {
   for (size_t i = 0; i < p->tallies.count; i++) {
     const tally *t = &p->tallies.data[i];
     val taken[1 + PHASE_PARTS];
-    const uint32_t count = t->shared || listeners(p, t) < 2 ? 0 : all_taken(p, r, t, taken);
+    const uint32_t count = t->shared || listeners(p, t) < 2 ? 0 : tally_all_taken(p, r, t, taken);
     for (uint32_t k = 0; k < count; k++)
       phase_combine(b, IR_add, row ? t->told : t->sums, &row, row != NULL, pass_load_whole(b, taken[k]));
   }
@@ -145,14 +133,20 @@ static void find(ir_builder *b, ending *e, val broken, sync_rule rule, val have,
   e->want = ir_map3(b, IR_select, broken, want, e->want);
 }
 
+/* Arrivals towards a phase that never completes. */
+static void find_pending(ir_builder *b, const tally *t, val total, ending *e) {
+  val need = line_of(b, total, t->need), left = ir_map2(b, IR_rem, total, need);
+  find(b, e, ir_map2(b, IR_ne, left, line_of(b, total, 0)), SYNC_PENDING_ARRIVALS, left, need);
+}
+
 /* Of `total` arrivals, one role took `taken`, and all roles together `sum`. */
 static void judge_barrier(ir_builder *b, const tally *t, bool judges, val total, val taken, val sum, ending *e) {
   val need = line_of(b, total, t->need), zero = line_of(b, total, 0), twice = line_of(b, total, 2 * t->need);
-  val phase = ir_map2(b, IR_div, total, need), left = ir_map2(b, IR_rem, total, need);
+  val phase = ir_map2(b, IR_div, total, need);
   val behind = ir_map2(b, IR_ge, ir_map2(b, IR_sub, total, taken), twice);
   val unobserved = ir_map2(b, IR_and, behind, ir_map2(b, IR_gt, taken, zero));
   val unseen = ir_map2(b, IR_and, behind, ir_map2(b, IR_eq, sum, zero));
-  if (judges) find(b, e, ir_map2(b, IR_ne, left, zero), SYNC_PENDING_ARRIVALS, left, need);
+  if (judges) find_pending(b, t, total, e);
   if (judges) find(b, e, unseen, SYNC_UNSEEN_PHASE, zero, phase);
   find(b, e, unobserved, SYNC_OVER_ARRIVAL, ir_map2(b, IR_div, taken, need), phase);
 }
@@ -186,15 +180,13 @@ static void find_left(ir_builder *b, const tally *t, val total, val taken, endin
 void rules_at_renewal(steps *s, const tally *t) {
   ir_builder *b = &s->b;
   if (t->made->def->attrs->open || !is_judge(s->p, s->r, t)) return;
-  val total = pass_load_whole(b, s->r->heard[tally_number(s->p, t)]), zero = line_of(b, total, 0),
-      taken[1 + PHASE_PARTS];
+  val total = pass_load_whole(b, s->r->heard[tally_number(s->p, t)]), zero = line_of(b, total, 0);
+  val taken[1 + PHASE_PARTS];
   ending e = {zero, zero, zero};
-  if (t->need > 0) {
-    val need = line_of(b, total, t->need), left = ir_map2(b, IR_rem, total, need);
-    find(b, &e, ir_map2(b, IR_ne, left, zero), SYNC_PENDING_ARRIVALS, left, need);
-  } else if (all_taken(s->p, s->r, t, taken) == 1) {
+  if (t->need > 0)
+    find_pending(b, t, total, &e);
+  else if (tally_all_taken(s->p, s->r, t, taken) == 1)
     find_left(b, t, total, pass_load_whole(b, taken[0]), &e);
-  }
   tell_elements(s->p, b, t, &e);
 }
 
@@ -205,7 +197,7 @@ typedef struct rest {
 
 static void judge(phasing *p, const role *r, const tally *t, ir_builder *b, rest rows) {
   val all[1 + PHASE_PARTS], total = pass_load_whole(b, r->heard[tally_number(p, t)]), sums = NULL;
-  const uint32_t count = all_taken(p, r, t, all);
+  const uint32_t count = tally_all_taken(p, r, t, all);
   if (rows.last) total = ir_map2(b, IR_add, total, tally_row(b, t, rows.last));
   if (listeners(p, t) > 1) sums = rows.sums ? tally_row(b, t, rows.sums) : pass_load_whole(b, t->sums);
   for (uint32_t i = 0; i < count; i++) {

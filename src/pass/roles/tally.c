@@ -176,6 +176,17 @@ val tally_taken(steps *s, const tally_spot *spot) {
   return pick(&s->b, s->r->taken[tally_number(s->p, spot->tally)], spot->element);
 }
 
+uint32_t tally_all_taken(const phasing *p, const role *r, const tally *t, val *out) {
+  const uint32_t number = tally_number(p, t);
+  uint32_t count = 0;
+  if (r->taken[number]) out[count++] = r->taken[number];
+  for (uint32_t i = 0; r->parts && i < PHASE_PARTS; i++) {
+    val taken = r->parts[i].taken[number];
+    if (taken && (count == 0 || taken != out[0])) out[count++] = taken;
+  }
+  return count;
+}
+
 val tally_ask(steps *s, const ir_op *op, const tally_spot *spot, val *amount) {
   *amount = op->operand_count > 1 ? state_read(s, op->operands[1]) : NULL;
   if (op->attrs->keep) spot->tally->kept = true;
@@ -212,11 +223,11 @@ void tally_renew(steps *s, const ir_op *scratch) {
   const tally *t = phase_tally(s->p, s->p->made_by.data[scratch->results[0]->id], s->r->block);
   const uint32_t number = tally_number(s->p, t);
   if (s->looks || !s->r->heard[number] || !phase_is_renewed(scratch)) return;
+  val taken[1 + PHASE_PARTS];
   rules_at_renewal(s, t);
   pass_clear(&s->b, s->r->heard[number]);
-  if (s->r->taken[number]) pass_clear(&s->b, s->r->taken[number]);
-  for (uint32_t i = 0; s->r->parts && i < PHASE_PARTS; i++)
-    if (s->r->parts[i].taken[number]) pass_clear(&s->b, s->r->parts[i].taken[number]);
+  const uint32_t count = tally_all_taken(s->p, s->r, t, taken);
+  for (uint32_t i = 0; i < count; i++) pass_clear(&s->b, taken[i]);
 }
 
 val tally_answer(steps *s, const ir_op *op) {
