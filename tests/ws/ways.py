@@ -61,6 +61,16 @@ def with_log_read(text: str) -> str:
     return text.replace(log[0], ")").replace("(", f"({log[1]} inout, ", 1) if log else text
 
 
+def log_of(path: pathlib.Path) -> list[str]:
+    """What to give a text for its log, if it has one."""
+    return ["log=zeros"] if "log: u32" in path.read_text() else []
+
+
+def refusal(said: str) -> str:
+    """The problem of what there is no way to run; empty of all else."""
+    return "- " + said.partition("\n")[0] if any(f"[{number} " in said for number in REFUSALS) else ""
+
+
 def in_tensor_memory(case: Case) -> bool:
     """Whether a checker misses what awaited tmem: it goes with all that is asynchronous."""
     return " in tmem" in case.text
@@ -104,13 +114,13 @@ class Runner:
             word for name, file in zip(outputs(case.text), results, strict=True) for word in ("-o", f"{name}={file}")
         ]
         if place.startswith("spun-"):
-            words += ["log=zeros"] if "log: u32" in path.read_text() else []
+            words += log_of(path)
             words += ["--schedule", place.removeprefix("spun-"), "--seed", "3"]
             words += [] if case.fault or in_tensor_memory(case) else ["--check"]
         elif place not in ("crew", "rounds"):
             words += ["--on", "vulkan", "--units", self.units, *(["--limit", "1"] if case.fault == "livelock" else [])]
             words += ["--subgroups", "each"] if place.endswith(EACH) else []
-        if text_of(place) and "log: u32" in path.read_text():
+        if text_of(place) and log_of(path):
             words += ["-o", f"log={self.folder / case.name}.log.npy"]
         done = call(words, place)
         data = [file.read_bytes() for file in results if file.exists()] if done.returncode == 0 else []
@@ -139,11 +149,10 @@ class Runner:
 
     def explored(self, case: Case, path: pathlib.Path) -> tuple[str, str]:
         """What is wrong in some order, and what was said. A record in the log is a check that fails."""
-        text = path.read_text()
-        log = ["log=zeros"] if "log: u32" in text else []
+        log = log_of(path)
         if log:
             ending = '  arrive all\n  wait all\n  check log[0, 0] == 0, "nobody told of a fault"\n}\n'
-            path = path.with_suffix(".explored.kiln")  # others run the text as it is
+            text, path = path.read_text(), path.with_suffix(".explored.kiln")  # others run the text as it is
             path.write_text(text.rstrip().removesuffix("}") + ending)
         words = [self.kiln, "check", str(path), *inputs(case.text), *log, f"--exhaustive={ORDERS}", "--json"]
         said = call(words, "spun").stdout
@@ -168,8 +177,8 @@ class Runner:
         """What is wrong at one place, and what was said."""
         if place == "words" or text_of(place) == "spun":
             said = self.words(path)
-            if any(f"[{number} " in said for number in REFUSALS):
-                return "- " + said.partition("\n")[0], said
+            if problem := refusal(said):
+                return problem, said
             if place == "words":
                 return said.partition("\n")[0], said
         source, said = self.made(case, path, text_of(place)) if text_of(place) else (path, "")
@@ -179,8 +188,8 @@ class Runner:
         code, found = 0, expected
         if not said:
             code, said, found = self.run(case, source, place)
-        if any(f"[{number} " in said for number in REFUSALS):
-            return "- " + said.splitlines()[0], said
+        if problem := refusal(said):
+            return problem, said
         records = self.logged(case) if text_of(place) else 0
         if not case.fault and records:
             return "a false alarm", said
