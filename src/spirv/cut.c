@@ -13,17 +13,14 @@ static size_t values_so_far(const spv_lower *low) { return low->module.next_id +
 
 /* A loop that never repeats. The barrier is what keeps optimisers from removing it. */
 void spv_cut(spv_lower *low) {
-  spv_module *m = &low->module;
+  spv_code *c = &low->code;
+  spv_module *m = c->m;
   if (!low->profile.max_values || values_so_far(low) - low->cut_at < PIECE(low->profile.max_values)) return;
-  const spv_id header = spv_new(m), next = spv_new(m), merge = spv_new(m);
-  const spv_id semantics = spv_int(&low->code, SpvMemorySemanticsAcquireReleaseMask | SPV_ALL_MEMORY);
-  spv_label(m, header);
-  SPV_DO(m, SpvOpLoopMerge, merge, next, SpvLoopControlDontUnrollMask);
-  spv_label(m, next);
-  SPV_DO(m, SpvOpMemoryBarrier, spv_int(&low->code, SpvScopeSubgroup), semantics);
-  SPV_DO(m, SpvOpBranchConditional, low->runs, merge, header);
-  m->block = 0;
-  spv_label(m, merge);
+  spv_loop loop = spv_loop_begin(m);
+  spv_loop_test(m, &loop, false);
+  SPV_DO(m, SpvOpMemoryBarrier, spv_int(c, SpvScopeSubgroup),
+         spv_int(c, SpvMemorySemanticsAcquireReleaseMask | SPV_ALL_MEMORY));
+  spv_loop_end(m, &loop, NULL, 0, SPV(m, SpvOpLogicalNot, c->boolean, low->runs));
   low->cut_at = values_so_far(low);
 }
 

@@ -168,11 +168,12 @@ void spv_loop_body(spv_module *m, spv_loop *loop, spv_id condition) {
 
 void spv_loop_end(spv_module *m, spv_loop *loop, const spv_id *next, size_t count, spv_id again) {
   spv_label(m, loop->next);
-  if (again) SPV_DO(m, SpvOpBranchConditional, again, loop->header, loop->merge);
-  if (again)
+  if (again) {
+    SPV_DO(m, SpvOpBranchConditional, again, loop->header, loop->merge);
     m->block = 0;
-  else
+  } else {
     spv_branch(m, loop->header);
+  }
   spv_words inner = m->sections[SPV_BODY];
   for (size_t i = 0; i < count; i++) inner.data[loop->patches.data[i]] = next[i];
   m->sections[SPV_BODY] = m->outer.data[--m->outer.count];
