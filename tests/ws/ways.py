@@ -121,7 +121,7 @@ class Runner:
             words += ["--on", "vulkan", "--units", self.units, *(["--limit", "1"] if case.fault == "livelock" else [])]
             words += ["--subgroups", "each"] if place.endswith(EACH) else []
         if text_of(place) and log_of(path):
-            words += ["-o", f"log={self.folder / case.name}.log.npy"]
+            words += ["-o", f"log={self.log_file(case, place)}"]
         done = call(words, place)
         data = [file.read_bytes() for file in results if file.exists()] if done.returncode == 0 else []
         return done.returncode, done.stdout + done.stderr, data
@@ -166,9 +166,13 @@ class Runner:
             return "- more orders than that", said
         return (f"no {case.fault} in any order" if case.fault else ""), said
 
-    def logged(self, case: Case) -> int:
-        """How many records the rounds left in their log, whose first word counts them."""
-        file = self.folder / f"{case.name}.log.npy"
+    def log_file(self, case: Case, place: str) -> pathlib.Path:
+        """What a text of TEXTS leaves in its log."""
+        return self.folder / f"{case.name}.{place}.log.npy"
+
+    def logged(self, case: Case, place: str) -> int:
+        """How many records there are, which the log's first word counts."""
+        file = self.log_file(case, place)
         words = file.read_bytes() if file.exists() else b"\n\0"
         start = words.index(b"\n") + 1
         return int.from_bytes(words[start : start + 4], "little")
@@ -190,7 +194,7 @@ class Runner:
             code, said, found = self.run(case, source, place)
         if problem := refusal(said):
             return problem, said
-        records = self.logged(case) if text_of(place) else 0
+        records = self.logged(case, place) if text_of(place) else 0
         if not case.fault and records:
             return "a false alarm", said
         if not case.fault:
